@@ -1,0 +1,22 @@
+/**
+ * The engine's door to processing time. Nothing else in `src` reads the machine's clock or sets its timers
+ * (lint enforces it), so tests and the simulator can put a virtual clock in its place.
+ */
+export interface Clock {
+  /** Wall time, ms since the epoch. May jump; the engine never lets a shard's processing time run back. */
+  now(): number;
+  /** Calls `wake` once, `delay` ms from now; the returned function cancels it. */
+  after(delay: number, wake: () => void): () => void;
+}
+
+/** `setTimeout` overflows above this; a longer wait is made of several. */
+const LONGEST_WAIT = 2_000_000_000;
+
+/** The machine's clock. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  after(delay, wake) {
+    const handle = setTimeout(wake, Math.min(Math.max(delay, 0), LONGEST_WAIT));
+    return () => clearTimeout(handle);
+  },
+};

@@ -1,0 +1,58 @@
+/**
+ * What brings data in, as the engine sees it. An injector is a participant of the pipeline like any computation: it
+ * has shards (one per partition of its source), leases and commits; one commit holds its productions, its checkpoint
+ * and its watermark. A source only reads, from a position it is given, and never confirms anything outside.
+ */
+import type { WatermarkPolicy } from "../watermark/policy.ts";
+
+/** What `Pipeline.inject` takes, without its types. Made by `fromFile`, `fromIterable`, ... */
+export interface InjectorSource {
+  readonly kind: "injector";
+  /** For people: "file queries.ndjson". */
+  readonly description: string;
+  /** Partitions of the source, each with its own position: 1 for a file or an iterable. Fixed for the life of the data. */
+  readonly partitions: number;
+  /** Event time of a value. Without it, an item's own `timestamp`, else the time of its arrival. */
+  readonly timestamp: ((value: any) => number) | undefined;
+  /** Identity of a value, for sources that may deliver one twice. Sources with positions need none. */
+  readonly id: ((value: any) => string) | undefined;
+  /** An id is known until the injector's watermark has passed its record's timestamp by this, ms; later it is refused. */
+  readonly idRetention: number;
+  readonly watermark: WatermarkPolicy;
+  /** A timestamp further ahead of the clock than this, ms, becomes a dead letter; Infinity: never. */
+  readonly maxAhead: number;
+  /** Starts to read after `position` (of the last committed item), or at the beginning. */
+  open(context: SourceContext, position: unknown): Promise<SourceReader>;
+}
+
+export interface SourceContext {
+  readonly partition: number;
+  /** Aborted when the worker stops or loses the shard; a pending `pull` then gives what it has. */
+  readonly signal: AbortSignal;
+}
+
+export interface SourceReader {
+  /** Waits until there is at least one item, or the end, or the signal. Never called again before it settled. */
+  pull(max: number): Promise<Pulled>;
+  close(): Promise<void>;
+}
+
+export interface Pulled {
+  readonly items: readonly SourceItem[];
+  /** The source is bounded and has ended: nothing will ever follow. */
+  readonly done: boolean;
+}
+
+export interface SourceItem {
+  readonly value: unknown;
+  /** Where to go on after this item: plain data, at most a few hundred bytes as CBOR. */
+  readonly position: unknown;
+  readonly timestamp?: number | undefined;
+  readonly id?: string | undefined;
+  /** A promise of the source: no later item has a timestamp below this (read by the `byHand` policy alone). */
+  readonly watermark?: number | undefined;
+  /** Not a value but why there is none (a line that does not parse); `value` is then the raw text. A dead letter. */
+  readonly failure?: string | undefined;
+  /** A mark without a record: only `position` and `watermark` count. */
+  readonly mark?: boolean | undefined;
+}

@@ -1,0 +1,29 @@
+/**
+ * Every bound, with its unit and reason. They are the same on all stores, so a pipeline can move from one to
+ * another; what exceeds one is refused at the door with a `LimitExceededError`, never dropped in silence.
+ */
+
+/** Bytes of a key in UTF-8. LMDB's own keys end at 1,978 bytes and hold a key, a tag and a prefix. */
+export const KEY_BYTES = 512;
+/** Bytes of a timer's tag in UTF-8. */
+export const TAG_BYTES = 256;
+/** Bytes of a client's record id in UTF-8. */
+export const ID_BYTES = 256;
+/** Bytes of one encoded record value. */
+export const RECORD_BYTES = 1 << 20;
+/** Bytes of one encoded state cell. */
+export const STATE_BYTES = 8 << 20;
+/** Bytes that one record or timer may produce, over all consumers. A commit holds at least one call whole. */
+export const CALL_BYTES = 16 << 20;
+/** Records that one record or timer may produce, over all consumers. */
+export const CALL_PRODUCTIONS = 100_000;
+/** Bytes of effects after which an open batch is sealed; the last call may exceed it by CALL_BYTES. */
+export const COMMIT_BYTES = 4 << 20;
+/** Shards of one pipeline: two bytes of a `ShardRef`. */
+export const SHARDS = 16_384;
+/** Letters of a durable name. */
+export const NAME_PATTERN: RegExp = /^[A-Za-z0-9_.-]{1,64}$/;
+/** Records of one shard that may stand aside in `held` before it stops reading its inbox. */
+export const HELD_RECORDS = 10_000;
+/** Dead letters of one shard; when full, failing keys halt instead. */
+export const DEAD_LETTERS = 10_000;

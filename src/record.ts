@@ -1,0 +1,17 @@
+/** The record, as user code sees it. */
+declare const handleOf: unique symbol;
+
+/** Narrowing mark of `is`: which handle a record or timer came by. Exists in types alone. */
+export interface Of<Handle> { readonly [handleOf]: Handle }
+
+export interface StreamRecord<T> {
+  /** Unique among all records of the pipeline; the client's own id where it gave one. */
+  readonly id: string;
+  /** Extracted once, by the sender, with this consumer's extractor. */
+  readonly key: string;
+  readonly value: T;
+  /** Event time, ms since the epoch. */
+  readonly timestamp: number;
+  /** Was the timestamp behind the input watermark of the record's shard when processing started? */
+  readonly late: boolean;
+}

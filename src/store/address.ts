@@ -1,0 +1,37 @@
+/**
+ * How the parts of a shard are addressed inside it. Each function is injective: no key, tag or subkey can forge the
+ * address of another (`test/store/address.test.ts`).
+ *
+ *   state field   <cell id, base 36>:<key>                           a cell that is one value
+ *                 <cell id, base 36>;<length of key>:<key><subkey>    a part of a cell that is many
+ *   timer member  <timer id, base 36>:<length of tag>:<tag><key>      tag: "" | "n<number>" | "s<string>"
+ *   hold member   t:<timer member> | w:<timer member> | k:<key> | h:<held id>
+ */
+import type { TimerClock } from "./commit.ts";
+
+export type Tag = string | number | undefined;
+
+export function stateField(cell: number, key: string, subkey?: string): string {
+  return subkey === undefined ? `${cell.toString(36)}:${key}` : `${cell.toString(36)};${key.length}:${key}${subkey}`;
+}
+
+export function timerMember(timer: number, tag: Tag, key: string): string {
+  const text = tag === undefined ? "" : typeof tag === "number" ? `n${tag}` : `s${tag}`;
+  return `${timer.toString(36)}:${text.length}:${text}${key}`;
+}
+
+export interface TimerAddress { readonly timer: number; readonly tag: Tag; readonly key: string }
+
+export function parseTimerMember(member: string): TimerAddress {
+  const first = member.indexOf(":");
+  const second = member.indexOf(":", first + 1);
+  const start = second + 1;
+  const end = start + Number(member.slice(first + 1, second));
+  const text = member.slice(start, end);
+  const tag = text === "" ? undefined : text[0] === "n" ? Number(text.slice(1)) : text.slice(1);
+  return { timer: Number.parseInt(member.slice(0, first), 36), tag, key: member.slice(end) };
+}
+
+export const timerHold = (clock: TimerClock, member: string): string => (clock === "watermark" ? `t:${member}` : `w:${member}`);
+export const keyHold = (key: string): string => `k:${key}`;
+export const heldHold = (id: number): string => `h:${id}`;

@@ -1,0 +1,211 @@
+/**
+ * The Store contract. A `Store` is what a user names; `open` gives the part of it in which one pipeline's data lives.
+ * Three stores implement it (memory, LMDB, Redis) and one conformance suite (`test/store/conformance.ts`) runs on each.
+ *
+ * Only `init`, `acquire`, `renew`, `release`, `commit`, `deliver`, `register` and `report` write.
+ *
+ * S1  Each writing call is atomic: all of it is visible to the next call, or none.
+ * S2  Of one list, every commit gets its own outcome; one that is refused changes nothing and does not hinder others.
+ * S3  Every structure of a shard exists from `init` on and is never empty (Redis: else TRYAGAIN while a slot moves).
+ * S4  A call that throws `StoreUnavailableError` may or may not have been applied; the caller sends the same again.
+ * S5  Inbox order is append order; parcels of one call are appended in the order of its commits.
+ */
+import type { Clock } from "../clock.ts";
+import type { ShardRef } from "../key.ts";
+import type { Random } from "../random.ts";
+import type { Commit, CommitOutcome, HoldSet, Numbered, OutboxKey, Place, Sequencer, TimerClock } from "./commit.ts";
+import type { StoredGraph } from "./stored-graph.ts";
+
+/** What `run` takes as `store`. */
+export interface Store {
+  readonly kind: "store";
+  /** Checks that the store can be used (each refusal is a `StoreRefusedError` that says what to do) and connects. */
+  open(options: OpenOptions): Promise<PipelineStore>;
+}
+
+export interface OpenOptions {
+  readonly pipeline: string;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface PipelineStore {
+  /** Only one process can have this store open, so leases of earlier processes are dead and may be taken at once. */
+  readonly exclusive: boolean;
+  /** For people: "lmdb:./data", "redis://127.0.0.1:6379/0". Without credentials. */
+  readonly description: string;
+  /**
+   * Rises whenever the server turns out to be another (restart, failover): what was read before may not be there now.
+   * The engine then drops all it remembers and acquires anew.
+   */
+  readonly generation: number;
+
+  // ── the graph ───────────────────────────────────────────────────────────────────────────────────────────────────
+  readGraph(): Promise<StoredGraph | undefined>;
+  /** Stores `graph` and creates the structures of its shards, if the stored version is `expected` (undefined: none). */
+  init(graph: StoredGraph, expected: number | undefined): Promise<"stored" | "changed-meanwhile">;
+  /** Entries of state, timers, inbox, held and dead letters of a participant: what dropping it would orphan. */
+  countEntries(participant: number, shards: number): Promise<EntryCounts>;
+
+  // ── ownership ───────────────────────────────────────────────────────────────────────────────────────────────────
+  acquire(request: AcquireRequest): Promise<readonly AcquireOutcome[]>;
+  /** Renews leases that are still held; tells which shards are not. */
+  renew(worker: string, leases: readonly Lease[], leaseMs: number): Promise<{ readonly lost: readonly ShardRef[]; readonly now: number }>;
+  /** Gives leases up, so that another worker may acquire at once. Leases that are no longer held are left alone. */
+  release(worker: string, leases: readonly Lease[]): Promise<void>;
+  /** What a new owner needs, and no scan: called after `acquire`, before the first commit. */
+  recover(shards: readonly ShardRef[], limits: RecoverLimits): Promise<readonly RecoveredShard[]>;
+
+  // ── the life of a record ────────────────────────────────────────────────────────────────────────────────────────
+  /** Applies commits. Sequencer, number, id, graph version and parcel identity are all checked before the first write. */
+  commit(commits: readonly Commit[]): Promise<CommitReply>;
+  /** Are two shards in one atomic domain, so that a commit of one may append to the inbox of the other? */
+  sameDomain(a: ShardRef, b: ShardRef): boolean;
+  /** Puts outbox entries of other domains into their inboxes, each once, in order. */
+  deliver(deliveries: readonly Delivery[]): Promise<DeliverReply>;
+  /** Parcels of an inbox from an absolute position on, up to `maxParcels` (at least one, if there is one). */
+  readInbox(shard: ShardRef, from: number, maxParcels: number): Promise<InboxRead>;
+  /** Values of state fields, in their order. */
+  readState(shard: ShardRef, fields: readonly string[]): Promise<readonly (Uint8Array | undefined)[]>;
+  /** The earliest timers, by (time, member), with the times of their entries in `holds` (`timerHold(clock, member)`). */
+  readTimers(shard: ShardRef, clock: TimerClock, limit: number): Promise<readonly StoredTimerEntry[]>;
+  /** The smallest holds. */
+  readHolds(shard: ShardRef, limit: number): Promise<readonly HoldSet[]>;
+  /** Which of these client ids an earlier commit of this shard took. */
+  readIds(shard: ShardRef, ids: readonly string[]): Promise<readonly boolean[]>;
+  /** Ends of inboxes, as of one moment, with the append counter of that moment. */
+  readTails(shards: readonly ShardRef[]): Promise<{ readonly tails: readonly InboxTail[]; readonly appends: number }>;
+  readDeadLetters(shard: ShardRef, limit: number): Promise<readonly Numbered[]>;
+  /** What is stored of shards, for people (HTTP, the command line): never on the record path. */
+  summarize(shards: readonly ShardRef[]): Promise<readonly ShardSummary[]>;
+
+  // ── watermarks: the authority ───────────────────────────────────────────────────────────────────────────────────
+  /**
+   * Declares the worker the owner of these shards for reports, before its first commit. Shards leave the worker that
+   * had them; their last reported values stay in force until the new owner reports. The generation given back must
+   * accompany this worker's reports of that participant.
+   */
+  register(worker: string, intervals: readonly Interval[]): Promise<readonly Registration[]>;
+  /** Takes the monotone maximum of each report and gives the vector of all participants' output watermarks. */
+  report(worker: string, reports: readonly WatermarkReport[]): Promise<ReportReply>;
+
+  // ── the rest ────────────────────────────────────────────────────────────────────────────────────────────────────
+  /** Settles when everything committed before the call is as durable as this store makes it. */
+  flushed(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface EntryCounts { readonly state: number; readonly timers: number; readonly queued: number; readonly held: number; readonly dead: number; readonly outbox: number }
+
+export interface Lease { readonly shard: ShardRef; readonly sequencer: Sequencer }
+
+export interface AcquireRequest {
+  readonly worker: string;
+  readonly shards: readonly ShardRef[];
+  readonly leaseMs: number;
+  /** Take shards although another worker's lease has not run out: only where the store is exclusive, or in tests. */
+  readonly steal?: boolean;
+}
+/** `held-by` says who owns it and until when (store clock, ms). A worker may always re-acquire its own. */
+export type AcquireOutcome =
+  | { readonly kind: "acquired"; readonly sequencer: Sequencer; readonly now: number }
+  | { readonly kind: "held-by"; readonly worker: string; readonly until: number };
+
+export interface RecoverLimits { readonly timers: number; readonly holds: number }
+
+export interface RecoveredShard {
+  readonly shard: ShardRef;
+  /** Number of the last commit; 0 before the first. */
+  readonly number: number;
+  readonly image: Uint8Array | undefined;
+  /** First parcel not wholly consumed, records of it already consumed, end of the inbox, records waiting. */
+  readonly position: number;
+  readonly offset: number;
+  readonly tail: number;
+  readonly queued: number;
+  /** Entries of state: none means that every key is new. */
+  readonly stateCount: number;
+  readonly idCount: number;
+  readonly deadCount: number;
+  readonly watermarkTimers: readonly StoredTimerEntry[];
+  readonly wallTimers: readonly StoredTimerEntry[];
+  readonly watermarkTimerCount: number;
+  readonly wallTimerCount: number;
+  readonly holds: readonly HoldSet[];
+  readonly holdCount: number;
+  readonly held: readonly Numbered[];
+  readonly outbox: readonly StoredOutboxEntry[];
+  /** Last place of every channel to this shard from another domain is kept by the store; nothing to recover. */
+}
+
+export interface StoredTimerEntry { readonly member: string; readonly time: number; readonly hold: number | undefined }
+export interface StoredOutboxEntry extends OutboxKey { readonly records: number; readonly bytes: Uint8Array; readonly previous?: Place | undefined }
+
+export interface CommitReply {
+  /** In the order of the commits. */
+  readonly outcomes: readonly CommitOutcome[];
+  /** Of every shard that this call appended to. */
+  readonly tails: readonly InboxTail[];
+  /** Calls that have appended to any inbox of the store so far, this one included. */
+  readonly appends: number;
+  /** Store clock, ms. */
+  readonly now: number;
+}
+
+/** `tail`: parcels ever appended. `queued`: records waiting. */
+export interface InboxTail { readonly shard: ShardRef; readonly tail: number; readonly queued: number }
+
+export interface Delivery { readonly from: ShardRef; readonly to: ShardRef; readonly place: Place; readonly previous?: Place | undefined; readonly records: number; readonly bytes: Uint8Array }
+/**
+ * `delivered`: appended now. `duplicate`: it, or all of an older owner's channel, was there already. `behind`: entries
+ * before it are missing; resend from the mark. `after-loss`: appended, and the sender had lost a tail before it.
+ */
+export type DeliverOutcome = "delivered" | "duplicate" | "behind" | "after-loss";
+export interface DeliverReply {
+  readonly outcomes: readonly { readonly outcome: DeliverOutcome; readonly mark: Place | undefined }[];
+  readonly tails: readonly InboxTail[];
+  readonly appends: number;
+}
+
+export interface InboxRead { readonly from: number; readonly parcels: readonly Uint8Array[]; readonly tail: number }
+
+export interface ShardSummary {
+  readonly shard: ShardRef;
+  readonly sequencer: Sequencer | undefined;
+  readonly owner: string | undefined;
+  readonly leaseUntil: number;
+  readonly number: number;
+  readonly image: Uint8Array | undefined;
+  readonly queued: number;
+  readonly tail: number;
+  readonly stateCount: number;
+  readonly watermarkTimers: number;
+  readonly wallTimers: number;
+  readonly held: number;
+  readonly dead: number;
+  readonly outbox: number;
+}
+
+export type Status = "live" | "idle" | "back-pressured" | "finished";
+
+export interface Interval { readonly participant: number; readonly shards: readonly number[]; readonly of: number }
+export interface Registration { readonly participant: number; readonly generation: number }
+
+/** One worker's share of one participant. `last`: the largest event time it knows of, for the end of input. */
+export interface WatermarkReport {
+  readonly participant: number;
+  readonly generation: number;
+  readonly output: number;
+  readonly status: Status;
+  readonly last: number;
+}
+/** A participant's output watermark: the minimum over its workers, never smaller than before. */
+export interface ParticipantWatermark { readonly participant: number; readonly output: number; readonly status: Status; readonly last: number }
+export interface ReportReply {
+  /** Participants whose report was refused: their shards are not registered to this worker as it thinks. */
+  readonly refused: readonly number[];
+  readonly watermarks: readonly ParticipantWatermark[];
+  /** As in `CommitReply`; equal to what the caller has seen means that it knows the end of every inbox. */
+  readonly appends: number;
+  readonly now: number;
+}
