@@ -1,0 +1,42 @@
+/**
+ * The edges of a pipeline as users see them: what `Pipeline.inject` and `Pipeline.sink` take. Only the types; the
+ * sources and targets under them are `injectors/injector.ts` and `sinks/sink.ts`, which also have the factories.
+ */
+import type { InjectorSource } from "../injectors/injector.ts";
+import type { SinkTarget } from "../sinks/sink.ts";
+import type { WatermarkPolicy } from "../watermark/policy.ts";
+import type { carries } from "./handle.ts";
+
+/** Brings values of exactly T into a stream. Made by `fromFile`, `fromIterable`, ... or by `injector` from a source of your own. */
+export interface Injector<T> extends InjectorSource {
+  readonly [carries]: (value: T) => T;
+}
+
+/** Takes records of T out. Made by `toFile`, `toCallback`, ... or by `sink` from a target of your own. */
+export interface Sink<T> extends SinkTarget {
+  readonly [carries]: (value: T) => void;
+}
+
+/** What every injector may be told. */
+export interface InjectorOptions<T> {
+  /** Event time of a value, integer ms since the epoch. Default: the source's own, else the time of arrival. */
+  readonly timestamp?: ((value: T) => number) | undefined;
+  /** Identity of a value, for sources that may deliver one twice: a second one with the same id is dropped. Default: none. */
+  readonly id?: ((value: T) => string) | undefined;
+  /** How long an id is remembered after the watermark has passed its record, ms; an older one is refused, never taken as new. */
+  readonly idRetention?: number | undefined;
+  /** How the injector promises event time. Default: the injector's own choice, see there. */
+  readonly watermark?: WatermarkPolicy | undefined;
+  /** A timestamp further ahead of the clock than this, ms, becomes a dead letter and never moves the watermark. */
+  readonly maxAhead?: number | undefined;
+}
+
+/** Gives a source its type: the way to bring data in from where Millrace has no injector. */
+export function injector<T>(source: InjectorSource): Injector<T> {
+  return source as Injector<T>;
+}
+
+/** Gives a target its type: the way to take data out to where Millrace has no sink. */
+export function sink<T>(target: SinkTarget): Sink<T> {
+  return target as Sink<T>;
+}
