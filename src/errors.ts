@@ -11,6 +11,8 @@ export type ErrorCode =
   | "record-failed"
   | "store-unavailable"
   | "store-refused"
+  | "injector-failed"
+  | "sink-unavailable"
   | "sink-lost-data"
   | "invariant";
 
@@ -78,6 +80,20 @@ export class StoreUnavailableError extends MillraceError {
 export class StoreRefusedError extends MillraceError {
   constructor(message: string, options?: ErrorOptions) {
     super("store-refused", message, options);
+  }
+}
+
+/** A source could not be read. The engine opens it again after the last committed position. */
+export class InjectorFailedError extends MillraceError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("injector-failed", message, options);
+  }
+}
+
+/** A sink's target cannot be written to now, and no record is at fault. The engine opens it again after a while. */
+export class SinkUnavailableError extends MillraceError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("sink-unavailable", message, options);
   }
 }
 

@@ -3,6 +3,7 @@
  * has shards (one per partition of its source), leases and commits; one commit holds its productions, its checkpoint
  * and its watermark. A source only reads, from a position it is given, and never confirms anything outside.
  */
+import type { Clock } from "../clock.ts";
 import type { WatermarkPolicy } from "../watermark/policy.ts";
 
 /** What `Pipeline.inject` takes, without its types. Made by `fromFile`, `fromIterable`, ... */
@@ -29,10 +30,15 @@ export interface SourceContext {
   readonly partition: number;
   /** Aborted when the worker stops or loses the shard; a pending `pull` then gives what it has. */
   readonly signal: AbortSignal;
+  /** What a reader waits by where its source gives no sign of its own. */
+  readonly clock: Clock;
 }
 
 export interface SourceReader {
-  /** Waits until there is at least one item, or the end, or the signal. Never called again before it settled. */
+  /**
+   * Waits until there is at least one item, or the end, or the signal. Never called again before it settled. Rejects
+   * with a `ConfigError` where opening again cannot help, else with an `InjectorFailedError`.
+   */
   pull(max: number): Promise<Pulled>;
   close(): Promise<void>;
 }

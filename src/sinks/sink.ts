@@ -17,8 +17,17 @@ export interface SinkTarget {
 
 export interface SinkWriter {
   /**
-   * Writes records, in order, and gives the checkpoint after them (plain data). If it throws, it has cut itself back
-   * to where it was, if it can; the engine then tries the records one by one.
+   * Where the target stood when it was opened without a checkpoint. The engine commits it before the first write, so
+   * that what a crash before the next commit leaves behind is cut as well. Undefined: there is nothing to cut.
+   */
+  readonly initial?: unknown;
+  /**
+   * Writes records, in order, and gives the checkpoint after them (plain data). Rejections are of three kinds:
+   * - `SinkUnavailableError`: the target, not a record, is at fault, and this writer is of no more use. The engine
+   *   closes it, waits, acquires the shard anew (so that only its owner cuts anything) and opens again. No attempt counts.
+   * - `SinkLostDataError`: what was committed is gone. Only an operator can help.
+   * - anything else: a record is at fault. Nothing of the call is in the target, unless its guarantee is at least
+   *   once; the engine tries the records one by one.
    */
   write(records: readonly StreamRecord<unknown>[]): Promise<unknown>;
   close(): Promise<void>;
