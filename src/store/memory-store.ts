@@ -1,0 +1,137 @@
+/**
+ * The store in memory: for tests, and the model the other stores are compared with. It forgets everything with its
+ * process. The data and the operations are `memory-data.ts`; this gives them promises, a clock and randomness.
+ *
+ * Each method does all its work within the call, so the order of calls is the order of their effects.
+ */
+import type { Clock } from "../clock.ts";
+import { StoreUnavailableError } from "../errors.ts";
+import type { ShardRef } from "../key.ts";
+import type { Random } from "../random.ts";
+import type { Commit, HoldSet, Numbered, TimerClock } from "./commit.ts";
+import { MemoryData, type Domains } from "./memory-data.ts";
+import type {
+  AcquireOutcome, AcquireRequest, CommitReply, DeliverReply, Delivery, EntryCounts, InboxRead, InboxTail, Interval, Lease, OpenOptions, PipelineStore,
+  RecoverLimits, RecoveredShard, Registration, ReportReply, ShardSummary, Store, StoredTimerEntry, WatermarkReport,
+} from "./store.ts";
+import type { StoredGraph } from "./stored-graph.ts";
+
+export interface MemoryStoreOptions {
+  /** Is there one worker at a time, so that leases left behind may be taken at once? Default true. */
+  readonly exclusive?: boolean;
+  /** "shard" makes atomic domains as small as in a cluster, so that outbox and delivery are used. Default "one". */
+  readonly domains?: Domains;
+}
+
+/** Opening it again, by any name, finds what is there: a restart within one process. */
+export class MemoryStore implements Store {
+  readonly kind = "store";
+  readonly #exclusive: boolean;
+  readonly #domains: Domains;
+  readonly #pipelines = new Map<string, MemoryData>();
+
+  constructor(options: MemoryStoreOptions = {}) {
+    this.#exclusive = options.exclusive ?? true;
+    this.#domains = options.domains ?? "one";
+  }
+
+  async open({ pipeline, clock, random }: OpenOptions): Promise<PipelineStore> {
+    return new MemoryPipelineStore(this.data(pipeline), this.#exclusive, clock, random);
+  }
+
+  /** The data of one pipeline, made when first asked for. For simulators. */
+  data(pipeline: string): MemoryData {
+    let data = this.#pipelines.get(pipeline);
+    if (data === undefined) this.#pipelines.set(pipeline, (data = new MemoryData(this.#domains)));
+    return data;
+  }
+}
+
+class MemoryPipelineStore implements PipelineStore {
+  readonly exclusive: boolean;
+  readonly description = "memory";
+  readonly generation = 0;
+  readonly #open: MemoryData;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  #closed = false;
+
+  constructor(data: MemoryData, exclusive: boolean, clock: Clock, random: Random) {
+    this.#open = data;
+    this.exclusive = exclusive;
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  get #data(): MemoryData {
+    if (this.#closed) throw new StoreUnavailableError("the memory store was closed; open it again");
+    return this.#open;
+  }
+
+  async readGraph(): Promise<StoredGraph | undefined> {
+    return this.#data.readGraph();
+  }
+  async init(graph: StoredGraph, expected: number | undefined): Promise<"stored" | "changed-meanwhile"> {
+    return this.#data.init(graph, expected);
+  }
+  async countEntries(participant: number, shards: number): Promise<EntryCounts> {
+    return this.#data.countEntries(participant, shards);
+  }
+  async acquire(request: AcquireRequest): Promise<AcquireOutcome[]> {
+    return this.#data.acquire(request, this.#clock.now(), this.#random);
+  }
+  async renew(worker: string, leases: readonly Lease[], leaseMs: number): Promise<{ lost: ShardRef[]; now: number }> {
+    return this.#data.renew(worker, leases, leaseMs, this.#clock.now());
+  }
+  async release(worker: string, leases: readonly Lease[]): Promise<void> {
+    this.#data.release(worker, leases);
+  }
+  async recover(shards: readonly ShardRef[], limits: RecoverLimits): Promise<RecoveredShard[]> {
+    return this.#data.recover(shards, limits);
+  }
+  async commit(commits: readonly Commit[]): Promise<CommitReply> {
+    return this.#data.commit(commits, this.#clock.now());
+  }
+  sameDomain(a: ShardRef, b: ShardRef): boolean {
+    return this.#open.sameDomain(a, b);
+  }
+  async deliver(deliveries: readonly Delivery[]): Promise<DeliverReply> {
+    return this.#data.deliver(deliveries);
+  }
+  async readInbox(shard: ShardRef, from: number, maxParcels: number): Promise<InboxRead> {
+    return this.#data.readInbox(shard, from, maxParcels);
+  }
+  async readState(shard: ShardRef, fields: readonly string[]): Promise<(Uint8Array | undefined)[]> {
+    return this.#data.readState(shard, fields);
+  }
+  async readTimers(shard: ShardRef, clock: TimerClock, limit: number): Promise<StoredTimerEntry[]> {
+    return this.#data.readTimers(shard, clock, limit);
+  }
+  async readHolds(shard: ShardRef, limit: number): Promise<HoldSet[]> {
+    return this.#data.readHolds(shard, limit);
+  }
+  async readIds(shard: ShardRef, ids: readonly string[]): Promise<boolean[]> {
+    return this.#data.readIds(shard, ids);
+  }
+  async readTails(shards: readonly ShardRef[]): Promise<{ tails: InboxTail[]; appends: number }> {
+    return this.#data.readTails(shards);
+  }
+  async readDeadLetters(shard: ShardRef, limit: number): Promise<Numbered[]> {
+    return this.#data.readDeadLetters(shard, limit);
+  }
+  async summarize(shards: readonly ShardRef[]): Promise<ShardSummary[]> {
+    return this.#data.summarize(shards);
+  }
+  async register(worker: string, intervals: readonly Interval[]): Promise<Registration[]> {
+    return this.#data.register(worker, intervals);
+  }
+  async report(worker: string, reports: readonly WatermarkReport[]): Promise<ReportReply> {
+    return this.#data.report(worker, reports, this.#clock.now());
+  }
+  async flushed(): Promise<void> {
+    // There is nothing more durable to wait for.
+  }
+  async close(): Promise<void> {
+    this.#closed = true;
+  }
+}
