@@ -1,0 +1,18 @@
+/**
+ * Tests run in processes of their own (real servers, files and signals), few at a time: many of them start a
+ * redis-server each and measure nothing of the machine but whether it answers.
+ */
+import { availableParallelism } from "node:os";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    pool: "forks",
+    maxWorkers: Math.min(availableParallelism(), 4),
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    teardownTimeout: 10_000,
+    allowOnly: false,
+  },
+});
