@@ -6,6 +6,7 @@
 export type ErrorCode =
   | "config"
   | "incompatible-data"
+  | "undecodable"
   | "limit-exceeded"
   | "invalid-use"
   | "record-failed"
@@ -42,6 +43,13 @@ export class IncompatibleDataError extends MillraceError {
   }
 }
 
+/** Stored bytes are not what their codec writes: damaged, or written by something else. Nothing can be read from them. */
+export class DecodeError extends MillraceError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("undecodable", message, options);
+  }
+}
+
 /** A key, tag, record, state value or commit is larger than `limits.ts` allows. Nothing was stored. */
 export class LimitExceededError extends MillraceError {
   constructor(message: string) {
@@ -51,8 +59,8 @@ export class LimitExceededError extends MillraceError {
 
 /** User code asked for something that is never right (a timestamp before its record's, a context after its call). */
 export class InvalidUseError extends MillraceError {
-  constructor(message: string) {
-    super("invalid-use", message);
+  constructor(message: string, options?: ErrorOptions) {
+    super("invalid-use", message, options);
   }
 }
 

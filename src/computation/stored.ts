@@ -4,7 +4,7 @@
  */
 import type { Wrong } from "./handle.ts";
 
-type Primitive = string | number | boolean | bigint | null | undefined;
+export type Primitive = string | number | boolean | bigint | null | undefined;
 
 /** T as the default codec gives it back. */
 export type Stored<T> =
@@ -22,13 +22,3 @@ export type NameFor<T> =
   [T] extends [Stored<T>] ? string
   : [Stored<T>] extends [never] ? Wrong<"a function, symbol or promise does not come back from the store">
   : Wrong<`'${LostKeys<T>}' does not come back from the store: keep plain data, or give a codec`>;
-
-/**
- * T as read: one level read-only, so that `x.n++` or `xs.push(y)`, which nobody would write back, does not compile.
- * Deeper levels are not protected by types; tests freeze them all.
- */
-export type View<T> =
-  T extends Primitive | Date | Uint8Array ? T
-  : T extends ReadonlyMap<infer K, infer V> ? ReadonlyMap<K, V>
-  : T extends ReadonlySet<infer V> ? ReadonlySet<V>
-  : Readonly<T>;

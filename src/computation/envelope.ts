@@ -1,0 +1,95 @@
+/**
+ * The envelope: what stands around every stored value, so that code which reads it knows how it was written.
+ *
+ *   u8  codec: 0 cbor, 1 json, 63 named by its id; + 64 if it expires
+ *   [   u8 length, ASCII id              if named    ]
+ *   [   f64 LE expiry, ms since the epoch if it expires ]
+ *   u16 LE version of the codec
+ *       the codec's bytes
+ *
+ * E1  The layout is part of the stored format (`DATA_FORMAT`).
+ * E2  Whatever the bytes are, reading gives a value or throws `DecodeError` or `IncompatibleDataError`, nothing else.
+ */
+import { DecodeError, IncompatibleDataError, InvalidUseError, messageOf } from "../errors.ts";
+import type { Codec } from "./codec.ts";
+
+const CBOR = 0;
+const JSON_TEXT = 1;
+const NAMED = 0x3f;
+const EXPIRES = 0x40;
+
+export interface Opened {
+  readonly value: unknown;
+  /** ms since the epoch; undefined: never. */
+  readonly expiresAt: number | undefined;
+}
+
+/** The value in its envelope: a `Buffer` of its own. Throws `InvalidUseError` where the codec refuses the value. */
+export function sealValue(codec: Codec<unknown>, value: unknown, expiresAt?: number): Uint8Array {
+  const payload = encode(codec, value);
+  const mark = codec.id === "cbor" ? CBOR : codec.id === "json" ? JSON_TEXT : NAMED;
+  let at = 1 + (mark === NAMED ? 1 + codec.id.length : 0);
+  const sealed = Buffer.allocUnsafe(at + (expiresAt === undefined ? 2 : 10) + payload.length);
+  sealed[0] = expiresAt === undefined ? mark : mark | EXPIRES;
+  if (mark === NAMED) {
+    sealed[1] = codec.id.length;
+    sealed.write(codec.id, 2, "latin1");
+  }
+  if (expiresAt !== undefined) at = sealed.writeDoubleLE(expiresAt, at);
+  sealed[at] = codec.version & 0xff;
+  sealed[at + 1] = codec.version >>> 8;
+  sealed.set(payload, at + 2);
+  return sealed;
+}
+
+/** The value of an envelope. `where` begins the message of what is thrown: "state count of word-count". */
+export function openValue(codec: Codec<unknown>, bytes: Uint8Array, where = "a stored value"): Opened {
+  const mark = (bytes[0] ?? 0) & NAMED;
+  let at = 1;
+  if (mark === NAMED) at += 1 + (bytes[1] ?? 0);
+  const expires = ((bytes[0] ?? 0) & EXPIRES) !== 0;
+  const end = at + (expires ? 10 : 2);
+  if (bytes.length < end) throw new DecodeError(`${where}: ${bytes.length} bytes are too few for a value; it was damaged or not written by Millrace`);
+  const written = mark === CBOR ? "cbor" : mark === JSON_TEXT ? "json" : mark === NAMED ? asciiOf(bytes, 2, at) : undefined;
+  if (written === undefined || (bytes[0] as number) > 0x7f) throw new DecodeError(`${where}: byte ${bytes[0]} begins no value; it was damaged or not written by Millrace`);
+  if (written !== codec.id) {
+    throw new IncompatibleDataError(`${where}: written with codec ${quote(written)}, but this code reads it with ${quote(codec.id)}: give the codec it was written with`);
+  }
+  const version = (bytes[end - 2] as number) | ((bytes[end - 1] as number) << 8);
+  if (version > codec.version) {
+    throw new IncompatibleDataError(
+      `${where}: written by version ${version} of codec ${quote(codec.id)}, this code has version ${codec.version}: run the newer code, which can read both`,
+    );
+  }
+  const value = decode(codec, new Uint8Array(bytes.buffer, bytes.byteOffset + end, bytes.length - end), version, where);
+  return { value, expiresAt: expires ? float64(bytes, at) : undefined };
+}
+
+function encode(codec: Codec<unknown>, value: unknown): Uint8Array {
+  let payload: unknown;
+  try {
+    payload = codec.encode(value);
+  } catch (error) {
+    throw new InvalidUseError(`codec ${quote(codec.id)} cannot encode a value: ${messageOf(error)}`, { cause: error });
+  }
+  if (payload instanceof Uint8Array) return payload;
+  throw new InvalidUseError(`codec ${quote(codec.id)}: encode gives a Uint8Array, but gave ${payload instanceof Promise ? "a promise" : typeof payload}`);
+}
+
+function decode(codec: Codec<unknown>, payload: Uint8Array, version: number, where: string): unknown {
+  try {
+    return codec.decode(payload, version);
+  } catch (error) {
+    throw new DecodeError(`${where}: codec ${quote(codec.id)} cannot decode ${payload.length} bytes of its version ${version}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function float64(bytes: Uint8Array, at: number): number {
+  return new DataView(bytes.buffer, bytes.byteOffset + at, 8).getFloat64(0, true);
+}
+
+function asciiOf(bytes: Uint8Array, from: number, to: number): string {
+  return String.fromCharCode(...bytes.subarray(from, to));
+}
+
+const quote = (text: string): string => `"${text.replace(/[^\x20-\x7e]/g, "?")}"`;

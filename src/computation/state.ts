@@ -1,0 +1,93 @@
+/**
+ * State: the named cells of a key, and what `Context.state` gives for each. A later kind of state (a list, a map) is a
+ * new function that gives a `StateCell` with another access; nothing else changes.
+ */
+import { ConfigError, messageOf } from "../errors.ts";
+import { cbor } from "./cbor-codec.ts";
+import { checkCodec, checkInteger, checkName, checkOptions, checkRenamedFrom, show } from "./checks.ts";
+import type { Codec } from "./codec.ts";
+import { type carries, HANDLE } from "./handle.ts";
+import type { NameFor, Primitive } from "./stored.ts";
+
+/**
+ * T as read: one level read-only, so that `x.n++` or `xs.push(y)`, which nobody would write back, does not compile.
+ * Deeper levels are not protected by types; tests freeze them all.
+ */
+export type View<T> =
+  T extends Primitive | Date | Uint8Array ? T
+  : T extends ReadonlyMap<infer K, infer V> ? ReadonlyMap<K, V>
+  : T extends ReadonlySet<infer V> ? ReadonlySet<V>
+  : Readonly<T>;
+
+/** A cell of every key's state, read and written through `Access`. A field of a class: `readonly count = state("count", { initial: 0 })`. */
+export interface StateCell<Access> {
+  readonly kind: "state";
+  readonly name: string;
+  readonly [carries]: Access;
+}
+
+/** A cell without `initial`: it may be absent. */
+export interface OptionalValue<T> {
+  /** The value as of the last write, those of this call included; undefined where there is none. A view: not to be changed. */
+  get(): View<T> | undefined;
+  /** Replaces the value. It is encoded when the call is sealed, so do not change it afterwards. */
+  set(value: View<T>): void;
+  delete(): void;
+}
+
+/** A cell with `initial`: every key has it. */
+export interface Value<T> {
+  /** The value as of the last write, those of this call included; at first a copy of `initial`. A view: not to be changed. */
+  get(): View<T>;
+  /** Replaces the value. It is encoded when the call is sealed, so do not change it afterwards. */
+  set(value: View<T>): void;
+  /** Back to `initial`; nothing stays stored. */
+  delete(): void;
+  /** The one way to change in place: return the next value, or nothing after changing the given one. */
+  update(change: (value: T) => T | void): void;
+}
+
+interface CellOptions {
+  /** ms after the last write at which the cell is gone, by processing time. Default: never. */
+  readonly ttl?: number | undefined;
+  /** Earlier names of this cell. */
+  readonly renamedFrom?: string | readonly string[] | undefined;
+}
+
+/** What a cell holds, for the graph and the engine. */
+export interface CellHandle extends StateCell<any> {
+  readonly codec: Codec<unknown>;
+  readonly initial: unknown;
+  readonly ttl: number | undefined;
+  readonly renamedFrom: readonly string[];
+}
+
+/**
+ * Declares a cell of state. `name` is durable. `initial` is copied through the codec for each new key, so it may be an
+ * object; without it `get` may give undefined. `codec`: default `cbor()`; without one, a T that would not survive the
+ * store does not compile.
+ */
+export function state<T>(name: string, options: CellOptions & { readonly codec: Codec<T>; readonly initial: T }): StateCell<Value<T>>;
+export function state<T>(name: string, options: CellOptions & { readonly codec: Codec<T>; readonly initial?: undefined }): StateCell<OptionalValue<T>>;
+export function state<T>(name: NameFor<T>, options?: CellOptions & { readonly codec?: undefined; readonly initial?: undefined }): StateCell<OptionalValue<T>>;
+export function state<T>(name: NameFor<T>, options: CellOptions & { readonly codec?: undefined; readonly initial: T }): StateCell<Value<T>>;
+export function state(name: unknown, options: CellOptions & { readonly codec?: Codec<any> | undefined; readonly initial?: unknown } = {}): StateCell<any> {
+  checkName("state", name);
+  const where = `state ${show(name)}`;
+  checkOptions(where, options, ["codec", "initial", "ttl", "renamedFrom"]);
+  const codec: Codec<unknown> = options.codec ?? cbor();
+  checkCodec(where, codec);
+  if (options.ttl !== undefined) checkInteger(where, "ttl, ms,", options.ttl, 1);
+  if (options.initial !== undefined) checkInitial(where, codec, options.initial);
+  const handle = { [HANDLE]: true, kind: "state", name, codec, initial: options.initial, ttl: options.ttl, renamedFrom: checkRenamedFrom(where, name, options.renamedFrom) };
+  return Object.freeze(handle) as unknown as CellHandle;
+}
+
+/** An initial value that the codec cannot copy would fail the first record of every key: better here. */
+function checkInitial(where: string, codec: Codec<unknown>, initial: unknown): void {
+  try {
+    codec.decode(codec.encode(initial), codec.version);
+  } catch (error) {
+    throw new ConfigError(`${where}: codec ${show(codec.id)} cannot copy the initial value: ${messageOf(error)}`, { cause: error });
+  }
+}
