@@ -2,10 +2,10 @@
  * Checks of what users write down: names, options, durations. TypeScript refuses most of these mistakes; plain
  * JavaScript, and casts, meet them here. Every refusal is a `ConfigError`: the place, what was found, what to do.
  */
-import { ConfigError, messageOf } from "../errors.ts";
+import { ConfigError } from "../errors.ts";
 import { NAME_PATTERN } from "../limits.ts";
 import type { Codec } from "./codec.ts";
-import { HANDLE } from "./handle.ts";
+import { HANDLE, kindOf } from "./handle.ts";
 
 const CODEC_ID = /^[a-z0-9.-]{1,32}$/;
 /** Ids whose bytes are fixed by this library: no codec of a user's may bear them. */
@@ -18,8 +18,14 @@ export function show(value: unknown): string {
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value !== "object" || value === null) return String(value);
   if (Array.isArray(value)) return `an array of ${value.length}`;
+  const kind = kindOf(value);
+  if (kind !== undefined) return nameOf(value) === undefined ? `an ${kind}` : `${kind} ${JSON.stringify(nameOf(value))}`;
   const name: unknown = (value as { constructor?: { name?: unknown } }).constructor?.name;
   return typeof name === "string" && name !== "" && name !== "Object" ? `a ${name}` : "an object";
+}
+
+function nameOf(value: object): unknown {
+  return (value as { readonly name?: unknown }).name;
 }
 
 export function isClass(value: unknown): boolean {
@@ -74,14 +80,5 @@ export function checkCodec(where: string, codec: unknown): asserts codec is Code
   checkInteger(where, `version of codec ${show(id)}`, version, 0, 65_535);
   if (typeof encode !== "function" || typeof decode !== "function") {
     throw new ConfigError(`${where}: codec ${show(id)} needs encode(value) and decode(bytes, version)`);
-  }
-}
-
-/** Runs `step`; what it throws becomes a `ConfigError` that begins with the place. */
-export function at<R>(where: string, step: () => R): R {
-  try {
-    return step();
-  } catch (error) {
-    throw new ConfigError(`${where}: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -44,8 +44,8 @@ function check(value: unknown, place: string): void {
   throw new InvalidUseError(`${place} is ${show(value)}, which JSON does not keep: use cbor(), or plain JSON values`);
 }
 
-/** An instance may be plain data too; one that says how it is to be written is not. */
+/** An instance may be plain data too; one that says how it is to be written (a Date does) is not. */
 function isPlain(value: object): boolean {
-  if (value instanceof Map || value instanceof Set || value instanceof Date || ArrayBuffer.isView(value)) return false;
+  if (value instanceof Map || value instanceof Set || ArrayBuffer.isView(value)) return false;
   return typeof (value as { toJSON?: unknown }).toJSON !== "function";
 }

@@ -1,0 +1,54 @@
+/** The public API. What is not named here is internal and may change in any release. */
+
+// What a computation is made of.
+export { Computation } from "./computation/computation.ts";
+export type { Context, Log, ProduceOptions, SetTimerOptions } from "./computation/context.ts";
+export { type Input, type InputOptions, input } from "./computation/input.ts";
+export { type Output, output } from "./computation/output.ts";
+export { type OptionalValue, type StateCell, state, type Value, type View } from "./computation/state.ts";
+export { type Timer, type TimerFamily, type TimerOptions, type TimerSlot, timer, timers } from "./computation/timer.ts";
+export type { StreamRecord } from "./record.ts";
+
+// Streams and codecs.
+export { cbor } from "./computation/cbor-codec.ts";
+export type { Codec } from "./computation/codec.ts";
+export type { Wrong } from "./computation/handle.ts";
+export { json } from "./computation/json-codec.ts";
+export type { NameFor, Stored } from "./computation/stored.ts";
+export { type Schema, type Stream, stream } from "./computation/stream.ts";
+
+// The pipeline.
+export { type Backoff, exponential } from "./computation/backoff.ts";
+export { type ComputeOptions, type ParticipantOptions, Pipeline, type PipelineOptions } from "./computation/pipeline.ts";
+export type { Whole } from "./computation/whole.ts";
+
+// What brings data in and out, and how it promises event time.
+export { type Injector, type InjectorOptions, injector, type Sink, sink } from "./computation/edges.ts";
+export type { InjectorSource, Pulled, SourceContext, SourceItem, SourceReader } from "./injectors/injector.ts";
+export type { SinkTarget, SinkWriter } from "./sinks/sink.ts";
+export { ascending } from "./watermark/ascending.ts";
+export { boundedDisorder } from "./watermark/bounded-disorder.ts";
+export { byHand, type ByHandPolicy } from "./watermark/by-hand.ts";
+export { learnedDisorder, type LearnedDisorderOptions } from "./watermark/learned-disorder.ts";
+export type { WatermarkEstimator, WatermarkPolicy } from "./watermark/policy.ts";
+
+// Stores.
+export { MemoryStore, type MemoryStoreOptions } from "./store/memory-store.ts";
+export type { Store } from "./store/store.ts";
+
+// Time and errors.
+export {
+  ConfigError,
+  DecodeError,
+  type ErrorCode,
+  IncompatibleDataError,
+  InvalidUseError,
+  InvariantError,
+  LimitExceededError,
+  MillraceError,
+  RecordFailedError,
+  SinkLostDataError,
+  StoreRefusedError,
+  StoreUnavailableError,
+} from "./errors.ts";
+export { BEGINNING, days, END, hours, LAST_TIMER, minutes, seconds } from "./time.ts";
