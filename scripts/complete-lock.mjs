@@ -1,6 +1,6 @@
 /**
  * Adds to package-lock.json the optional packages that npm left out of it: run it after every `npm install` that
- * changed the lock (`npm run lock:complete`); `test/repo/tidy.test.ts` fails while one is missing.
+ * changed the lock (`npm run lock:complete`). With `--check` it only tells, as `test/repo/tidy.test.ts` does.
  *
  * Why: native packages come as one optional package for each platform. npm writes those into the lock that the
  * registry at hand could give it, but `npm ci` of npm 11 refuses a lock in which one is absent, whatever the platform.
@@ -22,7 +22,7 @@ function resolve(packages, path, name) {
 }
 
 /** Optional packages that the lock lacks, with the package that wants them. */
-export function missingOptionals(lock) {
+function missingOptionals(lock) {
   return Object.entries(lock.packages).flatMap(([path, entry]) =>
     Object.entries(entry.optionalDependencies ?? {})
       .filter(([name]) => resolve(lock.packages, path, name) === undefined)
@@ -41,13 +41,16 @@ function entryFor({ name, range, dev }) {
   return { version: range, cpu: [processor], ...(dev ? { dev } : {}), ...(libc ? { libc } : {}), optional: true, os: [system] };
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const path = fileURLToPath(new URL("../package-lock.json", import.meta.url));
-  const lock = JSON.parse(readFileSync(path, "utf8"));
-  const missing = missingOptionals(lock);
+const path = fileURLToPath(new URL("../package-lock.json", import.meta.url));
+const lock = JSON.parse(readFileSync(path, "utf8"));
+const missing = missingOptionals(lock);
+if (process.argv.includes("--check")) {
+  for (const { name, parent } of missing) console.log(`package-lock.json lacks ${name}, optional for ${parent}: npm run lock:complete`);
+  process.exitCode = missing.length === 0 ? 0 : 1;
+} else {
   for (const optional of missing) lock.packages[`node_modules/${optional.name}`] = entryFor(optional);
-  const [root, ...rest] = Object.entries(lock.packages);
-  lock.packages = Object.fromEntries([root, ...rest.sort(([a], [b]) => a.localeCompare(b, "en"))]);
+  const [own, ...rest] = Object.entries(lock.packages);
+  lock.packages = Object.fromEntries([own, ...rest.sort(([a], [b]) => a.localeCompare(b, "en"))]);
   writeFileSync(path, `${JSON.stringify(lock, null, 2)}\n`);
   console.log(`package-lock.json: ${missing.length} optional packages added.`);
 }

@@ -63,7 +63,7 @@ function installDebianRedis() {
     execFileSync("apt-get", ["install", "-y", "--no-install-recommends", "redis-server"], options);
     if (existsSync("/run/systemd/system")) execFileSync("systemctl", ["disable", "redis-server"], options);
   } catch (error) {
-    throw new Error(`Installing Debian's redis-server failed (${error.message}). ${INSTALL_HINT}`);
+    throw new Error(`Installing Debian's redis-server failed (${error.message}). ${INSTALL_HINT}`, { cause: error });
   } finally {
     if (ours) rmSync(policy, { force: true });
   }

@@ -61,7 +61,7 @@ async function runVitest(redisServer, args) {
   if (late) return [`The tests were ended after ${RUN_MS / 60_000} minutes.`];
   const left = await leftBehind(child.pid);
   if (signal !== null) return [...left, `Vitest was ended by ${signal}.`];
-  return code === 0 || existsSync(tallyFile) && JSON.parse(readFileSync(tallyFile, "utf8")).failed > 0 ? left : [...left, `Vitest ended with code ${code}.`];
+  return code === 0 || (existsSync(tallyFile) && JSON.parse(readFileSync(tallyFile, "utf8")).failed > 0) ? left : [...left, `Vitest ended with code ${code}.`];
 }
 
 /** Ends what is still alive of the group after a moment, and says what it was. Knows how to look only on Linux. */

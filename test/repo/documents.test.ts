@@ -1,0 +1,65 @@
+/**
+ * Documents do not drift from the code: their examples are files that are type-checked and run, their links lead
+ * somewhere.
+ *
+ * An example is marked by a comment before its code block: `<!-- example: examples/01-word-count.ts -->`. The block is
+ * then that file without its opening comment; with `<!-- example: examples/01-word-count.ts #pipeline -->`, what stands
+ * there between `// #region pipeline` and `// #endregion`. In the block, the package has its public name.
+ */
+import { existsSync } from "node:fs";
+import { dirname, join, posix } from "node:path";
+import { expect, test } from "vitest";
+import { files, lineOf, type ProjectFile, root } from "./project-files.ts";
+
+const documents = files.filter(({ path }) => path.endsWith(".md"));
+
+test("code in the documents is code of the examples", () => {
+  expect(documents.flatMap(wrongExamples)).toEqual([]);
+});
+
+test("links between documents lead somewhere", () => {
+  expect(documents.flatMap(brokenLinks)).toEqual([]);
+});
+
+const MARKED = /<!-- example: (?<path>\S+?)(?: #(?<region>[\w-]+))? -->\n+(?:```\w*\n(?<shown>[\s\S]*?)\n```)?/g;
+
+function wrongExamples({ path: document, text }: ProjectFile): string[] {
+  return [...text.matchAll(MARKED)].flatMap(({ index, groups }) => {
+    const { path = "", region, shown } = groups ?? {};
+    const place = `${document}:${lineOf(text, index)}`;
+    const file = files.find((each) => each.path === path);
+    if (file === undefined) return [`${place}: there is no file ${path}`];
+    if (shown === undefined) return [`${place}: the mark stands before no code block`];
+    const expected = region === undefined ? bodyOf(file.text) : regionOf(file.text, region);
+    if (expected === undefined) return [`${place}: ${path} has no "// #region ${region}"`];
+    return publicNames(expected) === shown.trim()
+      ? []
+      : [`${place}: the block is not what ${path}${region === undefined ? "" : ` #${region}`} says:\n${publicNames(expected)}`];
+  });
+}
+
+/** A file without its opening comment and without marks of regions. */
+function bodyOf(text: string): string {
+  return text
+    .replace(/^\/\*\*[\s\S]*?\*\/\n+/, "")
+    .replace(/^ *\/\/ #(end)?region.*\n/gm, "")
+    .trim();
+}
+
+function regionOf(text: string, name: string): string | undefined {
+  const region = new RegExp(`^( *)// #region ${name}\\n([\\s\\S]*?)^ *// #endregion`, "m").exec(text);
+  return region?.[2]?.replaceAll(new RegExp(`^${region[1] ?? ""}`, "gm"), "").trim();
+}
+
+/** In the repository the examples import the sources; a user imports the package. */
+function publicNames(text: string): string {
+  return text.replace(/"(?:\.\.\/)+src\/(?:(inspect|testing)\/)?index\.ts"/g, (_, door?: string) => `"millrace${door === undefined ? "" : `/${door}`}"`);
+}
+
+function brokenLinks({ path, text }: ProjectFile): string[] {
+  const prose = text.replace(/```[\s\S]*?```/g, (block) => block.replace(/[^\n]/g, " "));
+  return [...prose.matchAll(/\]\((?!https?:|mailto:|#)([^)\s#]+)(?:#[^)\s]*)?\)/g)].flatMap((link) => {
+    const target = posix.join(dirname(path), link[1] ?? "");
+    return existsSync(join(root, target)) ? [] : [`${path}:${lineOf(prose, link.index)}: there is no ${target}`];
+  });
+}
