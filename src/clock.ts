@@ -7,6 +7,8 @@ export interface Clock {
   now(): number;
   /** Calls `wake` once, `delay` ms from now; the returned function cancels it. */
   after(delay: number, wake: () => void): () => void;
+  /** Calls `wake` once, after the I/O that is ready has had its turn; takes no time. */
+  soon(wake: () => void): void;
 }
 
 /** `setTimeout` overflows above this; a longer wait is made of several. */
@@ -19,4 +21,5 @@ export const systemClock: Clock = {
     const handle = setTimeout(wake, Math.min(Math.max(delay, 0), LONGEST_WAIT));
     return () => clearTimeout(handle);
   },
+  soon: (wake) => void setImmediate(wake),
 };

@@ -39,6 +39,11 @@ export class VirtualClock implements Clock {
     };
   }
 
+  /** In a microtask: before anything else that would need time. */
+  soon(wake: () => void): void {
+    queueMicrotask(wake);
+  }
+
   /** When the next wake-up is due, ms since the epoch; undefined if nothing waits. */
   next(): number | undefined {
     return this.#pending[0]?.time;

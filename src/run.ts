@@ -1,0 +1,104 @@
+/** `run`: a pipeline in the caller's own process, on a real store and the machine's clock. */
+import { systemClock } from "./clock.ts";
+import type { Pipeline } from "./computation/pipeline.ts";
+import { ConfigError } from "./errors.ts";
+import { isHandle } from "./computation/handle.ts";
+import { systemRandom } from "./random.ts";
+import type { PipelineStore, Store } from "./store/store.ts";
+import { reconcile } from "./worker/reconcile.ts";
+import { startWorker, type Worker } from "./worker/worker.ts";
+
+export interface RunOptions {
+  /** Where everything is kept: `new LmdbStore(dir)`, `new RedisStore(url)`, `new MemoryStore()`. */
+  readonly store: Store;
+  /** HTTP endpoint for inspection, on the loopback interface. Default: none; port 0: any free one. */
+  readonly http?: { readonly port: number } | false | undefined;
+  /** Names that the code no longer has and whose data is to be deleted: `participant`, or `participant/part`. Default: none. */
+  readonly drop?: readonly string[] | undefined;
+  /** How long a dead worker's shards stay its own, ms, 200 or more. Shorter: faster fail-over. Default: 2,000. */
+  readonly leaseMs?: number | undefined;
+  /** Most records of one shard in one commit, 1 to 10,000. Results do not depend on it. Default: 256. */
+  readonly batchRecords?: number | undefined;
+  /** Memory for state, bytes; what is not in it is read from the store when needed. Default: 128 MiB. */
+  readonly cacheBytes?: number | undefined;
+  /** Where log lines go. Default: warnings and errors to standard error. */
+  readonly log?: ((level: "debug" | "info" | "warn" | "error", text: string, fields: object) => void) | undefined;
+}
+
+export interface RunningPipeline {
+  /** Address of the HTTP endpoint; undefined without one. */
+  readonly url: string | undefined;
+  /**
+   * Resolves when all inputs have ended and all they caused is done and stored: every watermark is at the end of time.
+   * Rejects when the pipeline cannot go on (`RecordFailedError`, `SinkLostDataError`, ...). Never, while an input lives.
+   */
+  readonly finished: Promise<void>;
+  /** Commits what was begun, gives the shards up so that another worker may go on at once, and closes everything. */
+  stop(): Promise<void>;
+  /** The worker, for inspection and tests. */
+  readonly worker: Worker;
+}
+
+const STOP_LIMIT = 10_000;
+
+/**
+ * Starts a worker of `pipeline`. Throws `ConfigError` where the pipeline cannot run, `IncompatibleDataError` where the
+ * stored data has names that the code lacks, `StoreRefusedError` or `StoreUnavailableError` where the store is at fault.
+ */
+export async function run(pipeline: Pipeline, options: RunOptions): Promise<RunningPipeline> {
+  checkOptions(pipeline, options);
+  const graph = pipeline.graph();
+  const store = await options.store.open({ pipeline: graph.pipeline, clock: systemClock, random: systemRandom });
+  try {
+    const plan = await reconcile(store, graph, options.drop ?? []);
+    const worker = startWorker({
+      plan,
+      store,
+      clock: systemClock,
+      random: systemRandom,
+      leaseMs: options.leaseMs ?? 2_000,
+      batchRecords: options.batchRecords ?? 256,
+      cacheBytes: options.cacheBytes ?? 128 << 20,
+      frozen: false,
+      log: options.log ?? logToStandardError,
+    });
+    return await running(worker, store, options);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function running(worker: Worker, store: PipelineStore, options: RunOptions): Promise<RunningPipeline> {
+  const http = options.http ? await import("./inspect/server.ts").then(({ serve }) => serve(worker, store, options.http as { port: number })) : undefined;
+  let stopped: Promise<void> | undefined;
+  const stop = async () => {
+    await worker.driver.stop(STOP_LIMIT);
+    await http?.close();
+    await store.close();
+  };
+  return {
+    url: http?.url,
+    finished: worker.driver.finished,
+    stop: () => (stopped ??= stop()),
+    worker,
+  };
+}
+
+function checkOptions(pipeline: Pipeline, options: RunOptions): void {
+  if (!isHandle(pipeline, "pipeline")) throw new ConfigError("run(pipeline, { store }): the first argument is a Pipeline");
+  if ((options as RunOptions | undefined)?.store?.kind !== "store") throw new ConfigError(`run of pipeline "${pipeline.name}": give a store, as in { store: new LmdbStore("./data") }`);
+  checkRange("leaseMs", options.leaseMs, 200, 3_600_000);
+  checkRange("batchRecords", options.batchRecords, 1, 10_000);
+  checkRange("cacheBytes", options.cacheBytes, 0, Number.MAX_SAFE_INTEGER);
+}
+
+function checkRange(name: string, value: number | undefined, least: number, most: number): void {
+  if (value === undefined || (Number.isInteger(value) && value >= least && value <= most)) return;
+  throw new ConfigError(`run: ${name} is an integer from ${least} to ${most}, but it is ${String(value)}`);
+}
+
+function logToStandardError(level: string, text: string, fields: object): void {
+  if (level === "debug" || level === "info") return;
+  console.error(`${level}: ${text} ${JSON.stringify(fields)}`);
+}

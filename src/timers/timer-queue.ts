@@ -1,0 +1,98 @@
+/**
+ * The pending timers of one shard and one clock, as its owner sees them: what is stored, changed by what its
+ * uncommitted batches set, deleted and fired. Pure.
+ *
+ * I1  A timer is due when its time has been reached, and the earliest due timer comes first; at equal times, by member.
+ * I2  What is beyond the horizon of a head read from the store is never reported as "no more timers" (`bound`).
+ */
+import type { TimerClock } from "../store/commit.ts";
+import { TimeIndex } from "../time-index.ts";
+
+/** Timers of one shard and clock kept in memory; above it the later half is left to the store. */
+const KEPT = 250_000;
+
+export class TimerQueue {
+  readonly clock: TimerClock;
+  readonly #index = new TimeIndex();
+  readonly #byKey = new Map<string, Set<string>>();
+  #keyOf: (member: string) => string;
+
+  constructor(clock: TimerClock, keyOf: (member: string) => string) {
+    this.clock = clock;
+    this.#keyOf = keyOf;
+  }
+
+  /** Timers here; the store may have more, from `horizon` on. */
+  get size(): number {
+    return this.#index.size;
+  }
+  get horizon(): number {
+    return this.#index.horizon;
+  }
+  /** No timer is set for an earlier time than this; Infinity if there is none. */
+  get bound(): number {
+    return this.#index.bound;
+  }
+
+  timeOf(member: string): number | undefined {
+    return this.#index.timeOf(member);
+  }
+
+  /** Members of a key's timers that are here. */
+  ofKey(key: string): Iterable<string> {
+    return this.#byKey.get(key) ?? [];
+  }
+
+  set(member: string, time: number): void {
+    this.#index.set(member, time);
+    if (time < this.#index.horizon) this.#enter(member);
+    else this.#leave(member);
+  }
+
+  delete(member: string): void {
+    this.#index.delete(member);
+    this.#leave(member);
+  }
+
+  /** The earliest timer, if it is due at `now`. */
+  due(now: number): { readonly time: number; readonly member: string } | undefined {
+    const first = this.#index.first();
+    return first !== undefined && first.time <= now ? first : undefined;
+  }
+
+  /** Up to `limit` members due at `now`, in order. */
+  allDue(now: number, limit: number): string[] {
+    return this.#index.upTo(now, limit);
+  }
+
+  /** Are timers due at `now` that only the store knows? */
+  needsMore(now: number): boolean {
+    return this.#index.horizon <= now && this.due(Math.min(now, this.#index.horizon - 1)) === undefined;
+  }
+
+  load(head: readonly { readonly member: string; readonly time: number }[], complete: boolean): void {
+    this.#index.load(head, complete);
+    this.#byKey.clear();
+    for (const { member } of head) if (this.#index.timeOf(member) !== undefined) this.#enter(member);
+  }
+
+  /** Lets go of the later timers when there are too many. Only while none of them is uncommitted. */
+  trim(): void {
+    if (this.#index.size <= KEPT) return;
+    this.#index.shrink(KEPT / 2);
+    for (const members of this.#byKey.values()) for (const member of members) if (this.#index.timeOf(member) === undefined) this.#leave(member);
+  }
+
+  #enter(member: string): void {
+    const key = this.#keyOf(member);
+    const members = this.#byKey.get(key);
+    if (members === undefined) this.#byKey.set(key, new Set([member]));
+    else members.add(member);
+  }
+
+  #leave(member: string): void {
+    const key = this.#keyOf(member);
+    const members = this.#byKey.get(key);
+    if (members?.delete(member) && members.size === 0) this.#byKey.delete(key);
+  }
+}

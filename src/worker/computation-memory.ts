@@ -1,0 +1,436 @@
+/**
+ * What the owner of a computation's shard remembers between calls: the keys' states, the pending timers, the holds,
+ * and the open batch with the one in flight. It loads and seals; what runs when is `computation-shard.ts`.
+ *
+ * M1  A key in memory is as its last uncommitted batch left it; a key that is not is as the store has it.
+ * M2  `complete`: every key that has stored state is in memory, so a key that is not there is new, and nothing is read.
+ * M3  The output watermark counts all that is uncommitted as undone.
+ */
+import type { Computation } from "../computation/computation.ts";
+import type { Log } from "../computation/context.ts";
+import { openValue } from "../computation/envelope.ts";
+import { invariant } from "../errors.ts";
+import { COMMIT_BYTES } from "../limits.ts";
+import { keyHold, parseTimerMember, stateField, timerHold, timerMember } from "../store/address.ts";
+import type { Commit, RecoveredShard, Sequencer, TimerClock } from "../store/index.ts";
+import { BEGINNING, END } from "../time.ts";
+import { TimeIndex } from "../time-index.ts";
+import { TimerQueue } from "../timers/timer-queue.ts";
+import type { Standing } from "../watermark/upstream.ts";
+import { Batch } from "./batch.ts";
+import type { CallShard } from "./call.ts";
+import { keyOf } from "./held.ts";
+import { Cell, KeyState } from "./key-state.ts";
+import { type Holder, InboxShard, type ShardHost } from "./owned-shard.ts";
+import type { PlannedComputation, PlannedStream } from "./plan.ts";
+import type { RecordWork, TimerWork, Work } from "./work.ts";
+
+/** One worker's instance of a computation, and what its handles stand for. */
+export interface Keyed {
+  readonly instance: Computation;
+  /** Stored id of an input's handle. */
+  inputOf(handle: object): number | undefined;
+  /** Place in `planned.cells`, `.timers`; the stream of an output. */
+  cellOf(handle: object): number | undefined;
+  timerOf(handle: object): number | undefined;
+  /** Stored id of a timer's or family's handle. */
+  timerIdOf(handle: object): number | undefined;
+  streamOf(handle: object): PlannedStream | undefined;
+}
+
+/** Keys looked up in the store at once. */
+const PREFETCH = 512;
+/** Timers and holds read from the store at once; doubled where more than that share one ms. */
+const PAGE = 10_000;
+/** The reserved cell and timer: a key's hold, and the expiry of cells. */
+const HOLD_CELL = 0;
+
+export abstract class ComputationMemory extends InboxShard implements CallShard {
+  readonly planned: PlannedComputation;
+  readonly keyed: Keyed;
+  readonly watermark: TimerQueue;
+  readonly wall: TimerQueue;
+  readonly holds = new TimeIndex();
+  readonly heldHolds = new TimeIndex();
+  readonly frozen: boolean;
+  readonly commitBytes = COMMIT_BYTES;
+  open: Batch;
+  protected closed = false;
+  protected deadCount: number;
+  protected readonly unfinished = new Set<Work>();
+  /** Held work of keys that are not in memory yet. */
+  protected orphans: { readonly work: Work; readonly halted: boolean }[] = [];
+  #sealed: Batch | undefined = undefined;
+  readonly #keys = new Map<string, KeyState>();
+  #complete: boolean;
+  #bytes = 0;
+  #loading = new Set<string>();
+  #wanted = new Set<string>();
+  #paging = new Map<TimerClock | "holds", number>();
+  readonly #inputs: ReadonlyMap<number, PlannedComputation["inputs"][number]>;
+  #last: number;
+
+  constructor(host: ShardHost, planned: PlannedComputation, keyed: Keyed, sequencer: Sequencer, recovered: RecoveredShard, floor: number) {
+    super(host, planned, sequencer, recovered, floor);
+    this.planned = planned;
+    this.keyed = keyed;
+    this.frozen = host.frozen;
+    this.deadCount = recovered.deadCount;
+    this.#complete = recovered.stateCount === 0;
+    this.#inputs = new Map(planned.inputs.map((input) => [input.id, input]));
+    const keyOfMember = (member: string) => parseTimerMember(member).key;
+    this.watermark = new TimerQueue("watermark", keyOfMember);
+    this.wall = new TimerQueue("wall", keyOfMember);
+    this.watermark.load(recovered.watermarkTimers, recovered.watermarkTimers.length >= recovered.watermarkTimerCount);
+    this.wall.load(recovered.wallTimers, recovered.wallTimers.length >= recovered.wallTimerCount);
+    this.holds.load(recovered.holds, recovered.holds.length >= recovered.holdCount);
+    for (const { member, hold } of recovered.watermarkTimers) if (hold !== undefined) this.holds.set(timerHold("watermark", member), hold);
+    for (const { member, hold } of recovered.wallTimers) if (hold !== undefined) this.holds.set(timerHold("wall", member), hold);
+    this.open = new Batch(this);
+    this.#last = this.image.last;
+  }
+
+  /** A key has come into memory. */
+  protected abstract adopt(key: KeyState): void;
+  /** A cell of the key does not encode: find out whose write it was. */
+  protected abstract blame(key: KeyState): void;
+  protected abstract setUnfinishedAside(): void;
+
+  // ── keys ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The key's state, or undefined while it is being read. */
+  protected keyState(name: string): KeyState | undefined {
+    const known = this.#keys.get(name);
+    if (known !== undefined) {
+      known.used = true;
+      return known;
+    }
+    if (!this.#complete) {
+      if (!this.#loading.has(name)) this.#wanted.add(name);
+      return undefined;
+    }
+    return this.#enter(name, undefined);
+  }
+
+  #enter(name: string, values: readonly (Uint8Array | undefined)[] | undefined): KeyState {
+    const cells = this.planned.cells.map((cell, i) => new Cell(cell, values?.[i]));
+    const key = new KeyState(name, cells, this.#holdOf(name, values?.[cells.length]));
+    this.#keys.set(name, key);
+    this.#bytes += key.size;
+    if (this.orphans.length > 0) this.adopt(key);
+    return key;
+  }
+
+  #holdOf(name: string, stored: Uint8Array | undefined): number | undefined {
+    const known = this.holds.timeOf(keyHold(name));
+    if (known !== undefined || stored === undefined) return known;
+    return Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength).readDoubleLE(0);
+  }
+
+  protected orphansOf(key: string): readonly { readonly work: Work; readonly halted: boolean }[] {
+    const mine = this.orphans.filter(({ work }) => keyOf(work) === key);
+    if (mine.length > 0) this.orphans = this.orphans.filter(({ work }) => keyOf(work) !== key);
+    return mine;
+  }
+
+  protected loadOrphans(): void {
+    for (const { work } of [...this.orphans]) this.keyState(keyOf(work));
+  }
+
+  /** Asks for the states that will be needed soon, in one read. */
+  protected prefetch(): void {
+    if (!this.#complete) {
+      for (const { record } of this.inbox.ahead(PREFETCH)) this.#want(record.key);
+      for (const member of this.watermark.allDue(this.input, PREFETCH)) this.#want(parseTimerMember(member).key);
+      for (const member of this.wall.allDue(this.wallTime(), PREFETCH)) this.#want(parseTimerMember(member).key);
+    }
+    if (this.#wanted.size > 0) {
+      const keys = [...this.#wanted].filter((key) => !this.#loading.has(key) && !this.#keys.has(key));
+      this.#wanted.clear();
+      if (keys.length > 0) this.#load(keys);
+    }
+    this.#page();
+  }
+
+  #want(key: string): void {
+    if (!this.#keys.has(key) && !this.#loading.has(key)) this.#wanted.add(key);
+  }
+
+  #load(keys: readonly string[]): void {
+    const fields: string[] = [];
+    for (const key of keys) {
+      this.#loading.add(key);
+      for (const { id } of this.planned.cells) fields.push(stateField(id, key));
+      fields.push(stateField(HOLD_CELL, key));
+    }
+    this.host.effect({ kind: "read-state", shard: this.ref, keys, fields });
+  }
+
+  /** The answer to `read-state`; undefined: it failed, and is asked again. */
+  onState(keys: readonly string[], values: readonly (Uint8Array | undefined)[] | undefined): void {
+    const width = this.planned.cells.length + 1;
+    keys.forEach((key, i) => {
+      this.#loading.delete(key);
+      if (values === undefined || this.#keys.has(key)) return;
+      this.#enter(key, values.slice(i * width, (i + 1) * width));
+    });
+    this.host.wake(this);
+  }
+
+  /** Lets go of keys that were not used lately, oldest first, when there are too many bytes of them. */
+  #sweep(): void {
+    if (this.#bytes <= this.host.cacheBytes) return;
+    for (const [name, key] of this.#keys) {
+      if (this.#bytes <= 0.75 * this.host.cacheBytes) return;
+      if (key.used || !key.idle || this.open.touched.has(key)) {
+        key.used = false;
+        continue;
+      }
+      this.#keys.delete(name);
+      this.#bytes -= key.size;
+      this.#complete = false;
+    }
+  }
+
+  // ── timers and holds that only the store knows ──────────────────────────────────────────────────────────────────
+
+  #page(): void {
+    if (this.inFlight !== undefined || !this.open.empty) return;
+    for (const [clock, now] of [["watermark", this.input], ["wall", this.wallTime()]] as const) {
+      this[clock].trim();
+      if (!this[clock].needsMore(now) || this.#paging.has(clock)) continue;
+      this.#paging.set(clock, PAGE);
+      this.host.effect({ kind: "read-timers", shard: this.ref, clock, limit: PAGE });
+    }
+    if (this.holds.horizon <= this.input && this.holds.bound === this.holds.horizon && !this.#paging.has("holds")) {
+      this.#paging.set("holds", PAGE);
+      this.host.effect({ kind: "read-holds", shard: this.ref, limit: PAGE });
+    }
+  }
+
+  /** Answers to `read-timers` and `read-holds`. Taken only if no batch has changed anything since they were asked. */
+  onPage(what: TimerClock | "holds", limit: number, head: readonly { readonly member: string; readonly time: number; readonly hold?: number | undefined }[] | undefined): void {
+    this.#paging.delete(what);
+    if (head !== undefined && this.inFlight === undefined && this.open.empty) {
+      const complete = head.length < limit;
+      if (!complete && head[0]?.time === head.at(-1)?.time) {
+        this.#paging.set(what, 2 * limit);
+        if (what === "holds") this.host.effect({ kind: "read-holds", shard: this.ref, limit: 2 * limit });
+        else this.host.effect({ kind: "read-timers", shard: this.ref, clock: what, limit: 2 * limit });
+        return;
+      }
+      if (what === "holds") this.holds.load(head, complete);
+      else {
+        this[what].load(head, complete);
+        for (const { member, hold } of head) if (hold !== undefined) this.holds.set(timerHold(what, member), hold);
+      }
+    }
+    this.host.wake(this);
+  }
+
+  timersOf(key: string): readonly { readonly clock: TimerClock; readonly member: string }[] {
+    const members: { clock: TimerClock; member: string }[] = [];
+    for (const clock of ["watermark", "wall"] as const) for (const member of this[clock].ofKey(key)) members.push({ clock, member });
+    for (const { id, node } of this.planned.timers) if (!node.tagged) members.push({ clock: node.clock, member: timerMember(id, undefined, key) });
+    return members;
+  }
+
+  protected timerOutput(clock: TimerClock, member: string, time: number): number | undefined {
+    return this.holds.timeOf(timerHold(clock, member)) ?? (clock === "watermark" ? time : undefined);
+  }
+
+  /** Not one that `--drop` left behind. */
+  protected declares(timer: number): boolean {
+    return this.planned.timers.some((each) => each.id === timer);
+  }
+
+  protected timerNode(id: number): PlannedComputation["timers"][number] {
+    const found = this.planned.timers.find((each) => each.id === id);
+    invariant(found !== undefined, `${this.name} has a stored timer of id ${id}, which its class does not declare`);
+    return found;
+  }
+
+  // ── what calls need ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  streamOf(handle: object): PlannedStream | undefined {
+    return this.keyed.streamOf(handle);
+  }
+  cellOf(handle: object): number | undefined {
+    return this.keyed.cellOf(handle);
+  }
+  timerOf(handle: object): number | undefined {
+    return this.keyed.timerOf(handle);
+  }
+  logOf(key: string): Log {
+    return this.host.logOf(this.name, key);
+  }
+  abstract get finalTime(): number;
+
+  protected valueOf(work: RecordWork): unknown {
+    const input = this.#inputs.get(work.record.input);
+    invariant(input !== undefined, `${this.name} was sent a record for an input of id ${work.record.input}, which its class does not declare`);
+    return openValue(input.codec, work.record.value).value;
+  }
+
+  get outputFloor(): number {
+    return Math.max(this.output, 0);
+  }
+
+  // ── sealing ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Encodes what the key's cells hold now; all of them, or none. */
+  protected encode(key: KeyState): void {
+    const written = key.cells.filter((cell) => cell.dirty);
+    const encoded = written.map((cell) => cell.encode());
+    written.forEach((cell, i) => {
+      cell.bytes = encoded[i];
+      cell.dirty = false;
+      this.open.state.set(stateField(cell.planned.id, key.key), cell.bytes);
+      this.open.bytes += cell.bytes?.length ?? 0;
+    });
+    this.open.dirty.delete(key);
+    this.#bytes -= key.size;
+    this.#bytes += key.weigh();
+  }
+
+  #encodeAll(): void {
+    for (const key of this.open.dirty) {
+      try {
+        this.encode(key);
+      } catch {
+        this.blame(key);
+      }
+    }
+  }
+
+  seal(): Commit {
+    this.setUnfinishedAside();
+    this.#encodeAll();
+    this.setUnfinishedAside();
+    const batch = this.open;
+    const { counters } = this.image;
+    for (const name of Object.keys(batch.counted) as (keyof typeof batch.counted)[]) counters[name] += batch.counted[name];
+    counters.produced += batch.productions.length;
+    const { keyHolds, ...net } = batch.net();
+    for (const [key, hold] of keyHolds) batch.state.set(stateField(HOLD_CELL, key), hold === undefined ? undefined : holdBytes(hold));
+    const consumed = this.inbox.consume(batch.taken);
+    const commit: Commit = {
+      ...this.head(),
+      consumed,
+      stateFields: [...batch.state.keys()],
+      stateValues: [...batch.state.values()],
+      ...net,
+      heldPuts: [...batch.heldPuts].map(([id, bytes]) => ({ id, bytes })),
+      heldDeletes: [...batch.heldDeletes],
+      deadPuts: batch.deadPuts,
+      deadDeletes: [],
+      ids: [],
+      parcels: this.pack(batch.productions),
+      outbox: [],
+      outboxDeletes: [],
+    };
+    for (const key of batch.touched) {
+      key.done = [];
+      key.careful = false;
+    }
+    this.#sealed = batch;
+    this.open = new Batch(this);
+    this.inFlight = commit;
+    return commit;
+  }
+
+  committed(): void {
+    this.inFlight = undefined;
+    this.#sealed = undefined;
+    this.advance();
+    this.#sweep();
+  }
+
+  // ── watermarks ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  protected override get pendingHold(): number {
+    return Math.min(this.inbox.smallestHold, this.open.pendingHold, this.#sealed?.pendingHold ?? END, this.heldHolds.bound);
+  }
+
+  get output(): number {
+    return Math.min(this.input, this.watermark.bound, this.holds.bound, this.open.outputHold, this.#sealed?.outputHold ?? END);
+  }
+
+  get status(): Standing {
+    if (this.output === END) return "finished";
+    return this.host.blocked(this.participant) ? "back-pressured" : "live";
+  }
+
+  /** Nothing is read, pending or uncommitted here. */
+  get quiet(): boolean {
+    return this.inbox.size === 0 && this.inbox.reached(this.inbox.tail) && this.open.empty && this.inFlight === undefined && this.heldHolds.size === 0;
+  }
+
+  /** The largest event time known: here and, as of the last report, upstream. */
+  get lastKnown(): number {
+    return Math.max(this.image.last, this.#last);
+  }
+  learnLast(last: number): void {
+    this.#last = Math.max(this.#last, last);
+  }
+
+  abstract get runningKey(): string | undefined;
+
+  why(): Holder {
+    const at = this.output;
+    if (at === END) return { kind: "end", at };
+    const shard = this.ref;
+    const timer = this.watermark.due(at);
+    if (timer !== undefined && timer.time === at) return describeTimer(timer, shard, this.timerName(timer.member));
+    const hold = this.holds.first();
+    if (hold !== undefined && hold.time === at && at < this.input) return describeHold(hold, shard, (member) => this.timerName(member));
+    const held = this.heldHolds.first();
+    if (held !== undefined && held.time <= at) return { kind: "held", at, shard, name: held.member, key: this.#heldKey(Number(held.member)) };
+    if (this.runningKey !== undefined && this.open.pendingHold <= at) return { kind: "running", at, shard, key: this.runningKey };
+    if (this.inbox.smallestHold <= at) {
+      const next = this.inbox.peek();
+      return { kind: "record", at, shard, key: next?.record.key, detail: `${this.inbox.size} records read and not processed` };
+    }
+    if (this.open.pendingHold <= at || this.open.outputHold <= at || this.inFlight !== undefined) return { kind: "commit", at, shard };
+    if (this.unread || !this.inbox.reached(this.inbox.tail)) return { kind: "unread", at, shard };
+    return { kind: at === BEGINNING ? "nothing" : "upstream", at, shard };
+  }
+
+  protected timerName(member: string): string | undefined {
+    const address = parseTimerMember(member);
+    return this.planned.timers.find((each) => each.id === address.timer)?.node.name;
+  }
+
+  #heldKey(id: number): string | undefined {
+    for (const key of this.#keys.values()) if (key.held.some((work) => work.held === id)) return key.key;
+    const orphan = this.orphans.find(({ work }) => work.held === id);
+    return orphan === undefined ? undefined : keyOf(orphan.work);
+  }
+
+  /** State of one key as memory has it, if it has it: for tests and inspection. */
+  cached(key: string): KeyState | undefined {
+    return this.#keys.get(key);
+  }
+  get cachedKeys(): number {
+    return this.#keys.size;
+  }
+}
+
+function holdBytes(hold: number): Uint8Array {
+  const bytes = Buffer.allocUnsafe(8);
+  bytes.writeDoubleLE(hold);
+  return bytes;
+}
+
+function describeTimer(timer: { readonly time: number; readonly member: string }, shard: number, name: string | undefined): Holder {
+  return { kind: "timer", at: timer.time, shard, key: parseTimerMember(timer.member).key, name };
+}
+
+function describeHold(hold: { readonly time: number; readonly member: string }, shard: number, nameOf: (member: string) => string | undefined): Holder {
+  const kind = hold.member.slice(0, 1);
+  const rest = hold.member.slice(2);
+  if (kind === "k") return { kind: "hold", at: hold.time, shard, key: rest };
+  return { kind: "timer", at: hold.time, shard, key: parseTimerMember(rest).key, name: nameOf(rest), detail: "by its output timestamp" };
+}
+
+export type { TimerWork };

@@ -1,0 +1,458 @@
+/**
+ * One shard of a computation: takes records and due timers, calls user code for them key by key, and gathers what it
+ * did into batches. The only caller of user code. Synchronous; what must be waited for is an effect.
+ *
+ * I1  Work of one key is done one by one: records in inbox order, timers in the order of their times; what stands
+ *     aside in `held` goes first. Keys do not wait for one another.
+ * I2  A commit consumes a prefix of the inbox in which every record is done, parked, or held.
+ * I3  What failed leaves no trace but its count: its effects are dropped, its key's cells decoded anew from the last
+ *     sealed bytes, and the key's earlier work of the batch done again where it had changed them.
+ * I4  While the shard feeds one above its high mark, it starts no new work.
+ */
+import type { Computation } from "../computation/computation.ts";
+import { messageOf, RecordFailedError } from "../errors.ts";
+import { DEAD_LETTERS, HELD_RECORDS } from "../limits.ts";
+import { parseTimerMember } from "../store/address.ts";
+import type { Numbered, RecoveredShard, Sequencer } from "../store/index.ts";
+import { END } from "../time.ts";
+import { CallEffects } from "./batch.ts";
+import { Call } from "./call.ts";
+import { ComputationMemory, type Keyed } from "./computation-memory.ts";
+import { deadLetter, heldBytes, parseHeld } from "./held.ts";
+import type { KeyState } from "./key-state.ts";
+import type { ShardHost } from "./owned-shard.ts";
+import type { PlannedComputation } from "./plan.ts";
+import { UserRecord, UserTimer } from "./user-view.ts";
+import type { RecordWork, TimerWork, Work } from "./work.ts";
+
+/** ms that a batch waits for asynchronous work before it is sealed without it. */
+const PATIENCE = 20;
+/** Asynchronous calls of one shard at a time. */
+const CONCURRENT_CALLS = 64;
+
+export class ComputationShard extends ComputationMemory {
+  readonly kind = "computation";
+  readonly #instance: Computation;
+  /** Handlers are known to return promises: what they write is encoded call by call. */
+  #asynchronous: boolean;
+  #calls = 0;
+  readonly #running = new Map<Work, { readonly call: Call; readonly since: number }>();
+  /** Keys with work in `held`, and the earliest time at which one of them may be tried again. */
+  readonly #heldKeys = new Set<KeyState>();
+
+  constructor(host: ShardHost, planned: PlannedComputation, keyed: Keyed, sequencer: Sequencer, recovered: RecoveredShard, floor: number) {
+    super(host, planned, keyed, sequencer, recovered, floor);
+    this.#instance = keyed.instance;
+    this.#asynchronous = [keyed.instance.processRecord, keyed.instance.processTimer].some((handler) => handler?.constructor.name === "AsyncFunction");
+    for (const entry of recovered.held) this.#recoverHeld(entry);
+  }
+
+  #recoverHeld(entry: Numbered): void {
+    const { work, halted } = parseHeld(entry);
+    this.heldHolds.set(String(entry.id), work.hold);
+    this.orphans.push({ work, halted });
+  }
+
+  protected override adopt(key: KeyState): void {
+    for (const { work, halted } of this.orphansOf(key.key)) {
+      work.key = key;
+      key.held.push(work);
+      if (halted) key.retryAt = Number.POSITIVE_INFINITY;
+      this.#heldKeys.add(key);
+    }
+  }
+
+  // ── taking work ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  pump(budget: number): number {
+    this.expireCalls();
+    this.advance();
+    let done = 0;
+    while (done < budget && this.#mayStart()) {
+      const taken = this.#takeHeld() || this.#takeTimer("watermark", this.input) || this.#takeTimer("wall", this.wallTime()) || this.#takeRecord();
+      if (!taken) break;
+      done++;
+    }
+    this.prefetch();
+    return done;
+  }
+
+  #mayStart(): boolean {
+    const { open } = this;
+    return open.pinned === 0 && open.taken + open.finished < 2 * this.host.batchRecords && open.bytes < this.commitBytes && this.#running.size < CONCURRENT_CALLS && !this.host.blocked(this.participant);
+  }
+
+  #takeRecord(): boolean {
+    const work = this.inbox.peek();
+    if (work === undefined || this.open.taken >= this.host.batchRecords || this.heldHolds.size >= HELD_RECORDS) return false;
+    if (work.record.refused) {
+      this.#take(work);
+      this.#park(work, undefined, undefined);
+      return true;
+    }
+    const key = this.keyState(work.record.key);
+    if (key === undefined) return false;
+    this.#take(work);
+    work.key = key;
+    if (key.held.length > 0) this.#setAside(work, key);
+    else if (key.running !== undefined) this.#wait(work, key);
+    else this.#run(work, key);
+    return true;
+  }
+
+  #take(work: RecordWork): void {
+    this.inbox.take();
+    this.open.taken++;
+    this.open.hold(work);
+    if (work.record.timestamp > this.image.last) this.image.last = work.record.timestamp;
+  }
+
+  #wait(work: Work, key: KeyState): void {
+    key.waiting.push(work);
+    this.#awaited(work);
+    this.open.since ??= this.host.now;
+  }
+
+  /** The batch cannot be sealed before this work is done, or set aside. */
+  #awaited(work: Work): void {
+    work.batch = this.open;
+    this.open.unfinished++;
+    this.unfinished.add(work);
+  }
+
+  #takeTimer(clock: "watermark" | "wall", now: number): boolean {
+    const queue = this[clock];
+    const first = queue.due(now);
+    if (first === undefined) return false;
+    const taken = this.#startTimer(clock, first.member, first.time);
+    if (taken !== "busy") return taken === "started";
+    for (const member of queue.allDue(now, Number.POSITIVE_INFINITY)) {
+      const time = queue.timeOf(member);
+      if (time !== undefined && this.#startTimer(clock, member, time) === "started") return true;
+    }
+    return false;
+  }
+
+  #startTimer(clock: "watermark" | "wall", member: string, time: number): "started" | "busy" | "loading" {
+    const address = parseTimerMember(member);
+    const key = this.keyState(address.key);
+    if (key === undefined) return "loading";
+    if (key.running !== undefined || key.held.length > 0) return "busy";
+    const output = this.timerOutput(clock, member, time);
+    const work: TimerWork = { kind: "timer", clock, member, address, time, output, key, hold: Math.max(output ?? this.input, 0), attempts: 0, held: undefined, batch: undefined };
+    if (address.timer === 0) this.#expire(work, key);
+    else if (!this.declares(address.timer)) this.open.changeTimer({ clock, member, time: undefined, output: undefined }, key);
+    else this.#run(work, key);
+    return "started";
+  }
+
+  /** A cell's time to live is over, unless it was written again. */
+  #expire(work: TimerWork, key: KeyState): void {
+    this.open.changeTimer({ clock: "wall", member: work.member, time: undefined, output: undefined }, key);
+    const cell = key.cells.find((each) => each.planned.id === work.address.tag);
+    try {
+      cell?.open();
+    } catch {
+      return;
+    }
+    if (cell === undefined || !cell.present || cell.expiresAt === undefined || cell.expiresAt > this.wallTime()) return;
+    cell.present = false;
+    cell.value = undefined;
+    cell.expiresAt = undefined;
+    cell.dirty = true;
+    this.open.dirty.add(key);
+  }
+
+  #takeHeld(): boolean {
+    if (this.orphans.length > 0) this.loadOrphans();
+    for (const key of this.#heldKeys) {
+      const work = key.held[0];
+      if (work === undefined || key.running !== undefined || key.retryAt > this.host.now) continue;
+      if (work.kind === "record" && this.open.pendingHold > work.hold) this.open.hold(work);
+      this.#run(work, key);
+      return true;
+    }
+    return false;
+  }
+
+  // ── calling user code ───────────────────────────────────────────────────────────────────────────────────────────
+
+  #run(work: Work, key: KeyState): void {
+    if (work.kind === "timer") {
+      this.open.hold(work);
+      if (work.held === undefined) this.open.changeTimer({ clock: work.clock, member: work.member, time: undefined, output: undefined }, key);
+    }
+    const call = new Call(this, key, work, new CallEffects());
+    let result: unknown;
+    try {
+      result = this.#call(work, call);
+    } catch (error) {
+      this.#failed(work, key, call, error);
+      return;
+    }
+    if (isPromise(result)) this.#await(work, key, call, result);
+    else this.#succeeded(work, key, call);
+  }
+
+  #call(work: Work, call: Call): unknown {
+    if (work.kind === "timer") {
+      const { node } = this.timerNode(work.address.timer);
+      return this.#instance.processTimer?.(new UserTimer(work, node, this.keyed), call);
+    }
+    work.late = work.record.timestamp < this.input;
+    return this.#instance.processRecord(new UserRecord(work, this.valueOf(work), this.keyed), call);
+  }
+
+  #await(work: Work, key: KeyState, call: Call, promise: PromiseLike<unknown>): void {
+    key.running = work;
+    this.#running.set(work, { call, since: this.host.now });
+    if (work.held === undefined) this.#awaited(work);
+    const pinned = !this.#asynchronous ? this.open : undefined;
+    if (pinned !== undefined) pinned.pinned++;
+    this.#asynchronous = true;
+    const settled = (error: unknown, failed: boolean) => {
+      if (pinned !== undefined) pinned.pinned--;
+      if (!call.alive || this.closed) return;
+      this.#running.delete(work);
+      key.running = undefined;
+      this.#finish(work);
+      if (failed) this.#failed(work, key, call, error);
+      else this.#succeeded(work, key, call);
+      this.#runWaiting(key);
+      this.host.wake(this);
+    };
+    this.host.effect({ kind: "await", promise, settled });
+  }
+
+  /** Calls that have taken longer than their limit fail; their contexts are dead from now on. */
+  expireCalls(): void {
+    const { timeLimit } = this.planned.node.options;
+    for (const [work, { call, since }] of this.#running) {
+      if (this.host.now - since < timeLimit) continue;
+      const key = work.key as KeyState;
+      const reason = `${this.name} took longer than its timeLimit of ${timeLimit} ms`;
+      call.close(reason);
+      this.#running.delete(work);
+      key.running = undefined;
+      this.#finish(work);
+      this.#failed(work, key, call, new Error(reason));
+      this.#runWaiting(key);
+    }
+  }
+
+  /** The work is no longer what the batch it was taken by waits for. */
+  #finish(work: Work): void {
+    if (work.batch === this.open && this.unfinished.delete(work)) this.open.unfinished--;
+    work.batch = undefined;
+  }
+
+  #runWaiting(key: KeyState): void {
+    while (key.running === undefined && key.waiting.length > 0) {
+      const work = key.waiting.shift() as Work;
+      this.#finish(work);
+      if (work.failure !== undefined) this.#giveBack(work, key, work.failure.error);
+      else if (key.held.length > 0) this.#setAside(work, key);
+      else this.#run(work, key);
+    }
+  }
+
+  #succeeded(work: Work, key: KeyState, call: Call): void {
+    call.close();
+    const { open } = this;
+    if (!this.#asynchronous && !key.careful) {
+      if (isDirty(key)) open.dirty.add(key);
+    } else {
+      try {
+        this.encode(key);
+      } catch (error) {
+        this.#failed(work, key, call, error);
+        return;
+      }
+    }
+    open.merge(call.effects, key);
+    if (this.input !== END) for (const { clock, time } of call.effects.timers) if (clock === "watermark" && time !== undefined && time > this.image.last) this.image.last = time;
+    open.counted.droppedTimers += call.droppedTimers;
+    this.#count(work, 1);
+    key.done.push(work);
+    open.touched.add(key);
+    if (work.held !== undefined) this.#leaveHeld(work, key);
+    this.#calls++;
+  }
+
+  #count(work: Work, by: 1 | -1): void {
+    const { open } = this;
+    open.finished += by;
+    open.since ??= this.host.now;
+    if (work.kind === "timer") open.counted.timersFired += by;
+    else {
+      open.counted.processed += by;
+      if (work.late) open.counted.late += by;
+    }
+  }
+
+  // ── failure ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #failed(work: Work, key: KeyState, call: Call, error: unknown): void {
+    call.close(messageOf(error));
+    this.open.counted.failures++;
+    if (this.open.dirty.has(key)) {
+      this.#again(key, { work, error });
+      return;
+    }
+    for (const cell of key.cells) cell.revert();
+    this.#giveBack(work, key, error);
+  }
+
+  /** Does the key's work of this batch again, from its last sealed state, without what failed. */
+  #again(key: KeyState, failure: { readonly work: Work; readonly error: unknown } | undefined): void {
+    const again = key.done;
+    key.done = [];
+    this.open.drop(key);
+    for (const work of again.toReversed()) {
+      this.#count(work, -1);
+      if (work.held !== undefined) this.#returnHeld(work, key);
+    }
+    if (failure !== undefined) {
+      failure.work.failure = { error: failure.error };
+      again.push(failure.work);
+    }
+    for (const work of again) this.#awaited(work);
+    key.waiting.unshift(...again);
+    this.#runWaiting(key);
+  }
+
+  /** Called before the batch is sealed, where a cell does not encode: finds the work whose write it was. */
+  protected override blame(key: KeyState): void {
+    key.careful = true;
+    this.#again(key, undefined);
+  }
+
+  /** A failed try: again later, or never. */
+  #giveBack(work: Work, key: KeyState, error: unknown): void {
+    work.failure = undefined;
+    work.attempts++;
+    const { attempts, onFailure, backoffFirst, backoffMost } = this.planned.node.options;
+    const log = this.host.logOf(this.name, key.key);
+    if (work.attempts < attempts) {
+      key.retryAt = this.host.now + Math.min(backoffFirst * 2 ** (work.attempts - 1), backoffMost);
+      log.warn(`try ${work.attempts} of ${attempts} failed: ${messageOf(error)}`);
+      this.#setAside(work, key, error);
+      return;
+    }
+    if (onFailure === "stop") {
+      this.host.fail(new RecordFailedError(this.name, key.key, work.attempts, error));
+      key.retryAt = Number.POSITIVE_INFINITY;
+      this.#setAside(work, key, error);
+      return;
+    }
+    if (onFailure === "park" && this.deadCount < DEAD_LETTERS) {
+      log.error(`failed ${work.attempts} times and goes to dead letters: ${messageOf(error)}`);
+      this.#park(work, key, error);
+      return;
+    }
+    key.retryAt = Number.POSITIVE_INFINITY;
+    log.error(`failed ${work.attempts} times; the key is halted${onFailure === "park" ? ", for the dead letters are full" : ""}: ${messageOf(error)}`);
+    this.#setAside(work, key, error);
+  }
+
+  #park(work: Work, key: KeyState | undefined, error: unknown): void {
+    const { open, image } = this;
+    this.deadCount++;
+    open.deadPuts.push({ id: image.nextDead++, bytes: deadLetter(work, error, this.wallTime()) });
+    open.counted.deadLetters++;
+    open.finished++;
+    open.since ??= this.host.now;
+    if (work.kind === "timer" && work.held === undefined && key !== undefined) this.open.changeTimer({ clock: work.clock, member: work.member, time: undefined, output: undefined }, key);
+    if (work.held !== undefined && key !== undefined) this.#leaveHeld(work, key);
+  }
+
+  /** Moves work aside, behind what stands there of its key; what stood there already stays where it is. */
+  #setAside(work: Work, key: KeyState, error?: unknown): void {
+    if (work.held === undefined) {
+      work.held = this.image.nextHeld++;
+      key.held.push(work);
+      this.#heldKeys.add(key);
+      if (work.kind === "timer") this.open.changeTimer({ clock: work.clock, member: work.member, time: undefined, output: undefined }, key);
+    }
+    this.heldHolds.set(String(work.held), work.hold);
+    this.open.putHeld(work.held, heldBytes(work, key.retryAt === Number.POSITIVE_INFINITY, error));
+    this.open.since ??= this.host.now;
+  }
+
+  #leaveHeld(work: Work, key: KeyState): void {
+    key.held.shift();
+    this.heldHolds.delete(String(work.held));
+    this.open.hold(work);
+    this.open.deleteHeld(work.held as number);
+    key.retryAt = 0;
+    if (key.held.length === 0) this.#heldKeys.delete(key);
+  }
+
+  #returnHeld(work: Work, key: KeyState): void {
+    key.held.unshift(work);
+    this.heldHolds.set(String(work.held), work.hold);
+    this.open.putHeld(work.held as number, heldBytes(work, false));
+    this.#heldKeys.add(key);
+  }
+
+  // ── the batch ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  readyAt(): number {
+    const { open } = this;
+    if (open.pinned > 0 || open.empty) return Number.POSITIVE_INFINITY;
+    if (open.unfinished === 0) return 0;
+    return (open.since ?? this.host.now) + PATIENCE;
+  }
+
+  wakeAt(): number {
+    let at = this.readyAt();
+    for (const { since } of this.#running.values()) at = Math.min(at, since + this.planned.node.options.timeLimit);
+    for (const key of this.#heldKeys) if (key.running === undefined) at = Math.min(at, key.retryAt);
+    return at;
+  }
+
+  /** Work that the batch took and that is not done stands aside from now on, so that the batch can go. */
+  protected override setUnfinishedAside(): void {
+    const keys = new Set<KeyState>();
+    for (const work of this.unfinished) keys.add(work.key as KeyState);
+    for (const key of keys) {
+      if (key.running !== undefined && this.unfinished.has(key.running)) this.#setAside(key.running, key);
+      for (const work of key.waiting) this.#setAside(work, key);
+      key.waiting = [];
+    }
+    for (const work of this.unfinished) work.batch = undefined;
+    this.unfinished.clear();
+    this.open.unfinished = 0;
+  }
+
+  close(): void {
+    this.closed = true;
+    for (const { call } of this.#running.values()) call.close("the worker has lost the shard, or stops");
+    this.#running.clear();
+  }
+
+  get finalTime(): number {
+    return this.input === END ? this.lastKnown : Number.POSITIVE_INFINITY;
+  }
+
+  /** Keys that wait for an operator. */
+  get halted(): readonly string[] {
+    return [...this.#heldKeys].filter((key) => key.retryAt === Number.POSITIVE_INFINITY).map((key) => key.key);
+  }
+  /** Calls of user code that succeeded since the shard was acquired. */
+  get calls(): number {
+    return this.#calls;
+  }
+  get runningKey(): string | undefined {
+    return this.#running.keys().next().value?.key?.key;
+  }
+}
+
+function isDirty(key: KeyState): boolean {
+  for (const cell of key.cells) if (cell.dirty) return true;
+  return false;
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+}

@@ -1,0 +1,393 @@
+/**
+ * The shell around the engine: carries its effects out on the real store, sources and sinks, and tells it what came of
+ * them. It decides nothing.
+ *
+ * D1  Every effect is answered once, by success or failure; an answer that comes after `stop` is ignored.
+ * D2  `settled` tells when nothing is under way and the engine has nothing to do before its next wake-up.
+ */
+import type { Clock } from "../clock.ts";
+import { SinkLostDataError, SinkUnavailableError, StoreUnavailableError } from "../errors.ts";
+import type { SourceReader } from "../injectors/injector.ts";
+import { indexOf, participantOf, type ShardRef } from "../key.ts";
+import type { SinkWriter } from "../sinks/sink.ts";
+import type { PipelineStore } from "../store/store.ts";
+import type { Effect } from "./effect.ts";
+import type { Engine } from "./engine.ts";
+
+/** What is read of a shard when it is acquired. */
+const RECOVER = { timers: 10_000, holds: 10_000 };
+
+export interface DriverOptions {
+  readonly engine: Engine;
+  readonly store: PipelineStore;
+  readonly clock: Clock;
+  readonly worker: string;
+  readonly leaseMs: number;
+  readonly log: (level: "debug" | "info" | "warn" | "error", text: string, fields: object) => void;
+}
+
+type Of<Kind extends Effect["kind"]> = Extract<Effect, { readonly kind: Kind }>;
+
+interface OpenSource { readonly abort: AbortController; reader: SourceReader | undefined }
+
+export class Driver {
+  readonly #engine: Engine;
+  readonly #store: PipelineStore;
+  readonly #clock: Clock;
+  readonly #options: DriverOptions;
+  readonly #sources = new Map<ShardRef, OpenSource>();
+  readonly #sinks = new Map<ShardRef, SinkWriter>();
+  #generation: number;
+  #scheduled = false;
+  #underWay = 0;
+  /** Under way, but for as long as the outside likes: a source that has nothing to give. */
+  #waitingForSources = 0;
+  #cancelWake: (() => void) | undefined = undefined;
+  #stopped = false;
+  #settle: (() => void)[] = [];
+  readonly finished: Promise<void>;
+  #finish: () => void = () => {};
+  #fail: (error: unknown) => void = () => {};
+
+  constructor(options: DriverOptions) {
+    this.#options = options;
+    this.#engine = options.engine;
+    this.#store = options.store;
+    this.#clock = options.clock;
+    this.#generation = options.store.generation;
+    this.finished = new Promise((resolve, reject) => {
+      this.#finish = resolve;
+      this.#fail = reject;
+    });
+    this.finished.catch(() => {});
+  }
+
+  start(): void {
+    this.#engine.start(this.#clock.now());
+    this.kick();
+  }
+
+  /** Lets the engine work soon. */
+  kick(): void {
+    if (this.#scheduled || this.#stopped) return;
+    this.#scheduled = true;
+    this.#clock.soon(() => {
+      this.#scheduled = false;
+      this.#turn();
+    });
+  }
+
+  #turn(): void {
+    if (this.#stopped) return;
+    let more = false;
+    try {
+      more = this.#engine.turn(this.#clock.now());
+      for (const effect of this.#engine.takeEffects()) this.#carryOut(effect);
+    } catch (error) {
+      this.#failed(error);
+      return;
+    }
+    this.#cancelWake?.();
+    this.#cancelWake = undefined;
+    if (more) {
+      this.kick();
+      return;
+    }
+    const at = this.#engine.wakeAt();
+    const now = this.#clock.now();
+    if (at <= now) this.kick();
+    else if (at !== Number.POSITIVE_INFINITY) {
+      this.#cancelWake = this.#clock.after(at - now, () => this.kick());
+    }
+    this.#checkSettled();
+  }
+
+  /** Resolves when everything that can happen without the outside or the clock has happened. */
+  settled(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#settle.push(resolve);
+      this.kick();
+    });
+  }
+
+  #checkSettled(): void {
+    if (this.#settle.length === 0 || this.#scheduled || this.#underWay > 0) return;
+    const waiting = this.#settle;
+    this.#settle = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  #failed(error: unknown): void {
+    this.#fail(error);
+    void this.halt();
+  }
+
+  // ── effects ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #carryOut(effect: Effect): void {
+    switch (effect.kind) {
+      case "commit":
+      case "report":
+      case "acquire":
+      case "recover":
+      case "register":
+      case "renew":
+      case "release":
+        this.#write(effect);
+        break;
+      case "read-inbox":
+      case "read-state":
+      case "read-timers":
+      case "read-holds":
+      case "read-ids":
+      case "read-tails":
+        this.#read(effect);
+        break;
+      case "await":
+        this.#track(Promise.resolve(effect.promise).then(() => effect.settled(undefined, false), (error: unknown) => effect.settled(error, true)), true);
+        break;
+      case "open-source":
+      case "pull":
+      case "open-sink":
+      case "write-sink":
+      case "close-edge":
+        this.#edge(effect);
+        break;
+      case "log":
+        this.#options.log(effect.level, effect.text, effect.fields);
+        break;
+      case "finished":
+        this.#track(this.#store.flushed().then(() => this.#finish(), (error: unknown) => this.#failed(error)));
+        break;
+      case "failed":
+        this.#failed(effect.error);
+        break;
+    }
+  }
+
+  /** Follows a promise that settles whatever happens, and lets the engine work after it. */
+  #track(promise: Promise<unknown>, outside = false): void {
+    if (!outside) this.#underWay++;
+    const done = () => {
+      if (!outside) this.#underWay--;
+      this.#noticeOtherStore();
+      this.kick();
+    };
+    promise.then(done, (error: unknown) => {
+      done();
+      this.#failed(error);
+    });
+  }
+
+  /** Asks the store; a store that does not answer is an answer too. */
+  #ask<T>(answer: Promise<T>, told: (value: T | undefined) => void): void {
+    this.#track(
+      answer.then(told, (error: unknown) => {
+        if (!(error instanceof StoreUnavailableError)) throw error;
+        this.#options.log("warn", `the store did not answer: ${error.message}`, {});
+        told(undefined);
+      }).then(() => undefined),
+    );
+  }
+
+  #noticeOtherStore(): void {
+    if (this.#store.generation === this.#generation) return;
+    this.#generation = this.#store.generation;
+    this.#options.log("warn", "the store is another than before (restart or failover): everything is read anew", {});
+    this.#engine.loseAll();
+  }
+
+  #write(effect: Of<"commit" | "report" | "acquire" | "recover" | "register" | "renew" | "release">): void {
+    const engine = this.#engine;
+    const store = this.#store;
+    const { worker, leaseMs } = this.#options;
+    const now = () => this.#clock.now();
+    switch (effect.kind) {
+      case "commit":
+        this.#ask(store.commit(effect.commits), (reply) => (reply === undefined ? engine.onCommitFailed(now(), effect.call) : engine.onCommitReply(now(), effect.call, reply)));
+        break;
+      case "report":
+        this.#ask(store.report(worker, effect.reports), (reply) => engine.reporter.onReport(effect.reports, reply));
+        break;
+      case "acquire":
+        this.#ask(store.acquire({ worker, shards: effect.shards, leaseMs, steal: store.exclusive }), (outcomes) => engine.ownership.onAcquired(effect.shards, outcomes));
+        break;
+      case "recover":
+        this.#ask(store.recover(effect.shards, RECOVER), (recovered) => engine.ownership.onRecovered(effect.shards, recovered));
+        break;
+      case "register":
+        this.#ask(store.register(worker, effect.intervals), (registrations) => engine.ownership.onRegistered(effect.intervals, registrations));
+        break;
+      case "renew":
+        this.#ask(store.renew(worker, effect.leases, leaseMs), (reply) => engine.ownership.onRenewed(reply?.lost ?? []));
+        break;
+      case "release":
+        this.#ask(store.release(worker, effect.leases), () => {});
+        break;
+    }
+  }
+
+  #read(effect: Of<"read-inbox" | "read-state" | "read-timers" | "read-holds" | "read-ids" | "read-tails">): void {
+    const engine = this.#engine;
+    const store = this.#store;
+    const now = () => this.#clock.now();
+    switch (effect.kind) {
+      case "read-inbox":
+        this.#ask(store.readInbox(effect.shard, effect.from, effect.parcels), (read) => engine.onInbox(now(), effect.shard, effect.from, read?.parcels, read?.tail ?? 0));
+        break;
+      case "read-state":
+        this.#ask(store.readState(effect.shard, effect.fields), (values) => engine.computation(effect.shard)?.onState(effect.keys, values));
+        break;
+      case "read-timers":
+        this.#ask(store.readTimers(effect.shard, effect.clock, effect.limit), (head) => engine.computation(effect.shard)?.onPage(effect.clock, effect.limit, head));
+        break;
+      case "read-holds":
+        this.#ask(store.readHolds(effect.shard, effect.limit), (head) => engine.computation(effect.shard)?.onPage("holds", effect.limit, head));
+        break;
+      case "read-ids":
+        this.#ask(store.readIds(effect.shard, effect.ids), (known) => engine.injector(effect.shard)?.onIds(effect.ids, known));
+        break;
+      case "read-tails":
+        this.#ask(store.readTails(effect.shards), (reply) => engine.onTails(now(), effect.purpose, reply));
+        break;
+    }
+  }
+
+  // ── edges ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #edge(effect: Of<"open-source" | "pull" | "open-sink" | "write-sink" | "close-edge">): void {
+    switch (effect.kind) {
+      case "open-source":
+        this.#track(this.#openSource(effect.shard, effect.position));
+        break;
+      case "pull":
+        this.#waitingForSources++;
+        this.#track(this.#pull(effect.shard, effect.max).finally(() => this.#waitingForSources--), true);
+        break;
+      case "open-sink":
+        this.#track(this.#openSink(effect.shard, effect.checkpoint));
+        break;
+      case "write-sink":
+        this.#track(this.#writeSink(effect));
+        break;
+      case "close-edge":
+        this.#track(this.#closeEdge(effect.shard));
+        break;
+    }
+  }
+
+  async #openSource(shard: ShardRef, position: unknown): Promise<void> {
+    const planned = this.#engine.participant(participantOf(shard));
+    if (planned?.kind !== "injector") return;
+    await this.#closeEdge(shard);
+    const source: OpenSource = { abort: new AbortController(), reader: undefined };
+    this.#sources.set(shard, source);
+    try {
+      source.reader = await planned.node.source.open({ partition: indexOf(shard), signal: source.abort.signal, clock: this.#clock }, position);
+      if (source.abort.signal.aborted) await source.reader.close();
+      else this.#engine.injector(shard)?.onOpened();
+    } catch (error) {
+      this.#engine.injector(shard)?.onSourceFailed(error);
+    }
+  }
+
+  async #pull(shard: ShardRef, max: number): Promise<void> {
+    const source = this.#sources.get(shard);
+    if (source?.reader === undefined) return;
+    try {
+      const { items, done } = await source.reader.pull(max);
+      if (!source.abort.signal.aborted) this.#engine.injector(shard)?.onPulled(items, done);
+    } catch (error) {
+      if (!source.abort.signal.aborted) this.#engine.injector(shard)?.onSourceFailed(error);
+    }
+  }
+
+  async #openSink(shard: ShardRef, checkpoint: unknown): Promise<void> {
+    const planned = this.#engine.participant(participantOf(shard));
+    if (planned?.kind !== "sink") return;
+    await this.#closeEdge(shard);
+    try {
+      const writer = await planned.node.target.open(checkpoint);
+      if (this.#engine.sink(shard) === undefined) {
+        await writer.close();
+        return;
+      }
+      this.#sinks.set(shard, writer);
+      this.#engine.sink(shard)?.onOpened(writer.initial);
+    } catch (error) {
+      this.#sinkFailed(shard, error);
+    }
+  }
+
+  async #writeSink({ shard, records }: Of<"write-sink">): Promise<void> {
+    const writer = this.#sinks.get(shard);
+    if (writer === undefined) return;
+    try {
+      const checkpoint = await writer.write(records);
+      if (this.#sinks.get(shard) === writer) this.#engine.sink(shard)?.onWritten(checkpoint);
+    } catch (error) {
+      if (this.#sinks.get(shard) === writer) this.#sinkFailed(shard, error);
+    }
+  }
+
+  #sinkFailed(shard: ShardRef, error: unknown): void {
+    const code = (error as { code?: unknown }).code;
+    if (error instanceof SinkLostDataError || code === "config") this.#engine.fail(error);
+    else if (error instanceof SinkUnavailableError) this.#engine.sink(shard)?.onUnavailable(error);
+    else if (this.#engine.sink(shard)?.writing) this.#engine.sink(shard)?.onRecordFailed(error);
+    else this.#engine.fail(error);
+  }
+
+  async #closeEdge(shard: ShardRef): Promise<void> {
+    const source = this.#sources.get(shard);
+    this.#sources.delete(shard);
+    source?.abort.abort();
+    const writer = this.#sinks.get(shard);
+    this.#sinks.delete(shard);
+    try {
+      await source?.reader?.close();
+      await writer?.close();
+    } catch (error) {
+      this.#options.log("warn", `closing an edge failed: ${String(error)}`, {});
+    }
+  }
+
+  // ── the end ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Finishes what was begun, gives the shards up, and lets go of everything; at most about `limit` ms. */
+  async stop(limit: number): Promise<void> {
+    if (this.#stopped) return;
+    this.#engine.stop(this.#clock.now());
+    let expired = false;
+    const cancel = this.#clock.after(limit, () => {
+      expired = true;
+    });
+    while (!this.#engine.drained && !expired && !this.#stopped) {
+      this.kick();
+      await this.#pause();
+    }
+    cancel();
+    if (this.#stopped) return;
+    const leases = this.#engine.leases();
+    await this.halt();
+    try {
+      await this.#store.release(this.#options.worker, leases);
+      await this.#store.flushed();
+    } catch (error) {
+      if (!(error instanceof StoreUnavailableError)) throw error;
+    }
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => void this.#clock.after(1, resolve));
+  }
+
+  /** Stops where it stands: nothing more is sent. The edges are closed. */
+  async halt(): Promise<void> {
+    this.#stopped = true;
+    this.#cancelWake?.();
+    for (const shard of this.#engine.shards.values()) shard.close();
+    await Promise.all([...this.#sources.keys(), ...this.#sinks.keys()].map((shard) => this.#closeEdge(shard)));
+    for (const resolve of this.#settle.splice(0)) resolve();
+  }
+}

@@ -1,0 +1,32 @@
+/**
+ * What the engine wants done outside: the only way by which its decisions reach the store, the edges and the world.
+ * The driver carries effects out and answers with the engine's `on...` methods; the simulator does the same its way.
+ */
+import type { ShardRef } from "../key.ts";
+import type { Commit, Interval, Lease, TimerClock, WatermarkReport } from "../store/index.ts";
+import type { StreamRecord } from "../record.ts";
+
+export type Effect =
+  | { readonly kind: "acquire"; readonly shards: readonly ShardRef[] }
+  | { readonly kind: "recover"; readonly shards: readonly ShardRef[] }
+  | { readonly kind: "register"; readonly intervals: readonly Interval[] }
+  | { readonly kind: "renew"; readonly leases: readonly Lease[] }
+  | { readonly kind: "release"; readonly leases: readonly Lease[] }
+  | { readonly kind: "commit"; readonly call: number; readonly commits: readonly Commit[] }
+  | { readonly kind: "report"; readonly reports: readonly WatermarkReport[] }
+  | { readonly kind: "read-inbox"; readonly shard: ShardRef; readonly from: number; readonly parcels: number }
+  | { readonly kind: "read-state"; readonly shard: ShardRef; readonly keys: readonly string[]; readonly fields: readonly string[] }
+  | { readonly kind: "read-timers"; readonly shard: ShardRef; readonly clock: TimerClock; readonly limit: number }
+  | { readonly kind: "read-holds"; readonly shard: ShardRef; readonly limit: number }
+  | { readonly kind: "read-ids"; readonly shard: ShardRef; readonly ids: readonly string[] }
+  | { readonly kind: "read-tails"; readonly shards: readonly ShardRef[]; readonly purpose: "bounds" | "backlog" }
+  /** User code returned a promise: `settled` must be called, once, when it has settled. */
+  | { readonly kind: "await"; readonly promise: PromiseLike<unknown>; readonly settled: (error: unknown, failed: boolean) => void }
+  | { readonly kind: "open-source"; readonly shard: ShardRef; readonly position: unknown }
+  | { readonly kind: "pull"; readonly shard: ShardRef; readonly max: number }
+  | { readonly kind: "open-sink"; readonly shard: ShardRef; readonly checkpoint: unknown }
+  | { readonly kind: "write-sink"; readonly shard: ShardRef; readonly records: readonly StreamRecord<unknown>[] }
+  | { readonly kind: "close-edge"; readonly shard: ShardRef }
+  | { readonly kind: "log"; readonly level: "debug" | "info" | "warn" | "error"; readonly text: string; readonly fields: object }
+  | { readonly kind: "finished" }
+  | { readonly kind: "failed"; readonly error: unknown };

@@ -1,0 +1,446 @@
+/**
+ * One worker: a synchronous core that decides what is read, run, sealed, sent, sent again, dropped, fired and reported.
+ * It is told what happened by its `on...` methods, works in `turn`, and says what it wants in `effects`. It does no I/O
+ * and waits for nothing, so a simulator can drive it as well as `driver.ts` does.
+ *
+ * E1  A sealed commit is sent, unchanged, until the store has given an outcome for it.
+ * E2  Commits of many shards travel in one call; while CALLS of them are under way, the next batches gather (group commit).
+ * E3  What the store says lost (`fenced`, a lease that ran out) is dropped with all that is remembered of it, and
+ *     acquired anew; on `gap`, or when the server is another, everything is (R1).
+ */
+import type { Log } from "../computation/context.ts";
+import { MillraceError } from "../errors.ts";
+import { participantOf, type ShardRef, shardRef } from "../key.ts";
+import type { Random } from "../random.ts";
+import type { Commit, CommitReply, InboxTail, Lease } from "../store/index.ts";
+import { ComputationShard } from "./computation-shard.ts";
+import type { Keyed } from "./computation-memory.ts";
+import type { Effect } from "./effect.ts";
+import { InjectorShard } from "./injector-shard.ts";
+import { InboxShard, type OwnedShard, type ShardHost } from "./owned-shard.ts";
+import { Ownership } from "./ownership.ts";
+import type { Plan, PlannedParticipant } from "./plan.ts";
+import { Reporter } from "./reporter.ts";
+import { SinkShard } from "./sink-shard.ts";
+
+export interface EngineOptions {
+  readonly plan: Plan;
+  readonly worker: string;
+  readonly random: Random;
+  /** One instance of each computation, by participant id. */
+  readonly instances: ReadonlyMap<number, Keyed>;
+  /** Only this process can have the store open: dead workers' leases may be taken at once, no one else appends. */
+  readonly exclusive: boolean;
+  readonly now: number;
+  readonly leaseMs: number;
+  readonly batchRecords: number;
+  readonly cacheBytes: number;
+  readonly frozen: boolean;
+}
+
+/** Commit calls under way at once. */
+const CALLS = 2;
+/** Records worked on in one turn, and in one go of one shard. */
+const TURN = 2_048;
+const GO = 256;
+/** Records waiting in one inbox above which its senders pause, and below which they go on. */
+const HIGH = 4_096;
+const LOW = 2_048;
+const RESEND_FIRST = 20;
+const RESEND_MOST = 1_000;
+/** ms between looks at inboxes that block someone and are not ours to drain. */
+const BLOCKED_POLL = 50;
+
+interface CallUnderWay { readonly commits: readonly Commit[]; tries: number; resendAt: number }
+
+export class Engine implements ShardHost {
+  readonly options: EngineOptions;
+  readonly shards = new Map<ShardRef, OwnedShard>();
+  readonly ownership: Ownership;
+  readonly reporter: Reporter;
+  #effects: Effect[] = [];
+  #now: number;
+  #storeNow = 0;
+  #storeNowAt = 0;
+  readonly #runnable = new Set<OwnedShard>();
+  readonly #candidates = new Set<OwnedShard>();
+  readonly #calls = new Map<number, CallUnderWay>();
+  #nextCall = 1;
+  readonly #queued = new Map<ShardRef, number>();
+  /** Per participant: its inboxes above the high mark that have not fallen below the low one. */
+  readonly #over = new Map<number, Set<ShardRef>>();
+  readonly #downstream = new Map<number, readonly number[]>();
+  #polledAt = 0;
+  #stopping = false;
+  #failed = false;
+  readonly counted = { calls: 0, commits: 0, resends: 0, fenced: 0, gaps: 0, largestCall: 0 };
+
+  constructor(options: EngineOptions) {
+    this.options = options;
+    this.#now = options.now;
+    this.ownership = new Ownership(this);
+    this.reporter = new Reporter(this);
+    for (const participant of options.plan.participants) {
+      this.#over.set(participant.id, new Set());
+      this.#downstream.set(participant.id, options.plan.participants.filter((other) => other.upstream.includes(participant.id)).map((other) => other.id));
+    }
+  }
+
+  // ── what shards need ────────────────────────────────────────────────────────────────────────────────────────────
+
+  get now(): number {
+    return this.#now;
+  }
+  get storeNow(): number {
+    return this.#storeNow;
+  }
+  get graphVersion(): number {
+    return this.options.plan.version;
+  }
+  get random(): Random {
+    return this.options.random;
+  }
+  get batchRecords(): number {
+    return this.options.batchRecords;
+  }
+  get frozen(): boolean {
+    return this.options.frozen;
+  }
+  get cacheBytes(): number {
+    return this.options.cacheBytes;
+  }
+  get stopping(): boolean {
+    return this.#stopping;
+  }
+  effect(effect: Effect): void {
+    this.#effects.push(effect);
+  }
+  wake(shard: OwnedShard): void {
+    this.#runnable.add(shard);
+  }
+  blocked(participant: number): boolean {
+    for (const id of this.#downstream.get(participant) ?? []) if ((this.#over.get(id) as Set<ShardRef>).size > 0) return true;
+    return false;
+  }
+  fail(error: unknown): void {
+    if (this.#failed) return;
+    this.#failed = true;
+    this.effect({ kind: "failed", error });
+  }
+  logOf(participant: string, key: string | undefined): Log {
+    const write = (level: "debug" | "info" | "warn" | "error") => (text: string, fields?: object) =>
+      this.effect({ kind: "log", level, text, fields: { pipeline: this.options.plan.graph.pipeline, computation: participant, ...(key === undefined ? {} : { key }), ...fields } });
+    return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
+  }
+
+  /** A store clock that a reply has told. It only ever moves on. */
+  learnStoreTime(now: number): void {
+    if (now <= this.#storeNow) return;
+    this.#storeNow = now;
+    this.#storeNowAt = this.#now;
+    for (const shard of this.shards.values()) if (shard instanceof ComputationShard && shard.wall.bound <= now) this.wake(shard);
+  }
+  /** What the store clock probably shows: decides when to ask, never when to fire. */
+  get storeEstimate(): number {
+    return this.#storeNow + (this.#now - this.#storeNowAt);
+  }
+
+  // ── turns ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  start(now: number): void {
+    this.#now = now;
+    this.ownership.start();
+  }
+
+  /** Does a bounded part of what can be done now. True: there is more. */
+  turn(now: number): boolean {
+    this.#now = Math.max(this.#now, now);
+    if (this.#failed) return false;
+    this.ownership.tick();
+    this.#wakeDue();
+    let budget = TURN;
+    for (const shard of this.#runnable) {
+      this.#runnable.delete(shard);
+      if (this.shards.get(shard.ref) !== shard) continue;
+      if (!this.#stopping || shard.kind === "sink") budget -= this.#go(shard);
+      if (shard.readyAt() < Number.POSITIVE_INFINITY) this.#candidates.add(shard);
+      if (this.#calls.size === 0 && TURN - budget >= TURN / 2) this.#flush();
+      if (budget <= 0) break;
+    }
+    this.#resend();
+    this.#flush();
+    this.#pollBlocked();
+    this.reporter.tick();
+    return this.#runnable.size > 0;
+  }
+
+  #go(shard: OwnedShard): number {
+    const done = shard.pump(GO);
+    if (done >= GO) this.#runnable.add(shard);
+    if (shard instanceof InboxShard) {
+      const wanted = shard.inbox.wants();
+      if (wanted !== undefined) this.effect({ kind: "read-inbox", shard: shard.ref, from: wanted.from, parcels: wanted.parcels });
+    }
+    return done;
+  }
+
+  #wakeDue(): void {
+    for (const shard of this.shards.values()) if (shard.wakeAt() <= this.#now) this.#runnable.add(shard);
+  }
+
+
+  /** When `turn` is wanted although nothing happens, ms by the worker's clock. */
+  wakeAt(): number {
+    let at = Math.min(this.ownership.wakeAt(), this.reporter.wakeAt());
+    for (const shard of this.shards.values()) {
+      const wake = shard.wakeAt();
+      if (wake > this.#now && wake < at) at = wake;
+    }
+    for (const call of this.#calls.values()) at = Math.min(at, call.resendAt);
+    if (this.#anyBlocked()) at = Math.min(at, this.#polledAt + BLOCKED_POLL);
+    return at;
+  }
+
+  takeEffects(): readonly Effect[] {
+    if (this.#effects.length === 0) return [];
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  // ── commits ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #flush(): void {
+    if (this.#calls.size >= CALLS) return;
+    const commits: Commit[] = [];
+    for (const shard of this.#candidates) {
+      if (shard.inFlight !== undefined) continue;
+      const ready = shard.readyAt();
+      if (ready > this.#now && !(this.#stopping && ready < Number.POSITIVE_INFINITY)) {
+        if (ready === Number.POSITIVE_INFINITY) this.#candidates.delete(shard);
+        continue;
+      }
+      this.#candidates.delete(shard);
+      if (this.shards.get(shard.ref) === shard) commits.push(shard.seal());
+    }
+    if (commits.length === 0) return;
+    const call = this.#nextCall++;
+    this.#calls.set(call, { commits, tries: 0, resendAt: Number.POSITIVE_INFINITY });
+    this.counted.calls++;
+    this.counted.commits += commits.length;
+    this.counted.largestCall = Math.max(this.counted.largestCall, commits.length);
+    this.effect({ kind: "commit", call, commits });
+  }
+
+  onCommitReply(now: number, call: number, reply: CommitReply): void {
+    this.#now = Math.max(this.#now, now);
+    const under = this.#calls.get(call);
+    if (under === undefined) return;
+    this.#calls.delete(call);
+    this.learnStoreTime(reply.now);
+    const appended = new Map<ShardRef, Uint8Array[]>();
+    let resent = false;
+    under.commits.forEach((commit, i) => {
+      const outcome = reply.outcomes[i];
+      if (outcome === "committed") for (const { target, bytes } of commit.parcels) append(appended, target, bytes);
+      if (outcome === "already") resent = true;
+      this.#settle(commit, outcome);
+    });
+    this.reporter.learnAppends(reply.appends, appended.size > 0, resent);
+    for (const tail of reply.tails) this.#handOver(tail, appended.get(tail.shard) ?? []);
+  }
+
+  #settle(commit: Commit, outcome: CommitReply["outcomes"][number] | undefined): void {
+    const shard = this.shards.get(commit.shard);
+    if (shard === undefined || shard.inFlight !== commit) return;
+    switch (outcome) {
+      case "committed":
+      case "already":
+        if (commit.consumed !== undefined) this.#learnQueued(commit.shard, Math.max(0, (this.#queued.get(commit.shard) ?? shard.queued) - commit.consumed.records));
+        shard.committed();
+        this.wake(shard);
+        this.reporter.changed();
+        break;
+      case "fenced":
+        this.counted.fenced++;
+        this.lose([commit.shard]);
+        break;
+      case "gap":
+        this.counted.gaps++;
+        this.logOf(shard.name, undefined).error(`the store is not where shard ${commit.shard} left it (commit ${commit.number}): it lost its tail, or another program writes to it; everything is read anew`);
+        this.loseAll();
+        break;
+      default:
+        this.fail(new MillraceError("incompatible-data", `another process has changed the graph of pipeline "${this.options.plan.graph.pipeline}" since this one started: start this one anew with the same code`));
+    }
+  }
+
+  /** No outcome is known: the same bytes go again. */
+  onCommitFailed(now: number, call: number): void {
+    this.#now = Math.max(this.#now, now);
+    const under = this.#calls.get(call);
+    if (under === undefined) return;
+    under.resendAt = this.#now + Math.min(RESEND_FIRST * 2 ** under.tries, RESEND_MOST);
+    under.tries++;
+  }
+
+  #resend(): void {
+    for (const [call, under] of this.#calls) {
+      if (under.resendAt > this.#now) continue;
+      under.resendAt = Number.POSITIVE_INFINITY;
+      this.counted.resends++;
+      this.effect({ kind: "commit", call, commits: under.commits });
+    }
+  }
+
+  #handOver(tail: InboxTail, parcels: readonly Uint8Array[]): void {
+    const shard = this.shards.get(tail.shard);
+    this.#learnQueued(tail.shard, tail.queued);
+    if (!(shard instanceof InboxShard)) return;
+    shard.queued = tail.queued;
+    const first = tail.tail - parcels.length;
+    parcels.forEach((parcel, i) => shard.inbox.offer(first + i, parcel, shard.input));
+    shard.inbox.learnTail(tail.tail);
+    this.wake(shard);
+  }
+
+  onInbox(now: number, ref: ShardRef, from: number, parcels: readonly Uint8Array[] | undefined, tail: number): void {
+    this.#now = Math.max(this.#now, now);
+    const shard = this.shards.get(ref);
+    if (!(shard instanceof InboxShard)) return;
+    shard.inbox.read(from, parcels, shard.input);
+    shard.inbox.learnTail(tail);
+    shard.advance();
+    this.wake(shard);
+  }
+
+  // ── back-pressure ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  #learnQueued(ref: ShardRef, queued: number): void {
+    this.#queued.set(ref, queued);
+    const participant = participantOf(ref);
+    const over = this.#over.get(participant);
+    if (over === undefined) return;
+    if (queued > HIGH) over.add(ref);
+    else if (queued <= LOW && over.delete(ref) && over.size === 0) this.#wakeSenders(participant);
+  }
+
+  #wakeSenders(participant: number): void {
+    for (const shard of this.shards.values()) if (this.#downstream.get(shard.participant)?.includes(participant)) this.wake(shard);
+    this.reporter.changed();
+  }
+
+  #anyBlocked(): boolean {
+    for (const over of this.#over.values()) if (over.size > 0) return true;
+    return false;
+  }
+
+  #pollBlocked(): void {
+    if (this.#now < this.#polledAt + BLOCKED_POLL || !this.#anyBlocked()) return;
+    this.#polledAt = this.#now;
+    this.effect({ kind: "read-tails", shards: [...this.#over.values()].flatMap((over) => [...over]), purpose: "backlog" });
+  }
+
+  onTails(now: number, purpose: "bounds" | "backlog", reply: { readonly tails: readonly InboxTail[]; readonly appends: number } | undefined): void {
+    this.#now = Math.max(this.#now, now);
+    for (const tail of reply?.tails ?? []) {
+      const shard = this.shards.get(tail.shard);
+      if (!(shard instanceof InboxShard)) this.#learnQueued(tail.shard, tail.queued);
+      else if (shard.inFlight === undefined) this.#learnQueued(tail.shard, tail.queued);
+      if (shard instanceof InboxShard) {
+        shard.inbox.learnTail(tail.tail);
+        this.wake(shard);
+      }
+    }
+    if (purpose === "bounds") this.reporter.onTails(reply?.appends);
+  }
+
+  /** Records waiting in an inbox, as last told. */
+  queuedOf(ref: ShardRef): number {
+    return this.#queued.get(ref) ?? 0;
+  }
+
+  // ── ownership ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A shard is ours, recovered and registered. */
+  adopt(shard: OwnedShard): void {
+    this.shards.set(shard.ref, shard);
+    this.#learnQueued(shard.ref, shard.queued);
+    this.wake(shard);
+    this.reporter.changed();
+  }
+
+  /** Drops shards with all that is remembered of them; they are acquired anew. */
+  lose(refs: readonly ShardRef[]): void {
+    for (const ref of refs) {
+      const shard = this.shards.get(ref);
+      if (shard === undefined) continue;
+      this.shards.delete(ref);
+      this.#runnable.delete(shard);
+      this.#candidates.delete(shard);
+      shard.close();
+    }
+    this.ownership.lost(refs);
+  }
+
+  /** The store went back, or is another: nothing that is remembered may be used. */
+  loseAll(): void {
+    this.#calls.clear();
+    this.reporter.forget();
+    this.lose([...this.shards.keys()]);
+  }
+
+  // ── stopping ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Starts no new work, commits what is open, and gives the shards up; `effects` end with `release`. */
+  stop(now: number): void {
+    this.#now = Math.max(this.#now, now);
+    if (this.#stopping) return;
+    this.#stopping = true;
+    for (const shard of this.shards.values()) {
+      if (shard.kind === "injector") shard.close();
+      if (shard.readyAt() < Number.POSITIVE_INFINITY) this.#candidates.add(shard);
+    }
+  }
+
+  /** While stopping: is everything committed that was begun? */
+  get drained(): boolean {
+    if (this.#calls.size > 0 || this.#candidates.size > 0) return false;
+    for (const shard of this.shards.values()) if (shard instanceof SinkShard && shard.writing) return false;
+    return true;
+  }
+
+  leases(): Lease[] {
+    return [...this.shards.values()].map(({ ref, sequencer }) => ({ shard: ref, sequencer }));
+  }
+
+  participant(id: number): PlannedParticipant | undefined {
+    return this.options.plan.participants.find((participant) => participant.id === id);
+  }
+  shardsOf(participant: PlannedParticipant): OwnedShard[] {
+    const owned: OwnedShard[] = [];
+    for (let index = 0; index < participant.shards; index++) {
+      const shard = this.shards.get(shardRef(participant.id, index));
+      if (shard !== undefined) owned.push(shard);
+    }
+    return owned;
+  }
+  injector(ref: ShardRef): InjectorShard | undefined {
+    const shard = this.shards.get(ref);
+    return shard instanceof InjectorShard ? shard : undefined;
+  }
+  computation(ref: ShardRef): ComputationShard | undefined {
+    const shard = this.shards.get(ref);
+    return shard instanceof ComputationShard ? shard : undefined;
+  }
+  sink(ref: ShardRef): SinkShard | undefined {
+    const shard = this.shards.get(ref);
+    return shard instanceof SinkShard ? shard : undefined;
+  }
+}
+
+function append(byTarget: Map<ShardRef, Uint8Array[]>, target: ShardRef, bytes: Uint8Array): void {
+  const known = byTarget.get(target);
+  if (known === undefined) byTarget.set(target, [bytes]);
+  else known.push(bytes);
+}

@@ -1,0 +1,151 @@
+/**
+ * The inbox of one shard as its owner sees it: the records read ahead, and where they end.
+ *
+ * I1  Parcels enter in the order of their absolute positions, without a gap; the same parcel never enters twice.
+ * I2  `reached(tail)` tells that every record before `tail` has entered, so that no timestamp before it is unknown.
+ * I3  What is consumed is a prefix; it is named by the identity of the last parcel that it touches.
+ */
+import type { ShardRef } from "../key.ts";
+import type { Consumption } from "../store/commit.ts";
+import { HoldQueue } from "../watermark/hold-queue.ts";
+import { identityOf, recordsOf, unpackParcel } from "./parcel.ts";
+import type { RecordWork } from "./work.ts";
+
+/** Records read ahead of processing; a parcel may overshoot it. */
+const READ_AHEAD = 4_096;
+/** Parcels asked of the store at once. */
+const READ_PARCELS = 64;
+
+interface Span { readonly position: number; records: number; readonly identity: Uint8Array }
+
+export class Inbox {
+  readonly shard: ShardRef;
+  #holds = new HoldQueue();
+  #queue: RecordWork[] = [];
+  #front = 0;
+  #spans: Span[] = [];
+  /** The position after the last parcel that entered. */
+  #next: number;
+  #tail: number;
+  /** Records of the parcel at the consumed position that were consumed before. */
+  #position: number;
+  #offset: number;
+  #lastIdentity: Uint8Array | undefined = undefined;
+  #skip: number;
+  #reading = false;
+
+  constructor(shard: ShardRef, position: number, offset: number, tail: number) {
+    this.shard = shard;
+    this.#position = position;
+    this.#offset = offset;
+    this.#next = position;
+    this.#tail = tail;
+    this.#skip = offset;
+  }
+
+  /** Records that have entered and were not taken. */
+  get size(): number {
+    return this.#queue.length - this.#front;
+  }
+  get smallestHold(): number {
+    return this.#holds.smallest;
+  }
+  get tail(): number {
+    return this.#tail;
+  }
+
+  reached(tail: number): boolean {
+    return this.#next >= tail;
+  }
+
+  /** The end of the inbox is at least here. */
+  learnTail(tail: number): void {
+    this.#tail = Math.max(this.#tail, tail);
+  }
+
+  /** A parcel at a known position, straight from the commit that appended it. Taken only if it is the next one. */
+  offer(position: number, parcel: Uint8Array, floor: number): boolean {
+    this.learnTail(position + 1);
+    if (position !== this.#next || this.#reading || this.size >= READ_AHEAD) return false;
+    this.#enter(parcel, floor);
+    return true;
+  }
+
+  /** What to ask of the store now, if anything. */
+  wants(): { readonly from: number; readonly parcels: number } | undefined {
+    if (this.#reading || this.#next >= this.#tail || this.size >= READ_AHEAD) return undefined;
+    this.#reading = true;
+    return { from: this.#next, parcels: READ_PARCELS };
+  }
+
+  /** The answer to `wants`; undefined: it failed, and is asked again. */
+  read(from: number, parcels: readonly Uint8Array[] | undefined, floor: number): void {
+    this.#reading = false;
+    if (parcels === undefined || from !== this.#next) return;
+    for (const parcel of parcels) this.#enter(parcel, floor);
+  }
+
+  peek(): RecordWork | undefined {
+    return this.#queue[this.#front];
+  }
+
+  /** Up to `limit` records that will be taken next; for prefetching their state. */
+  ahead(limit: number): readonly RecordWork[] {
+    return this.#queue.slice(this.#front, this.#front + limit);
+  }
+
+  take(): void {
+    this.#front++;
+    this.#holds.shift();
+    if (this.#front > 1_024 && 2 * this.#front > this.#queue.length) {
+      this.#queue = this.#queue.slice(this.#front);
+      this.#front = 0;
+    }
+  }
+
+  /** Puts back what was taken last, in the same order: it will be taken again. */
+  untake(works: readonly RecordWork[]): void {
+    const rest = this.#queue.slice(this.#front);
+    this.#queue = [...works, ...rest];
+    this.#front = 0;
+    this.#holds = new HoldQueue();
+    for (const work of this.#queue) this.#holds.push(work.hold);
+  }
+
+  /** Consumes the next `records` records: what a commit says of it. undefined: nothing was ever consumed. */
+  consume(records: number): Consumption | undefined {
+    let left = records;
+    while (left > 0) {
+      const span = this.#spans[0];
+      if (span === undefined) throw new RangeError("consumed more records than were read");
+      const rest = span.records - this.#offset;
+      this.#lastIdentity = span.identity;
+      if (left < rest) {
+        this.#offset += left;
+        left = 0;
+      } else {
+        left -= rest;
+        this.#spans.shift();
+        this.#position = span.position + 1;
+        this.#offset = 0;
+      }
+    }
+    if (this.#lastIdentity === undefined) return undefined;
+    return { position: this.#position, offset: this.#offset, records, identity: this.#lastIdentity };
+  }
+
+  #enter(parcel: Uint8Array, floor: number): void {
+    this.#spans.push({ position: this.#next, records: recordsOf(parcel), identity: identityOf(parcel) });
+    this.#next++;
+    this.#tail = Math.max(this.#tail, this.#next);
+    unpackParcel(parcel, (record) => {
+      if (this.#skip > 0) {
+        this.#skip--;
+        return;
+      }
+      const hold = Math.max(record.timestamp, floor);
+      this.#queue.push({ kind: "record", record, key: undefined, hold, attempts: 0, held: undefined, batch: undefined, late: false });
+      this.#holds.push(hold);
+    });
+  }
+}

@@ -1,0 +1,366 @@
+/**
+ * One shard of an injector: reads its partition of a source and commits what it read, where it stands and how far
+ * event time has come, all at once.
+ *
+ * I1  The checkpoint of a commit stands right after the last item whose productions the commit holds; a crash reads on
+ *     from there, so a source with positions needs no ids.
+ * I2  Where the source's values have ids, each id is looked up before its record is injected: among those of the open
+ *     batch and the commit in flight here, among the earlier ones in the store. Only this shard ever adds to them.
+ * I3  A timestamp that no event can have goes to dead letters and never reaches the watermark.
+ * I4  After it has been idle, nothing is injected before its return has been reported (R8).
+ */
+import { sealValue } from "../computation/envelope.ts";
+import { messageOf } from "../errors.ts";
+import { ID_BYTES } from "../limits.ts";
+import { RecentIds } from "../dedup/recent-ids.ts";
+import type { SourceItem } from "../injectors/injector.ts";
+import type { Commit, Numbered, RecoveredShard, Sequencer, TakenId } from "../store/index.ts";
+import { BEGINNING, END } from "../time.ts";
+import type { WatermarkEstimator } from "../watermark/policy.ts";
+import { refuseTimestamp } from "../watermark/timestamps.ts";
+import type { Standing } from "../watermark/upstream.ts";
+import { refusedAtTheDoor } from "./held.ts";
+import { type Holder, OwnedShard, type ShardHost } from "./owned-shard.ts";
+import type { Production } from "./parcel.ts";
+import type { PlannedInjector } from "./plan.ts";
+import { deliver } from "./produce.ts";
+
+/** Items asked of the source at once. */
+const PULL = 1_024;
+/** Items read ahead of injection. */
+const READ_AHEAD = 2 * PULL;
+/** Failures of the source in a row after which the pipeline stops. */
+const FAILURES = 5;
+const BACKOFF_FIRST = 100;
+
+interface Checkpoint { readonly position: unknown; readonly estimate: unknown; readonly done: boolean }
+interface Prepared { readonly item: SourceItem; readonly id: string | undefined; readonly duplicate: boolean; readonly refused: string | undefined }
+
+class OpenInjection {
+  productions: Production[] = [];
+  items = 0;
+  bytes = 0;
+  ids: TakenId[] = [];
+  dead: Numbered[] = [];
+  processed = 0;
+  duplicates = 0;
+  changed = false;
+}
+
+export class InjectorShard extends OwnedShard {
+  readonly kind = "injector";
+  readonly planned: PlannedInjector;
+  readonly partition: number;
+  readonly #estimator: WatermarkEstimator;
+  readonly #recent: RecentIds;
+  /** After the last item that was injected; where to read on, which may be further. */
+  #position: unknown;
+  #resume: unknown;
+  #done: boolean;
+  #ended = false;
+  #reader: "closed" | "opening" | "open" | "pulling" = "closed";
+  #failures = 0;
+  #retryAt = 0;
+  #ahead: Prepared[] = [];
+  #next = 0;
+  #checking: readonly SourceItem[] | undefined = undefined;
+  #open = new OpenInjection();
+  /** The watermark of the last commit that was acknowledged. */
+  #committed: number;
+  #expired = BEGINNING;
+  #quietSince: number;
+  #idle = false;
+  #unannounced = false;
+
+  constructor(host: ShardHost, planned: PlannedInjector, partition: number, sequencer: Sequencer, recovered: RecoveredShard) {
+    super(host, planned, sequencer, recovered);
+    this.planned = planned;
+    this.partition = partition;
+    const checkpoint = this.image.checkpoint as Checkpoint | undefined;
+    this.#position = checkpoint?.position;
+    this.#resume = this.#position;
+    this.#done = checkpoint?.done ?? false;
+    this.#estimator = planned.node.source.watermark.start(checkpoint?.estimate);
+    this.#recent = new RecentIds(recovered.idCount === 0);
+    this.#committed = this.image.input;
+    this.#quietSince = host.now;
+  }
+
+  // ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  pump(budget: number): number {
+    this.#watchSilence();
+    if (this.#done || this.#unannounced) return 0;
+    if (this.#reader === "closed" && this.host.now >= this.#retryAt) {
+      this.#reader = "opening";
+      this.host.effect({ kind: "open-source", shard: this.ref, position: this.#resume });
+    }
+    let taken = 0;
+    while (taken < budget && this.#next < this.#ahead.length && this.#open.items < this.host.batchRecords * 4 && this.#open.bytes < (1 << 20) && !this.host.blocked(this.participant)) {
+      this.#inject(this.#ahead[this.#next++] as Prepared);
+      taken++;
+    }
+    if (this.#next === this.#ahead.length) {
+      this.#ahead = [];
+      this.#next = 0;
+      if (this.#ended && this.#checking === undefined && !this.#done) this.#finish();
+    }
+    this.#pull();
+    return taken;
+  }
+
+  #pull(): void {
+    if (this.#reader !== "open" || this.#ended || this.#checking !== undefined || this.#ahead.length - this.#next >= READ_AHEAD - PULL || this.host.blocked(this.participant)) return;
+    this.#reader = "pulling";
+    this.host.effect({ kind: "pull", shard: this.ref, max: PULL });
+  }
+
+  onOpened(): void {
+    if (this.#reader !== "opening") return;
+    this.#reader = "open";
+    this.host.wake(this);
+  }
+
+  onPulled(items: readonly SourceItem[], done: boolean): void {
+    if (this.#reader !== "pulling") return;
+    this.#reader = "open";
+    this.#ended = done;
+    const last = items.at(-1);
+    if (last !== undefined) {
+      this.#resume = last.position;
+      this.#failures = 0;
+      this.#quietSince = this.host.now;
+      if (this.#idle) {
+        this.#idle = false;
+        this.#unannounced = true;
+      }
+      this.#check(items);
+    }
+    this.host.wake(this);
+  }
+
+  /** The source failed: read again from the last item that was injected, or stop if that does not help. */
+  onSourceFailed(error: unknown): void {
+    this.#failures++;
+    if (this.#failures >= FAILURES || (error as { code?: unknown }).code === "config") {
+      this.host.fail(error);
+      return;
+    }
+    const wait = BACKOFF_FIRST * 2 ** (this.#failures - 1);
+    this.host.logOf(this.name, undefined).warn(`${this.planned.node.source.description} failed and is opened again in ${wait} ms: ${messageOf(error)}`);
+    this.host.effect({ kind: "close-edge", shard: this.ref });
+    this.#reader = "closed";
+    this.#retryAt = this.host.now + wait;
+    this.host.wake(this);
+  }
+
+  // ── ids ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #check(items: readonly SourceItem[]): void {
+    const { id } = this.planned.node.source;
+    if (id === undefined) {
+      for (const item of items) this.#ahead.push({ item, id: item.id, duplicate: false, refused: undefined });
+      return;
+    }
+    this.#checking = items;
+    const unknown: string[] = [];
+    for (const item of items) {
+      const given = this.#idOf(item);
+      if (given.id !== undefined && this.#recent.has(given.id) === undefined) unknown.push(given.id);
+    }
+    if (unknown.length === 0) this.onIds([], []);
+    else this.host.effect({ kind: "read-ids", shard: this.ref, ids: unknown });
+  }
+
+  /** The answer to `read-ids`; undefined: it failed, and is asked again. */
+  onIds(ids: readonly string[], known: readonly boolean[] | undefined): void {
+    const items = this.#checking;
+    if (items === undefined) return;
+    if (known === undefined) {
+      this.host.effect({ kind: "read-ids", shard: this.ref, ids });
+      return;
+    }
+    this.#checking = undefined;
+    const stored = new Set(ids.filter((_, i) => known[i]));
+    for (const item of items) {
+      const { id, refused } = this.#idOf(item);
+      this.#ahead.push({ item, id, duplicate: id !== undefined && stored.has(id), refused });
+    }
+    this.host.wake(this);
+  }
+
+  #idOf(item: SourceItem): { readonly id: string | undefined; readonly refused: string | undefined } {
+    if (item.mark || item.failure !== undefined) return { id: undefined, refused: undefined };
+    try {
+      const id: unknown = this.planned.node.source.id?.(item.value);
+      if (typeof id !== "string" || id.length === 0) return { id: undefined, refused: `its id is ${typeof id === "string" ? "empty" : String(id)}; an id is a non-empty string` };
+      if (Buffer.byteLength(id) > ID_BYTES) return { id: undefined, refused: `its id is longer than ${ID_BYTES} bytes` };
+      return { id, refused: undefined };
+    } catch (error) {
+      return { id: undefined, refused: `id failed: ${messageOf(error)}` };
+    }
+  }
+
+  // ── injecting ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #inject({ item, id, duplicate, refused }: Prepared): void {
+    const open = this.#open;
+    open.items++;
+    this.#position = item.position;
+    if (!item.mark) {
+      if (item.failure !== undefined) this.#refuse(item, id, Number.NaN, item.failure);
+      else if (refused !== undefined) this.#refuse(item, id, Number.NaN, refused);
+      else this.#injectValue(item, id, duplicate);
+    }
+    if (item.watermark !== undefined) this.#estimator.promise(item.watermark);
+  }
+
+  #injectValue(item: SourceItem, id: string | undefined, duplicate: boolean): void {
+    const open = this.#open;
+    const { source } = this.planned.node;
+    const unique = id !== undefined && source.id !== undefined;
+    if (duplicate || (unique && this.#recent.has(id) === true)) {
+      open.duplicates++;
+      return;
+    }
+    let timestamp: unknown;
+    try {
+      timestamp = source.timestamp === undefined ? (item.timestamp ?? this.wallTime()) : source.timestamp(item.value);
+      const reason = refuseTimestamp(timestamp, this.wallTime(), source.maxAhead) ?? this.#tooOld(timestamp as number);
+      if (reason !== undefined) {
+        this.#refuse(item, id, timestamp as number, reason);
+        return;
+      }
+      const { productions } = open;
+      open.bytes += deliver(this.planned.output, { value: item.value, timestamp: timestamp as number, id, place: this.nextPlace(), senderKey: "" }, productions);
+    } catch (error) {
+      this.#refuse(item, id, Number(timestamp), messageOf(error));
+      return;
+    }
+    open.processed++;
+    if (unique) {
+      open.ids.push({ id, timestamp: timestamp as number });
+      this.#recent.add(id);
+    }
+    if ((timestamp as number) > this.image.last) this.image.last = timestamp as number;
+    this.#estimator.observe(timestamp as number);
+  }
+
+  /** A record whose id may have been forgotten is never taken as new. */
+  #tooOld(timestamp: number): string | undefined {
+    const { source } = this.planned.node;
+    if (source.id === undefined || timestamp >= this.#forgotten) return undefined;
+    return `its timestamp ${timestamp} is more than ${source.idRetention} ms behind the injector's watermark: its id may have been forgotten, so it cannot be known to be new`;
+  }
+
+  get #forgotten(): number {
+    return this.image.input === BEGINNING || this.image.input === END ? BEGINNING : this.image.input - this.planned.node.source.idRetention;
+  }
+
+  #refuse(item: SourceItem, id: string | undefined, timestamp: number, reason: string): void {
+    let value: Uint8Array | undefined;
+    try {
+      value = item.failure !== undefined ? Buffer.from(String(item.value).slice(0, 65_536)) : sealValue(this.planned.output.codec, item.value);
+    } catch {
+      value = undefined;
+    }
+    this.#open.dead.push({ id: this.image.nextDead++, bytes: refusedAtTheDoor({ value, id, timestamp, reason, at: this.wallTime() }) });
+    this.host.logOf(this.name, undefined).warn(`a record went to dead letters: ${reason}`);
+  }
+
+  #finish(): void {
+    this.#done = true;
+    this.#open.changed = true;
+    this.host.effect({ kind: "close-edge", shard: this.ref });
+  }
+
+  #watchSilence(): void {
+    const { idleAfter } = this.planned.node.source.watermark;
+    if (idleAfter === undefined || this.#idle || this.#done || this.#reader !== "pulling" || this.#ahead.length > this.#next || this.#open.items > 0) return;
+    if (this.host.now - this.#quietSince >= idleAfter) this.#idle = true;
+  }
+
+  /** The authority has the injector's status as `status`. */
+  onReported(status: Standing): void {
+    if (!this.#unannounced || status === "idle") return;
+    this.#unannounced = false;
+    this.host.wake(this);
+  }
+
+  // ── the batch ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  readyAt(): number {
+    return this.#open.items > 0 || this.#open.changed ? 0 : Number.POSITIVE_INFINITY;
+  }
+
+  wakeAt(): number {
+    if (this.#done) return Number.POSITIVE_INFINITY;
+    const { idleAfter } = this.planned.node.source.watermark;
+    const silence = idleAfter === undefined || this.#idle ? Number.POSITIVE_INFINITY : this.#quietSince + idleAfter;
+    const retry = this.#reader === "closed" ? this.#retryAt : Number.POSITIVE_INFINITY;
+    return Math.min(this.readyAt(), silence > this.host.now ? silence : Number.POSITIVE_INFINITY, retry);
+  }
+
+  seal(): Commit {
+    const batch = this.#open;
+    const { image } = this;
+    image.input = this.#done ? END : Math.max(image.input, this.#estimator.current());
+    const checkpoint: Checkpoint = { position: this.#position, estimate: this.#estimator.save(), done: this.#done };
+    image.checkpoint = checkpoint;
+    image.counters.processed += batch.processed;
+    image.counters.duplicates += batch.duplicates;
+    image.counters.deadLetters += batch.dead.length;
+    image.counters.produced += batch.productions.length;
+    const expire = this.planned.node.source.id !== undefined && this.#forgotten > this.#expired + this.planned.node.source.idRetention / 16;
+    if (expire) this.#expired = this.#forgotten;
+    const commit: Commit = {
+      ...this.head(),
+      stateFields: [],
+      stateValues: [],
+      timerSets: [],
+      timerDeletes: [],
+      holdSets: [],
+      holdDeletes: [],
+      heldPuts: [],
+      heldDeletes: [],
+      deadPuts: batch.dead,
+      deadDeletes: [],
+      ids: batch.ids,
+      idsExpireBelow: expire ? this.#expired : undefined,
+      parcels: this.pack(batch.productions),
+      outbox: [],
+      outboxDeletes: [],
+    };
+    this.#open = new OpenInjection();
+    this.inFlight = commit;
+    return commit;
+  }
+
+  committed(): void {
+    this.inFlight = undefined;
+    this.#committed = this.image.input;
+  }
+
+  close(): void {
+    this.#reader = "closed";
+    this.#retryAt = Number.POSITIVE_INFINITY;
+    this.host.effect({ kind: "close-edge", shard: this.ref });
+  }
+
+  get output(): number {
+    return this.#committed;
+  }
+
+  get status(): Standing {
+    if (this.#committed === END) return "finished";
+    if (this.#idle) return "idle";
+    return this.host.blocked(this.participant) ? "back-pressured" : "live";
+  }
+
+  why(): Holder {
+    const at = this.#committed;
+    if (at === END) return { kind: "end", at };
+    if (this.inFlight !== undefined) return { kind: "commit", at, shard: this.ref };
+    return { kind: "promise", at, shard: this.ref, name: this.planned.name, detail: this.planned.node.source.watermark.description };
+  }
+}

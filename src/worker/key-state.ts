@@ -1,0 +1,106 @@
+/**
+ * One key of one shard in its owner's memory: its cells, and the lane in which its work is done one by one.
+ *
+ * I1  `bytes` of a cell are what the last sealed batch wrote (or the store had); `value` may be newer and is encoded
+ *     when the batch is sealed.
+ * I2  While `running` is set no other work of the key runs.
+ * I3  Work in `held` goes before work in `waiting`.
+ */
+import { openValue, sealValue } from "../computation/envelope.ts";
+import { LimitExceededError } from "../errors.ts";
+import { STATE_BYTES } from "../limits.ts";
+import type { PlannedComputation } from "./plan.ts";
+import type { Work } from "./work.ts";
+
+export type PlannedCell = PlannedComputation["cells"][number];
+
+export class Cell {
+  readonly planned: PlannedCell;
+  /** As last sealed or read; undefined: absent. */
+  bytes: Uint8Array | undefined;
+  value: unknown = undefined;
+  present = false;
+  /** Is `value` the decoded form of what the cell holds? */
+  decoded = false;
+  /** Written in the open batch. */
+  dirty = false;
+  expiresAt: number | undefined = undefined;
+
+  constructor(planned: PlannedCell, bytes: Uint8Array | undefined) {
+    this.planned = planned;
+    this.bytes = bytes;
+  }
+
+  /** Decodes what was last sealed, unless that is done. Throws `DecodeError`. */
+  open(): void {
+    if (this.decoded) return;
+    if (this.bytes === undefined) {
+      this.present = false;
+      this.value = undefined;
+      this.expiresAt = undefined;
+    } else {
+      const opened = openValue(this.planned.node.codec, this.bytes);
+      this.present = true;
+      this.value = opened.value;
+      this.expiresAt = opened.expiresAt;
+    }
+    this.decoded = true;
+  }
+
+  /** Encodes what was written. Throws what the codec throws, or `LimitExceededError`. */
+  encode(): Uint8Array | undefined {
+    if (!this.present) return undefined;
+    const { name, codec } = this.planned.node;
+    const bytes = sealValue(codec, this.value, this.expiresAt);
+    if (bytes.length > STATE_BYTES) throw new LimitExceededError(`state "${name}" is ${bytes.length} bytes, more than ${STATE_BYTES}: split it over keys or keep less`);
+    return bytes;
+  }
+
+  /** Forgets what was written since the last seal. */
+  revert(): void {
+    if (!this.dirty) return;
+    this.dirty = false;
+    this.decoded = false;
+    this.value = undefined;
+  }
+}
+
+export class KeyState {
+  readonly key: string;
+  readonly cells: readonly Cell[];
+  /** The key's own hold on the output watermark. */
+  hold: number | undefined;
+  running: Work | undefined = undefined;
+  /** Work of the open batch that waits for `running`. */
+  waiting: Work[] = [];
+  /** Stands aside in the store, oldest first. */
+  held: Work[] = [];
+  /** The oldest of `held` may be tried again from then on, ms by the worker's clock; Infinity: halted. */
+  retryAt = 0;
+  /** Work done in the open batch: what is run again if later work of the key fails. */
+  done: Work[] = [];
+  /** A write of the open batch does not encode: encode call by call, to find whose it is. */
+  careful = false;
+  /** Used since the cache was last swept. */
+  used = true;
+  size = 0;
+
+  constructor(key: string, cells: readonly Cell[], hold: number | undefined) {
+    this.key = key;
+    this.cells = cells;
+    this.hold = hold;
+    this.weigh();
+  }
+
+  get idle(): boolean {
+    return this.running === undefined && this.waiting.length === 0 && this.held.length === 0 && this.done.length === 0 && !this.cells.some((cell) => cell.dirty);
+  }
+
+  /** Approximate bytes in memory. */
+  weigh(): number {
+    let size = 300 + 2 * this.key.length;
+    for (const cell of this.cells) size += 100 + 3 * (cell.bytes?.length ?? 0);
+    this.size = size;
+    return size;
+  }
+}

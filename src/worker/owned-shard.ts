@@ -1,0 +1,186 @@
+/**
+ * What every shard that this worker owns has in common: its sequencer, the numbering of its commits, its image, and
+ * its watermarks. What it does is up to its kind (`computation-shard.ts`, `injector-shard.ts`, `sink-shard.ts`).
+ *
+ * I1  At most one commit of a shard is in flight; the next has its number + 1 and is sealed after it was acknowledged.
+ * I2  The input watermark never falls while the shard is owned.
+ * I3  A bound is taken over only when every record that the inbox had at the moment of the bound has been read (R5).
+ */
+import type { Log } from "../computation/context.ts";
+import type { ShardRef } from "../key.ts";
+import type { Random } from "../random.ts";
+import { type Commit, monotonicOf, type ParcelAppend, type RecoveredShard, type Sequencer } from "../store/index.ts";
+import type { Standing } from "../watermark/upstream.ts";
+import { Inbox } from "./inbox.ts";
+import { decodeImage, encodeImage, newImage, type ShardImage } from "./image.ts";
+import { packParcel, PARCEL_RECORDS, type Production } from "./parcel.ts";
+import type { Effect } from "./effect.ts";
+
+/** What a shard needs of the engine around it. */
+export interface ShardHost {
+  /** The worker's clock, as of this turn, ms. */
+  readonly now: number;
+  /** The latest store clock that a reply has told, ms. */
+  readonly storeNow: number;
+  readonly graphVersion: number;
+  readonly random: Random;
+  readonly batchRecords: number;
+  /** Freeze what user code reads: tests. */
+  readonly frozen: boolean;
+  /** Bytes of state that one shard may keep in memory. */
+  readonly cacheBytes: number;
+  effect(effect: Effect): void;
+  /** The shard has become able to do something. */
+  wake(shard: OwnedShard): void;
+  /** Is a shard that this participant feeds above its high mark? */
+  blocked(participant: number): boolean;
+  /** Gives shards up, to acquire them anew. */
+  lose(shards: readonly ShardRef[]): void;
+  /** Ends the pipeline with an error. */
+  fail(error: unknown): void;
+  logOf(participant: string, key: string | undefined): Log;
+}
+
+export abstract class OwnedShard {
+  abstract readonly kind: "injector" | "computation" | "sink";
+  readonly ref: ShardRef;
+  readonly participant: number;
+  readonly name: string;
+  readonly sequencer: Sequencer;
+  readonly monotonic: number;
+  readonly host: ShardHost;
+  readonly image: ShardImage;
+  /** Records waiting in the inbox, as last told by the store. */
+  queued: number;
+  /** Number of the last sealed commit. */
+  number: number;
+  inFlight: Commit | undefined = undefined;
+  #places = 0;
+
+  constructor(host: ShardHost, participant: { readonly id: number; readonly name: string }, sequencer: Sequencer, recovered: RecoveredShard) {
+    this.host = host;
+    this.ref = recovered.shard;
+    this.participant = participant.id;
+    this.name = participant.name;
+    this.sequencer = sequencer;
+    this.monotonic = monotonicOf(sequencer);
+    this.number = recovered.number;
+    this.queued = recovered.queued;
+    this.image = recovered.image === undefined ? newImage() : decodeImage(recovered.image);
+  }
+
+  /** Does what can be done now, at most about `budget` records of it; gives how many. */
+  abstract pump(budget: number): number;
+  /** From when on a commit is wanted, by the worker's clock; Infinity: there is nothing to commit. */
+  abstract readyAt(): number;
+  /** Makes the commit of the open batch. */
+  abstract seal(): Commit;
+  /** The commit in flight has been applied. */
+  abstract committed(): void;
+  /** The shard is given up: nothing that is remembered may be used again. */
+  abstract close(): void;
+  abstract get output(): number;
+  abstract get status(): Standing;
+  /** What holds the output watermark, as seen from here. */
+  abstract why(): Holder;
+  /** When it wants to be pumped although nothing happens, by the worker's clock; Infinity: never. One that has passed may wait for something else. */
+  abstract wakeAt(): number;
+
+  get input(): number {
+    return this.image.input;
+  }
+
+  nextPlace(): number {
+    this.#places += 1;
+    return this.#places;
+  }
+
+  wallTime(): number {
+    return Math.max(this.image.wallTime, this.host.storeNow);
+  }
+
+  /** Packs productions by target, in order. */
+  protected pack(productions: readonly Production[]): ParcelAppend[] {
+    const byTarget = new Map<ShardRef, Production[]>();
+    for (const production of productions) {
+      const known = byTarget.get(production.target);
+      if (known === undefined) byTarget.set(production.target, [production]);
+      else known.push(production);
+    }
+    const parcels: ParcelAppend[] = [];
+    for (const [target, records] of byTarget) {
+      for (let from = 0; from < records.length; from += PARCEL_RECORDS) {
+        const part = from === 0 && records.length <= PARCEL_RECORDS ? records : records.slice(from, from + PARCEL_RECORDS);
+        parcels.push({ target, records: part.length, bytes: packParcel(this.ref, this.monotonic, part) });
+      }
+    }
+    return parcels;
+  }
+
+  /** The head of the next commit; its image is encoded last, so change it before. */
+  protected head(): Pick<Commit, "shard" | "sequencer" | "number" | "id" | "graphVersion" | "image"> {
+    this.image.wallTime = this.wallTime();
+    this.number += 1;
+    return { shard: this.ref, sequencer: this.sequencer, number: this.number, id: this.host.random.id(), graphVersion: this.host.graphVersion, image: encodeImage(this.image) };
+  }
+}
+
+/** What holds a watermark, by kind and identity. */
+export interface Holder {
+  readonly kind: "nothing" | "upstream" | "unread" | "record" | "running" | "held" | "timer" | "hold" | "commit" | "undelivered" | "promise" | "end";
+  /** The event time it holds at. */
+  readonly at: number;
+  readonly shard?: number | undefined;
+  readonly key?: string | undefined;
+  readonly name?: string | undefined;
+  readonly detail?: string | undefined;
+}
+
+/** A shard with an inbox: it takes its input watermark from upstream. */
+export abstract class InboxShard extends OwnedShard {
+  readonly inbox: Inbox;
+  #bound: number;
+  #waiting: { readonly bound: number; readonly tail: number } | undefined = undefined;
+  #latest: { readonly bound: number; readonly tail: number } | undefined = undefined;
+
+  constructor(host: ShardHost, participant: { readonly id: number; readonly name: string }, sequencer: Sequencer, recovered: RecoveredShard, floor: number) {
+    super(host, participant, sequencer, recovered);
+    this.inbox = new Inbox(recovered.shard, recovered.position, recovered.offset, recovered.tail);
+    this.image.input = Math.max(this.image.input, floor);
+    this.#bound = this.image.input;
+  }
+
+  /** The smallest hold of what has been read and is not committed. */
+  protected abstract get pendingHold(): number;
+
+  /** The upstream watermarks allow `bound`, provided that everything before `tail` has been read. */
+  learnBound(bound: number, tail: number): void {
+    if (bound <= this.#bound) return;
+    this.#latest = { bound, tail };
+    this.#waiting ??= this.#latest;
+    this.advance();
+  }
+
+  /** Raises the input watermark as far as it may rise. */
+  advance(): void {
+    while (this.#waiting !== undefined && this.inbox.reached(this.#waiting.tail)) {
+      this.#bound = Math.max(this.#bound, this.#waiting.bound);
+      this.#waiting = this.#latest === this.#waiting ? undefined : this.#latest;
+      if (this.#waiting === undefined) this.#latest = undefined;
+    }
+    const input = Math.min(this.#bound, this.pendingHold);
+    if (input <= this.image.input) return;
+    this.image.input = input;
+    this.host.wake(this);
+  }
+
+  /** What the upstream watermarks allow so far. */
+  protected get bound(): number {
+    return this.#bound;
+  }
+
+  /** Is there a bound that only waits for unread records? */
+  protected get unread(): boolean {
+    return this.#waiting !== undefined;
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * Which shards this worker owns: acquires them, reads what it needs of them, registers them for reports, renews their
+ * leases, and gives them up. Safety never depends on a lease, only on the sequencer inside each commit.
+ *
+ * O1  A shard is worked on only after it was acquired, recovered and registered, in this order (R7, R18).
+ */
+import { indexOf, participantOf, type ShardRef, shardRef } from "../key.ts";
+import type { AcquireOutcome, Interval, Lease, RecoveredShard, Registration, Sequencer } from "../store/index.ts";
+import { ComputationShard } from "./computation-shard.ts";
+import type { Engine } from "./engine.ts";
+import { InjectorShard } from "./injector-shard.ts";
+import type { OwnedShard } from "./owned-shard.ts";
+import { SinkShard } from "./sink-shard.ts";
+
+const RETRY = 200;
+
+type Stage = "wanted" | "acquiring" | "recovering" | "registering" | "ready";
+interface Claim { stage: Stage; sequencer: Sequencer | undefined; recovered: RecoveredShard | undefined; retryAt: number }
+
+export class Ownership {
+  readonly #engine: Engine;
+  readonly #claims = new Map<ShardRef, Claim>();
+  /** Who had a shard that we wanted, for people. */
+  readonly others = new Map<ShardRef, string>();
+  #renewAt = Number.POSITIVE_INFINITY;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  start(): void {
+    for (const participant of this.#engine.options.plan.participants) {
+      for (let index = 0; index < participant.shards; index++) this.#claims.set(shardRef(participant.id, index), newClaim(0));
+    }
+    this.#renewAt = this.#engine.now + this.#engine.options.leaseMs / 3;
+  }
+
+  tick(): void {
+    const { now } = this.#engine;
+    if (this.#engine.stopping) return;
+    const wanted: ShardRef[] = [];
+    for (const [ref, claim] of this.#claims) {
+      if (claim.stage !== "wanted" || claim.retryAt > now) continue;
+      claim.stage = "acquiring";
+      wanted.push(ref);
+    }
+    if (wanted.length > 0) this.#engine.effect({ kind: "acquire", shards: wanted });
+    if (now < this.#renewAt) return;
+    this.#renewAt = now + this.#engine.options.leaseMs / 3;
+    const leases = this.#leases();
+    if (leases.length > 0) this.#engine.effect({ kind: "renew", leases });
+  }
+
+  #leases(): Lease[] {
+    const leases: Lease[] = [];
+    for (const [shard, { sequencer }] of this.#claims) if (sequencer !== undefined) leases.push({ shard, sequencer });
+    return leases;
+  }
+
+  wakeAt(): number {
+    let at = this.#renewAt;
+    for (const claim of this.#claims.values()) if (claim.stage === "wanted") at = Math.min(at, claim.retryAt);
+    return at;
+  }
+
+  /** Everything that was wanted is owned. */
+  get complete(): boolean {
+    for (const claim of this.#claims.values()) if (claim.stage !== "ready") return false;
+    return true;
+  }
+
+  onAcquired(shards: readonly ShardRef[], outcomes: readonly AcquireOutcome[] | undefined): void {
+    const { now } = this.#engine;
+    const acquired: ShardRef[] = [];
+    shards.forEach((ref, i) => {
+      const claim = this.#claims.get(ref) as Claim;
+      const outcome = outcomes?.[i];
+      if (outcome?.kind === "acquired") {
+        this.others.delete(ref);
+        claim.stage = "recovering";
+        claim.sequencer = outcome.sequencer;
+        this.#engine.learnStoreTime(outcome.now);
+        acquired.push(ref);
+        return;
+      }
+      claim.stage = "wanted";
+      claim.retryAt = now + RETRY;
+      if (outcome?.kind !== "held-by") return;
+      this.others.set(ref, outcome.worker);
+      claim.retryAt = now + Math.min(Math.max(outcome.until - this.#engine.storeEstimate, 20), this.#engine.options.leaseMs);
+    });
+    if (acquired.length > 0) this.#engine.effect({ kind: "recover", shards: acquired });
+  }
+
+  onRecovered(shards: readonly ShardRef[], recovered: readonly RecoveredShard[] | undefined): void {
+    const touched = new Set<number>();
+    shards.forEach((ref, i) => {
+      const claim = this.#claims.get(ref) as Claim;
+      if (claim.stage !== "recovering") return;
+      if (recovered === undefined) {
+        this.#again(claim);
+        return;
+      }
+      claim.stage = "registering";
+      claim.recovered = recovered[i];
+      touched.add(participantOf(ref));
+    });
+    if (touched.size > 0) this.#engine.effect({ kind: "register", intervals: [...touched].map((participant) => this.#intervalOf(participant)) });
+  }
+
+  #intervalOf(participant: number): Interval {
+    const shards: number[] = [];
+    for (const [ref, claim] of this.#claims) {
+      if (participantOf(ref) === participant && (claim.stage === "registering" || claim.stage === "ready")) shards.push(indexOf(ref));
+    }
+    return { participant, shards, of: this.#engine.participant(participant)?.shards ?? 0 };
+  }
+
+  onRegistered(intervals: readonly Interval[], registrations: readonly Registration[] | undefined): void {
+    for (const { participant, shards } of intervals) {
+      const registration = registrations?.find((each) => each.participant === participant);
+      for (const index of shards) {
+        const claim = this.#claims.get(shardRef(participant, index)) as Claim;
+        if (claim.stage !== "registering") continue;
+        if (registration === undefined) this.#again(claim);
+      }
+      if (registration !== undefined) this.#engine.reporter.registered(participant, registration.generation, shards);
+    }
+    if (registrations !== undefined) this.#engine.reporter.bootstrap();
+  }
+
+  /** The reports in force are known: what was registered can start, and not below them. */
+  begin(publishedOf: (participant: number) => number): void {
+    for (const [ref, claim] of this.#claims) {
+      if (claim.stage !== "registering" || claim.recovered === undefined || claim.sequencer === undefined) continue;
+      claim.stage = "ready";
+      const shard = this.#make(ref, claim.sequencer, claim.recovered, publishedOf(participantOf(ref)));
+      claim.recovered = undefined;
+      this.#engine.adopt(shard);
+    }
+  }
+
+  #make(ref: ShardRef, sequencer: Sequencer, recovered: RecoveredShard, floor: number): OwnedShard {
+    const planned = this.#engine.participant(participantOf(ref));
+    if (planned === undefined) throw new RangeError(`no participant has the id ${participantOf(ref)}`);
+    if (planned.kind === "injector") return new InjectorShard(this.#engine, planned, indexOf(ref), sequencer, recovered);
+    if (planned.kind === "sink") return new SinkShard(this.#engine, planned, sequencer, recovered, floor);
+    const keyed = this.#engine.options.instances.get(planned.id);
+    if (keyed === undefined) throw new RangeError(`no instance of ${planned.name}`);
+    return new ComputationShard(this.#engine, planned, keyed, sequencer, recovered, floor);
+  }
+
+  onRenewed(lost: readonly ShardRef[]): void {
+    if (lost.length > 0) this.#engine.lose(lost);
+  }
+
+  lost(refs: readonly ShardRef[]): void {
+    for (const ref of refs) {
+      const claim = this.#claims.get(ref);
+      if (claim === undefined) continue;
+      this.#claims.set(ref, newClaim(this.#engine.now + RETRY));
+      this.#engine.reporter.unregistered(participantOf(ref));
+    }
+  }
+
+  /** All claims start over: the store is another. */
+  reset(): void {
+    for (const ref of this.#claims.keys()) this.#claims.set(ref, newClaim(this.#engine.now));
+  }
+
+  #again(claim: Claim): void {
+    Object.assign(claim, newClaim(this.#engine.now + RETRY));
+  }
+}
+
+function newClaim(retryAt: number): Claim {
+  return { stage: "wanted", sequencer: undefined, recovered: undefined, retryAt };
+}

@@ -1,0 +1,133 @@
+/**
+ * The layout of an inbox: parcels, each a run of records from one commit of one sender to one receiver. A parcel costs
+ * the store one entry however many records it has, so a batch's fan-out is paid per target and not per record.
+ *
+ *   parcel   u8 format | u8 0 | u16 records | u32 sender | f64 sequencer, monotonic part | f64 first place | record ...
+ *            \_________________________ 24 bytes: the parcel's identity, unique in history _________________/
+ *   record   u8 flags | u16 input | u32 place - first place | f64 timestamp | u16 key bytes | key
+ *            | [u16 id bytes | id] (flag 1) | u32 value bytes | value
+ *
+ * All integers little-endian. A value is an envelope (`computation/envelope.ts`); with flag 2 it is, in UTF-8, the
+ * reason why the consumer's key extractor refused the record, and the record goes to its dead letters.
+ *
+ * I1  A record's place (sender, sequencer, n) is unique in the pipeline's history; n counts a sender's productions per
+ *     sequencer, so places do not depend on how records were batched. A record without a client's id is named by it.
+ */
+import type { ShardRef } from "../key.ts";
+import { indexOf, participantOf } from "../key.ts";
+import { PARCEL_IDENTITY_BYTES } from "../store/commit.ts";
+
+const FORMAT = 1;
+const HAS_ID = 1;
+const REFUSED = 2;
+const RECORD_HEAD = 17;
+/** Records of one parcel: two bytes. */
+export const PARCEL_RECORDS = 65_535;
+
+/** One delivery of one production: what the sender knows of it. */
+export interface Production {
+  readonly target: ShardRef;
+  readonly input: number;
+  readonly place: number;
+  readonly timestamp: number;
+  readonly key: string;
+  readonly id: string | undefined;
+  readonly value: Uint8Array;
+  readonly refused: boolean;
+}
+
+/** A record as it lies in an inbox; `value` is a view of the parcel. */
+export interface ParcelRecord {
+  readonly input: number;
+  readonly timestamp: number;
+  readonly key: string;
+  readonly value: Buffer;
+  readonly refused: boolean;
+  /** The client's id, or undefined: then `placeId` of the three below. */
+  readonly id: string | undefined;
+  readonly sender: ShardRef;
+  readonly monotonic: number;
+  readonly place: number;
+}
+
+export function placeId(sender: ShardRef, monotonic: number, place: number): string {
+  return `${participantOf(sender)}.${indexOf(sender)}.${monotonic.toString(36)}.${place.toString(36)}`;
+}
+
+/** An upper bound of the bytes that a production takes in a parcel. */
+export function productionBytes(production: Production): number {
+  return RECORD_HEAD + 8 + 3 * production.key.length + (production.id === undefined ? 0 : 3 * production.id.length) + production.value.length;
+}
+
+/** Packs productions of one target, in order. At most PARCEL_RECORDS of them. */
+export function packParcel(sender: ShardRef, monotonic: number, productions: readonly Production[]): Buffer {
+  let bound = PARCEL_IDENTITY_BYTES;
+  for (const production of productions) bound += productionBytes(production);
+  const bytes = Buffer.allocUnsafe(bound);
+  const first = productions[0]?.place ?? 0;
+  bytes[0] = FORMAT;
+  bytes[1] = 0;
+  bytes.writeUInt16LE(productions.length, 2);
+  bytes.writeUInt32LE(sender, 4);
+  bytes.writeDoubleLE(monotonic, 8);
+  bytes.writeDoubleLE(first, 16);
+  let at = PARCEL_IDENTITY_BYTES;
+  for (const production of productions) at = packRecord(bytes, at, production, first);
+  return bytes.subarray(0, at);
+}
+
+function packRecord(bytes: Buffer, start: number, production: Production, first: number): number {
+  let at = start;
+  bytes[at] = (production.id === undefined ? 0 : HAS_ID) | (production.refused ? REFUSED : 0);
+  bytes.writeUInt16LE(production.input, at + 1);
+  bytes.writeUInt32LE(production.place - first, at + 3);
+  bytes.writeDoubleLE(production.timestamp, at + 7);
+  at += RECORD_HEAD;
+  const keyBytes = bytes.write(production.key, at);
+  bytes.writeUInt16LE(keyBytes, at - 2);
+  at += keyBytes;
+  if (production.id !== undefined) {
+    const idBytes = bytes.write(production.id, at + 2);
+    bytes.writeUInt16LE(idBytes, at);
+    at += 2 + idBytes;
+  }
+  bytes.writeUInt32LE(production.value.length, at);
+  bytes.set(production.value, at + 4);
+  return at + 4 + production.value.length;
+}
+
+/** Calls `take` with each record of a parcel, in order. */
+export function unpackParcel(parcel: Uint8Array, take: (record: ParcelRecord) => void): void {
+  const bytes = Buffer.from(parcel.buffer, parcel.byteOffset, parcel.byteLength);
+  const records = bytes.readUInt16LE(2);
+  const sender = bytes.readUInt32LE(4);
+  const monotonic = bytes.readDoubleLE(8);
+  const first = bytes.readDoubleLE(16);
+  let at = PARCEL_IDENTITY_BYTES;
+  for (let n = 0; n < records; n++) {
+    const flags = bytes[at] as number;
+    const keyEnd = at + RECORD_HEAD + bytes.readUInt16LE(at + RECORD_HEAD - 2);
+    let valueAt = keyEnd;
+    let id: string | undefined;
+    if (flags & HAS_ID) {
+      valueAt = keyEnd + 2 + bytes.readUInt16LE(keyEnd);
+      id = bytes.toString("utf8", keyEnd + 2, valueAt);
+    }
+    const end = valueAt + 4 + bytes.readUInt32LE(valueAt);
+    take({
+      input: bytes.readUInt16LE(at + 1),
+      timestamp: bytes.readDoubleLE(at + 7),
+      key: bytes.toString("utf8", at + RECORD_HEAD, keyEnd),
+      value: bytes.subarray(valueAt + 4, end),
+      refused: (flags & REFUSED) !== 0,
+      id,
+      sender,
+      monotonic,
+      place: first + bytes.readUInt32LE(at + 3),
+    });
+    at = end;
+  }
+}
+
+export const recordsOf = (parcel: Uint8Array): number => (parcel[2] as number) | ((parcel[3] as number) << 8);
+export const identityOf = (parcel: Uint8Array): Uint8Array => parcel.subarray(0, PARCEL_IDENTITY_BYTES);

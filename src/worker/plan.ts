@@ -1,0 +1,69 @@
+/**
+ * A graph with the store's ids: what the engine works from. Plain data, made once at start by `reconcile.ts`.
+ */
+import type { Codec } from "../computation/codec.ts";
+import type { CellNode, ComputationNode, Graph, InjectorNode, InputNode, SinkNode, TimerNode } from "../computation/graph.ts";
+import type { Schema } from "../computation/stream.ts";
+import type { StoredGraph } from "../store/stored-graph.ts";
+
+export interface Plan {
+  readonly graph: Graph;
+  readonly version: number;
+  readonly stored: StoredGraph;
+  /** Upstream before downstream. */
+  readonly participants: readonly PlannedParticipant[];
+}
+
+export type PlannedParticipant = PlannedInjector | PlannedComputation | PlannedSink;
+
+interface PlannedBase {
+  readonly id: number;
+  readonly name: string;
+  readonly shards: number;
+  /** Ids of the participants that feed it. */
+  readonly upstream: readonly number[];
+}
+
+export interface PlannedInjector extends PlannedBase {
+  readonly kind: "injector";
+  readonly node: InjectorNode;
+  readonly output: PlannedStream;
+}
+
+export interface PlannedComputation extends PlannedBase {
+  readonly kind: "computation";
+  readonly node: ComputationNode;
+  readonly inputs: readonly PlannedInput[];
+  readonly outputs: readonly PlannedStream[];
+  readonly cells: readonly { readonly id: number; readonly node: CellNode }[];
+  readonly timers: readonly { readonly id: number; readonly node: TimerNode }[];
+}
+
+export interface PlannedSink extends PlannedBase {
+  readonly kind: "sink";
+  readonly node: SinkNode;
+  readonly input: PlannedInput;
+}
+
+export interface PlannedInput {
+  readonly id: number;
+  readonly node: InputNode;
+  readonly codec: Codec<unknown>;
+}
+
+export interface PlannedStream {
+  readonly name: string;
+  readonly codec: Codec<unknown>;
+  readonly schema: Schema<unknown> | undefined;
+  readonly consumers: readonly Consumer[];
+}
+
+/** One input of one participant, as its senders see it. */
+export interface Consumer {
+  readonly participant: number;
+  readonly name: string;
+  readonly shards: number;
+  readonly input: number;
+  /** undefined: a sink, which takes the sender's key. */
+  readonly key: ((value: unknown) => string) | undefined;
+}

@@ -1,0 +1,62 @@
+/**
+ * From a value to its deliveries: one production for each consumer of the stream, with the key that the consumer's own
+ * extractor gives. The extractor runs here, once, in the sender (a receiver never extracts); one that throws sends that
+ * one delivery to the consumer's dead letters and hinders no one else.
+ */
+import { encodePlain } from "../computation/cbor-codec.ts";
+import { sealValue } from "../computation/envelope.ts";
+import { InvalidUseError, LimitExceededError, messageOf } from "../errors.ts";
+import { shardOf, shardRef } from "../key.ts";
+import { KEY_BYTES, RECORD_BYTES } from "../limits.ts";
+import type { Production } from "./parcel.ts";
+import type { Consumer, PlannedStream } from "./plan.ts";
+
+export interface Produced {
+  readonly value: unknown;
+  readonly timestamp: number;
+  readonly id: string | undefined;
+  readonly place: number;
+  /** The key under which it was produced: what a sink's records have. */
+  readonly senderKey: string;
+}
+
+/** Appends the deliveries of `produced` to `productions` and gives the bytes of its value. Throws if the value cannot be stored. */
+export function deliver(stream: PlannedStream, produced: Produced, productions: Production[]): number {
+  checkSchema(stream, produced.value);
+  const value = sealValue(stream.codec, produced.value);
+  if (value.length > RECORD_BYTES) {
+    throw new LimitExceededError(`a record of stream "${stream.name}" is ${value.length} bytes, more than ${RECORD_BYTES}: store large values elsewhere and send their address`);
+  }
+  for (const consumer of stream.consumers) productions.push(deliveryTo(consumer, produced, value));
+  return value.length;
+}
+
+function deliveryTo(consumer: Consumer, produced: Produced, value: Uint8Array): Production {
+  const { timestamp, id, place } = produced;
+  const { participant, input } = consumer;
+  if (consumer.key === undefined) return { target: shardRef(participant, 0), input, place, timestamp, key: produced.senderKey, id, value, refused: false };
+  try {
+    const key = checkKey(consumer.key(produced.value));
+    return { target: shardRef(participant, shardOf(key, consumer.shards)), input, place, timestamp, key, id, value, refused: false };
+  } catch (error) {
+    const refusal = encodePlain({ reason: `the key extractor of ${consumer.name} refused it: ${messageOf(error)}`, value });
+    return { target: shardRef(participant, 0), input, place, timestamp, key: "", id, value: refusal, refused: true };
+  }
+}
+
+export function checkKey(key: unknown): string {
+  if (typeof key !== "string" || key.length === 0) throw new InvalidUseError(`it gave ${typeof key === "string" ? "an empty string" : String(key)}; a key is a non-empty string`);
+  if (key.length > KEY_BYTES / 3 && Buffer.byteLength(key) > KEY_BYTES) throw new LimitExceededError(`it gave a key of ${Buffer.byteLength(key)} bytes, more than ${KEY_BYTES}`);
+  return key;
+}
+
+function checkSchema(stream: PlannedStream, value: unknown): void {
+  if (stream.schema === undefined) return;
+  const result = stream.schema["~standard"].validate(value);
+  if (result instanceof Promise) throw new InvalidUseError(`the schema of stream "${stream.name}" validates asynchronously; give one that does not`);
+  const issues = (result as { issues?: readonly { message: string; path?: readonly unknown[] }[] }).issues;
+  if (issues === undefined || issues.length === 0) return;
+  const first = issues[0] as { message: string; path?: readonly unknown[] };
+  const place = first.path?.map((part) => String(typeof part === "object" && part !== null && "key" in part ? (part as { key: unknown }).key : part)).join(".");
+  throw new InvalidUseError(`stream "${stream.name}" refuses the value: ${place ? `${place}: ` : ""}${first.message}`);
+}

@@ -1,0 +1,248 @@
+/**
+ * The worker's side of the watermark authority: reports the output watermarks of its shards, and gives the shards the
+ * bounds that the reports of all workers allow.
+ *
+ * W1  A report tells what is committed, never what is under way.
+ * W2  A participant is reported only while every shard registered for it is owned and recovered; otherwise its last
+ *     value stays in force (R7).
+ * W3  A bound is handed to shards together with the ends of their inboxes as the store had them at the time of the
+ *     bound or later: known from replies if the append counter shows that no one else has appended, else read (R5).
+ */
+import type { ParticipantWatermark, ReportReply, Status, WatermarkReport } from "../store/index.ts";
+import { BEGINNING, END } from "../time.ts";
+import { type Bound, boundOf } from "../watermark/upstream.ts";
+import { ComputationShard } from "./computation-shard.ts";
+import type { Engine } from "./engine.ts";
+import { InboxShard, type OwnedShard } from "./owned-shard.ts";
+import type { PlannedParticipant } from "./plan.ts";
+
+/** ms between reports at least, and at most where others may have changed something. */
+const FLOOR = 2;
+const POLL_SHARED = 50;
+const POLL_ALONE = 1_000;
+const RETRY = 50;
+
+interface Registered { readonly generation: number; readonly shards: number }
+
+export class Reporter {
+  readonly #engine: Engine;
+  readonly #registered = new Map<number, Registered>();
+  readonly #sent = new Map<number, WatermarkReport>();
+  #vector = new Map<number, ParticipantWatermark>();
+  /** Since when each participant's output has its value, by the worker's clock. */
+  readonly #since = new Map<number, number>();
+  #appends = -1;
+  #tailsKnown = false;
+  #underWay = false;
+  #bootstrapping = false;
+  #readingTails = false;
+  #changed = false;
+  #lastAt = Number.NEGATIVE_INFINITY;
+  #finished = false;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** Something has happened that a report may tell of. */
+  changed(): void {
+    this.#changed = true;
+  }
+
+  registered(participant: number, generation: number, shards: readonly number[]): void {
+    this.#registered.set(participant, { generation, shards: shards.length });
+    this.#sent.delete(participant);
+  }
+  unregistered(participant: number): void {
+    this.#registered.delete(participant);
+  }
+  /** The next report's reply lets registered shards begin. */
+  bootstrap(): void {
+    this.#bootstrapping = true;
+  }
+  /** The store is another: nothing it said is in force. */
+  forget(): void {
+    this.#registered.clear();
+    this.#sent.clear();
+    this.#vector = new Map();
+    this.#appends = -1;
+    this.#tailsKnown = false;
+  }
+
+  tick(): void {
+    const { now } = this.#engine;
+    if (this.#underWay || this.#readingTails || now < this.#lastAt + FLOOR || this.#engine.stopping) return;
+    const reports = this.#changed || this.#due(now) ? this.#reports() : [];
+    this.#changed = false;
+    if (reports.length === 0 && !this.#due(now)) return;
+    this.#underWay = true;
+    this.#lastAt = now;
+    for (const report of reports) this.#sent.set(report.participant, report);
+    this.#engine.effect({ kind: "report", reports });
+  }
+
+  #due(now: number): boolean {
+    return this.#bootstrapping || now >= this.#nextPoll();
+  }
+
+  /** When to look although nothing changed here: for others' reports, and for the store clock a wall timer waits for. */
+  #nextPoll(): number {
+    let at = this.#lastAt + (this.#engine.options.exclusive ? POLL_ALONE : POLL_SHARED);
+    if (this.#registered.size === 0) return Number.POSITIVE_INFINITY;
+    const { storeNow, storeEstimate, now } = this.#engine;
+    for (const shard of this.#engine.shards.values()) {
+      if (!(shard instanceof ComputationShard)) continue;
+      const wall = shard.wall.bound;
+      if (wall > storeNow && wall !== Number.POSITIVE_INFINITY) at = Math.min(at, now + Math.max(0, wall - storeEstimate));
+    }
+    return Math.max(at, this.#lastAt + FLOOR);
+  }
+
+  wakeAt(): number {
+    if (this.#underWay || this.#readingTails) return Number.POSITIVE_INFINITY;
+    if (this.#changed || this.#bootstrapping) return this.#lastAt + FLOOR;
+    return this.#nextPoll();
+  }
+
+  #reports(): WatermarkReport[] {
+    const reports: WatermarkReport[] = [];
+    for (const participant of this.#engine.options.plan.participants) {
+      const registered = this.#registered.get(participant.id);
+      if (registered === undefined) continue;
+      const shards = this.#engine.shardsOf(participant);
+      if (shards.length !== registered.shards || shards.length === 0) continue;
+      const report = this.#reportOf(participant, shards, registered.generation);
+      const sent = this.#sent.get(participant.id);
+      if (sent === undefined || sent.output !== report.output || sent.status !== report.status || sent.last !== report.last) reports.push(report);
+    }
+    return reports;
+  }
+
+  #reportOf(participant: PlannedParticipant, shards: readonly OwnedShard[], generation: number): WatermarkReport {
+    let output = END;
+    let last = BEGINNING;
+    for (const shard of shards) {
+      output = Math.min(output, shard.output);
+      last = Math.max(last, shard.image.last);
+    }
+    return { participant: participant.id, generation, output, status: this.#statusOf(participant, shards, output), last };
+  }
+
+  #statusOf(participant: PlannedParticipant, shards: readonly OwnedShard[], output: number): Status {
+    if (participant.kind !== "injector") {
+      const upstream = this.boundOf(participant).status;
+      if (output === END && upstream === "finished") return "finished";
+      if (upstream === "idle" && shards.every((shard) => !(shard instanceof ComputationShard) || shard.quiet)) return "idle";
+      return this.#engine.blocked(participant.id) ? "back-pressured" : "live";
+    }
+    const statuses = shards.map((shard) => shard.status);
+    if (statuses.every((status) => status === "finished")) return "finished";
+    if (statuses.every((status) => status === "finished" || status === "idle")) return "idle";
+    return statuses.includes("back-pressured") ? "back-pressured" : "live";
+  }
+
+  boundOf(participant: PlannedParticipant): Bound {
+    return boundOf(participant.upstream.map((id) => this.#vector.get(id) ?? { output: BEGINNING, status: "live", last: BEGINNING }));
+  }
+
+  onReport(reports: readonly WatermarkReport[], reply: ReportReply | undefined): void {
+    this.#underWay = false;
+    const engine = this.#engine;
+    if (reply === undefined) {
+      for (const { participant } of reports) this.#sent.delete(participant);
+      this.#lastAt = engine.now + RETRY;
+      this.#changed = true;
+      return;
+    }
+    engine.learnStoreTime(reply.now);
+    for (const participant of reply.refused) this.#refused(participant);
+    this.#learnVector(reply.watermarks);
+    if (this.#bootstrapping) {
+      this.#bootstrapping = false;
+      engine.ownership.begin((participant) => this.#vector.get(participant)?.output ?? BEGINNING);
+      this.#tailsKnown = false;
+    }
+    for (const report of reports) if (!reply.refused.includes(report.participant)) this.#announce(report);
+    if (reply.appends !== this.#appends) this.#tailsKnown = false;
+    if (this.#tailsKnown) this.#raise();
+    else this.#readTails();
+  }
+
+  /** Someone else has registered some of the shards: ours are fenced, or will be. */
+  #refused(participant: number): void {
+    this.#registered.delete(participant);
+    this.#sent.delete(participant);
+    const planned = this.#engine.participant(participant);
+    if (planned !== undefined) this.#engine.lose(this.#engine.shardsOf(planned).map((shard) => shard.ref));
+  }
+
+  #learnVector(watermarks: readonly ParticipantWatermark[]): void {
+    for (const watermark of watermarks) {
+      const before = this.#vector.get(watermark.participant);
+      if (before?.output !== watermark.output) this.#since.set(watermark.participant, this.#engine.now);
+      if (before?.output !== watermark.output || before.status !== watermark.status || before.last !== watermark.last) this.#changed = true;
+    }
+    this.#vector = new Map(watermarks.map((watermark) => [watermark.participant, watermark]));
+  }
+
+  #announce(report: WatermarkReport): void {
+    const participant = this.#engine.participant(report.participant);
+    if (participant?.kind !== "injector") return;
+    for (const shard of this.#engine.shardsOf(participant)) this.#engine.injector(shard.ref)?.onReported(report.status);
+  }
+
+  #readTails(): void {
+    const shards = [...this.#engine.shards.values()].filter((shard) => shard instanceof InboxShard).map((shard) => shard.ref);
+    if (shards.length === 0) return;
+    this.#readingTails = true;
+    this.#engine.effect({ kind: "read-tails", shards, purpose: "bounds" });
+  }
+
+  /** The ends of all inboxes were read; undefined: they were not. */
+  onTails(appends: number | undefined): void {
+    if (!this.#readingTails) return;
+    this.#readingTails = false;
+    if (appends !== undefined) {
+      this.#tailsKnown = appends === this.#appends || this.#appends < 0;
+      if (this.#appends < 0) this.#appends = appends;
+      this.#raise();
+    }
+    this.#changed = true;
+  }
+
+  /** A reply to a commit tells the append counter: did anyone append besides us? */
+  learnAppends(appends: number, appended: boolean, resent: boolean): void {
+    if (this.#appends < 0) return;
+    if (resent || appends !== this.#appends + (appended ? 1 : 0)) this.#tailsKnown = false;
+    this.#appends = appends;
+  }
+
+  #raise(): void {
+    for (const participant of this.#engine.options.plan.participants) {
+      if (participant.kind === "injector") continue;
+      const { bound, last } = this.boundOf(participant);
+      if (bound === undefined) continue;
+      for (const shard of this.#engine.shardsOf(participant)) {
+        if (!(shard instanceof InboxShard)) continue;
+        if (shard instanceof ComputationShard) shard.learnLast(last);
+        const before = shard.output;
+        shard.learnBound(bound, shard.inbox.tail);
+        if (shard.output !== before) this.#changed = true;
+      }
+    }
+    this.#checkFinished();
+  }
+
+  #checkFinished(): void {
+    if (this.#finished) return;
+    for (const { id } of this.#engine.options.plan.participants) if (this.#vector.get(id)?.status !== "finished") return;
+    this.#finished = true;
+    this.#engine.effect({ kind: "finished" });
+  }
+
+  /** The output watermark in force, its status, and since when, by the worker's clock. */
+  published(participant: number): { readonly output: number; readonly status: Status; readonly since: number } {
+    const known = this.#vector.get(participant);
+    return { output: known?.output ?? BEGINNING, status: known?.status ?? "live", since: this.#since.get(participant) ?? this.#engine.now };
+  }
+}

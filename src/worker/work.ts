@@ -1,0 +1,37 @@
+/** One piece of work for a key: a record from the inbox, a due timer, or either of them again from `held`. */
+import type { TimerAddress } from "../store/address.ts";
+import type { TimerClock } from "../store/commit.ts";
+import type { KeyState } from "./key-state.ts";
+import type { ParcelRecord } from "./parcel.ts";
+
+export type Work = RecordWork | TimerWork;
+
+interface WorkBase {
+  key: KeyState | undefined;
+  /** Holds the input watermark until it is committed: max(its timestamp, the input watermark when it was read). */
+  readonly hold: number;
+  /** Failed tries so far. */
+  attempts: number;
+  /** Its id in `held`, while it stands aside there. */
+  held: number | undefined;
+  /** Taken from the inbox by this batch and not finished yet. */
+  batch: object | undefined;
+  /** Set while its key's earlier work is done again: why it will not be tried now. */
+  failure?: { readonly error: unknown } | undefined;
+}
+
+export interface RecordWork extends WorkBase {
+  readonly kind: "record";
+  readonly record: ParcelRecord;
+  late: boolean;
+}
+
+export interface TimerWork extends WorkBase {
+  readonly kind: "timer";
+  readonly clock: TimerClock;
+  readonly member: string;
+  readonly address: TimerAddress;
+  readonly time: number;
+  /** The timestamp of what it produces by default, and what it holds; undefined: the input watermark at firing. */
+  readonly output: number | undefined;
+}

@@ -1,0 +1,54 @@
+/**
+ * A worker, put together: the engine, the instances it calls, and the driver that connects both to a store. Made by
+ * `run` on the machine's clock and by `PipelineTester` on a virtual one; nothing else differs between them.
+ */
+import type { Clock } from "../clock.ts";
+import type { Random } from "../random.ts";
+import type { PipelineStore } from "../store/store.ts";
+import { Driver } from "./driver.ts";
+import { Engine } from "./engine.ts";
+import { makeInstances } from "./instances.ts";
+import type { Plan } from "./plan.ts";
+
+export interface WorkerOptions {
+  readonly plan: Plan;
+  readonly store: PipelineStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** ms that a dead worker's shards stay its own. */
+  readonly leaseMs: number;
+  /** Records of one shard in one commit. */
+  readonly batchRecords: number;
+  /** Bytes of state kept in memory, over all shards. */
+  readonly cacheBytes: number;
+  /** Freeze what user code reads, so that a change that is not written back is found: tests. */
+  readonly frozen: boolean;
+  readonly log: (level: "debug" | "info" | "warn" | "error", text: string, fields: object) => void;
+}
+
+export interface Worker {
+  readonly name: string;
+  readonly engine: Engine;
+  readonly driver: Driver;
+}
+
+export function startWorker(options: WorkerOptions): Worker {
+  const { plan, store, clock, random, leaseMs, log } = options;
+  const name = random.id();
+  const computations = plan.participants.filter((participant) => participant.kind === "computation").length;
+  const engine = new Engine({
+    plan,
+    worker: name,
+    random,
+    instances: makeInstances(plan),
+    exclusive: store.exclusive,
+    now: clock.now(),
+    leaseMs,
+    batchRecords: options.batchRecords,
+    cacheBytes: options.cacheBytes / Math.max(1, computations * plan.graph.shards),
+    frozen: options.frozen,
+  });
+  const driver = new Driver({ engine, store, clock, worker: name, leaseMs, log });
+  driver.start();
+  return { name, engine, driver };
+}
