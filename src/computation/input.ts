@@ -7,7 +7,6 @@ import { checkStream, type Stream, type StreamHandle } from "./stream.ts";
 /** A stream that a computation reads. A field of its class: `readonly orders = input(orders, { key: (order) => order.id })`. */
 export interface Input<T> {
   readonly kind: "input";
-  readonly name: string;
   readonly [carries]: T;
 }
 
@@ -25,6 +24,7 @@ export interface InputOptions<T> {
 
 /** What an input holds, for the graph and the engine. */
 export interface InputHandle extends Input<unknown> {
+  readonly name: string;
   readonly stream: StreamHandle;
   readonly key: (value: unknown) => string;
   readonly renamedFrom: readonly string[];
