@@ -6,6 +6,8 @@
  * I2  It applies only if its sequencer is the stored one, its number is the stored one + 1, its graph version is the
  *     stored one, and the parcel that it consumes last is the one it names.
  * I3  Applying it twice is applying it once: the same number and id answer `already`.
+ * I4  The checks come in the order sequencer, number and id, graph version, consumption: the first that fails is the
+ *     outcome. In every structure deletes are applied before sets.
  */
 import type { ShardRef } from "../key.ts";
 
@@ -79,7 +81,7 @@ export interface Commit {
   readonly deadDeletes: readonly number[];
   /** Client ids taken by this commit (injectors only), with their records' timestamps. */
   readonly ids: readonly TakenId[];
-  /** Forget ids whose timestamp is smaller. */
+  /** Forget ids whose timestamp is smaller, those of this commit included. */
   readonly idsExpireBelow?: number | undefined;
   /** To inboxes of the same atomic domain, appended by this commit, in this order. */
   readonly parcels: readonly ParcelAppend[];

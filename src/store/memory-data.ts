@@ -15,8 +15,24 @@ import type { Commit, HoldSet, Numbered, TimerClock } from "./commit.ts";
 import { MemoryShard } from "./memory-shard.ts";
 import { outcomeOf } from "./outcome.ts";
 import type {
-  AcquireOutcome, AcquireRequest, CommitReply, DeliverReply, Delivery, EntryCounts, InboxRead, InboxTail, Interval, Lease, ParticipantWatermark,
-  RecoverLimits, RecoveredShard, Registration, ReportReply, ShardSummary, StoredTimerEntry, WatermarkReport,
+  AcquireOutcome,
+  AcquireRequest,
+  CommitReply,
+  DeliverReply,
+  Delivery,
+  EntryCounts,
+  InboxRead,
+  InboxTail,
+  Interval,
+  Lease,
+  ParticipantWatermark,
+  RecoverLimits,
+  RecoveredShard,
+  Registration,
+  ReportReply,
+  ShardSummary,
+  StoredTimerEntry,
+  WatermarkReport,
 } from "./store.ts";
 import type { StoredGraph } from "./stored-graph.ts";
 
@@ -52,8 +68,8 @@ export class MemoryData {
       invariant(stored === shards, `${name} has ${stored} shards in the store and ${shards} in the new graph; their number never changes`);
     }
     const kept = new Set(graph.participants.map((participant) => participant.id));
-    for (const shard of [...this.#shards.keys()]) if (!kept.has(participantOf(shard))) this.#shards.delete(shard);
-    for (const id of [...this.#authorities.keys()]) if (!kept.has(id)) this.#authorities.delete(id);
+    for (const shard of this.#shards.keys()) if (!kept.has(participantOf(shard))) this.#shards.delete(shard);
+    for (const id of this.#authorities.keys()) if (!kept.has(id)) this.#authorities.delete(id);
     for (const { id, shards } of [...graph.participants].sort((a, b) => a.id - b.id)) {
       if (this.#authorities.has(id)) continue;
       this.#authorities.set(id, newAuthority(shards));

@@ -136,7 +136,13 @@ export class MemoryShard {
   recover(limits: RecoverLimits): RecoveredShard {
     const { shard, number, image, position, offset, tail, queued } = this;
     return {
-      shard, number, image, position, offset, tail, queued,
+      shard,
+      number,
+      image,
+      position,
+      offset,
+      tail,
+      queued,
       stateCount: this.#state.size,
       idCount: this.#ids.size,
       deadCount: this.#dead.size,
@@ -156,8 +162,20 @@ export class MemoryShard {
     const { state, held, dead, outbox } = this.count();
     const timers = this.#timers;
     return {
-      shard, sequencer, owner, leaseUntil, number, image, queued, tail,
-      stateCount: state, watermarkTimers: timers.watermark.size, wallTimers: timers.wall.size, held, dead, outbox,
+      shard,
+      sequencer,
+      owner,
+      leaseUntil,
+      number,
+      image,
+      queued,
+      tail,
+      stateCount: state,
+      watermarkTimers: timers.watermark.size,
+      wallTimers: timers.wall.size,
+      held,
+      dead,
+      outbox,
     };
   }
 

@@ -11,8 +11,26 @@ import type { Random } from "../random.ts";
 import type { Commit, HoldSet, Numbered, TimerClock } from "./commit.ts";
 import { MemoryData, type Domains } from "./memory-data.ts";
 import type {
-  AcquireOutcome, AcquireRequest, CommitReply, DeliverReply, Delivery, EntryCounts, InboxRead, InboxTail, Interval, Lease, OpenOptions, PipelineStore,
-  RecoverLimits, RecoveredShard, Registration, ReportReply, ShardSummary, Store, StoredTimerEntry, WatermarkReport,
+  AcquireOutcome,
+  AcquireRequest,
+  CommitReply,
+  DeliverReply,
+  Delivery,
+  EntryCounts,
+  InboxRead,
+  InboxTail,
+  Interval,
+  Lease,
+  OpenOptions,
+  PipelineStore,
+  RecoverLimits,
+  RecoveredShard,
+  Registration,
+  ReportReply,
+  ShardSummary,
+  Store,
+  StoredTimerEntry,
+  WatermarkReport,
 } from "./store.ts";
 import type { StoredGraph } from "./stored-graph.ts";
 

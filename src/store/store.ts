@@ -9,6 +9,10 @@
  * S3  Every structure of a shard exists from `init` on and is never empty (Redis: else TRYAGAIN while a slot moves).
  * S4  A call that throws `StoreUnavailableError` may or may not have been applied; the caller sends the same again.
  * S5  Inbox order is append order; parcels of one call are appended in the order of its commits.
+ * S6  A shard that is not in the stored graph is an InvariantError, before any write of the call. Except where a worker
+ *     with an older graph may honestly name one: `commit` answers `fenced`, `renew` lost, `report` refused, `release`
+ *     leaves it alone, and the targets of a commit are looked at only if its graph version is the stored one.
+ * S7  Bytes given to a store or read from it are never changed by either side; a store may keep them without a copy.
  */
 import type { Clock } from "../clock.ts";
 import type { ShardRef } from "../key.ts";
@@ -42,7 +46,10 @@ export interface PipelineStore {
 
   // ── the graph ───────────────────────────────────────────────────────────────────────────────────────────────────
   readGraph(): Promise<StoredGraph | undefined>;
-  /** Stores `graph` and creates the structures of its shards, if the stored version is `expected` (undefined: none). */
+  /**
+   * Stores `graph` and creates the structures of its shards, if the stored version is `expected` (undefined: none).
+   * All data of participants that are no longer in it is removed. A participant's number of shards never changes.
+   */
   init(graph: StoredGraph, expected: number | undefined): Promise<"stored" | "changed-meanwhile">;
   /** Entries of state, timers, inbox, held and dead letters of a participant: what dropping it would orphan. */
   countEntries(participant: number, shards: number): Promise<EntryCounts>;
@@ -63,13 +70,16 @@ export interface PipelineStore {
   sameDomain(a: ShardRef, b: ShardRef): boolean;
   /** Puts outbox entries of other domains into their inboxes, each once, in order. */
   deliver(deliveries: readonly Delivery[]): Promise<DeliverReply>;
-  /** Parcels of an inbox from an absolute position on, up to `maxParcels` (at least one, if there is one). */
+  /**
+   * Parcels of an inbox from an absolute position on, up to `maxParcels` (at least one, if there is one). Where those
+   * are consumed and gone, it begins at the first that is kept: `from` of the reply says where.
+   */
   readInbox(shard: ShardRef, from: number, maxParcels: number): Promise<InboxRead>;
   /** Values of state fields, in their order. */
   readState(shard: ShardRef, fields: readonly string[]): Promise<readonly (Uint8Array | undefined)[]>;
-  /** The earliest timers, by (time, member), with the times of their entries in `holds` (`timerHold(clock, member)`). */
+  /** The earliest timers, by (time, UTF-8 bytes of the member), with the times of their entries in `holds` (`timerHold(clock, member)`). */
   readTimers(shard: ShardRef, clock: TimerClock, limit: number): Promise<readonly StoredTimerEntry[]>;
-  /** The smallest holds. */
+  /** The smallest holds, by (time, UTF-8 bytes of the member). */
   readHolds(shard: ShardRef, limit: number): Promise<readonly HoldSet[]>;
   /** Which of these client ids an earlier commit of this shard took. */
   readIds(shard: ShardRef, ids: readonly string[]): Promise<readonly boolean[]>;
@@ -133,7 +143,9 @@ export interface RecoveredShard {
   readonly wallTimerCount: number;
   readonly holds: readonly HoldSet[];
   readonly holdCount: number;
+  /** By id. */
   readonly held: readonly Numbered[];
+  /** By (target, place). */
   readonly outbox: readonly StoredOutboxEntry[];
   /** Last place of every channel to this shard from another domain is kept by the store; nothing to recover. */
 }
@@ -144,7 +156,7 @@ export interface StoredOutboxEntry extends OutboxKey { readonly records: number;
 export interface CommitReply {
   /** In the order of the commits. */
   readonly outcomes: readonly CommitOutcome[];
-  /** Of every shard that this call appended to. */
+  /** Of every shard that this call appended to, once each, in no order, as after the whole call. */
   readonly tails: readonly InboxTail[];
   /** Calls that have appended to any inbox of the store so far, this one included. */
   readonly appends: number;

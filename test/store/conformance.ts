@@ -2,10 +2,23 @@
  * The conformance suite of the Store contract. A store's own test file calls `storeConformance`, and every case runs
  * on it: the same number on every store, none skipped. The cases are in `conformance/`, one file per topic.
  */
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Clock } from "../../src/clock.ts";
 import type { Random } from "../../src/random.ts";
 import type { PipelineStore } from "../../src/store/store.ts";
+import { aside } from "./conformance/aside.ts";
+import { Bench, type Define } from "./conformance/bench.ts";
+import { channels } from "./conformance/channels.ts";
+import { commitOutcomes } from "./conformance/commit-outcomes.ts";
+import { consumption } from "./conformance/consumption.ts";
+import { graph } from "./conformance/graph.ts";
+import { inbox } from "./conformance/inbox.ts";
+import { model } from "./conformance/model.ts";
+import { ownership } from "./conformance/ownership.ts";
+import { reopening } from "./conformance/reopening.ts";
+import { state } from "./conformance/state.ts";
+import { timers } from "./conformance/timers.ts";
+import { watermarks } from "./conformance/watermarks.ts";
 
 /** A store as the suite drives it. `make` is called once per suite; cases keep apart by the names of their pipelines. */
 export interface StoreUnderTest {
@@ -22,12 +35,56 @@ export interface StoreUnderTest {
   dispose(): Promise<void>;
 }
 
+/** Fewer than this, and a topic got lost. */
+const CASES_AT_LEAST = 150;
+
+const TOPICS: readonly ((define: Define) => void)[] = [
+  commitOutcomes,
+  consumption,
+  inbox,
+  state,
+  timers,
+  aside,
+  ownership,
+  channels,
+  watermarks,
+  graph,
+  reopening,
+  model,
+];
+
 export function storeConformance(name: string, make: () => Promise<StoreUnderTest>): void {
   describe(`${name}: store conformance`, () => {
-    test("the suite can be made and disposed of", async () => {
-      const store = await make();
-      await store.dispose();
-      expect(store.clock).toMatch(/^(ours|server)$/);
+    let under: StoreUnderTest;
+    let cases = 0;
+    let passed = 0;
+
+    beforeAll(async () => {
+      under = await make();
+    });
+    afterAll(async () => {
+      await under.dispose();
+    });
+
+    const define: Define = (claim, run) => {
+      cases += 1;
+      test(claim, async () => {
+        const bench = new Bench(under);
+        try {
+          await bench.open();
+          await run(bench);
+        } finally {
+          await bench.close();
+        }
+        passed += 1;
+      });
+    };
+    for (const topic of TOPICS) topic(define);
+
+    test(`${name} passes all ${cases} conformance cases, none skipped`, () => {
+      console.log(`${name}: ${passed} of ${cases} conformance cases`);
+      expect(cases).toBeGreaterThanOrEqual(CASES_AT_LEAST);
+      expect(passed).toBe(cases);
     });
   });
 }
