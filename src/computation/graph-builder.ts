@@ -22,7 +22,7 @@ export interface Addition {
 
 /** Builds the graph. Throws `ConfigError`. */
 export function buildGraph(pipeline: string, shards: number, additions: readonly Addition[]): Graph {
-  if (additions.length === 0) throw new ConfigError(`pipeline ${show(pipeline)} is empty: add .inject(...), .compute(...) and .sink(...)`);
+  if (additions.length === 0) throw new ConfigError(`nothing takes part in it: add .inject(...), .compute(...) and .sink(...)`);
   const nodes = additions.map((addition) => addition.node);
   checkNames("participant", nodes, "injectors, computations and sinks share their names; give one of them another");
   checkStreams(additions);
