@@ -22,13 +22,12 @@ export interface ByHandPolicy extends WatermarkPolicy {
   advanceWatermark(to: number): void;
   /** For readers: the largest promise not yet taken; undefined if there is none. */
   takePending(): number | undefined;
-  /** For readers: settles once there is something to take. */
-  whenPending(): Promise<void>;
   /**
-   * For readers: one has been opened. What was promised after records that an earlier reader got is dropped, for the
-   * new one may go back before them (P2). A promise made before the first reader stays.
+   * For readers: one has been opened; `wake` is called whenever there is something to take, until the function given
+   * back is called. What was promised after records that an earlier reader got is dropped, for the new one may go back
+   * before them (P2). A promise made before the first reader stays.
    */
-  opened(): void;
+  opened(wake: () => void): () => void;
 }
 
 /** The watermark moves by the source's own marks and by `advanceWatermark`, never by timestamps. */
@@ -41,21 +40,19 @@ export function byHand(options: PolicyOptions = {}): ByHandPolicy {
     start: (saved) => new PromisedEstimator(savedEstimate(saved)),
     advanceWatermark: (to) => pushed.push(to),
     takePending: () => pushed.take(),
-    whenPending: () => pushed.waiting(),
-    opened: () => pushed.opened(),
+    opened: (wake) => pushed.opened(wake),
   };
 }
 
 /** By its shape, since two copies of this library may be loaded. */
 export function isByHand(policy: WatermarkPolicy): policy is ByHandPolicy {
-  return "takePending" in policy && "whenPending" in policy && "opened" in policy;
+  return "takePending" in policy && "opened" in policy;
 }
 
 class PushedPromise {
   #pending: number | undefined;
-  #readerSeen = false;
+  #readers = 0;
   #wake: (() => void) | undefined;
-  #waiting: Promise<void> | undefined;
 
   push(to: number): void {
     if (!isWatermark(to)) throw new InvalidUseError(`advanceWatermark(${String(to)}): give integer ms since the epoch, at most ${END}`);
@@ -66,22 +63,15 @@ class PushedPromise {
   take(): number | undefined {
     const pending = this.#pending;
     this.#pending = undefined;
-    this.#wake = undefined;
-    this.#waiting = undefined;
     return pending;
   }
 
-  waiting(): Promise<void> {
-    if (this.#pending !== undefined) return Promise.resolve();
-    this.#waiting ??= new Promise((resolve) => {
-      this.#wake = resolve;
-    });
-    return this.#waiting;
-  }
-
-  opened(): void {
-    if (this.#readerSeen) this.take();
-    this.#readerSeen = true;
+  opened(wake: () => void): () => void {
+    if (this.#readers++ > 0) this.#pending = undefined;
+    this.#wake = wake;
+    return () => {
+      if (this.#wake === wake) this.#wake = undefined;
+    };
   }
 }
 

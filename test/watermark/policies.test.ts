@@ -6,7 +6,7 @@ import { ascending } from "../../src/watermark/ascending.ts";
 import { boundedDisorder } from "../../src/watermark/bounded-disorder.ts";
 import { byHand, isByHand } from "../../src/watermark/by-hand.ts";
 import { learnedDisorder } from "../../src/watermark/learned-disorder.ts";
-import type { WatermarkPolicy } from "../../src/watermark/policy.ts";
+import type { WatermarkEstimator, WatermarkPolicy } from "../../src/watermark/policy.ts";
 
 const policies: Record<string, () => WatermarkPolicy> = {
   ascending: () => ascending(),
@@ -17,11 +17,15 @@ const policies: Record<string, () => WatermarkPolicy> = {
 
 /** What an estimator lives through: observed timestamps, and promises of the source as negative numbers. */
 const life = fc.array(fc.oneof(fc.integer({ min: 0, max: 2_000 }), fc.integer({ min: -2_000, max: -1 })), { maxLength: 300 });
-const livedThrough = (policy: WatermarkPolicy, events: readonly number[], saved?: unknown) => {
-  const estimator = policy.start(saved);
-  for (const event of events) event < 0 ? estimator.promise(-event) : estimator.observe(event);
+function live(estimator: WatermarkEstimator, event: number): void {
+  if (event < 0) estimator.promise(-event);
+  else estimator.observe(event);
+}
+function livedThrough(policy: WatermarkPolicy, events: readonly number[]): WatermarkEstimator {
+  const estimator = policy.start(undefined);
+  for (const event of events) live(estimator, event);
   return estimator;
-};
+}
 
 describe.each(Object.entries(policies))("%s", (_, make) => {
   test("knows nothing at first", () => {
@@ -34,7 +38,7 @@ describe.each(Object.entries(policies))("%s", (_, make) => {
         const estimator = make().start(undefined);
         let before = estimator.current();
         for (const event of events) {
-          event < 0 ? estimator.promise(-event) : estimator.observe(event);
+          live(estimator, event);
           expect(estimator.current()).toBeGreaterThanOrEqual(before);
           before = estimator.current();
           expect(Number.isSafeInteger(before)).toBe(true);
@@ -50,7 +54,7 @@ describe.each(Object.entries(policies))("%s", (_, make) => {
         const second = make().start(structuredClone(first.save()));
         expect(second.current()).toBe(first.current());
         for (const event of after) {
-          for (const estimator of [first, second]) event < 0 ? estimator.promise(-event) : estimator.observe(event);
+          for (const estimator of [first, second]) live(estimator, event);
           expect(second.current()).toBe(first.current());
         }
         expect(second.save()).toEqual(first.save());
@@ -157,29 +161,34 @@ describe("byHand", () => {
     expect(policy.takePending()).toBeUndefined();
   });
 
-  test("a waiting reader is woken by a push, also by one that came before it waited", async () => {
+  test("a push wakes the open reader, and no longer once that is closed", () => {
     const policy = byHand();
     let woken = 0;
-    const waiting = policy.whenPending().then(() => woken++);
-    await Promise.resolve();
-    expect(woken).toBe(0);
+    const closed = policy.opened(() => woken++);
     policy.advanceWatermark(1);
-    await waiting;
     expect(woken).toBe(1);
-    await policy.whenPending();
-    policy.takePending();
-    const again = policy.whenPending();
+    closed();
     policy.advanceWatermark(2);
-    await again;
+    expect(woken).toBe(1);
+  });
+
+  test("a reader that is closed after its successor was opened takes nothing from that one", () => {
+    const policy = byHand();
+    let woken = 0;
+    const closed = policy.opened(() => {});
+    policy.opened(() => woken++);
+    closed();
+    policy.advanceWatermark(1);
+    expect(woken).toBe(1);
   });
 
   test("a promise from before the first reader stays; one made for an earlier reader is dropped with it", () => {
     const policy = byHand();
     policy.advanceWatermark(100);
-    policy.opened();
+    policy.opened(() => {});
     expect(policy.takePending()).toBe(100);
     policy.advanceWatermark(200);
-    policy.opened();
+    policy.opened(() => {});
     expect(policy.takePending()).toBeUndefined();
   });
 

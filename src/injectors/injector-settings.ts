@@ -1,0 +1,38 @@
+/**
+ * What every injector may be told, made whole: checked, with its defaults. It does not own the injector's own options.
+ */
+import type { InjectorOptions } from "../computation/edges.ts";
+import { ConfigError } from "../errors.ts";
+import { days, hours } from "../time.ts";
+import { ascending } from "../watermark/ascending.ts";
+import type { WatermarkPolicy } from "../watermark/policy.ts";
+import type { InjectorSource } from "./injector.ts";
+
+export type InjectorSettings = Pick<InjectorSource, "timestamp" | "id" | "idRetention" | "watermark" | "maxAhead">;
+
+export interface InjectorDefaults {
+  readonly watermark?: WatermarkPolicy;
+  /** ms; Infinity: any timestamp. */
+  readonly maxAhead?: number;
+}
+
+/**
+ * The options with their defaults: records in the order of time (`ascending`), ids known for an hour, timestamps at most a
+ * day ahead of the clock. ConfigError, naming `injector`, if one of them cannot be meant.
+ */
+export function injectorSettings<T>(injector: string, options: InjectorOptions<T>, defaults: InjectorDefaults = {}): InjectorSettings {
+  const { timestamp, id, idRetention = hours(1), watermark = defaults.watermark ?? ascending(), maxAhead = defaults.maxAhead ?? days(1) } = options;
+  for (const [name, given] of [["timestamp", timestamp], ["id", id]] as const) {
+    if (given !== undefined && typeof given !== "function") throw new ConfigError(`${injector}: ${name} is not a function of the value`);
+  }
+  if (!isDuration(idRetention)) throw new ConfigError(`${injector}: idRetention is ${String(idRetention)}; give ms, 0 or more`);
+  if (!isDuration(maxAhead)) throw new ConfigError(`${injector}: maxAhead is ${String(maxAhead)}; give ms, 0 or more, or Infinity for any timestamp`);
+  if (watermark?.kind !== "watermark-policy") {
+    throw new ConfigError(`${injector}: watermark is not a policy; give ascending(), boundedDisorder(ms), learnedDisorder() or byHand()`);
+  }
+  return { timestamp, id, idRetention, watermark, maxAhead };
+}
+
+function isDuration(value: unknown): value is number {
+  return typeof value === "number" && value >= 0;
+}
