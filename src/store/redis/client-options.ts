@@ -1,0 +1,92 @@
+/**
+ * What a user may name as the Redis to use (a URL, options of ioredis, a client of his own), made into options for the
+ * one connection that a pipeline has, and into a description that shows no credentials.
+ *
+ * O1  Nothing is sent twice or kept for later by the client library: it does not resend after a reconnect and has no
+ *     queue for when it is not connected. Only the caller, who has the sealed commit, may send again.
+ */
+import type { Redis, RedisOptions } from "ioredis";
+import { ConfigError } from "../../errors.ts";
+
+/**
+ * A URL ("redis://user:password@host:6379/0", "rediss://..." for TLS, "/path/of/a.sock"), options of ioredis
+ * (Sentinels, TLS and so on), or a client of ioredis, whose options are copied: it is neither used nor closed.
+ */
+export type RedisTarget = string | RedisOptions | Redis;
+
+/** What the one connection of a pipeline is made of. */
+export type ClientOptions = RedisOptions & { readonly replyMapping: "legacy" };
+
+const OVERRIDES = {
+  protocol: 2,
+  replyMapping: "legacy",
+  autoResendUnfulfilledCommands: false,
+  enableOfflineQueue: false,
+  maxRetriesPerRequest: null,
+  enableReadyCheck: true,
+  enableAutoPipelining: false,
+  autoResubscribe: false,
+  lazyConnect: true,
+  stringNumbers: false,
+  monitor: false,
+  readOnly: false,
+  keyPrefix: "",
+  reconnectOnError: null,
+  /** ms before the next attempt to connect: soon at first, then twice a second. */
+  retryStrategy: (attempt: number): number => Math.min(20 * 2 ** Math.min(attempt - 1, 10), 500),
+} as const satisfies RedisOptions;
+
+/** Throws `ConfigError` where the target cannot be what it should. Connects to nothing. */
+export function clientOptions(target: RedisTarget): ClientOptions {
+  const given = typeof target === "string" ? fromUrl(target) : optionsOf(target);
+  if (given.keyPrefix !== undefined && given.keyPrefix !== "") {
+    throw new ConfigError(`RedisStore: keyPrefix ${JSON.stringify(given.keyPrefix)} of the Redis client would not reach the keys of Millrace; give \`prefix\` to RedisStore instead`);
+  }
+  const { commandTimeout: _, ...rest } = given;
+  return { ...rest, ...OVERRIDES };
+}
+
+/** "redis://127.0.0.1:6379/0", "redis:///tmp/redis.sock?db=1", "redis-sentinel://mymaster/0": without user or password. */
+export function describeTarget(options: RedisOptions): string {
+  const db = options.db ?? 0;
+  if (options.path !== undefined && options.path !== null && options.path !== "") return `redis://${options.path}?db=${db}`;
+  if (options.sentinels !== undefined && options.sentinels !== null) return `redis-sentinel://${options.name ?? ""}/${db}`;
+  const scheme = options.tls === undefined || options.tls === null ? "redis" : "rediss";
+  const host = options.host ?? "127.0.0.1";
+  return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${options.port ?? 6379}/${db}`;
+}
+
+function optionsOf(target: RedisOptions | Redis): RedisOptions {
+  if (!("duplicate" in target) || typeof target.duplicate !== "function") return target as RedisOptions;
+  if ("isCluster" in target && target.isCluster) {
+    throw new ConfigError("RedisStore: a Redis Cluster client was given; give a single node, or a primary behind Sentinels");
+  }
+  return (target as Redis).options;
+}
+
+function fromUrl(text: string): RedisOptions {
+  if (text.startsWith("/")) {
+    const [path = "", query = ""] = text.split("?", 2);
+    return { path, db: databaseOf(new URLSearchParams(query).get("db") ?? "") };
+  }
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw new ConfigError('RedisStore: the URL cannot be read; it looks like "redis://host:6379/0", "rediss://user:password@host:6379/0" or "/path/of/redis.sock"');
+  }
+  if (url.protocol !== "redis:" && url.protocol !== "rediss:") {
+    throw new ConfigError(`RedisStore: ${url.protocol}// is not a Redis URL; it starts with redis://, rediss:// (TLS) or "/" (a unix socket)`);
+  }
+  const db = databaseOf(url.searchParams.get("db") ?? url.pathname.replace(/^\//, ""));
+  const options: RedisOptions = { host: decodeURIComponent(url.hostname).replace(/^\[|\]$/g, "") || "127.0.0.1", port: url.port === "" ? 6379 : Number(url.port), db };
+  if (url.username !== "") options.username = decodeURIComponent(url.username);
+  if (url.password !== "") options.password = decodeURIComponent(url.password);
+  if (url.protocol === "rediss:") options.tls = {};
+  return options;
+}
+
+function databaseOf(text: string): number {
+  if (!/^\d{0,9}$/.test(text)) throw new ConfigError(`RedisStore: ${JSON.stringify(text)} is not the number of a Redis database`);
+  return Number(text);
+}

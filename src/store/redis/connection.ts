@@ -1,0 +1,300 @@
+/**
+ * One connection to Redis and the calls on it. Owns connecting, greeting the server (can it be used, is it still the
+ * same, does it have our scripts), time-outs and what errors mean to a caller. Knows nothing of what is stored.
+ *
+ * C1  Every call settles: with a reply, with the server's error, or, when the connection is lost or nothing came in
+ *     time, with `StoreUnavailableError`. The client library alone leaves calls open after a reconnect.
+ * C2  No call reaches a server that was not greeted, and `generation` has risen before the first call that reaches
+ *     another one.
+ * C3  Nothing is sent twice, except a script that the server did not have, which then has not run.
+ * C4  No error and no description holds credentials: of what the library throws, only the message is kept.
+ */
+import type { Buffer } from "node:buffer";
+import type { Command, Redis } from "ioredis";
+import type { Clock } from "../../clock.ts";
+import { InvariantError, MillraceError, StoreRefusedError, StoreUnavailableError, messageOf } from "../../errors.ts";
+import { describeTarget, type ClientOptions } from "./client-options.ts";
+import type { Keys } from "./keys.ts";
+import { asText } from "./reply.ts";
+import { Request } from "./request.ts";
+import type { Script } from "./script.ts";
+import { PROBE, SCRIPTS } from "./scripts.ts";
+import { describeServer, readServerFacts } from "./server-check.ts";
+
+/** Parts of the time-out between two looks at what is open. A call is given up within a quarter more than its time. */
+const LOOKS = 4;
+/** ms until a server that could not be used after a reconnect is asked again. */
+const ASK_AGAIN_MS = 1_000;
+
+interface Call {
+  readonly reject: (error: Error) => void;
+  /** Number of the look before which it was made. */
+  readonly made: number;
+}
+
+interface Opening {
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+type SentCommand = new (name: string, bytes: Buffer) => Command;
+
+export interface ConnectionOptions {
+  readonly client: ClientOptions;
+  readonly keys: Keys;
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+}
+
+/** Connects; rejects where the server cannot be reached (`StoreUnavailableError`) or used (`StoreRefusedError`). */
+export async function connect(options: ConnectionOptions): Promise<Connection> {
+  // Only here: who does not use Redis does not load the client.
+  const { Redis, Command } = await import("ioredis");
+  class Sent extends Command {
+    readonly #bytes: Buffer;
+    constructor(name: string, bytes: Buffer) {
+      super(name, [], { replyEncoding: null });
+      this.#bytes = bytes;
+    }
+    override toWritable(): Buffer {
+      return this.#bytes;
+    }
+  }
+  const connection = new Connection(options, new Redis(options.client), Sent);
+  await connection.open();
+  return connection;
+}
+
+export class Connection {
+  readonly #redis: Redis;
+  readonly #Sent: SentCommand;
+  readonly #keys: Keys;
+  readonly #clock: Clock;
+  readonly #timeoutMs: number;
+  readonly #address: string;
+  readonly #request = new Request();
+  readonly #calls = new Set<Call>();
+  #looks = 0;
+  #stopLooking: (() => void) | undefined = undefined;
+
+  #state: "connecting" | "open" | "refused" | "closed" = "connecting";
+  #opening: Opening | undefined = undefined;
+  #greeting = 0;
+  #identity: string | undefined = undefined;
+  #generation = 0;
+  #server = "";
+  /** Why it is not open. */
+  #reason: Error;
+
+  constructor({ client, keys, clock, timeoutMs }: ConnectionOptions, redis: Redis, sent: SentCommand) {
+    this.#redis = redis;
+    this.#Sent = sent;
+    this.#keys = keys;
+    this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
+    this.#address = describeTarget(client);
+    this.#reason = this.#unavailable("not connected yet");
+  }
+
+  /** "redis://127.0.0.1:6379/0 (Redis 7.0.15, append-only file)". */
+  get description(): string {
+    return `${this.#address} (${this.#server})`;
+  }
+  get generation(): number {
+    return this.#generation;
+  }
+
+  async open(): Promise<void> {
+    this.#redis.on("error", (error: unknown) => (this.#reason = this.#meaningOf(error)));
+    this.#redis.on("ready", () => void this.#greet());
+    this.#redis.on("close", () => this.#lose());
+    const giveUp = this.#clock.after(this.#timeoutMs, () => this.#fail(this.#unavailable(`not ready within ${this.#timeoutMs} ms (${this.#reason.message})`)));
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#opening = { resolve, reject };
+        this.#redis.connect().catch((error: unknown) => {
+          if (this.#redis.status === "end") this.#fail(this.#meaningOf(error));
+        });
+      });
+    } finally {
+      giveUp();
+    }
+  }
+
+  /** Runs a script. `bytes` are of `Request.finishScript(script.sha)`; they may be sent twice (C3). */
+  async run(script: Script, bytes: Buffer): Promise<unknown> {
+    try {
+      return await this.#send("evalsha", bytes);
+    } catch (error) {
+      if (!messageOf(error).startsWith("NOSCRIPT")) throw this.#meaningOf(error);
+    }
+    await this.#meant(this.#load(script));
+    return this.#meant(this.#send("evalsha", bytes));
+  }
+
+  /** Sends one command. `bytes` are of `Request.finishCommand(name)`. */
+  async command(name: string, bytes: Buffer): Promise<unknown> {
+    return this.#meant(this.#send(name, bytes));
+  }
+
+  /** Ends the connection. Calls that are still open reject. */
+  async close(): Promise<void> {
+    if (this.#state === "closed") return;
+    this.#end(this.#unavailable("the store was closed; open it again"));
+    const { status } = this.#redis;
+    const ended = status === "connecting" || status === "connect" || status === "ready" ? new Promise<void>((resolve) => this.#redis.once("end", resolve)) : undefined;
+    this.#redis.disconnect();
+    await ended;
+  }
+
+  // ── calls ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #meant<T>(settled: Promise<T>): Promise<T> {
+    try {
+      return await settled;
+    } catch (error) {
+      throw this.#meaningOf(error);
+    }
+  }
+
+  /** Rejects with what the library or the server said; `greeting` calls go out although the connection is not open yet. */
+  #send(name: string, bytes: Buffer, greeting = false): Promise<unknown> {
+    if (this.#state !== "open" && !greeting) return Promise.reject(this.#reason);
+    return new Promise((resolve, reject) => {
+      const call: Call = { reject, made: this.#looks };
+      this.#calls.add(call);
+      this.#stopLooking ??= this.#clock.after(this.#timeoutMs / LOOKS, () => this.#look());
+      const command = new this.#Sent(name, bytes);
+      command.promise.then(
+        (reply: unknown) => {
+          this.#calls.delete(call);
+          resolve(reply);
+        },
+        (error: unknown) => {
+          this.#calls.delete(call);
+          reject(error as Error);
+        },
+      );
+      this.#redis.sendCommand(command);
+    });
+  }
+
+  /** Gives up on calls that were made a whole time-out ago. Counts looks, not time: a clock may jump, a process may sleep. */
+  #look(): void {
+    this.#looks += 1;
+    const oldest = this.#calls.values().next().value;
+    this.#stopLooking = oldest === undefined ? undefined : this.#clock.after(this.#timeoutMs / LOOKS, () => this.#look());
+    if (oldest === undefined || this.#looks - oldest.made <= LOOKS) return;
+    // What follows on this connection would wait behind the same silence.
+    this.#lose(this.#unavailable(`no answer within ${this.#timeoutMs} ms`));
+    this.#redis.stream.destroy();
+  }
+
+  #load(script: Script, greeting = false): Promise<unknown> {
+    const request = this.#request.begin().text("LOAD").text(script.source);
+    return this.#send("script", request.finishCommand("SCRIPT"), greeting);
+  }
+
+  // ── the state of the connection ─────────────────────────────────────────────────────────────────────────────────
+
+  /** Looks whether the server that was just reached can be used, and is still the same; gives it our scripts. */
+  async #greet(): Promise<void> {
+    const greeting = ++this.#greeting;
+    try {
+      const facts = readServerFacts(asText(await this.#send("info", this.#request.begin().finishCommand("INFO"), true)));
+      if (facts.refusal !== undefined) throw new StoreRefusedError(`${this.#address}: ${facts.refusal}`);
+      await Promise.all([PROBE, ...SCRIPTS].map((script) => this.#load(script, true)));
+      await this.#send("evalsha", this.#request.begin().key(this.#keys.probe).finishScript(PROBE.sha), true);
+      if (greeting !== this.#greeting || this.#state === "closed") return;
+      if (this.#identity !== undefined && this.#identity !== facts.identity) this.#generation += 1;
+      this.#identity = facts.identity;
+      this.#server = describeServer(facts);
+      this.#state = "open";
+      this.#opening?.resolve();
+      this.#opening = undefined;
+    } catch (error) {
+      if (greeting === this.#greeting && this.#state !== "closed") this.#refuse(this.#meaningOf(error));
+    }
+  }
+
+  #refuse(reason: Error): void {
+    this.#state = "refused";
+    this.#reason = reason;
+    if (this.#opening !== undefined) this.#fail(reason);
+    else this.#clock.after(ASK_AGAIN_MS, () => void (this.#state === "refused" && this.#redis.stream.destroy()));
+  }
+
+  /** The connection is gone; the library makes another. */
+  #lose(reason?: Error): void {
+    if (this.#state === "closed") return;
+    const known = this.#state === "connecting" ? this.#reason : undefined;
+    this.#state = "connecting";
+    this.#greeting += 1;
+    this.#reason = reason ?? known ?? this.#unavailable("the connection was lost");
+    this.#rejectCalls(this.#reason);
+    if (this.#opening !== undefined) this.#fail(this.#reason);
+  }
+
+  /** Opening has failed. */
+  #fail(reason: Error): void {
+    const opening = this.#opening;
+    this.#opening = undefined;
+    if (opening === undefined) return;
+    this.#end(reason);
+    this.#redis.disconnect();
+    opening.reject(reason);
+  }
+
+  #end(reason: Error): void {
+    this.#state = "closed";
+    this.#reason = reason;
+    this.#stopLooking?.();
+    this.#stopLooking = undefined;
+    this.#rejectCalls(reason);
+  }
+
+  #rejectCalls(reason: Error): void {
+    const calls = [...this.#calls];
+    this.#calls.clear();
+    for (const { reject } of calls) reject(reason);
+  }
+
+  // ── errors ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #unavailable(what: string): StoreUnavailableError {
+    return new StoreUnavailableError(`${this.#address}: ${what}`);
+  }
+
+  /** What an error of the server or of the library means to the caller. */
+  #meaningOf(error: unknown): Error {
+    if (error instanceof MillraceError) return error;
+    const text = messageOf(error);
+    const code = /^[A-Z]+\b/.exec(text)?.[0];
+    switch (code) {
+      case "UNKNOWNSHARD":
+        return new InvariantError(`a shard is not in the stored graph: Redis has no key ${text.slice(code.length + 1)}`);
+      case "NOAUTH":
+      case "WRONGPASS":
+        return new StoreRefusedError(`${this.#address}: the server does not take the user name or password (${text}); give others`);
+      case "NOPERM":
+        return new StoreRefusedError(`${this.#address}: ${text}; allow the user what Millrace needs (ACL SETUSER: ${this.#keys.permissions})`);
+      case "READONLY":
+        // The primary became a replica: only a new connection finds the new primary.
+        if (this.#state === "open") this.#redis.stream.destroy();
+        return this.#unavailable(text);
+      case "OOM":
+        return this.#unavailable(`${text}; give Redis more memory (maxmemory)`);
+      case "MISCONF":
+      case "NOREPLICAS":
+      case "LOADING":
+      case "BUSY":
+      case "TRYAGAIN":
+      case "CLUSTERDOWN":
+      case "MASTERDOWN":
+        return this.#unavailable(text);
+      default:
+        if (error instanceof Error && error.name === "ReplyError") return new InvariantError(`${this.#address}: Redis refused a command of Millrace: ${text}`);
+        return this.#unavailable(text);
+    }
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * Every key that Millrace has in Redis: its name, its type, who writes it and how long it lives. Nothing else in the
+ * project makes a key.
+ *
+ * Of a pipeline, under the tag {<prefix>:<pipeline>}; made by the first `init`, never removed:
+ *
+ *   g   hash     graph: `version`, `graph` (JSON)                                             init
+ *   n   string   append counter: calls that appended to any inbox                             commit, deliver
+ *   r   hash     watermark authority: `published`, `cells:<participant>`, `owners:<participant>` (`authority-text.ts`)
+ *                                                                                             init, register, report
+ *
+ * Of a shard of a participant, under the tag {<prefix>:<pipeline>:<index>}, as in {millrace:zeitgeist:12}:3:m; made by
+ * the `init` that adds the participant, removed by the `init` that drops it:
+ *
+ *   m   hash     meta; see below                                                              acquire, renew, release, commit, deliver
+ *   s   hash     state: field (`address.ts`) -> bytes                                         commit
+ *   i   list     inbox: the parcel consumed last ("_" at first), then those to come           commit, deliver
+ *   t   zset     watermark timers: member (`address.ts`) by time                              commit
+ *   w   zset     wall timers: likewise                                                        commit
+ *   h   zset     holds: member by time                                                        commit
+ *   a   hash     held records (set aside): id -> bytes                                        commit
+ *   d   hash     dead letters: id -> bytes                                                    commit
+ *   x   zset     client ids by their records' timestamps                                      commit
+ *   o   hash     outbox: <target>:<monotonic>.<n> -> entry (`outbox-text.ts`)                 commit
+ *   c   hash     channel marks: sender -> <monotonic>.<n>                                     deliver
+ *
+ *   Fields of meta: `seq` the sequencer (absent: no one may commit), `mono` its monotonic part (outlives a release),
+ *   `own` the worker, `until` the end of its lease (ms, server clock); `num` and `cid` number and id of the last
+ *   commit, `img` its image; `pos` and `off` where the inbox is consumed to, `tail` parcels ever appended, `queued`
+ *   records waiting.
+ *
+ * K1  Tags are made here and nowhere else. Shard i of every participant has one tag, so an edge that keeps the shard
+ *     stays in one slot of a cluster.
+ * K2  No structure is ever empty, so none vanishes: hashes have the field "", sorted sets the member "" at +inf, an
+ *     inbox its head. No address and no id is empty.
+ * K3  No key expires: what Redis may drop by itself cannot be committed to.
+ */
+import { NAME_PATTERN } from "../../limits.ts";
+import { ConfigError } from "../../errors.ts";
+import { indexOf, participantOf, type ShardRef } from "../../key.ts";
+import { encode, type Encoded } from "./request.ts";
+
+/** Letters of a prefix: no braces (they would end the tag), no spaces. */
+const PREFIX_PATTERN = /^[A-Za-z0-9_.:-]{1,64}$/;
+
+/** The structures of a shard, in the order in which scripts that take all of them take them. */
+export const STRUCTURES = ["meta", "state", "inbox", "timers", "wall", "holds", "held", "dead", "ids", "outbox", "marks"] as const;
+export type Structure = (typeof STRUCTURES)[number];
+export type ShardKeys = Readonly<Record<Structure, Encoded>>;
+
+const LETTERS: Readonly<Record<Structure, string>> = {
+  meta: "m", state: "s", inbox: "i", timers: "t", wall: "w", holds: "h", held: "a", dead: "d", ids: "x", outbox: "o", marks: "c",
+};
+
+export class Keys {
+  readonly graph: Encoded;
+  readonly appends: Encoded;
+  readonly authority: Encoded;
+  /** Written and removed by the script that looks whether scripts work here. */
+  readonly probe: Encoded;
+  /** For ACL SETUSER: what a user must be allowed to keep pipelines here. */
+  readonly permissions: string;
+  readonly #pipelineTag: string;
+  readonly #shards = new Map<ShardRef, ShardKeys>();
+
+  constructor(prefix: string, pipeline: string) {
+    if (!PREFIX_PATTERN.test(prefix)) throw new ConfigError(`RedisStore: prefix ${JSON.stringify(prefix)} must be 1 to 64 letters, digits, "_", ".", ":" or "-"`);
+    if (!NAME_PATTERN.test(pipeline)) throw new ConfigError(`pipeline name ${JSON.stringify(pipeline)} must be 1 to 64 letters, digits, "_", "." or "-"`);
+    this.#pipelineTag = `${prefix}:${pipeline}`;
+    this.graph = encode(`{${this.#pipelineTag}}:g`);
+    this.appends = encode(`{${this.#pipelineTag}}:n`);
+    this.authority = encode(`{${this.#pipelineTag}}:r`);
+    this.probe = encode(`{${this.#pipelineTag}}:probe`);
+    this.permissions = `~{${prefix}:* +@read +@write -@dangerous +info +time +select +evalsha +script|load`;
+  }
+
+  of(shard: ShardRef): ShardKeys {
+    let keys = this.#shards.get(shard);
+    if (keys === undefined) this.#shards.set(shard, (keys = this.#make(shard)));
+    return keys;
+  }
+
+  #make(shard: ShardRef): ShardKeys {
+    const base = `{${this.#pipelineTag}:${indexOf(shard)}}:${participantOf(shard)}`;
+    return Object.fromEntries(STRUCTURES.map((structure) => [structure, encode(`${base}:${LETTERS[structure]}`)])) as Record<Structure, Encoded>;
+  }
+}

@@ -1,0 +1,22 @@
+#!lua flags=allow-oom
+-- Replaces what the authority has of participants, if it is still what the caller computed the new from.
+--
+-- KEYS     authority
+-- ARGV     (participant owners cells new-owners new-cells published)*
+-- REPLY    outcome
+-- OUTCOMES r registered, c changed-meanwhile
+
+-- Checks.
+for a = 1, #ARGV, 6 do
+  local stored = redis.call('HMGET', KEYS[1], 'owners:' .. ARGV[a], 'cells:' .. ARGV[a])
+  if stored[1] ~= ARGV[a + 1] or stored[2] ~= ARGV[a + 2] then return 'c' end
+end
+
+-- Writes.
+local published = redis.call('HGET', KEYS[1], 'published')
+for a = 1, #ARGV, 6 do
+  redis.call('HSET', KEYS[1], 'owners:' .. ARGV[a], ARGV[a + 3], 'cells:' .. ARGV[a], ARGV[a + 4])
+  published = string.gsub(published, '#' .. ARGV[a] .. ' [^;]*;', ARGV[a + 5])
+end
+redis.call('HSET', KEYS[1], 'published', published)
+return 'r'

@@ -1,0 +1,113 @@
+/** What `recover.lua`, `summary.lua` and `timers.lua` answer, as the values of the Store contract. */
+import type { ShardRef } from "../../key.ts";
+import { comparePlaces } from "../../dedup/place.ts";
+import type { HoldSet, Numbered } from "../commit.ts";
+import type { EntryCounts, RecoveredShard, ShardSummary, StoredOutboxEntry, StoredTimerEntry } from "../store.ts";
+import { parseOutboxEntry } from "./outbox-text.ts";
+import { asBytes, asList, asNumber, asText } from "./reply.ts";
+
+/** Every structure counts its sentinel. */
+const without = (count: unknown): number => asNumber(count) - 1;
+
+export function recoveredShard(shard: ShardRef, reply: unknown): RecoveredShard {
+  const [stored, counts, timers, wall, holds, held, outbox] = asList(reply).map(asList);
+  const [number, image, position, offset, tail, queued] = stored!;
+  const [stateCount, watermarkTimerCount, wallTimerCount, holdCount, deadCount, idCount] = counts!.map(without);
+  return {
+    shard,
+    number: asNumber(number),
+    image: asBytes(image),
+    position: asNumber(position),
+    offset: asNumber(offset),
+    tail: asNumber(tail),
+    queued: asNumber(queued),
+    stateCount: stateCount!,
+    idCount: idCount!,
+    deadCount: deadCount!,
+    watermarkTimers: timerEntries(timers),
+    wallTimers: timerEntries(wall),
+    watermarkTimerCount: watermarkTimerCount!,
+    wallTimerCount: wallTimerCount!,
+    holds: times(holds),
+    holdCount: holdCount!,
+    held: numbered(held!),
+    outbox: outboxEntries(outbox!),
+  };
+}
+
+/** undefined: there is no such shard. */
+export function shardSummary(shard: ShardRef, reply: unknown): ShardSummary | undefined {
+  const [stored, counts] = asList(reply).map(asList);
+  if (stored === undefined || counts === undefined) return undefined;
+  const [sequencer, owner, leaseUntil, number, image, queued, tail] = stored;
+  const [stateCount, watermarkTimers, wallTimers, held, dead, outbox] = counts.map(without);
+  return {
+    shard,
+    sequencer: sequencer === null ? undefined : asText(sequencer),
+    owner: owner === null ? undefined : asText(owner),
+    leaseUntil: asNumber(leaseUntil),
+    number: asNumber(number),
+    image: asBytes(image),
+    queued: asNumber(queued),
+    tail: asNumber(tail),
+    stateCount: stateCount!,
+    watermarkTimers: watermarkTimers!,
+    wallTimers: wallTimers!,
+    held: held!,
+    dead: dead!,
+    outbox: outbox!,
+  };
+}
+
+export function countsOf(summaries: readonly (ShardSummary | undefined)[]): EntryCounts {
+  const total = { state: 0, timers: 0, queued: 0, held: 0, dead: 0, outbox: 0 };
+  for (const summary of summaries) {
+    if (summary === undefined) continue;
+    total.state += summary.stateCount;
+    total.timers += summary.watermarkTimers + summary.wallTimers;
+    total.queued += summary.queued;
+    total.held += summary.held;
+    total.dead += summary.dead;
+    total.outbox += summary.outbox;
+  }
+  return total;
+}
+
+/** Of (member time)* and (hold)*. */
+export function timerEntries(reply: unknown): StoredTimerEntry[] {
+  const [entries, holds] = asList(reply);
+  const found = asList(holds);
+  return times(entries).map(({ member, time }, i) => {
+    const hold = found[i];
+    return { member, time, hold: hold === null ? undefined : asNumber(hold) };
+  });
+}
+
+/** Of (member time)*. */
+export function times(reply: unknown): HoldSet[] {
+  const flat = asList(reply);
+  const members: HoldSet[] = [];
+  for (let i = 0; i < flat.length; i += 2) members.push({ member: asText(flat[i]), time: asNumber(flat[i + 1]) });
+  return members;
+}
+
+/** Of (id bytes)*, in the order of ids; without the sentinel. */
+function numbered(flat: readonly unknown[]): Numbered[] {
+  const entries: Numbered[] = [];
+  for (const [field, value] of pairs(flat)) entries.push({ id: Number(field), bytes: value });
+  return entries.sort((a, b) => a.id - b.id);
+}
+
+function outboxEntries(flat: readonly unknown[]): StoredOutboxEntry[] {
+  const entries = pairs(flat).map(([field, value]) => parseOutboxEntry(field, value));
+  return entries.sort((a, b) => a.target - b.target || comparePlaces(a.place, b.place));
+}
+
+function pairs(flat: readonly unknown[]): (readonly [string, Uint8Array])[] {
+  const entries: (readonly [string, Uint8Array])[] = [];
+  for (let i = 0; i < flat.length; i += 2) {
+    const field = asText(flat[i]);
+    if (field !== "") entries.push([field, asBytes(flat[i + 1])!]);
+  }
+  return entries;
+}

@@ -1,0 +1,108 @@
+/**
+ * The scripts, one definition per `lua/*.lua` file. `INIT` to `REPORT` are all that writes; the server itself holds
+ * those with "no-writes" to it. Which keys an entry of `keys` stands for is said in `keys.ts`.
+ */
+import { defineScript, type Script } from "./script.ts";
+
+export const INIT = defineScript({
+  file: "init.lua",
+  flags: "",
+  keys: "graph appends authority (meta state inbox timers wall holds held dead ids outbox marks)* (structure)*",
+  args: "expected version graph created added (participant cells owners published)* (participant)*",
+  reply: "outcome",
+  outcomes: { s: "stored", c: "changed-meanwhile" },
+});
+
+export const ACQUIRE = defineScript({
+  file: "acquire.lua",
+  flags: "allow-oom",
+  keys: "(meta)*",
+  args: "worker lease-ms steal (random)*",
+  reply: "now (outcome sequencer | outcome worker until)*",
+  outcomes: { a: "acquired", h: "held-by" },
+});
+
+export const RENEW = defineScript({
+  file: "renew.lua",
+  flags: "allow-oom",
+  keys: "(meta)*",
+  args: "worker lease-ms (sequencer)*",
+  reply: "now outcomes",
+  outcomes: { r: "renewed", l: "lost" },
+});
+
+export const RELEASE = defineScript({
+  file: "release.lua",
+  flags: "allow-oom",
+  keys: "(meta)*",
+  args: "worker (sequencer)*",
+  reply: "outcomes",
+  outcomes: { r: "released", l: "lost" },
+});
+
+export const COMMIT = defineScript({
+  file: "commit.lua",
+  flags: "allow-oom",
+  keys: "graph appends (meta inbox)* (meta inbox)* (structure)*",
+  args:
+    "commits targets (sequencer number id version position offset records identity image)* " +
+    '(parcels records origins parcel*)* ((verb count argument*)* ".")*',
+  reply: "now appends outcomes (tail queued)*",
+  outcomes: { c: "committed", a: "already", f: "fenced", g: "gap", s: "stale-graph" },
+});
+
+export const DELIVER = defineScript({
+  file: "deliver.lua",
+  flags: "allow-oom",
+  keys: "appends (meta inbox marks)*",
+  args: "targets (deliveries (sender monotonic n previous-monotonic previous-n records parcel)*)*",
+  reply: "appends ((outcome mark)*)* (tail queued)*",
+  outcomes: { d: "delivered", u: "duplicate", b: "behind", l: "after-loss" },
+});
+
+export const REGISTER = defineScript({
+  file: "register.lua",
+  flags: "allow-oom",
+  keys: "authority",
+  args: "(participant owners cells new-owners new-cells published)*",
+  reply: "outcome",
+  outcomes: { r: "registered", c: "changed-meanwhile" },
+});
+
+export const REPORT = defineScript({
+  file: "report.lua",
+  flags: "allow-oom",
+  keys: "authority appends",
+  args: "worker (participant generation output status last)*",
+  reply: "now appends refused published",
+  outcomes: {},
+});
+
+export const INBOX = defineScript({ file: "inbox.lua", flags: "no-writes", keys: "meta inbox", args: "from parcels", reply: "from tail (parcel)*", outcomes: {} });
+
+export const TAILS = defineScript({ file: "tails.lua", flags: "no-writes", keys: "appends (meta)*", args: "", reply: "appends (tail queued)*", outcomes: {} });
+
+export const TIMERS = defineScript({ file: "timers.lua", flags: "no-writes", keys: "timers holds", args: "prefix limit", reply: "(member time)* (hold)*", outcomes: {} });
+
+export const RECOVER = defineScript({
+  file: "recover.lua",
+  flags: "no-writes",
+  keys: "(meta state timers wall holds held dead ids outbox)*",
+  args: "timers holds",
+  reply: "(number image position offset tail queued counts timers wall holds held outbox)*",
+  outcomes: {},
+});
+
+export const SUMMARY = defineScript({
+  file: "summary.lua",
+  flags: "no-writes",
+  keys: "(meta state timers wall held dead outbox)*",
+  args: "",
+  reply: "(sequencer owner until number image queued tail counts)*",
+  outcomes: {},
+});
+
+/** Run once on each connection, on a key of its own: can the server do all that the others ask of it? */
+export const PROBE = defineScript({ file: "probe.lua", flags: "allow-oom", keys: "probe", args: "", reply: "now", outcomes: {} });
+
+export const SCRIPTS: readonly Script[] = [INIT, ACQUIRE, RENEW, RELEASE, COMMIT, DELIVER, REGISTER, REPORT, INBOX, TAILS, TIMERS, RECOVER, SUMMARY];

@@ -1,0 +1,66 @@
+/**
+ * Is this server one that Millrace can keep its data in? Reads what INFO says; asks nothing of the server, least of
+ * all CONFIG, which is often forbidden. Each refusal is one sentence that says what to do.
+ */
+
+/** What INFO says of a server, as far as it matters here. */
+export interface ServerFacts {
+  /** "Redis 7.0.15", "Valkey 8.0.1". */
+  readonly name: string;
+  /** Another server, or the same one restarted or failed over: what was read before may be gone. */
+  readonly identity: string;
+  /** Does it keep an append-only file? Without one, a crash loses what came after the last snapshot. */
+  readonly appendOnlyFile: boolean;
+  /** Why it cannot be used; undefined: it can. */
+  readonly refusal: string | undefined;
+}
+
+export function readServerFacts(info: string): ServerFacts {
+  const field = fieldsOf(info);
+  const valkey = field.get("valkey_version");
+  const name = valkey === undefined ? `Redis ${field.get("redis_version") ?? "of an unknown version"}` : `Valkey ${valkey}`;
+  return {
+    name,
+    identity: `${field.get("run_id") ?? ""} ${field.get("master_replid") ?? ""}`,
+    appendOnlyFile: field.get("aof_enabled") === "1",
+    refusal: refusalOf(name, field),
+  };
+}
+
+/** For people, after the address of the store. */
+export function describeServer(facts: ServerFacts): string {
+  return `${facts.name}, ${facts.appendOnlyFile ? "append-only file" : "no append-only file: a crash of Redis loses what it has not saved; set appendonly yes"}`;
+}
+
+function refusalOf(name: string, field: ReadonlyMap<string, string>): string | undefined {
+  const other = ["kvrocks", "garnet", "dragonfly"].find((server) => field.has(`${server}_version`));
+  if (other !== undefined) return `the server is ${other}, whose scripts are not known to apply whole or not at all; use Redis 7.0 or later or Valkey 7.2 or later`;
+  const valkey = field.get("valkey_version");
+  const old = valkey === undefined ? isBefore(field.get("redis_version"), 7, 0) : isBefore(valkey, 7, 2);
+  if (old) return `the server is ${name}; Millrace needs Redis 7.0 or later or Valkey 7.2 or later: upgrade the server`;
+  if (field.get("redis_mode") === "cluster" || field.get("cluster_enabled") === "1") {
+    return "the server is a node of a Redis Cluster; give a server that is not (cluster-enabled no), or a primary behind Sentinels";
+  }
+  if (field.get("role") === "slave") return "the server is a replica and takes no writes; give the address of its primary, or of the Sentinels that know it";
+  const policy = field.get("maxmemory_policy");
+  if (policy === undefined) return 'INFO does not tell maxmemory_policy, so Redis might drop data by itself; allow the user the command INFO ("+info")';
+  if (policy !== "noeviction") {
+    return `maxmemory-policy is ${policy}, so Redis would drop committed data when its memory is full; set it to noeviction (redis.conf: maxmemory-policy noeviction)`;
+  }
+  return undefined;
+}
+
+function fieldsOf(info: string): ReadonlyMap<string, string> {
+  const fields = new Map<string, string>();
+  for (const line of info.split("\n")) {
+    const colon = line.indexOf(":");
+    if (colon > 0 && !line.startsWith("#")) fields.set(line.slice(0, colon), line.slice(colon + 1).trim());
+  }
+  return fields;
+}
+
+/** An unknown version is before any other. */
+function isBefore(version: string | undefined, major: number, minor: number): boolean {
+  const [, first = "0", second = "0"] = /^(\d+)\.(\d+)/.exec(version ?? "") ?? [];
+  return Number(first) < major || (Number(first) === major && Number(second) < minor);
+}
