@@ -64,7 +64,9 @@ export function bindHandles(instance: Computation, node: ComputationNode): Reado
   const declared = declarationsOf(instance);
   const difference = firstDifference(shapeOf(declared), shapeOf(node));
   if (difference !== undefined) {
-    throw new ConfigError(`computation ${show(node.name)} declares ${difference} in another instance: each must have the same fields, whatever its options are`);
+    throw new ConfigError(
+      `computation ${show(node.name)} declares ${difference} in another instance: each must have the same fields, whatever its options are`,
+    );
   }
   return declared.handles;
 }
@@ -130,7 +132,9 @@ export function checkNames(what: string, all: readonly Named[], remedy: string):
       const other = owners.get(earlier);
       if (other !== undefined) {
         const claim = other.name === earlier ? "has that name now" : "says so too";
-        throw new ConfigError(`${what} ${show(each.name)} says renamedFrom ${show(earlier)}, but ${what} ${show(other.name)} ${claim}: data can be taken over by one only`);
+        throw new ConfigError(
+          `${what} ${show(each.name)} says renamedFrom ${show(earlier)}, but ${what} ${show(other.name)} ${claim}: data can be taken over by one only`,
+        );
       }
       owners.set(earlier, each);
     }

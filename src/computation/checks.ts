@@ -71,7 +71,8 @@ export function checkRenamedFrom(where: string, name: string, renamedFrom: unkno
 }
 
 export function checkCodec(where: string, codec: unknown): asserts codec is Codec<unknown> {
-  if (typeof codec !== "object" || codec === null) throw new ConfigError(`${where}: codec is an object with id, version, encode and decode, but it is ${show(codec)}`);
+  if (typeof codec !== "object" || codec === null)
+    throw new ConfigError(`${where}: codec is an object with id, version, encode and decode, but it is ${show(codec)}`);
   const { id, version, encode, decode } = codec as Record<string, unknown>;
   if (typeof id !== "string" || !CODEC_ID.test(id)) {
     throw new ConfigError(`${where}: a codec's id is 1 to 32 of a-z, 0-9, "." and "-", but it is ${show(id)}; it is stored with every value`);

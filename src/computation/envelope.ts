@@ -51,9 +51,12 @@ export function openValue(codec: Codec<unknown>, bytes: Uint8Array, where = "a s
   const end = at + (expires ? 10 : 2);
   if (bytes.length < end) throw new DecodeError(`${where}: ${bytes.length} bytes are too few for a value; it was damaged or not written by Millrace`);
   const written = mark === CBOR ? "cbor" : mark === JSON_TEXT ? "json" : mark === NAMED ? asciiOf(bytes, 2, at) : undefined;
-  if (written === undefined || (bytes[0] as number) > 0x7f) throw new DecodeError(`${where}: byte ${bytes[0]} begins no value; it was damaged or not written by Millrace`);
+  if (written === undefined || (bytes[0] as number) > 0x7f)
+    throw new DecodeError(`${where}: byte ${bytes[0]} begins no value; it was damaged or not written by Millrace`);
   if (written !== codec.id) {
-    throw new IncompatibleDataError(`${where}: written with codec ${quote(written)}, but this code reads it with ${quote(codec.id)}: give the codec it was written with`);
+    throw new IncompatibleDataError(
+      `${where}: written with codec ${quote(written)}, but this code reads it with ${quote(codec.id)}: give the codec it was written with`,
+    );
   }
   const version = (bytes[end - 2] as number) | ((bytes[end - 1] as number) << 8);
   if (version > codec.version) {
@@ -80,7 +83,9 @@ function decode(codec: Codec<unknown>, payload: Uint8Array, version: number, whe
   try {
     return codec.decode(payload, version);
   } catch (error) {
-    throw new DecodeError(`${where}: codec ${quote(codec.id)} cannot decode ${payload.length} bytes of its version ${version}: ${messageOf(error)}`, { cause: error });
+    throw new DecodeError(`${where}: codec ${quote(codec.id)} cannot decode ${payload.length} bytes of its version ${version}: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
 }
 

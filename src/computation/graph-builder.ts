@@ -69,7 +69,9 @@ function checkProduced(additions: readonly Addition[], producers: ReadonlyMap<st
   for (const { node, reads } of additions) {
     for (const { name } of reads) {
       if (producers.has(name)) continue;
-      throw new ConfigError(`${node.kind} ${show(node.name)} reads stream ${show(name)}, to which nothing produces: add .inject("...", ${name}, ...) or a computation with output(${name})`);
+      throw new ConfigError(
+        `${node.kind} ${show(node.name)} reads stream ${show(name)}, to which nothing produces: add .inject("...", ${name}, ...) or a computation with output(${name})`,
+      );
     }
   }
 }
@@ -106,7 +108,11 @@ function cycleText(against: readonly string[], nodes: readonly ParticipantNode[]
   return `the pipeline has a cycle: ${path.join(" -> ")}. A graph has none, so that watermarks advance and draining ends: loop inside one computation, with state and timers`;
 }
 
-function streamsOf(additions: readonly Addition[], producers: ReadonlyMap<string, readonly string[]>, participants: readonly ParticipantNode[]): ReadonlyMap<string, StreamNode> {
+function streamsOf(
+  additions: readonly Addition[],
+  producers: ReadonlyMap<string, readonly string[]>,
+  participants: readonly ParticipantNode[],
+): ReadonlyMap<string, StreamNode> {
   const consumers = new Map<string, ConsumerNode[]>();
   for (const participant of participants) {
     const inputs = participant.kind === "injector" ? [] : participant.kind === "sink" ? [participant.input] : participant.inputs;

@@ -75,7 +75,10 @@ export interface InputNode {
   readonly stream: string;
   readonly key: (value: unknown) => string;
 }
-export interface OutputNode { readonly field: string; readonly stream: string }
+export interface OutputNode {
+  readonly field: string;
+  readonly stream: string;
+}
 export interface CellNode {
   readonly field: string;
   readonly name: string;

@@ -87,7 +87,18 @@ export class Pipeline {
       throw new ConfigError(`${where}: it declares timer ${show(timers[0].name)} but has no method processTimer(timer, context)`);
     }
     const renamedFrom = renamedFromOf(where, name, options, ["onFailure", "attempts", "backoff", "timeLimit"]);
-    const node: ComputationNode = { kind: "computation", name, renamedFrom, upstream: [], make, inputs, outputs, cells, timers, options: optionsOf(where, options) };
+    const node: ComputationNode = {
+      kind: "computation",
+      name,
+      renamedFrom,
+      upstream: [],
+      make,
+      inputs,
+      outputs,
+      cells,
+      timers,
+      options: optionsOf(where, options),
+    };
     this.#additions.push({ node, reads, writes });
     return this;
   }
@@ -111,7 +122,8 @@ export class Pipeline {
   }
 
   #nameOf(kind: "injector" | "computation" | "sink", name: unknown): string {
-    if (kindOf(name) === "stream") throw new ConfigError(`pipeline ${show(this.name)}: the name of ${kind === "injector" ? "an" : "a"} ${kind} comes first, then ${show(name)}`);
+    if (kindOf(name) === "stream")
+      throw new ConfigError(`pipeline ${show(this.name)}: the name of ${kind === "injector" ? "an" : "a"} ${kind} comes first, then ${show(name)}`);
     checkName(`pipeline ${show(this.name)}: ${kind === "injector" ? "an" : "a"} ${kind}`, name);
     return `${kind} ${show(name)}`;
   }
@@ -180,13 +192,16 @@ function checkMethods(where: string, instance: Computation): void {
     const value: unknown = instance[method];
     if (value === undefined && method === "processTimer") continue;
     if (typeof value === "function") continue;
-    throw new ConfigError(`${where}: ${value === undefined ? `it has no method ${method}(${method === "processRecord" ? "record" : "timer"}, context)` : `${method} is ${show(value)}, not a method`}`);
+    throw new ConfigError(
+      `${where}: ${value === undefined ? `it has no method ${method}(${method === "processRecord" ? "record" : "timer"}, context)` : `${method} is ${show(value)}, not a method`}`,
+    );
   }
 }
 
 function noInputText(instance: Computation): string {
   const field = Object.entries(instance).find(([, value]) => kindOf(value) === "stream");
-  if (field !== undefined) return `field ${field[0]} holds ${show(field[1])} itself: declare how it is read, as in ${field[0]} = input(${field[0]}, { key: (value) => ... })`;
+  if (field !== undefined)
+    return `field ${field[0]} holds ${show(field[1])} itself: declare how it is read, as in ${field[0]} = input(${field[0]}, { key: (value) => ... })`;
   return "it has no input that can be seen: add a public field, as in readonly orders = input(orders, { key: (order) => order.id }); fields named with # are hidden";
 }
 

@@ -13,11 +13,13 @@ import type { NameFor, Primitive } from "./stored.ts";
  * T as read: one level read-only, so that `x.n++` or `xs.push(y)`, which nobody would write back, does not compile.
  * Deeper levels are not protected by types; tests freeze them all.
  */
-export type View<T> =
-  T extends Primitive | Date | Uint8Array ? T
-  : T extends ReadonlyMap<infer K, infer V> ? ReadonlyMap<K, V>
-  : T extends ReadonlySet<infer V> ? ReadonlySet<V>
-  : Readonly<T>;
+export type View<T> = T extends Primitive | Date | Uint8Array
+  ? T
+  : T extends ReadonlyMap<infer K, infer V>
+    ? ReadonlyMap<K, V>
+    : T extends ReadonlySet<infer V>
+      ? ReadonlySet<V>
+      : Readonly<T>;
 
 /** A cell of every key's state, read and written through `Access`. A field of a class: `readonly count = state("count", { initial: 0 })`. */
 export interface StateCell<Access> {
@@ -79,7 +81,15 @@ export function state(name: unknown, options: CellOptions & { readonly codec?: C
   checkCodec(where, codec);
   if (options.ttl !== undefined) checkInteger(where, "ttl, ms,", options.ttl, 1);
   if (options.initial !== undefined) checkInitial(where, codec, options.initial);
-  const handle = { [HANDLE]: true, kind: "state", name, codec, initial: options.initial, ttl: options.ttl, renamedFrom: checkRenamedFrom(where, name, options.renamedFrom) };
+  const handle = {
+    [HANDLE]: true,
+    kind: "state",
+    name,
+    codec,
+    initial: options.initial,
+    ttl: options.ttl,
+    renamedFrom: checkRenamedFrom(where, name, options.renamedFrom),
+  };
   return Object.freeze(handle) as unknown as CellHandle;
 }
 

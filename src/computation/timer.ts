@@ -73,7 +73,13 @@ function declared(kind: "timer" | "timers", name: unknown, options: TimerOptions
   checkOptions(where, options, ["clock", "renamedFrom"]);
   const clock: TimerClock = options?.clock ?? "watermark";
   if (clock !== "watermark" && clock !== "wall") throw new ConfigError(`${where}: clock is "watermark" or "wall", but it is ${show(clock)}`);
-  const handle: TimerHandle & { readonly [HANDLE]: true } = { [HANDLE]: true, kind, name, clock, renamedFrom: checkRenamedFrom(where, name, options?.renamedFrom) };
+  const handle: TimerHandle & { readonly [HANDLE]: true } = {
+    [HANDLE]: true,
+    kind,
+    name,
+    clock,
+    renamedFrom: checkRenamedFrom(where, name, options?.renamedFrom),
+  };
   return handle;
 }
 

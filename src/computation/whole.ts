@@ -14,11 +14,14 @@ type RecordTaken<C> = C extends { processRecord(record: infer R, context: Contex
 type TimerTaken<C> = C extends { processTimer(timer: infer R, context: Context): unknown } ? R : never;
 
 /** M, if it makes a whole computation; else the sentence that says what it lacks. */
-export type Whole<M, C = Made<M>> =
-  M extends Computation ? Wrong<"give the class, or () => new X(...): each worker makes its own instance">
-  : [C] extends [never] ? Wrong<"not a Computation class, or its constructor takes arguments: give () => new X(...)">
-  : [Handles<C, "input">] extends [never] ? Wrong<"it has no public input: add `readonly x = input(stream, { key })`">
-  : [Records<Handles<C, "input">>] extends [RecordTaken<C>]
-    ? [Timers<Handles<C, "timer" | "timers">>] extends [TimerTaken<C>] ? M
-      : Wrong<"processTimer is missing, or does not take every timer that the class declares">
-    : Wrong<"processRecord does not take the records of every input that the class declares">;
+export type Whole<M, C = Made<M>> = M extends Computation
+  ? Wrong<"give the class, or () => new X(...): each worker makes its own instance">
+  : [C] extends [never]
+    ? Wrong<"not a Computation class, or its constructor takes arguments: give () => new X(...)">
+    : [Handles<C, "input">] extends [never]
+      ? Wrong<"it has no public input: add `readonly x = input(stream, { key })`">
+      : [Records<Handles<C, "input">>] extends [RecordTaken<C>]
+        ? [Timers<Handles<C, "timer" | "timers">>] extends [TimerTaken<C>]
+          ? M
+          : Wrong<"processTimer is missing, or does not take every timer that the class declares">
+        : Wrong<"processRecord does not take the records of every input that the class declares">;

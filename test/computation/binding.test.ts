@@ -26,7 +26,8 @@ class Derived extends Base {
   readonly alias = this.count;
 }
 
-const nodeOf = (make: () => Computation): ComputationNode => new Pipeline("p").inject("in", a, anInjector()).compute("it", untyped(make)).graph().participants[1] as ComputationNode;
+const nodeOf = (make: () => Computation): ComputationNode =>
+  new Pipeline("p").inject("in", a, anInjector()).compute("it", untyped(make)).graph().participants[1] as ComputationNode;
 
 describe("the handles of an instance", () => {
   test("are found in its fields, base class first, each once; slots and nested ones are not declarations", () => {
@@ -67,19 +68,38 @@ describe("the handles of an instance", () => {
 
   test("may be shared by instances and computations", () => {
     const from = input(a, { key });
-    const make = () => Object.assign(new (class extends Computation { processRecord() {} })(), { from });
+    const make = () =>
+      Object.assign(
+        new (class extends Computation {
+          processRecord() {}
+        })(),
+        { from },
+      );
     const node = nodeOf(make);
     expect(bindHandles(node.make(), node).get(from)).toEqual({ kind: "input", index: 0 });
   });
 
   test.each([
-    ["another stream", () => ({ to: output(a) }), 'computation "it" declares output to of stream "a" where there was output to of stream "b" in another instance'],
+    [
+      "another stream",
+      () => ({ to: output(a) }),
+      'computation "it" declares output to of stream "a" where there was output to of stream "b" in another instance',
+    ],
     ["a handle more", () => ({ to: output(b), more: timer("more") }), 'declares timer more "more" of the watermark clock where there was nothing'],
     ["a handle less", () => ({}), 'declares nothing where there was output to of stream "b"'],
     ["another field", () => ({ out: output(b) }), 'declares output out of stream "b" where there was output to of stream "b"'],
   ])("that differ between instances (%s) are refused", (_, second, text) => {
     let made = 0;
-    const node = nodeOf(() => Object.assign(new (class extends Computation { readonly from = input(a, { key }); processRecord() {} override processTimer() {} })(), made++ === 0 ? { to: output(b) } : second()));
+    const node = nodeOf(() =>
+      Object.assign(
+        new (class extends Computation {
+          readonly from = input(a, { key });
+          processRecord() {}
+          override processTimer() {}
+        })(),
+        made++ === 0 ? { to: output(b) } : second(),
+      ),
+    );
     const instance = node.make();
     expect(() => bindHandles(instance, node)).toThrow(ConfigError);
     expect(() => bindHandles(instance, node)).toThrow(text);

@@ -4,7 +4,10 @@ import { cbor, type Codec, DecodeError, IncompatibleDataError, InvalidUseError, 
 import { openValue, sealValue } from "../../src/computation/envelope.ts";
 
 /** A user's codec that has had three shapes: text, then cents, then cents and a currency. */
-interface Money { readonly cents: number; readonly currency: string }
+interface Money {
+  readonly cents: number;
+  readonly currency: string;
+}
 const money = (version: number, id = "money"): Codec<Money> => ({
   id,
   version,
@@ -15,9 +18,23 @@ const money = (version: number, id = "money"): Codec<Money> => ({
   },
 });
 
+function outcomeOf(bytes: Uint8Array): string {
+  try {
+    openValue(cbor(), bytes);
+    return "opened";
+  } catch (error) {
+    return (error as Error).name;
+  }
+}
+
 describe("an envelope", () => {
   test("gives back value and expiry, whatever the codec", () => {
-    const codecs = fc.constantFrom<Codec<unknown>>(cbor(), json(), { ...cbor(), id: "x", version: 65_535 }, { ...json(), id: "a-codec.with-a-name-of-32-letters", version: 256 });
+    const codecs = fc.constantFrom<Codec<unknown>>(
+      cbor(),
+      json(),
+      { ...cbor(), id: "x", version: 65_535 },
+      { ...json(), id: "a-codec.with-a-name-of-32-letters", version: 256 },
+    );
     const expiry = fc.option(fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }), { nil: undefined });
     fc.assert(
       fc.property(codecs, fc.jsonValue(), expiry, (codec, given, expiresAt) => {
@@ -39,11 +56,17 @@ describe("an envelope", () => {
     expect(Buffer.from(sealValue(json(), 5)).toString("hex")).toBe("01000035");
     expect(Buffer.from(sealValue(cbor(), undefined, 2)).toString("hex")).toBe("40" + "0000000000000040" + "0000" + "f7");
     expect(Buffer.from(sealValue(money(2), { cents: 5, currency: "F" })).toString("hex")).toBe("3f" + "05" + "6d6f6e6579" + "0200" + "352046");
-    expect(Buffer.from(sealValue({ ...money(0), id: "m", version: 0x1234 }, { cents: 100, currency: "F" }, 2)).toString("hex")).toBe("7f" + "01" + "6d" + "0000000000000040" + "3412" + "31");
+    expect(Buffer.from(sealValue({ ...money(0), id: "m", version: 0x1234 }, { cents: 100, currency: "F" }, 2)).toString("hex")).toBe(
+      "7f" + "01" + "6d" + "0000000000000040" + "3412" + "31",
+    );
   });
 
   test("tells the codec which version wrote the value, so that it can read its older shapes", () => {
-    for (const [version, currency] of [[0, "EUR"], [1, "EUR"], [2, "SEK"]] as const) {
+    for (const [version, currency] of [
+      [0, "EUR"],
+      [1, "EUR"],
+      [2, "SEK"],
+    ] as const) {
       expect(openValue(money(2), sealValue(money(version), { cents: 250, currency: "SEK" })).value).toEqual({ cents: 250, currency });
     }
   });
@@ -66,8 +89,15 @@ describe("an envelope", () => {
   });
 
   test("is damaged: a DecodeError says where, how and why", () => {
-    const failing: Codec<unknown> = { ...money(0), decode: () => { throw new TypeError("not today"); } };
-    expect(() => openValue(failing, sealValue(failing, { cents: 1, currency: "F" }), "state total")).toThrow('state total: codec "money" cannot decode 4 bytes of its version 0: not today');
+    const failing: Codec<unknown> = {
+      ...money(0),
+      decode: () => {
+        throw new TypeError("not today");
+      },
+    };
+    expect(() => openValue(failing, sealValue(failing, { cents: 1, currency: "F" }), "state total")).toThrow(
+      'state total: codec "money" cannot decode 4 bytes of its version 0: not today',
+    );
     expect(() => openValue(cbor(), new Uint8Array())).toThrow("a stored value: 0 bytes are too few for a value");
     expect(() => openValue(cbor(), new Uint8Array([9, 0, 0, 1]))).toThrow("byte 9 begins no value");
     expect(() => openValue(cbor(), sealValue(cbor(), "text").subarray(0, 5))).toThrow(DecodeError);
@@ -89,11 +119,7 @@ describe("an envelope", () => {
     const good = sealValue(cbor(), { sums: new Map([[1, "x"]]) });
     fc.assert(
       fc.property(bytes, (each) => {
-        try {
-          openValue(cbor(), each);
-        } catch (error) {
-          expect(error instanceof DecodeError || error instanceof IncompatibleDataError).toBe(true);
-        }
+        expect(["opened", "DecodeError", "IncompatibleDataError"]).toContain(outcomeOf(each));
         expect(openValue(cbor(), good).value).toEqual({ sums: new Map([[1, "x"]]) });
       }),
       { seed: 22, numRuns: 2_000 },
@@ -109,7 +135,15 @@ describe("an envelope", () => {
 
   test("has memory of its own: the codec may use its buffer again", () => {
     const scratch = Buffer.alloc(1);
-    const reusing: Codec<number> = { id: "reusing", version: 0, encode: (value) => { scratch[0] = value; return scratch; }, decode: (bytes) => bytes[0] as number };
+    const reusing: Codec<number> = {
+      id: "reusing",
+      version: 0,
+      encode: (value) => {
+        scratch[0] = value;
+        return scratch;
+      },
+      decode: (bytes) => bytes[0] as number,
+    };
     const sealed = [1, 2, 3].map((value) => sealValue(reusing as Codec<unknown>, value));
     expect(sealed.map((bytes) => openValue(reusing as Codec<unknown>, bytes).value)).toEqual([1, 2, 3]);
   });

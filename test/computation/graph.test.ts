@@ -33,9 +33,16 @@ describe("a graph", () => {
     const graph = new Pipeline("p", { shards: 8 }).sink("out", a, aSink()).compute("twice", Twice).inject("in", a, anInjector()).graph();
     expect(graph).toMatchObject({ pipeline: "p", shards: 8 });
     expect(graph.streams.get("a")?.producers).toEqual(["in"]);
-    expect(graph.streams.get("a")?.consumers.map(({ participant, input: { name } }) => [participant, name])).toEqual([["out", "a"], ["twice", "a"], ["twice", "upper"]]);
+    expect(graph.streams.get("a")?.consumers.map(({ participant, input: { name } }) => [participant, name])).toEqual([
+      ["out", "a"],
+      ["twice", "a"],
+      ["twice", "upper"],
+    ]);
     expect(graph.streams.get("b")?.producers).toEqual(["twice"]);
-    expect((graph.participants[2] as ComputationNode).outputs).toEqual([{ field: "out", stream: "b" }, { field: "same", stream: "b" }]);
+    expect((graph.participants[2] as ComputationNode).outputs).toEqual([
+      { field: "out", stream: "b" },
+      { field: "same", stream: "b" },
+    ]);
   });
 
   test("has all that a computation declares", () => {
@@ -77,21 +84,36 @@ describe("a graph", () => {
 
   test("of any acyclic pipeline, added in any order, has every participant after its upstream", () => {
     const streams = Array.from({ length: 8 }, (_, i) => texts(`s${i}`));
-    const stage = fc.nat(7).chain((to) => fc.record({ to: fc.constant(to), from: fc.uniqueArray(fc.nat(Math.max(to - 1, 0)), { minLength: 1, maxLength: 3 }) }));
+    const stage = fc
+      .nat(7)
+      .chain((to) => fc.record({ to: fc.constant(to), from: fc.uniqueArray(fc.nat(Math.max(to - 1, 0)), { minLength: 1, maxLength: 3 }) }));
     fc.assert(
-      fc.property(fc.array(stage.filter(({ to }) => to > 0), { maxLength: 12 }), fc.boolean(), (stages, backwards) => {
-        const pipeline = new Pipeline("p");
-        for (const [i, { from, to }] of (backwards ? stages.toReversed() : stages).entries()) {
-          pipeline.compute(`c${i}`, relay(from.map((each) => streams[each] as (typeof streams)[number]), [streams[to] as (typeof streams)[number]]));
-        }
-        for (const each of streams) pipeline.inject(`in-${each.name}`, each, anInjector());
-        const seen = new Set<string>();
-        for (const { name, upstream } of pipeline.graph().participants) {
-          expect(upstream.every((each) => seen.has(each))).toBe(true);
-          seen.add(name);
-        }
-        expect(seen.size).toBe(stages.length + streams.length);
-      }),
+      fc.property(
+        fc.array(
+          stage.filter(({ to }) => to > 0),
+          { maxLength: 12 },
+        ),
+        fc.boolean(),
+        (stages, backwards) => {
+          const pipeline = new Pipeline("p");
+          for (const [i, { from, to }] of (backwards ? stages.toReversed() : stages).entries()) {
+            pipeline.compute(
+              `c${i}`,
+              relay(
+                from.map((each) => streams[each] as (typeof streams)[number]),
+                [streams[to] as (typeof streams)[number]],
+              ),
+            );
+          }
+          for (const each of streams) pipeline.inject(`in-${each.name}`, each, anInjector());
+          const seen = new Set<string>();
+          for (const { name, upstream } of pipeline.graph().participants) {
+            expect(upstream.every((each) => seen.has(each))).toBe(true);
+            seen.add(name);
+          }
+          expect(seen.size).toBe(stages.length + streams.length);
+        },
+      ),
       { seed: 7, numRuns: 100 },
     );
   });

@@ -27,7 +27,13 @@ describe("a computation", () => {
   });
 
   test("has the defaults, or what its options say", () => {
-    expect(computation(read(Reader)(), "reader").options).toEqual({ onFailure: "park", attempts: 5, backoffFirst: 100, backoffMost: 30_000, timeLimit: 60_000 });
+    expect(computation(read(Reader)(), "reader").options).toEqual({
+      onFailure: "park",
+      attempts: 5,
+      backoffFirst: 100,
+      backoffMost: 30_000,
+      timeLimit: 60_000,
+    });
     const options = { onFailure: "stop", attempts: Number.POSITIVE_INFINITY, backoff: exponential(5, 50), timeLimit: 7, renamedFrom: ["a", "b"] };
     const node = computation(read(Reader, options)(), "reader");
     expect(node.options).toEqual({ onFailure: "stop", attempts: Number.POSITIVE_INFINITY, backoffFirst: 5, backoffMost: 50, timeLimit: 7 });
@@ -43,7 +49,11 @@ describe("a computation", () => {
       readonly orders = other.input(theirs, { key });
       processRecord() {}
     }
-    const graph = p().inject("in", theirs, anInjector()).compute("reader", Theirs).compute("factory", () => new Theirs()).graph();
+    const graph = p()
+      .inject("in", theirs, anInjector())
+      .compute("reader", Theirs)
+      .compute("factory", () => new Theirs())
+      .graph();
     expect(computation(graph, "reader").inputs).toHaveLength(1);
     expect(isPipeline(new other.Pipeline("q"))).toBe(true);
     expect(() => p().compute("reader", new Theirs())).toThrow("give the class, or () => new Theirs(...), not an instance");
@@ -115,7 +125,11 @@ class RenamesTwice extends Reader {
 const shared = new Reader();
 
 const mistakes: readonly (readonly [string, () => unknown, string])[] = [
-  ["an instance in place of its class", read(new Reader()), 'computation "reader": give the class, or () => new Reader(...), not an instance: each worker makes its own'],
+  [
+    "an instance in place of its class",
+    read(new Reader()),
+    'computation "reader": give the class, or () => new Reader(...), not an instance: each worker makes its own',
+  ],
   ["a name in place of a class", read("Reader"), 'give a class that extends Computation, or () => new X(...), not "Reader"'],
   ["a class that is no computation", read(Plain), "class Plain does not extend Computation"],
   ["a class that needs arguments", read(Configured), "the constructor of Configured takes arguments: give () => new Configured(...)"],
@@ -128,12 +142,20 @@ const mistakes: readonly (readonly [string, () => unknown, string])[] = [
   ["a constructor that throws", read(Throwing), 'computation "reader": it cannot be made: no such file. Constructors only set fields, and do no I/O'],
   ["a field that is wrong", read(BadField), 'computation "reader": state "count": ttl, ms, is an integer from 1 up, but it is -1'],
   ["inputs in #private fields", read(Hidden), "it has no input that can be seen"],
-  ["a stream in place of an input", read(HoldsStream), 'field orders holds stream "orders" itself: declare how it is read, as in orders = input(orders, { key: (value) => ... })'],
+  [
+    "a stream in place of an input",
+    read(HoldsStream),
+    'field orders holds stream "orders" itself: declare how it is read, as in orders = input(orders, { key: (value) => ... })',
+  ],
   ["no processRecord", read(Misspelt), "it has no method processRecord(record, context)"],
   ["a processRecord that is no method", read(NotAMethod), 'processRecord is "later", not a method'],
   ["timers without processTimer", read(Silent), 'it declares timer "deadline" but has no method processTimer(timer, context)'],
   ["two cells of one name", read(TwoCells), 'computation "reader": two states are named "count" (fields a and b)'],
-  ["two inputs of one name", read(TwoInputs), 'two inputs are named "orders" (fields orders and again): give one of them another name: input(stream, { key, name: "..." })'],
+  [
+    "two inputs of one name",
+    read(TwoInputs),
+    'two inputs are named "orders" (fields orders and again): give one of them another name: input(stream, { key, name: "..." })',
+  ],
   ["two timers of one name", read(TwoTimers), 'two timers are named "deadline"'],
   ["renamedFrom a cell that is there", read(Renames), 'state "a" says renamedFrom "b", but state "b" has that name now'],
   ["renamedFrom one cell twice", read(RenamesTwice), 'state "b" says renamedFrom "old", but state "a" says so too'],
@@ -142,16 +164,32 @@ const mistakes: readonly (readonly [string, () => unknown, string])[] = [
   ["a time limit of nothing", read(Reader, { timeLimit: 0 }), "timeLimit, ms, is an integer from 1 up, but it is 0"],
   ["an endless time limit", read(Reader, { timeLimit: Number.POSITIVE_INFINITY }), "but it is Infinity"],
   ["a back-off by hand", read(Reader, { backoff: 100 }), "backoff is made by exponential(first, most), but it is 100"],
-  ["a back-off by hand with its kind", read(Reader, { backoff: { kind: "backoff", first: 5, most: 1 } }), "longest wait of backoff, ms, is an integer from 5 up, but it is 1"],
+  [
+    "a back-off by hand with its kind",
+    read(Reader, { backoff: { kind: "backoff", first: 5, most: 1 } }),
+    "longest wait of backoff, ms, is an integer from 5 up, but it is 1",
+  ],
   ["a misspelt option", read(Reader, { onfailure: "stop" }), 'there is no option "onfailure"; there are onFailure, attempts, backoff, timeLimit, renamedFrom'],
   ["a bad name of a computation", () => p().compute("my reader", Reader), 'pipeline "p": a computation needs a name of 1 to 64'],
   ["a stream before the name", () => p().inject(orders, "in", anInjector()), 'the name of an injector comes first, then stream "orders"'],
   ["a name in place of a stream", () => p().inject("in", "orders", anInjector()), 'injector "in": a stream is expected, but it is "orders"'],
-  ["a sink in place of an injector", () => p().inject("in", orders, aSink()), "its third argument is an injector, as fromFile(...) makes one, but it is an object"],
+  [
+    "a sink in place of an injector",
+    () => p().inject("in", orders, aSink()),
+    "its third argument is an injector, as fromFile(...) makes one, but it is an object",
+  ],
   ["no injector", () => p().inject("in", orders), "but it is undefined"],
-  ["an injector without partitions", () => p().inject("in", orders, { ...anInjector(), partitions: 0 }), "partitions of its source is an integer from 1 to 16384, but it is 0"],
+  [
+    "an injector without partitions",
+    () => p().inject("in", orders, { ...anInjector(), partitions: 0 }),
+    "partitions of its source is an integer from 1 to 16384, but it is 0",
+  ],
   ["an injector in place of a sink", () => p().sink("out", orders, anInjector()), "its third argument is a sink, as toFile(...) makes one"],
-  ["a misspelt option of a sink", () => p().sink("out", orders, aSink(), { renameFrom: "x" }), 'sink "out": there is no option "renameFrom"; there are renamedFrom'],
+  [
+    "a misspelt option of a sink",
+    () => p().sink("out", orders, aSink(), { renameFrom: "x" }),
+    'sink "out": there is no option "renameFrom"; there are renamedFrom',
+  ],
 ];
 
 test.each(mistakes)("%s is a ConfigError that names the place and the fix", (_, mistake, text) => {
@@ -163,17 +201,44 @@ describe("the whole", () => {
   const inject = (pipeline: Pipeline) => pipeline.inject("in", orders, anInjector());
   const wholes: readonly (readonly [string, () => Pipeline, string])[] = [
     ["an empty pipeline", () => new Pipeline("p"), 'pipeline "p": nothing takes part in it: add .inject(...)'],
-    ["two participants of one name", () => inject(new Pipeline("p")).compute("x", relay([orders])).sink("x", orders, aSink()), 'two participants are named "x": injectors, computations and sinks share their names'],
-    ["a stream that no one produces to", () => inject(new Pipeline("p")).compute("pay", relay([orders, paid])), 'computation "pay" reads stream "paid", to which nothing produces: add .inject("...", paid, ...)'],
+    [
+      "two participants of one name",
+      () =>
+        inject(new Pipeline("p"))
+          .compute("x", relay([orders]))
+          .sink("x", orders, aSink()),
+      'two participants are named "x": injectors, computations and sinks share their names',
+    ],
+    [
+      "a stream that no one produces to",
+      () => inject(new Pipeline("p")).compute("pay", relay([orders, paid])),
+      'computation "pay" reads stream "paid", to which nothing produces: add .inject("...", paid, ...)',
+    ],
     ["a sink of a stream that no one produces to", () => new Pipeline("p").sink("out", paid, aSink()), 'sink "out" reads stream "paid"'],
-    ["two streams of one name", () => inject(new Pipeline("p")).compute("x", relay([texts("orders")])), 'two streams are named "orders", one of "in" and one of "x": call stream("orders") once and share what it gives'],
-    ["a computation that reads its own output", () => inject(new Pipeline("p")).compute("x", relay([orders, paid], [paid])), "the pipeline has a cycle: x -> x."],
+    [
+      "two streams of one name",
+      () => inject(new Pipeline("p")).compute("x", relay([texts("orders")])),
+      'two streams are named "orders", one of "in" and one of "x": call stream("orders") once and share what it gives',
+    ],
+    [
+      "a computation that reads its own output",
+      () => inject(new Pipeline("p")).compute("x", relay([orders, paid], [paid])),
+      "the pipeline has a cycle: x -> x.",
+    ],
     [
       "a cycle",
-      () => inject(new Pipeline("p")).compute("c", relay([paid], [texts3[1]])).compute("a", relay([orders, texts3[1]], [texts3[0]])).compute("b", relay([texts3[0]], [paid])),
+      () =>
+        inject(new Pipeline("p"))
+          .compute("c", relay([paid], [texts3[1]]))
+          .compute("a", relay([orders, texts3[1]], [texts3[0]]))
+          .compute("b", relay([texts3[0]], [paid])),
       "the pipeline has a cycle: c -> a -> b -> c.",
     ],
-    ["renamedFrom a participant that is there", () => inject(new Pipeline("p")).compute("x", relay([orders]), { renamedFrom: "in" }), 'participant "x" says renamedFrom "in", but participant "in" has that name now'],
+    [
+      "renamedFrom a participant that is there",
+      () => inject(new Pipeline("p")).compute("x", relay([orders]), { renamedFrom: "in" }),
+      'participant "x" says renamedFrom "in", but participant "in" has that name now',
+    ],
   ];
   const texts3 = [texts("s0"), texts("s1")] as const;
 
@@ -184,7 +249,9 @@ describe("the whole", () => {
   });
 
   test("may have a stream that no one reads", () => {
-    const graph = inject(new Pipeline("p")).compute("x", relay([orders], [paid])).graph();
+    const graph = inject(new Pipeline("p"))
+      .compute("x", relay([orders], [paid]))
+      .graph();
     expect(graph.streams.get("paid")).toMatchObject({ producers: ["x"], consumers: [] });
   });
 
