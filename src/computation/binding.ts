@@ -16,7 +16,7 @@ import type { CellHandle } from "./state.ts";
 import type { StreamHandle } from "./stream.ts";
 import type { SlotHandle, TimerHandle } from "./timer.ts";
 
-export type DeclaredHandle = InputHandle | OutputHandle | CellHandle | (TimerHandle & { readonly family?: undefined });
+type DeclaredHandle = InputHandle | OutputHandle | CellHandle | (TimerHandle & { readonly family?: undefined });
 
 /** A field and the handle it holds. */
 export interface Field {

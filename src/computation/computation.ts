@@ -4,7 +4,7 @@ import type { Context } from "./context.ts";
 import type { Timer } from "./timer.ts";
 
 /** Marks computations, of this and of other copies of the library. */
-export const COMPUTATION: unique symbol = Symbol.for("millrace.computation") as never;
+const COMPUTATION: unique symbol = Symbol.for("millrace.computation") as never;
 
 /**
  * User code: called for each record and each timer of its keys, one at a time per key.
