@@ -266,7 +266,7 @@ export abstract class ComputationMemory extends InboxShard implements CallShard 
   }
   abstract get finalTime(): number;
 
-  protected valueOf(work: RecordWork): unknown {
+  protected decodeValue(work: RecordWork): unknown {
     const input = this.#inputs.get(work.record.input);
     invariant(input !== undefined, `${this.name} was sent a record for an input of id ${work.record.input}, which its class does not declare`);
     return openValue(input.codec, work.record.value).value;

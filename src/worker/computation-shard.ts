@@ -200,7 +200,7 @@ export class ComputationShard extends ComputationMemory {
       return this.#instance.processTimer?.(new UserTimer(work, node, this.keyed), call);
     }
     work.late = work.record.timestamp < this.input;
-    return this.#instance.processRecord(new UserRecord(work, this.valueOf(work), this.keyed), call);
+    return this.#instance.processRecord(new UserRecord(work, this.decodeValue(work), this.keyed), call);
   }
 
   #await(work: Work, key: KeyState, call: Call, promise: PromiseLike<unknown>): void {

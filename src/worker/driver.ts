@@ -40,8 +40,7 @@ export class Driver {
   #generation: number;
   #scheduled = false;
   #underWay = 0;
-  /** Under way, but for as long as the outside likes: a source that has nothing to give. */
-  #waitingForSources = 0;
+  #handlers = 0;
   #cancelWake: (() => void) | undefined = undefined;
   #stopped = false;
   #settle: (() => void)[] = [];
@@ -144,7 +143,7 @@ export class Driver {
         this.#read(effect);
         break;
       case "await":
-        this.#track(Promise.resolve(effect.promise).then(() => effect.settled(undefined, false), (error: unknown) => effect.settled(error, true)), true);
+        this.#await(effect);
         break;
       case "open-source":
       case "pull":
@@ -163,6 +162,20 @@ export class Driver {
         this.#failed(effect.error);
         break;
     }
+  }
+
+  #await({ promise, settled }: Of<"await">): void {
+    this.#handlers++;
+    const done = (error: unknown, failed: boolean) => {
+      this.#handlers--;
+      settled(error, failed);
+    };
+    this.#track(Promise.resolve(promise).then(() => done(undefined, false), (error: unknown) => done(error, true)), true);
+  }
+
+  /** Handlers whose promises have not settled. */
+  get handlers(): number {
+    return this.#handlers;
   }
 
   /** Follows a promise that settles whatever happens, and lets the engine work after it. */
@@ -261,8 +274,7 @@ export class Driver {
         this.#track(this.#openSource(effect.shard, effect.position));
         break;
       case "pull":
-        this.#waitingForSources++;
-        this.#track(this.#pull(effect.shard, effect.max).finally(() => this.#waitingForSources--), true);
+        this.#track(this.#pull(effect.shard, effect.max), true);
         break;
       case "open-sink":
         this.#track(this.#openSink(effect.shard, effect.checkpoint));

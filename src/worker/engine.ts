@@ -36,6 +36,8 @@ export interface EngineOptions {
   readonly batchRecords: number;
   readonly cacheBytes: number;
   readonly frozen: boolean;
+  /** ms between reports, at least. */
+  readonly reportEvery: number;
 }
 
 /** Commit calls under way at once. */

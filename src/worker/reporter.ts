@@ -16,8 +16,7 @@ import type { Engine } from "./engine.ts";
 import { InboxShard, type OwnedShard } from "./owned-shard.ts";
 import type { PlannedParticipant } from "./plan.ts";
 
-/** ms between reports at least, and at most where others may have changed something. */
-const FLOOR = 2;
+/** ms between reports at most: where others may have changed something, and where they cannot. */
 const POLL_SHARED = 50;
 const POLL_ALONE = 1_000;
 const RETRY = 50;
@@ -71,7 +70,7 @@ export class Reporter {
 
   tick(): void {
     const { now } = this.#engine;
-    if (this.#underWay || this.#readingTails || now < this.#lastAt + FLOOR || this.#engine.stopping) return;
+    if (this.#underWay || this.#readingTails || now < this.#lastAt + this.#engine.options.reportEvery || this.#engine.stopping) return;
     const reports = this.#changed || this.#due(now) ? this.#reports() : [];
     this.#changed = false;
     if (reports.length === 0 && !this.#due(now)) return;
@@ -95,12 +94,12 @@ export class Reporter {
       const wall = shard.wall.bound;
       if (wall > storeNow && wall !== Number.POSITIVE_INFINITY) at = Math.min(at, now + Math.max(0, wall - storeEstimate));
     }
-    return Math.max(at, this.#lastAt + FLOOR);
+    return Math.max(at, this.#lastAt + this.#engine.options.reportEvery);
   }
 
   wakeAt(): number {
     if (this.#underWay || this.#readingTails) return Number.POSITIVE_INFINITY;
-    if (this.#changed || this.#bootstrapping) return this.#lastAt + FLOOR;
+    if (this.#changed || this.#bootstrapping) return this.#lastAt + this.#engine.options.reportEvery;
     return this.#nextPoll();
   }
 

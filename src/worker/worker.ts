@@ -23,6 +23,8 @@ export interface WorkerOptions {
   readonly cacheBytes: number;
   /** Freeze what user code reads, so that a change that is not written back is found: tests. */
   readonly frozen: boolean;
+  /** ms between watermark reports, at least. Default 2. */
+  readonly reportEvery?: number;
   readonly log: (level: "debug" | "info" | "warn" | "error", text: string, fields: object) => void;
 }
 
@@ -47,6 +49,7 @@ export function startWorker(options: WorkerOptions): Worker {
     batchRecords: options.batchRecords,
     cacheBytes: options.cacheBytes / Math.max(1, computations * plan.graph.shards),
     frozen: options.frozen,
+    reportEvery: options.reportEvery ?? 2,
   });
   const driver = new Driver({ engine, store, clock, worker: name, leaseMs, log });
   driver.start();

@@ -1,0 +1,92 @@
+/**
+ * The edges of a pipeline under test: injectors that give what the test pushes, and taps that keep what every stream
+ * carried. They keep to the contracts of `injectors/injector.ts` and `sinks/sink.ts`, so a crash costs nothing here either.
+ */
+import type { InjectorSource, Pulled, SourceContext, SourceItem, SourceReader } from "../injectors/injector.ts";
+import type { StreamRecord } from "../record.ts";
+import type { SinkTarget, SinkWriter } from "../sinks/sink.ts";
+import { END } from "../time.ts";
+import { byHand } from "../watermark/by-hand.ts";
+
+/** Gives, in order, what was pushed; its position is how many items were given. */
+export class PushedSource implements InjectorSource {
+  readonly kind = "injector";
+  readonly description: string;
+  readonly partitions = 1;
+  readonly timestamp = undefined;
+  readonly id: InjectorSource["id"];
+  readonly idRetention: number;
+  readonly watermark = byHand();
+  readonly maxAhead: number;
+  readonly #log: SourceItem[] = [];
+  #done = false;
+  #wake: (() => void) | undefined = undefined;
+
+  constructor(name: string, original: InjectorSource) {
+    this.description = `test of ${name}`;
+    this.id = original.id;
+    this.idRetention = original.idRetention;
+    this.maxAhead = original.maxAhead;
+  }
+
+  push(value: unknown, timestamp: number, id: string | undefined): void {
+    this.#add({ value, timestamp, id, position: this.#log.length + 1 });
+  }
+
+  promise(watermark: number): void {
+    this.#add({ value: undefined, mark: true, watermark: Math.min(watermark, END), position: this.#log.length + 1 });
+  }
+
+  finish(): void {
+    this.#done = true;
+    this.#wake?.();
+  }
+
+  #add(item: SourceItem): void {
+    this.#log.push(item);
+    this.#wake?.();
+  }
+
+  open({ signal }: SourceContext, position: unknown): Promise<SourceReader> {
+    let at = (position as number | undefined) ?? 0;
+    signal.addEventListener("abort", () => this.#wake?.(), { once: true });
+    const pull = async (max: number): Promise<Pulled> => {
+      while (at >= this.#log.length && !this.#done && !signal.aborted) {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+      }
+      const items = this.#log.slice(at, at + max);
+      at += items.length;
+      return { items, done: this.#done && at >= this.#log.length };
+    };
+    return Promise.resolve({ pull, close: () => Promise.resolve() });
+  }
+}
+
+/** Keeps all records of a stream; a crash takes back what was not committed. */
+export class Tap implements SinkTarget {
+  readonly kind = "sink";
+  readonly description: string;
+  readonly attempts = Number.POSITIVE_INFINITY;
+  readonly records: StreamRecord<unknown>[] = [];
+
+  constructor(stream: string) {
+    this.description = `tap of ${stream}`;
+  }
+
+  open(checkpoint: unknown): Promise<SinkWriter> {
+    this.records.length = (checkpoint as number | undefined) ?? 0;
+    const write = (records: readonly StreamRecord<unknown>[]) => {
+      this.records.push(...records);
+      return Promise.resolve(this.records.length);
+    };
+    return Promise.resolve({ initial: 0, write, close: () => Promise.resolve() });
+  }
+}
+
+/** Takes a sink's place: a test writes nothing outside. What the stream carried is in its tap. */
+export function discard(original: SinkTarget): SinkTarget {
+  const writer: SinkWriter = { write: () => Promise.resolve(undefined), close: () => Promise.resolve() };
+  return { kind: "sink", description: original.description, attempts: original.attempts, open: () => Promise.resolve(writer) };
+}
