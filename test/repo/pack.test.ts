@@ -1,0 +1,172 @@
+/**
+ * The package as its users get it: built and packed from a copy of the sources, installed in an empty project, imported,
+ * required, type-checked by the oldest and the newest TypeScript, and run.
+ *
+ * The empty project has a lock made from ours, so that what is installed are the versions we test with, and so that
+ * `npm ci`'s cache is enough: no registry has to answer.
+ */
+import { execFile } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { root } from "./project-files.ts";
+
+interface LockEntry {
+  readonly dev?: boolean;
+  readonly version?: string;
+}
+interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly exports: Record<string, unknown>;
+  readonly bin: Record<string, string>;
+  readonly dependencies: Record<string, string>;
+}
+
+const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as Manifest;
+const doors = Object.keys(manifest.exports)
+  .filter((door) => !door.endsWith(".json"))
+  .map((door) => manifest.name + door.slice(1));
+const compilers = ["typescript-oldest", "typescript"];
+
+let folder = "";
+let user = "";
+let packed: readonly string[] = [];
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "millrace-pack-"));
+  const archive = await pack(join(folder, "project"));
+  user = join(folder, "user");
+  await install(archive);
+}, 120_000);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test("the package holds what is built from the sources, and nothing that only we need", () => {
+  const built = filesBelow(join(root, "src")).flatMap((path) =>
+    path.endsWith(".ts") ? [`dist/${path.slice(0, -3)}.js`, `dist/${path.slice(0, -3)}.d.ts`] : [`dist/${path}`],
+  );
+  expect(packed.filter((path) => !path.endsWith(".map")).sort()).toEqual([...built, ...present("CHANGELOG.md", "LICENSE", "README.md"), "package.json"].sort());
+});
+
+test.each(doors)("%s can be imported", async (door) => {
+  expect(await node("--input-type=module", "--eval", `console.log(Object.keys(await import("${door}")).length > 0)`)).toBe("true\n");
+});
+
+test.each(doors)("%s can be required", async (door) => {
+  expect(await node("--input-type=commonjs", "--eval", `console.log(Object.keys(require("${door}")).length > 0)`)).toBe("true\n");
+});
+
+test.each(compilers)("a program type-checks with %s and runs", async (compiler) => {
+  await run(process.execPath, [join(root, "node_modules", compiler, "bin/tsc"), "--project", user, "--outDir", join(user, compiler)]);
+  expect(await node(join(compiler, "main.js"))).toBe("a 1, a 2, b 1\n");
+});
+
+/** Packs a copy of what the package is made from, so that nothing of the working folder's `dist` gets in. */
+async function pack(project: string): Promise<string> {
+  mkdirSync(project);
+  for (const name of ["src", "package.json", "tsconfig.json", "tsconfig.build.json", ...present("README.md", "LICENSE", "CHANGELOG.md")]) {
+    cpSync(join(root, name), join(project, name), { recursive: true });
+  }
+  symlinkSync(join(root, "node_modules"), join(project, "node_modules"));
+  await run("npm", ["pack", "--pack-destination", folder], project);
+  const archive = readdirSync(folder).find((name) => name.endsWith(".tgz"));
+  if (archive === undefined) throw new Error("npm pack made no archive");
+  const listed = await run("tar", ["-tzf", join(folder, archive)]);
+  packed = listed
+    .trim()
+    .split("\n")
+    .map((path) => path.replace(/^package\//, ""));
+  return archive;
+}
+
+/** Makes the empty project and installs the archive into it, without any script of any package. */
+async function install(archive: string): Promise<void> {
+  mkdirSync(user);
+  const dependencies = { [manifest.name]: `file:../${archive}` };
+  const ours = Object.entries((JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as { packages: Record<string, LockEntry> }).packages);
+  const theirs = Object.fromEntries(ours.filter(([path, { dev }]) => path !== "" && dev !== true));
+  const own = { version: manifest.version, resolved: dependencies[manifest.name], dependencies: manifest.dependencies, bin: manifest.bin };
+  write("package.json", { name: "user", version: "1.0.0", type: "module", dependencies });
+  write("package-lock.json", {
+    name: "user",
+    version: "1.0.0",
+    lockfileVersion: 3,
+    requires: true,
+    packages: { "": { name: "user", version: "1.0.0", dependencies }, [`node_modules/${manifest.name}`]: own, ...theirs },
+  });
+  write("tsconfig.json", {
+    compilerOptions: {
+      target: "es2023",
+      module: "nodenext",
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      types: ["node"],
+      typeRoots: [join(root, "node_modules/@types")],
+    },
+    files: ["main.ts"],
+  });
+  writeFileSync(join(user, "main.ts"), program);
+  await run("npm", ["ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"], user);
+}
+
+/** Counts words on a store in memory, and says so for each. */
+const program = `
+import { Computation, fromIterable, input, MemoryStore, output, Pipeline, run, state, stream, toCallback, type Context, type StreamRecord } from "millrace";
+
+const words = stream<string>("words");
+const counts = stream<{ word: string; count: number }>("counts");
+
+class Counter extends Computation {
+  readonly words = input(words, { key: (word) => word });
+  readonly counts = output(counts);
+  readonly count = state("count", { initial: 0 });
+
+  processRecord(record: StreamRecord<string>, context: Context): void {
+    context.state(this.count).update((count) => count + 1);
+    context.produce(this.counts, { word: record.value, count: context.state(this.count).get() });
+  }
+}
+
+const text = ["a", "b", "a"];
+const seen: string[] = [];
+const pipeline = new Pipeline("word-count")
+  .inject("text", words, fromIterable((position: number | undefined) => text.map((value, index) => ({ value, position: index, timestamp: index })).slice((position ?? -1) + 1)))
+  .compute("counter", Counter)
+  .sink("lines", counts, toCallback(({ value }) => { seen.push(\`\${value.word} \${value.count}\`); }));
+
+const running = await run(pipeline, { store: new MemoryStore() });
+await running.finished;
+await running.stop();
+console.log(seen.sort().join(", "));
+`;
+
+function present(...names: readonly string[]): string[] {
+  return names.filter((name) => existsSync(join(root, name)));
+}
+
+function filesBelow(path: string): string[] {
+  return readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(path.length + 1));
+}
+
+function write(name: string, value: unknown): void {
+  writeFileSync(join(user, name), JSON.stringify(value, null, 2));
+}
+
+function node(...args: readonly string[]): Promise<string> {
+  return run(process.execPath, args);
+}
+
+/** Standard output of a command; one that fails tells what it printed. */
+async function run(command: string, args: readonly string[], cwd: string = user): Promise<string> {
+  try {
+    const { stdout } = await promisify(execFile)(command, args, { cwd: cwd === "" ? folder : cwd, maxBuffer: 1 << 26 });
+    return stdout;
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout: string; stderr: string };
+    throw new Error(`${command} ${args.join(" ")} failed\n${stdout}${stderr}`, { cause: error });
+  }
+}
