@@ -13,7 +13,7 @@ import { invariant } from "../errors.ts";
 import { COMMIT_BYTES } from "../limits.ts";
 import { keyHold, parseTimerMember, stateField, timerHold, timerMember } from "../store/address.ts";
 import type { Commit, RecoveredShard, Sequencer, TimerClock } from "../store/index.ts";
-import { BEGINNING, END } from "../time.ts";
+import { END } from "../time.ts";
 import { TimeIndex } from "../time-index.ts";
 import { TimerQueue } from "../timers/timer-queue.ts";
 import type { Standing } from "../watermark/upstream.ts";
@@ -21,7 +21,8 @@ import { Batch } from "./batch.ts";
 import type { CallShard } from "./call.ts";
 import { keyOf } from "./held.ts";
 import { Cell, KeyState } from "./key-state.ts";
-import { type Holder, InboxShard, type ShardHost } from "./owned-shard.ts";
+import { computationHolder, type Holder, type HoldingShard } from "./holder.ts";
+import { InboxShard, type ShardHost } from "./owned-shard.ts";
 import type { PlannedComputation, PlannedStream } from "./plan.ts";
 import type { RecordWork, TimerWork, Work } from "./work.ts";
 
@@ -45,7 +46,7 @@ const PAGE = 10_000;
 /** The reserved cell and timer: a key's hold, and the expiry of cells. */
 const HOLD_CELL = 0;
 
-export abstract class ComputationMemory extends InboxShard implements CallShard {
+export abstract class ComputationMemory extends InboxShard implements CallShard, HoldingShard {
   readonly planned: PlannedComputation;
   readonly keyed: Keyed;
   readonly watermark: TimerQueue;
@@ -57,7 +58,7 @@ export abstract class ComputationMemory extends InboxShard implements CallShard 
   open: Batch;
   protected closed = false;
   protected deadCount: number;
-  protected readonly unfinished = new Set<Work>();
+  readonly unfinished = new Set<Work>();
   /** Held work of keys that are not in memory yet. */
   protected orphans: { readonly work: Work; readonly halted: boolean }[] = [];
   #sealed: Batch | undefined = undefined;
@@ -374,37 +375,31 @@ export abstract class ComputationMemory extends InboxShard implements CallShard 
     this.#last = Math.max(this.#last, last);
   }
 
-  abstract get runningKey(): string | undefined;
-
   why(): Holder {
-    const at = this.output;
-    if (at === END) return { kind: "end", at };
-    const shard = this.ref;
-    const timer = this.watermark.due(at);
-    if (timer !== undefined && timer.time === at) return describeTimer(timer, shard, this.timerName(timer.member));
-    const hold = this.holds.first();
-    if (hold !== undefined && hold.time === at && at < this.input) return describeHold(hold, shard, (member) => this.timerName(member));
-    const held = this.heldHolds.first();
-    if (held !== undefined && held.time <= at) return { kind: "held", at, shard, name: held.member, key: this.#heldKey(Number(held.member)) };
-    if (this.runningKey !== undefined && this.open.pendingHold <= at) return { kind: "running", at, shard, key: this.runningKey };
-    if (this.inbox.smallestHold <= at) {
-      const next = this.inbox.peek();
-      return { kind: "record", at, shard, key: next?.record.key, detail: `${this.inbox.size} records read and not processed` };
-    }
-    if (this.open.pendingHold <= at || this.open.outputHold <= at || this.inFlight !== undefined) return { kind: "commit", at, shard };
-    if (this.unread || !this.inbox.reached(this.inbox.tail)) return { kind: "unread", at, shard };
-    return { kind: at === BEGINNING ? "nothing" : "upstream", at, shard };
+    return computationHolder(this);
+  }
+  abstract startOf(work: Work): number | undefined;
+
+  get sealed(): { readonly number: number; readonly at: number } | undefined {
+    return this.inFlight === undefined ? undefined : { number: this.inFlight.number, at: this.sealedAt };
   }
 
-  protected timerName(member: string): string | undefined {
+  get uncommittedHold(): number {
+    return Math.min(this.open.pendingHold, this.open.outputHold, this.#sealed?.pendingHold ?? END, this.#sealed?.outputHold ?? END);
+  }
+
+  timerName(member: string): string | undefined {
     const address = parseTimerMember(member);
     return this.planned.timers.find((each) => each.id === address.timer)?.node.name;
   }
 
-  #heldKey(id: number): string | undefined {
-    for (const key of this.#keys.values()) if (key.held.some((work) => work.held === id)) return key.key;
-    const orphan = this.orphans.find(({ work }) => work.held === id);
-    return orphan === undefined ? undefined : keyOf(orphan.work);
+  /** Work that stands aside, by its id in `held`. */
+  heldWork(id: number): { readonly work: Work; readonly halted: boolean } | undefined {
+    for (const key of this.#keys.values()) {
+      const work = key.held.find((each) => each.held === id);
+      if (work !== undefined) return { work, halted: key.retryAt === Number.POSITIVE_INFINITY };
+    }
+    return this.orphans.find(({ work }) => work.held === id);
   }
 
   /** State of one key as memory has it, if it has it: for tests and inspection. */
@@ -420,17 +415,6 @@ function holdBytes(hold: number): Uint8Array {
   const bytes = Buffer.allocUnsafe(8);
   bytes.writeDoubleLE(hold);
   return bytes;
-}
-
-function describeTimer(timer: { readonly time: number; readonly member: string }, shard: number, name: string | undefined): Holder {
-  return { kind: "timer", at: timer.time, shard, key: parseTimerMember(timer.member).key, name };
-}
-
-function describeHold(hold: { readonly time: number; readonly member: string }, shard: number, nameOf: (member: string) => string | undefined): Holder {
-  const kind = hold.member.slice(0, 1);
-  const rest = hold.member.slice(2);
-  if (kind === "k") return { kind: "hold", at: hold.time, shard, key: rest };
-  return { kind: "timer", at: hold.time, shard, key: parseTimerMember(rest).key, name: nameOf(rest), detail: "by its output timestamp" };
 }
 
 export type { TimerWork };

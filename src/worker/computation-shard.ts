@@ -443,8 +443,9 @@ export class ComputationShard extends ComputationMemory {
   get calls(): number {
     return this.#calls;
   }
-  get runningKey(): string | undefined {
-    return this.#running.keys().next().value?.key?.key;
+  /** Since when a call for this work runs, by the worker's clock; undefined: none does. */
+  startOf(work: Work): number | undefined {
+    return this.#running.get(work)?.since;
   }
 }
 

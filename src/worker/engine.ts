@@ -22,6 +22,7 @@ import { Ownership } from "./ownership.ts";
 import type { Plan, PlannedParticipant } from "./plan.ts";
 import { Reporter } from "./reporter.ts";
 import { SinkShard } from "./sink-shard.ts";
+import { Tally } from "./tally.ts";
 
 export interface EngineOptions {
   readonly plan: Plan;
@@ -60,6 +61,8 @@ export class Engine implements ShardHost {
   readonly shards = new Map<ShardRef, OwnedShard>();
   readonly ownership: Ownership;
   readonly reporter: Reporter;
+  /** Of the shards that were given up. */
+  readonly tally = new Tally();
   #effects: Effect[] = [];
   #now: number;
   #storeNow = 0;
@@ -123,6 +126,10 @@ export class Engine implements ShardHost {
   blocked(participant: number): boolean {
     for (const id of this.#downstream.get(participant) ?? []) if ((this.#over.get(id) as Set<ShardRef>).size > 0) return true;
     return false;
+  }
+  /** The inboxes above the high mark that this participant feeds: what it waits for while it is blocked. */
+  blockers(participant: number): ShardRef[] {
+    return (this.#downstream.get(participant) ?? []).flatMap((id) => [...(this.#over.get(id) as Set<ShardRef>)]);
   }
   fail(error: unknown): void {
     if (this.#failed) return;
@@ -378,6 +385,7 @@ export class Engine implements ShardHost {
       const shard = this.shards.get(ref);
       if (shard === undefined) continue;
       this.shards.delete(ref);
+      this.tally.add(shard.participant, shard.counted);
       this.#runnable.delete(shard);
       this.#candidates.delete(shard);
       shard.close();

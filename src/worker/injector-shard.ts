@@ -20,7 +20,8 @@ import type { WatermarkEstimator } from "../watermark/policy.ts";
 import { refuseTimestamp } from "../watermark/timestamps.ts";
 import type { Standing } from "../watermark/upstream.ts";
 import { refusedAtTheDoor } from "./held.ts";
-import { type Holder, OwnedShard, type ShardHost } from "./owned-shard.ts";
+import type { Holder } from "./holder.ts";
+import { OwnedShard, type ShardHost } from "./owned-shard.ts";
 import type { Production } from "./parcel.ts";
 import type { PlannedInjector } from "./plan.ts";
 import { deliver } from "./produce.ts";
@@ -359,8 +360,12 @@ export class InjectorShard extends OwnedShard {
 
   why(): Holder {
     const at = this.#committed;
-    if (at === END) return { kind: "end", at };
-    if (this.inFlight !== undefined) return { kind: "commit", at, shard: this.ref };
-    return { kind: "promise", at, shard: this.ref, name: this.planned.name, detail: this.planned.node.source.watermark.description };
+    const base = { at, shard: this.ref, name: this.name };
+    if (at === END) return { kind: "end", ...base };
+    if (this.#done || this.image.input > at || this.#estimator.current() > at) return { kind: "commit", ...base, commit: this.inFlight?.number, since: this.inFlight && this.sealedAt };
+    const waiting = { ...base, since: this.#quietSince, detail: this.planned.node.source.watermark.description };
+    if (this.#idle) return { kind: "idle", ...waiting };
+    if (this.#failures > 0) return { kind: "promise", ...waiting, attempts: this.#failures, retryAt: this.#retryAt };
+    return { kind: "promise", ...waiting };
   }
 }

@@ -11,8 +11,9 @@ import type { ShardRef } from "../key.ts";
 import type { Random } from "../random.ts";
 import { type Commit, monotonicOf, type ParcelAppend, type RecoveredShard, type Sequencer } from "../store/index.ts";
 import type { Standing } from "../watermark/upstream.ts";
+import type { Holder } from "./holder.ts";
 import { Inbox } from "./inbox.ts";
-import { decodeImage, encodeImage, newImage, type ShardImage } from "./image.ts";
+import { type Counters, decodeImage, encodeImage, newImage, type ShardImage } from "./image.ts";
 import { packParcel, PARCEL_RECORDS, type Production } from "./parcel.ts";
 import type { Effect } from "./effect.ts";
 
@@ -55,6 +56,9 @@ export abstract class OwnedShard {
   /** Number of the last sealed commit. */
   number: number;
   inFlight: Commit | undefined = undefined;
+  /** When the last commit was sealed, by the worker's clock. */
+  sealedAt = 0;
+  readonly #recovered: Counters;
   #places = 0;
 
   constructor(host: ShardHost, participant: { readonly id: number; readonly name: string }, sequencer: Sequencer, recovered: RecoveredShard) {
@@ -67,6 +71,7 @@ export abstract class OwnedShard {
     this.number = recovered.number;
     this.queued = recovered.queued;
     this.image = recovered.image === undefined ? newImage() : decodeImage(recovered.image);
+    this.#recovered = { ...this.image.counters };
   }
 
   /** Does what can be done now, at most about `budget` records of it; gives how many. */
@@ -88,6 +93,13 @@ export abstract class OwnedShard {
 
   get input(): number {
     return this.image.input;
+  }
+
+  /** What has been counted since the shard was acquired. */
+  get counted(): Counters {
+    const counted = { ...this.image.counters };
+    for (const name of Object.keys(counted) as (keyof Counters)[]) counted[name] -= this.#recovered[name];
+    return counted;
   }
 
   nextPlace(): number {
@@ -121,19 +133,9 @@ export abstract class OwnedShard {
   protected head(): Pick<Commit, "shard" | "sequencer" | "number" | "id" | "graphVersion" | "image"> {
     this.image.wallTime = this.wallTime();
     this.number += 1;
+    this.sealedAt = this.host.now;
     return { shard: this.ref, sequencer: this.sequencer, number: this.number, id: this.host.random.id(), graphVersion: this.host.graphVersion, image: encodeImage(this.image) };
   }
-}
-
-/** What holds a watermark, by kind and identity. */
-export interface Holder {
-  readonly kind: "nothing" | "upstream" | "unread" | "record" | "running" | "held" | "timer" | "hold" | "commit" | "undelivered" | "promise" | "end";
-  /** The event time it holds at. */
-  readonly at: number;
-  readonly shard?: number | undefined;
-  readonly key?: string | undefined;
-  readonly name?: string | undefined;
-  readonly detail?: string | undefined;
 }
 
 /** A shard with an inbox: it takes its input watermark from upstream. */
@@ -180,7 +182,7 @@ export abstract class InboxShard extends OwnedShard {
   }
 
   /** Is there a bound that only waits for unread records? */
-  protected get unread(): boolean {
+  get unread(): boolean {
     return this.#waiting !== undefined;
   }
 }

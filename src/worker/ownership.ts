@@ -14,7 +14,7 @@ import { SinkShard } from "./sink-shard.ts";
 
 const RETRY = 200;
 
-type Stage = "wanted" | "acquiring" | "recovering" | "registering" | "ready";
+export type Stage = "wanted" | "acquiring" | "recovering" | "registering" | "ready";
 interface Claim { stage: Stage; sequencer: Sequencer | undefined; recovered: RecoveredShard | undefined; retryAt: number }
 
 export class Ownership {
@@ -67,6 +67,11 @@ export class Ownership {
   get complete(): boolean {
     for (const claim of this.#claims.values()) if (claim.stage !== "ready") return false;
     return true;
+  }
+
+  /** How far a shard is on its way to be ours. */
+  stageOf(ref: ShardRef): Stage {
+    return this.#claims.get(ref)?.stage ?? "wanted";
   }
 
   onAcquired(shards: readonly ShardRef[], outcomes: readonly AcquireOutcome[] | undefined): void {

@@ -239,6 +239,11 @@ export class Reporter {
     this.#engine.effect({ kind: "finished" });
   }
 
+  /** Has this worker reported its shards of the participant since it registered them? */
+  reporting(participant: number): boolean {
+    return this.#sent.has(participant);
+  }
+
   /** The output watermark in force, its status, and since when, by the worker's clock. */
   published(participant: number): { readonly output: number; readonly status: Status; readonly since: number } {
     const known = this.#vector.get(participant);

@@ -12,7 +12,8 @@ import type { Commit, Numbered, RecoveredShard, Sequencer } from "../store/index
 import { END } from "../time.ts";
 import type { Standing } from "../watermark/upstream.ts";
 import { deadLetter } from "./held.ts";
-import { type Holder, InboxShard, type ShardHost } from "./owned-shard.ts";
+import type { Holder } from "./holder.ts";
+import { InboxShard, type ShardHost } from "./owned-shard.ts";
 import type { PlannedSink } from "./plan.ts";
 import { UserRecord } from "./user-view.ts";
 import type { RecordWork } from "./work.ts";
@@ -27,6 +28,7 @@ export class SinkShard extends InboxShard {
   readonly planned: PlannedSink;
   #state: "closed" | "opening" | "anchoring" | "ready" | "writing" = "closed";
   #writing: RecordWork[] = [];
+  #writingSince = 0;
   /** Records still to be tried one by one after a failure. */
   #singly = 0;
   #attempts = 0;
@@ -69,6 +71,7 @@ export class SinkShard extends InboxShard {
     }
     if (records.length === 0) return 0;
     this.#state = "writing";
+    this.#writingSince = this.host.now;
     this.host.effect({ kind: "write-sink", shard: this.ref, records });
     return records.length;
   }
@@ -209,12 +212,18 @@ export class SinkShard extends InboxShard {
 
   why(): Holder {
     const at = this.output;
-    const shard = this.ref;
-    if (at === END) return { kind: "end", at };
-    if (this.#writing.length > 0) return { kind: "running", at, shard, name: this.name, detail: `${this.#writing.length} records handed to ${this.planned.node.target.description}` };
-    if (this.inFlight !== undefined || this.#taken > 0) return { kind: "commit", at, shard };
-    if (this.inbox.smallestHold <= at) return { kind: "record", at, shard, key: this.inbox.peek()?.record.key };
-    if (this.unread || !this.inbox.reached(this.inbox.tail)) return { kind: "unread", at, shard };
-    return { kind: "upstream", at, shard };
+    const base = { at, shard: this.ref };
+    const detail = this.planned.node.target.description;
+    if (at === END) return { kind: "end", ...base };
+    if (this.#writing.some((work) => work.hold <= at)) return { kind: "running", ...base, since: this.#writingSince, records: this.#writing.length, detail };
+    if (this.inbox.smallestHold <= at) {
+      const next = this.inbox.peek()?.record;
+      const waiting = { ...base, key: next?.key, time: next?.timestamp, records: this.inbox.size, detail };
+      if (this.#attempts > 0) return { kind: "held", ...waiting, attempts: this.#attempts, retryAt: this.#retryAt };
+      return { kind: "record", ...waiting };
+    }
+    if (Math.min(this.#openHold, this.#sealedHold) <= at) return { kind: "commit", ...base, commit: this.inFlight?.number, since: this.inFlight && this.sealedAt };
+    if (this.unread || !this.inbox.reached(this.inbox.tail)) return { kind: "unread", ...base, records: this.queued };
+    return { kind: "upstream", ...base };
   }
 }
