@@ -58,6 +58,10 @@ test.each(doors)("%s can be required", async (door) => {
   expect(await node("--input-type=commonjs", "--eval", `console.log(Object.keys(require("${door}")).length > 0)`)).toBe("true\n");
 });
 
+test.each(Object.keys(manifest.bin))("the command %s answers", async (name) => {
+  expect(await run(join(user, "node_modules/.bin", name), ["--help"])).toContain(`Usage: ${name}`);
+});
+
 test.each(compilers)("a program type-checks with %s and runs", async (compiler) => {
   await run(process.execPath, [join(root, "node_modules", compiler, "bin/tsc"), "--project", user, "--outDir", join(user, compiler)]);
   expect(await node(join(compiler, "main.js"))).toBe("a 1, a 2, b 1\n");
