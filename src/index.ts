@@ -24,13 +24,28 @@ export type { Whole } from "./computation/whole.ts";
 
 // What brings data in and out, and how it promises event time.
 export { type Injector, type InjectorOptions, injector, type Sink, sink } from "./computation/edges.ts";
+export type { CsvOptions } from "./injectors/csv-format.ts";
+export { type FileOptions, fromFile } from "./injectors/from-file.ts";
+export {
+  fromIterable,
+  type IterableOptions,
+  type Positioned,
+  type PositionedIterable,
+  type PositionedValue,
+  type WatermarkMark,
+  watermarkMark,
+} from "./injectors/from-iterable.ts";
 export type { InjectorSource, Pulled, SourceContext, SourceItem, SourceReader } from "./injectors/injector.ts";
 export type { SinkTarget, SinkWriter } from "./sinks/sink.ts";
+export { type CallbackOptions, toCallback } from "./sinks/to-callback.ts";
+export { type ConsoleOptions, toConsole } from "./sinks/to-console.ts";
+export { type FileSinkOptions, toFile } from "./sinks/to-file.ts";
 export { ascending } from "./watermark/ascending.ts";
 export { boundedDisorder } from "./watermark/bounded-disorder.ts";
 export { byHand, type ByHandPolicy } from "./watermark/by-hand.ts";
 export { learnedDisorder, type LearnedDisorderOptions } from "./watermark/learned-disorder.ts";
 export type { WatermarkEstimator, WatermarkPolicy } from "./watermark/policy.ts";
+export type { PolicyOptions } from "./watermark/policy-options.ts";
 
 // Stores.
 export { MemoryStore, type MemoryStoreOptions } from "./store/memory-store.ts";
@@ -42,12 +57,14 @@ export {
   DecodeError,
   type ErrorCode,
   IncompatibleDataError,
+  InjectorFailedError,
   InvalidUseError,
   InvariantError,
   LimitExceededError,
   MillraceError,
   RecordFailedError,
   SinkLostDataError,
+  SinkUnavailableError,
   StoreRefusedError,
   StoreUnavailableError,
 } from "./errors.ts";

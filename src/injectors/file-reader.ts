@@ -196,7 +196,9 @@ export class FileReader implements SourceReader {
       return bytesRead > 0;
     } catch (error) {
       if (error instanceof MillraceError) throw error;
-      throw new InjectorFailedError(`${this.#wanted.description} could not be read at byte ${this.#base + this.#filled}: ${messageOf(error)}`, { cause: error });
+      throw new InjectorFailedError(`${this.#wanted.description} could not be read at byte ${this.#base + this.#filled}: ${messageOf(error)}`, {
+        cause: error,
+      });
     }
   }
 

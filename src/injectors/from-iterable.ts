@@ -75,7 +75,14 @@ export function fromIterable<T, P = unknown>(
     description,
     partitions: 1,
     ...settings,
-    open: async (context, position) => new IterableReader(description, settings, context, position, opened(description, () => open(position as P | undefined, context.signal))),
+    open: async (context, position) =>
+      new IterableReader(
+        description,
+        settings,
+        context,
+        position,
+        opened(description, () => open(position as P | undefined, context.signal)),
+      ),
   });
 }
 

@@ -22,7 +22,10 @@ export interface InjectorDefaults {
  */
 export function injectorSettings<T>(injector: string, options: InjectorOptions<T>, defaults: InjectorDefaults = {}): InjectorSettings {
   const { timestamp, id, idRetention = hours(1), watermark = defaults.watermark ?? ascending(), maxAhead = defaults.maxAhead ?? days(1) } = options;
-  for (const [name, given] of [["timestamp", timestamp], ["id", id]] as const) {
+  for (const [name, given] of [
+    ["timestamp", timestamp],
+    ["id", id],
+  ] as const) {
     if (given !== undefined && typeof given !== "function") throw new ConfigError(`${injector}: ${name} is not a function of the value`);
   }
   if (!isDuration(idRetention)) throw new ConfigError(`${injector}: idRetention is ${String(idRetention)}; give ms, 0 or more`);

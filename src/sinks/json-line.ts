@@ -29,6 +29,7 @@ function asJson(this: unknown, key: string, value: unknown): unknown {
   if (typeof original === "bigint") return original.toString();
   if (original instanceof Map || original instanceof Set) return [...(original as Iterable<unknown>)];
   if (original instanceof Uint8Array) return Buffer.from(original.buffer, original.byteOffset, original.byteLength).toString("base64");
-  if (ArrayBuffer.isView(original) && Symbol.iterator in original) return [...(original as Iterable<unknown> & ArrayBufferView)].map((n) => (typeof n === "bigint" ? n.toString() : n));
+  if (ArrayBuffer.isView(original) && Symbol.iterator in original)
+    return [...(original as Iterable<unknown> & ArrayBufferView)].map((n) => (typeof n === "bigint" ? n.toString() : n));
   return value;
 }

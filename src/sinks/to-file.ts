@@ -78,7 +78,9 @@ async function openFile(target: FileTarget, stored: unknown): Promise<SinkWriter
     if (size < bytes) throw new SinkLostDataError(`${description} has ${size} bytes, but ${bytes} were committed to it. Put the file back as it was`);
     const tail = await bytesBefore(file, bytes);
     if (checkpoint !== undefined && checkpoint.tail !== tail.toString("hex")) {
-      throw new SinkLostDataError(`${description} does not hold what was committed to it, up to byte ${bytes}: it is another file. Put the file back as it was`);
+      throw new SinkLostDataError(
+        `${description} does not hold what was committed to it, up to byte ${bytes}: it is another file. Put the file back as it was`,
+      );
     }
     if (size > bytes) await file.truncate(bytes);
     if (target.fsync) await file.sync();
@@ -222,5 +224,7 @@ const PERMANENT: ReadonlySet<string | undefined> = new Set(["EACCES", "EPERM", "
 function explained(description: string, error: unknown): unknown {
   if (error instanceof MillraceError) return error;
   const message = `${description} could not be opened: ${messageOf(error)}`;
-  return PERMANENT.has((error as NodeJS.ErrnoException).code) ? new ConfigError(message, { cause: error }) : new SinkUnavailableError(message, { cause: error });
+  return PERMANENT.has((error as NodeJS.ErrnoException).code)
+    ? new ConfigError(message, { cause: error })
+    : new SinkUnavailableError(message, { cause: error });
 }

@@ -81,12 +81,15 @@ test("a pull never gives more than it was asked for", async () => {
   const reader = await fromIterable((_position: number | undefined) => [Array.from({ length: 10 }, (_, i) => numbered(i))]).open(readingContext(), undefined);
   expect(positions((await reader.pull(4)).items)).toEqual([0, 1, 2, 3]);
   expect(positions((await reader.pull(4)).items)).toEqual([4, 5, 6, 7]);
-  expect(positions((await drain(reader, 4)))).toEqual([8, 9]);
+  expect(positions(await drain(reader, 4))).toEqual([8, 9]);
   await reader.close();
 });
 
 test("an async generator that waits for nothing fills a pull", async () => {
-  const reader = await fromIterable((_position: number | undefined) => asynchronous(Array.from({ length: 100 }, (_, i) => numbered(i)))).open(readingContext(), undefined);
+  const reader = await fromIterable((_position: number | undefined) => asynchronous(Array.from({ length: 100 }, (_, i) => numbered(i)))).open(
+    readingContext(),
+    undefined,
+  );
   expect((await reader.pull(64)).items).toHaveLength(64);
   await reader.close();
 });
@@ -215,7 +218,9 @@ test("an item without a position, a watermark that is no time, and what is no it
     await reader.close();
   }
   for (const notIterable of [5, null, undefined, {}]) {
-    await expect(fromIterable(() => notIterable as unknown as []).open(readingContext(), undefined)).rejects.toThrow(new ConfigError("iterable: open gave something that is not iterable"));
+    await expect(fromIterable(() => notIterable as unknown as []).open(readingContext(), undefined)).rejects.toThrow(
+      new ConfigError("iterable: open gave something that is not iterable"),
+    );
   }
   expect(() => fromIterable([] as never)).toThrow(ConfigError);
 });
@@ -242,7 +247,10 @@ test("a pushed promise comes after the items yielded before it and wakes a waiti
 
 test("a pushed promise waits for the rest of a chunk that the reader has already got", async () => {
   const watermark = byHand();
-  const reader = await fromIterable((_position: number | undefined) => [[numbered(1), numbered(2), numbered(3)]], { watermark }).open(readingContext(), undefined);
+  const reader = await fromIterable((_position: number | undefined) => [[numbered(1), numbered(2), numbered(3)]], { watermark }).open(
+    readingContext(),
+    undefined,
+  );
   expect(positions((await reader.pull(2)).items)).toEqual([1, 2]);
   watermark.advanceWatermark(100);
   const { items } = await reader.pull(10);
@@ -262,7 +270,11 @@ test("a generator that pushes between its yields promises nothing too early", as
   for (const max of [1, 3, 100]) {
     let promised = -1;
     const late: unknown[] = [];
-    for (const item of await readAll(fromIterable((_position: number | undefined) => items(), { watermark }), undefined, max)) {
+    for (const item of await readAll(
+      fromIterable((_position: number | undefined) => items(), { watermark }),
+      undefined,
+      max,
+    )) {
       if (item.mark === true) promised = item.watermark!;
       else if (item.timestamp! < promised) late.push(item);
     }
@@ -273,7 +285,15 @@ test("a generator that pushes between its yields promises nothing too early", as
 
 test("defaults: ascending, ids for an hour, at most a day ahead of the clock", () => {
   const source = fromIterable(() => []);
-  expect(source).toMatchObject({ kind: "injector", description: "iterable", partitions: 1, idRetention: hours(1), maxAhead: days(1), timestamp: undefined, id: undefined });
+  expect(source).toMatchObject({
+    kind: "injector",
+    description: "iterable",
+    partitions: 1,
+    idRetention: hours(1),
+    maxAhead: days(1),
+    timestamp: undefined,
+    id: undefined,
+  });
   expect(source.watermark.description).toBe(ascending().description);
 });
 

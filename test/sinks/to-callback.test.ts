@@ -16,7 +16,12 @@ test("each record is given to the callback, in order, one after the other", asyn
 });
 
 test("a call that throws or rejects fails the write at that record", async () => {
-  for (const fail of [() => Promise.reject(new Error("no")), (): never => { throw new Error("no"); }]) {
+  for (const fail of [
+    () => Promise.reject(new Error("no")),
+    (): never => {
+      throw new Error("no");
+    },
+  ]) {
     const seen: unknown[] = [];
     const writer = await toCallback<number>((record) => (record.value === 2 ? fail() : void seen.push(record.value))).open(undefined);
     await expect(writer.write(recordsOf([1, 2, 3]))).rejects.toThrow("no");
@@ -55,7 +60,10 @@ test("a record that comes again later is called for again", async () => {
 
 test("attempts are five by default; what is no number of tries is refused", () => {
   expect(toCallback(() => {})).toMatchObject({ kind: "sink", attempts: 5, description: "callback" });
-  expect(toCallback(function send() {}, { attempts: Number.POSITIVE_INFINITY })).toMatchObject({ attempts: Number.POSITIVE_INFINITY, description: "callback send" });
+  expect(toCallback(function send() {}, { attempts: Number.POSITIVE_INFINITY })).toMatchObject({
+    attempts: Number.POSITIVE_INFINITY,
+    description: "callback send",
+  });
   for (const attempts of [0, 1.5, -1, Number.NaN]) expect(() => toCallback(() => {}, { attempts })).toThrow(ConfigError);
   expect(() => toCallback(undefined as never)).toThrow(ConfigError);
 });

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ConfigError, InvalidUseError, SinkLostDataError, SinkUnavailableError } from "../../src/errors.ts";
@@ -11,7 +12,8 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const path = temporaryDirectory();
 const content = (at: string): string => readFileSync(at, "utf8");
-const open = (at: string, checkpoint?: unknown, options: FileSinkOptions<unknown> = {}): Promise<SinkWriter> => toFile(at, options).open(structuredClone(checkpoint));
+const open = (at: string, checkpoint?: unknown, options: FileSinkOptions<unknown> = {}): Promise<SinkWriter> =>
+  toFile(at, options).open(structuredClone(checkpoint));
 
 /** Opens, writes and closes: gives the checkpoint after it. */
 async function written(at: string, values: readonly unknown[], checkpoint?: unknown): Promise<unknown> {
@@ -171,7 +173,9 @@ describe("lost data", () => {
     const checkpoint = await written(at, [1, 2]);
     await (await open(at, checkpoint)).close();
     truncateSync(at, 3);
-    await expect(open(at, checkpoint)).rejects.toThrow(new SinkLostDataError(`file ${at} has 3 bytes, but 4 were committed to it. Put the file back as it was`));
+    await expect(open(at, checkpoint)).rejects.toThrow(
+      new SinkLostDataError(`file ${at} has 3 bytes, but 4 were committed to it. Put the file back as it was`),
+    );
     expect(content(at)).toBe("1\n2");
   });
 
@@ -250,24 +254,16 @@ describe("two writers", () => {
 });
 
 describe("a target that cannot be written to", () => {
-  /** The size that any file of this process may have: what a full disk does, without one. */
-  const limitFileSize = (bytes: string): Buffer => execFileSync("prlimit", [`--pid=${process.pid}`, `--fsize=${bytes}:`]);
-  const fileSizeLimit = (): string => execFileSync("prlimit", [`--pid=${process.pid}`, "--fsize", "--output=SOFT", "--noheadings", "--raw"], { encoding: "utf8" }).trim();
-
-  test.runIf(process.platform === "linux")("a write that the disk has only half room for is taken back, and the writer is done for", async () => {
+  test("a write that the disk has only half room for is taken back, and the writer is done for", async () => {
     const at = path("a.ndjson");
-    const writer = await open(at);
-    const committed = await writer.write(recordsOf(["a"]));
-    const before = fileSizeLimit();
-    limitFileSize("100000");
-    try {
-      await expect(writer.write(recordsOf(["x".repeat(200_000)]))).rejects.toThrow(/^file .*a\.ndjson could not be written to: EFBIG/);
-      expect(content(at)).toBe('"a"\n');
-      await expect(writer.write(recordsOf(["b"]))).rejects.toThrow(SinkUnavailableError);
-    } finally {
-      limitFileSize(before);
-    }
-    await writer.close();
+    const script = fileURLToPath(new URL("../support/write-on-small-disk.ts", import.meta.url));
+    const printed = execFileSync("sh", ["-c", 'ulimit -f 1000; exec "$@"', "sh", process.execPath, "--import", "jiti/register", script, at], {
+      encoding: "utf8",
+    });
+    const [committed, failed, after] = JSON.parse(printed) as unknown[];
+    expect(failed).toMatch(/^SinkUnavailableError: file .*a\.ndjson could not be written to: EFBIG/);
+    expect(after).toMatch(/^SinkUnavailableError: file .*a\.ndjson has failed before/);
+    expect(content(at)).toBe('"a"\n');
     await written(at, ["b"], committed);
     expect(content(at)).toBe('"a"\n"b"\n');
   });
@@ -283,7 +279,8 @@ describe("a target that cannot be written to", () => {
   });
 
   test("a checkpoint of another kind of sink is refused", async () => {
-    for (const checkpoint of [null, 5, {}, { bytes: -1, tail: "" }, { bytes: 1 }]) await expect(open(path("a.ndjson"), checkpoint)).rejects.toThrow(ConfigError);
+    for (const checkpoint of [null, 5, {}, { bytes: -1, tail: "" }, { bytes: 1 }])
+      await expect(open(path("a.ndjson"), checkpoint)).rejects.toThrow(ConfigError);
   });
 });
 

@@ -79,7 +79,10 @@ describe.each(Object.entries(policies))("%s", (_, make) => {
 
   test("two estimators of one policy share nothing", () => {
     const policy = make();
-    const touched = livedThrough(policy, Array.from({ length: 200 }, (_unused, i) => 1_000 + i));
+    const touched = livedThrough(
+      policy,
+      Array.from({ length: 200 }, (_unused, i) => 1_000 + i),
+    );
     touched.promise(1_500);
     expect(policy.start(undefined).current()).toBe(BEGINNING);
   });
@@ -218,7 +221,10 @@ test("descriptions name the policy and its number", () => {
 
 test("the last possible timestamp overflows nothing", () => {
   for (const make of Object.values(policies)) {
-    const estimator = livedThrough(make(), Array.from({ length: 100 }, () => LAST_TIMER));
+    const estimator = livedThrough(
+      make(),
+      Array.from({ length: 100 }, () => LAST_TIMER),
+    );
     expect(estimator.current()).toBeLessThanOrEqual(LAST_TIMER);
     expect(make().start(estimator.save()).current()).toBe(estimator.current());
   }
