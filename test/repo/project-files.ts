@@ -11,13 +11,14 @@ export interface ProjectFile {
 
 export const root: string = fileURLToPath(new URL("../..", import.meta.url));
 
-const OTHERS_FOLDERS = new Set(["node_modules", "dist", "coverage", "data", ".git", ".demo"]);
+/** What tools and programs make, and what is not ours. */
+const made = (folder: string): boolean => ["node_modules", "dist", "coverage", "data"].includes(folder) || (folder.startsWith(".") && folder !== ".ci");
 const TEXT = /\.(ts|mts|mjs|lua|md|json|yml)$|^(run|LICENSE|\.[a-z]+)$/;
 
 function walk(folder: string): ProjectFile[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) return OTHERS_FOLDERS.has(entry.name) ? [] : walk(path);
+    if (entry.isDirectory()) return made(entry.name) ? [] : walk(path);
     if (!entry.isFile() || !TEXT.test(entry.name)) return [];
     return [{ path: relative(root, path).replaceAll(sep, "/"), text: readFileSync(path, "utf8") }];
   });
