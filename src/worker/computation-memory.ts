@@ -354,7 +354,7 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
   }
 
   get output(): number {
-    return Math.min(this.input, this.watermark.bound, this.holds.bound, this.open.outputHold, this.#sealed?.outputHold ?? END);
+    return Math.min(this.input, this.watermark.bound, this.holds.bound, this.heldHolds.bound, this.open.outputHold, this.#sealed?.outputHold ?? END);
   }
 
   get status(): Standing {
