@@ -149,7 +149,7 @@ export class Batch {
       if (operation.before === undefined) this.#memory.holds.delete(address);
       else this.#memory.holds.set(address, operation.before);
     }
-    for (const cell of key.cells) if (cell.dirty) cell.revert();
+    for (const cell of key.cells) cell.revert();
     this.dirty.delete(key);
   }
 

@@ -56,9 +56,8 @@ export class Cell {
     return bytes;
   }
 
-  /** Forgets what was written since the last seal. */
+  /** Forgets what was done to the value since the last seal: also what a failed call changed in place and never wrote. */
   revert(): void {
-    if (!this.dirty) return;
     this.dirty = false;
     this.decoded = false;
     this.value = undefined;

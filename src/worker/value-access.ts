@@ -37,8 +37,13 @@ export class ValueAccess<T> implements Value<T>, OptionalValue<T> {
   update(change: (value: T) => T | void): void {
     this.#call.check();
     const value = (this.#frozen ? this.#thawed() : this.#current()) as T;
-    const next = change(value);
-    this.set((next === undefined ? value : next) as View<T>);
+    let next: T | void = value;
+    try {
+      next = change(value) ?? value;
+    } finally {
+      // Also where it throws and the handler goes on: what it has changed in place counts as written.
+      this.set(next as View<T>);
+    }
   }
 
   delete(): void {
