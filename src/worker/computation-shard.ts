@@ -341,8 +341,9 @@ export class ComputationShard extends ComputationMemory {
     }
     if (onFailure === "stop") {
       this.host.fail(new RecordFailedError(this.name, key.key, work.attempts, error));
-      key.retryAt = Number.POSITIVE_INFINITY;
+      // Not as halted: a start with better code tries it again.
       this.#setAside(work, key, error);
+      key.retryAt = Number.POSITIVE_INFINITY;
       return;
     }
     if (onFailure === "park" && this.deadCount < DEAD_LETTERS) {

@@ -81,7 +81,7 @@ export class Driver {
     let more = false;
     try {
       more = this.#engine.turn(this.#clock.now());
-      for (const effect of this.#engine.takeEffects()) this.#carryOut(effect);
+      for (const effect of this.#engine.takeEffects()) if (!this.#stopped) this.#carryOut(effect);
     } catch (error) {
       this.#failed(error);
       return;
@@ -103,6 +103,7 @@ export class Driver {
 
   /** Resolves when everything that can happen without the outside or the clock has happened. */
   settled(): Promise<void> {
+    if (this.#stopped) return Promise.resolve();
     return new Promise((resolve) => {
       this.#settle.push(resolve);
       this.kick();
