@@ -1,41 +1,23 @@
 /**
- * What one shard has stored, in memory, and the changes a commit makes to it. Owns the structures; the checks are
- * `outcome.ts`, and what spans shards (graph, appends, watermarks) is `memory-data.ts`.
+ * What one shard has stored, in memory, and the changes a commit makes to it.
  *
  * Bytes are kept as they were given, without a copy: a sealed commit never changes, and readers do not write to what
  * they read.
  */
 import type { ShardRef } from "../key.ts";
-import type { Commit, HoldSet, Numbered, Place, Sequencer, TimerClock } from "./commit.ts";
+import type { Commit, HoldSet, Numbered, Place, TimerClock } from "./commit.ts";
 import { timerHold } from "./address.ts";
 import { comparePlaces } from "../dedup/place.ts";
+import { EmbeddedShard, type ShardCounts } from "./embedded-shard.ts";
 import { MemoryTimes } from "./memory-times.ts";
 import { identityOf } from "./outcome.ts";
-import type { EntryCounts, InboxRead, InboxTail, RecoverLimits, RecoveredShard, ShardSummary, StoredOutboxEntry, StoredTimerEntry } from "./store.ts";
+import type { StoredOutboxEntry, StoredTimerEntry } from "./store.ts";
 
 const NO_BYTES = new Uint8Array(0);
 
-export class MemoryShard {
-  readonly shard: ShardRef;
-
-  sequencer: Sequencer | undefined = undefined;
-  /** Monotonic part of the last sequencer granted; outlives a release. */
-  monotonic = 0;
-  owner: string | undefined = undefined;
-  leaseUntil = 0;
-
-  number = 0;
-  id = "";
-  image: Uint8Array | undefined = undefined;
-
-  position = 0;
-  offset = 0;
-  tail = 0;
-  queued = 0;
-  consumedIdentity: Uint8Array = NO_BYTES;
+export class MemoryShard extends EmbeddedShard {
   /** Parcels from `position` to `tail`. */
   readonly #parcels = new ParcelQueue();
-
   readonly #state = new Map<string, Uint8Array>();
   #timers = { watermark: new MemoryTimes(), wall: new MemoryTimes() };
   #holds = new MemoryTimes();
@@ -43,11 +25,18 @@ export class MemoryShard {
   readonly #held = new Map<number, Uint8Array>();
   readonly #dead = new Map<number, Uint8Array>();
   readonly #outbox = new Map<string, StoredOutboxEntry>();
-  /** Last place taken of each sender in another atomic domain. */
-  readonly marks = new Map<ShardRef, Place>();
 
-  constructor(shard: ShardRef) {
-    this.shard = shard;
+  get counts(): ShardCounts {
+    return {
+      state: this.#state.size,
+      watermark: this.#timers.watermark.size,
+      wall: this.#timers.wall.size,
+      holds: this.#holds.size,
+      held: this.#held.size,
+      dead: this.#dead.size,
+      ids: this.#ids.size,
+      outbox: this.#outbox.size,
+    };
   }
 
   parcelAt(position: number): Uint8Array {
@@ -60,7 +49,10 @@ export class MemoryShard {
     this.queued += records;
   }
 
-  /** Everything of a checked commit except its parcels, which go to other shards. */
+  admit(): void {
+    // Memory keeps whatever fits it.
+  }
+
   apply(commit: Commit): void {
     this.#consume(commit);
     for (const [i, field] of commit.stateFields.entries()) {
@@ -78,7 +70,7 @@ export class MemoryShard {
     for (const { id, bytes } of commit.deadPuts) this.#dead.set(id, bytes);
     for (const { id, timestamp } of commit.ids) this.#ids.set(id, timestamp);
     if (commit.idsExpireBelow !== undefined) this.#ids.deleteBelow(commit.idsExpireBelow);
-    const monotonic = this.monotonic;
+    const { monotonic } = this;
     for (const { target, place } of commit.outboxDeletes) this.#outbox.delete(outboxKey(target, place));
     for (const { target, n, previous, records, bytes } of commit.outbox) {
       const place = { monotonic, n };
@@ -101,14 +93,6 @@ export class MemoryShard {
     this.queued -= consumed.records;
   }
 
-  readInbox(from: number, maxParcels: number): InboxRead {
-    const start = Math.max(from, this.position);
-    const end = Math.min(this.tail, start + Math.max(maxParcels, 1));
-    const parcels: Uint8Array[] = [];
-    for (let position = start; position < end; position++) parcels.push(this.parcelAt(position));
-    return { from: start, parcels, tail: this.tail };
-  }
-
   readState(fields: readonly string[]): (Uint8Array | undefined)[] {
     return fields.map((field) => this.#state.get(field));
   }
@@ -125,70 +109,21 @@ export class MemoryShard {
     return ids.map((id) => this.#ids.get(id) !== undefined);
   }
 
+  readHeld(): Numbered[] {
+    return inOrder(this.#held);
+  }
+
   readDeadLetters(limit: number): Numbered[] {
     return inOrder(this.#dead).slice(0, limit);
   }
 
-  inboxTail(): InboxTail {
-    return { shard: this.shard, tail: this.tail, queued: this.queued };
+  readOutbox(): StoredOutboxEntry[] {
+    return [...this.#outbox.values()].sort((a, b) => a.target - b.target || comparePlaces(a.place, b.place));
   }
 
-  recover(limits: RecoverLimits): RecoveredShard {
-    const { shard, number, image, position, offset, tail, queued } = this;
-    return {
-      shard,
-      number,
-      image,
-      position,
-      offset,
-      tail,
-      queued,
-      stateCount: this.#state.size,
-      idCount: this.#ids.size,
-      deadCount: this.#dead.size,
-      watermarkTimers: this.readTimers("watermark", limits.timers),
-      wallTimers: this.readTimers("wall", limits.timers),
-      watermarkTimerCount: this.#timers.watermark.size,
-      wallTimerCount: this.#timers.wall.size,
-      holds: this.#holds.head(limits.holds),
-      holdCount: this.#holds.size,
-      held: inOrder(this.#held),
-      outbox: [...this.#outbox.values()].sort((a, b) => a.target - b.target || comparePlaces(a.place, b.place)),
-    };
-  }
-
-  summarize(): ShardSummary {
-    const { shard, sequencer, owner, leaseUntil, number, image, queued, tail } = this;
-    const { state, held, dead, outbox } = this.count();
-    const timers = this.#timers;
-    return {
-      shard,
-      sequencer,
-      owner,
-      leaseUntil,
-      number,
-      image,
-      queued,
-      tail,
-      stateCount: state,
-      watermarkTimers: timers.watermark.size,
-      wallTimers: timers.wall.size,
-      held,
-      dead,
-      outbox,
-    };
-  }
-
-  count(): EntryCounts {
-    return {
-      state: this.#state.size,
-      timers: this.#timers.watermark.size + this.#timers.wall.size,
-      queued: this.queued,
-      held: this.#held.size,
-      dead: this.#dead.size,
-      outbox: this.#outbox.size,
-    };
-  }
+  protected ownerChanged(): void {}
+  protected leaseChanged(): void {}
+  protected markChanged(): void {}
 
   /** An independent copy: what a store holds that later loses its tail. The bytes are shared. */
   copy(): MemoryShard {
@@ -196,19 +131,23 @@ export class MemoryShard {
     const { sequencer, monotonic, owner, leaseUntil, number, id, image, position, offset, tail, queued, consumedIdentity } = this;
     Object.assign(copy, { sequencer, monotonic, owner, leaseUntil, number, id, image, position, offset, tail, queued, consumedIdentity });
     for (let at = position; at < tail; at++) copy.#parcels.push(this.parcelAt(at));
-    for (const [field, value] of this.#state) copy.#state.set(field, value);
+    copyInto(copy.#state, this.#state);
+    copyInto(copy.#held, this.#held);
+    copyInto(copy.#dead, this.#dead);
+    copyInto(copy.#outbox, this.#outbox);
+    copyInto<ShardRef, Place>(copy.marks, this.marks);
     copy.#timers = { watermark: this.#timers.watermark.copy(), wall: this.#timers.wall.copy() };
     copy.#holds = this.#holds.copy();
     copy.#ids = this.#ids.copy();
-    for (const [id, bytes] of this.#held) copy.#held.set(id, bytes);
-    for (const [id, bytes] of this.#dead) copy.#dead.set(id, bytes);
-    for (const [key, entry] of this.#outbox) copy.#outbox.set(key, entry);
-    for (const [from, place] of this.marks) copy.marks.set(from, place);
     return copy;
   }
 }
 
 const outboxKey = (target: ShardRef, place: Place): string => `${target}:${place.monotonic}:${place.n}`;
+
+function copyInto<Key, Value>(copy: Map<Key, Value>, original: ReadonlyMap<Key, Value>): void {
+  for (const [key, value] of original) copy.set(key, value);
+}
 
 function inOrder(entries: ReadonlyMap<number, Uint8Array>): Numbered[] {
   return [...entries].map(([id, bytes]) => ({ id, bytes })).sort((a, b) => a.id - b.id);

@@ -6,6 +6,7 @@
  *
  * S1  Each writing call is atomic: all of it is visible to the next call, or none.
  * S2  Of one list, every commit gets its own outcome; one that is refused changes nothing and does not hinder others.
+ *     A list has at most one commit of each shard (else InvariantError).
  * S3  Every structure of a shard exists from `init` on and is never empty (Redis: else TRYAGAIN while a slot moves).
  * S4  A call that throws `StoreUnavailableError` may or may not have been applied; the caller sends the same again.
  * S5  Inbox order is append order; parcels of one call are appended in the order of its commits.

@@ -1,0 +1,267 @@
+/**
+ * The data of one pipeline in a store that lives in this process, and every operation of the Store contract on it,
+ * synchronous. It has no clock and no randomness; what needs them takes them. How a shard keeps its entries, and what
+ * else becomes of a change, is for the subclasses: `memory-data.ts` and `lmdb-data.ts`.
+ *
+ * E1  Every check of a call precedes its first write; what throws has changed nothing.
+ * E2  `appends` rises by one for each call that appended at least one parcel.
+ */
+import { invariant } from "../errors.ts";
+import { indexOf, participantOf, shardRef, type ShardRef } from "../key.ts";
+import type { Random } from "../random.ts";
+import { type Authority, newAuthority, register, report } from "../watermark/authority.ts";
+import type { Commit, HoldSet, Numbered, TimerClock } from "./commit.ts";
+import type { EmbeddedShard } from "./embedded-shard.ts";
+import { outcomeOf } from "./outcome.ts";
+import type {
+  AcquireOutcome,
+  AcquireRequest,
+  CommitReply,
+  DeliverReply,
+  Delivery,
+  EntryCounts,
+  InboxRead,
+  InboxTail,
+  Interval,
+  Lease,
+  ParticipantWatermark,
+  RecoveredShard,
+  RecoverLimits,
+  Registration,
+  ReportReply,
+  ShardSummary,
+  StoredTimerEntry,
+  WatermarkReport,
+} from "./store.ts";
+import type { StoredGraph } from "./stored-graph.ts";
+
+export abstract class EmbeddedData<Shard extends EmbeddedShard> {
+  protected graph: StoredGraph | undefined = undefined;
+  protected appends = 0;
+  /** By participant, in the order of their ids. */
+  protected readonly authorities: Map<number, Authority> = new Map();
+  /** Those that were asked for; others of the graph are loaded when they are. */
+  protected readonly shards: Map<ShardRef, Shard> = new Map();
+
+  abstract sameDomain(a: ShardRef, b: ShardRef): boolean;
+  /** A shard of the graph as it is stored, for the first time. */
+  protected abstract load(shard: ShardRef): Shard;
+  protected abstract graphChanged(graph: StoredGraph, removed: readonly number[]): void;
+  protected abstract authorityChanged(participant: number, authority: Authority, why: "registered" | "reported"): void;
+  protected abstract appended(appends: number): void;
+
+  // ── the graph ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  readGraph(): StoredGraph | undefined {
+    return this.graph;
+  }
+
+  init(graph: StoredGraph, expected: number | undefined): "stored" | "changed-meanwhile" {
+    if (this.graph?.version !== expected) return "changed-meanwhile";
+    for (const { id, name, shards } of graph.participants) {
+      const stored = this.authorities.get(id)?.owners.length ?? shards;
+      invariant(stored === shards, `${name} has ${stored} shards in the store and ${shards} in the new graph; their number never changes`);
+    }
+    const kept = new Set(graph.participants.map((participant) => participant.id));
+    const removed = [...this.authorities.keys()].filter((id) => !kept.has(id));
+    for (const id of removed) this.authorities.delete(id);
+    for (const shard of this.shards.keys()) if (!kept.has(participantOf(shard))) this.shards.delete(shard);
+    this.graph = graph;
+    this.graphChanged(graph, removed);
+    const added = graph.participants.filter(({ id }) => !this.authorities.has(id)).sort((a, b) => a.id - b.id);
+    for (const { id, shards } of added) {
+      const authority = newAuthority(shards);
+      this.authorities.set(id, authority);
+      this.authorityChanged(id, authority, "registered");
+    }
+    return "stored";
+  }
+
+  countEntries(participant: number, shards: number): EntryCounts {
+    const total = { state: 0, timers: 0, queued: 0, held: 0, dead: 0, outbox: 0 };
+    for (let index = 0; index < shards; index++) {
+      const counts = this.find(shardRef(participant, index))?.entries();
+      if (counts === undefined) continue;
+      for (const kind of Object.keys(total) as (keyof EntryCounts)[]) total[kind] += counts[kind];
+    }
+    return total;
+  }
+
+  // ── ownership ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  acquire({ worker, shards, leaseMs, steal = false }: AcquireRequest, now: number, random: Random): AcquireOutcome[] {
+    const wanted = shards.map((shard) => this.get(shard));
+    return wanted.map((shard) => {
+      const { owner, leaseUntil } = shard;
+      if (owner !== undefined && owner !== worker && leaseUntil > now && !steal) return { kind: "held-by", worker: owner, until: leaseUntil };
+      return { kind: "acquired", sequencer: shard.acquire(worker, leaseMs, now, random), now };
+    });
+  }
+
+  renew(worker: string, leases: readonly Lease[], leaseMs: number, now: number): { lost: ShardRef[]; now: number } {
+    const lost: ShardRef[] = [];
+    for (const lease of leases) {
+      const shard = this.#heldBy(worker, lease);
+      if (shard === undefined) lost.push(lease.shard);
+      else shard.renew(now + leaseMs);
+    }
+    return { lost, now };
+  }
+
+  release(worker: string, leases: readonly Lease[]): void {
+    for (const lease of leases) this.#heldBy(worker, lease)?.release();
+  }
+
+  recover(shards: readonly ShardRef[], limits: RecoverLimits): RecoveredShard[] {
+    return shards.map((shard) => this.get(shard).recover(limits));
+  }
+
+  // ── the life of a record ────────────────────────────────────────────────────────────────────────────────────────
+
+  commit(commits: readonly Commit[], now: number): CommitReply {
+    this.#admit(commits);
+    const appended = new Set<Shard>();
+    const outcomes = commits.map((commit) => {
+      const shard = this.find(commit.shard);
+      if (shard === undefined) return "fenced";
+      const outcome = outcomeOf(commit, shard, this.graph?.version, (position) => shard.parcelAt(position));
+      if (outcome !== "committed") return outcome;
+      shard.apply(commit);
+      for (const { target, bytes, records } of commit.parcels) {
+        const receiver = this.get(target);
+        receiver.append(bytes, records);
+        appended.add(receiver);
+      }
+      return outcome;
+    });
+    return { outcomes, ...this.#countAppends(appended), now };
+  }
+
+  deliver(deliveries: readonly Delivery[]): DeliverReply {
+    const receivers = deliveries.map(({ to }) => this.get(to));
+    const appended = new Set<Shard>();
+    const outcomes = receivers.map((receiver, i) => {
+      const { tail } = receiver;
+      const outcome = receiver.take(deliveries[i]!);
+      if (receiver.tail > tail) appended.add(receiver);
+      return { outcome, mark: receiver.marks.get(deliveries[i]!.from) };
+    });
+    return { outcomes, ...this.#countAppends(appended) };
+  }
+
+  readInbox(shard: ShardRef, from: number, maxParcels: number): InboxRead {
+    return this.get(shard).readInbox(from, maxParcels);
+  }
+
+  readState(shard: ShardRef, fields: readonly string[]): (Uint8Array | undefined)[] {
+    return this.get(shard).readState(fields);
+  }
+
+  readTimers(shard: ShardRef, clock: TimerClock, limit: number): StoredTimerEntry[] {
+    return this.get(shard).readTimers(clock, limit);
+  }
+
+  readHolds(shard: ShardRef, limit: number): HoldSet[] {
+    return this.get(shard).readHolds(limit);
+  }
+
+  readIds(shard: ShardRef, ids: readonly string[]): boolean[] {
+    return this.get(shard).readIds(ids);
+  }
+
+  readTails(shards: readonly ShardRef[]): { tails: InboxTail[]; appends: number } {
+    return { tails: shards.map((shard) => this.get(shard).inboxTail()), appends: this.appends };
+  }
+
+  readDeadLetters(shard: ShardRef, limit: number): Numbered[] {
+    return this.get(shard).readDeadLetters(limit);
+  }
+
+  summarize(shards: readonly ShardRef[]): ShardSummary[] {
+    return shards.map((shard) => this.get(shard).summarize());
+  }
+
+  // ── watermarks ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  register(worker: string, intervals: readonly Interval[]): Registration[] {
+    const changed = new Map<number, Authority>();
+    const registrations = intervals.map(({ participant, shards, of }) => {
+      const authority = changed.get(participant) ?? this.authorities.get(participant);
+      invariant(authority !== undefined, `worker ${worker} registers shards of participant ${participant}, which is not in the stored graph`);
+      invariant(authority.owners.length === of, `participant ${participant} has ${authority.owners.length} shards; worker ${worker} registers some of ${of}`);
+      const registered = register(authority, worker, shards);
+      changed.set(participant, registered.authority);
+      return { participant, generation: registered.granted };
+    });
+    for (const [participant, authority] of changed) {
+      this.authorities.set(participant, authority);
+      this.authorityChanged(participant, authority, "registered");
+    }
+    return registrations;
+  }
+
+  report(worker: string, reports: readonly WatermarkReport[], now: number): ReportReply {
+    const refused: number[] = [];
+    for (const given of reports) {
+      const authority = this.authorities.get(given.participant);
+      const taken = authority === undefined ? undefined : report(authority, worker, given);
+      if (taken === undefined) refused.push(given.participant);
+      else if (taken !== authority) {
+        this.authorities.set(given.participant, taken);
+        this.authorityChanged(given.participant, taken, "reported");
+      }
+    }
+    const watermarks: ParticipantWatermark[] = [];
+    for (const [participant, { published }] of this.authorities) watermarks.push({ participant, ...published });
+    return { refused, watermarks, appends: this.appends, now };
+  }
+
+  // ── shards ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** undefined if it is not in the stored graph. */
+  protected find(ref: ShardRef): Shard | undefined {
+    const known = this.shards.get(ref);
+    if (known !== undefined) return known;
+    const shards = this.authorities.get(participantOf(ref))?.owners.length ?? 0;
+    if (indexOf(ref) >= shards) return undefined;
+    const loaded = this.load(ref);
+    this.shards.set(ref, loaded);
+    return loaded;
+  }
+
+  protected get(ref: ShardRef): Shard {
+    const found = this.find(ref);
+    invariant(found !== undefined, `shard ${indexOf(ref)} of participant ${participantOf(ref)} is not in the stored graph`);
+    return found;
+  }
+
+  #heldBy(worker: string, lease: Lease): Shard | undefined {
+    const shard = this.find(lease.shard);
+    return shard !== undefined && shard.owner === worker && shard.sequencer === lease.sequencer ? shard : undefined;
+  }
+
+  /** What is an error of the caller's, found before anything of the list is written. */
+  #admit(commits: readonly Commit[]): void {
+    const shards = new Set<ShardRef>();
+    for (const commit of commits) {
+      invariant(!shards.has(commit.shard), `a list has two commits of shard ${indexOf(commit.shard)} of participant ${participantOf(commit.shard)}`);
+      shards.add(commit.shard);
+      // One under an older graph may well name what is gone, and will be refused.
+      if (commit.graphVersion !== this.graph?.version) continue;
+      this.find(commit.shard)?.admit(commit);
+      for (const { target } of commit.parcels) {
+        this.get(target);
+        invariant(this.sameDomain(commit.shard, target), `a commit of shard ${commit.shard} appends to shard ${target} in another atomic domain`);
+      }
+      for (const { target } of commit.outbox) this.get(target);
+    }
+  }
+
+  #countAppends(shards: ReadonlySet<Shard>): { tails: InboxTail[]; appends: number } {
+    if (shards.size > 0) {
+      this.appends += 1;
+      this.appended(this.appends);
+    }
+    return { tails: [...shards].map((shard) => shard.inboxTail()), appends: this.appends };
+  }
+}
