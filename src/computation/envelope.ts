@@ -26,33 +26,50 @@ export interface Opened {
 
 /** The value in its envelope: a `Buffer` of its own. Throws `InvalidUseError` where the codec refuses the value. */
 export function sealValue(codec: Codec<unknown>, value: unknown, expiresAt?: number): Uint8Array {
-  const payload = encode(codec, value);
-  const mark = codec.id === "cbor" ? CBOR : codec.id === "json" ? JSON_TEXT : NAMED;
-  let at = 1 + (mark === NAMED ? 1 + codec.id.length : 0);
-  const sealed = Buffer.allocUnsafe(at + (expiresAt === undefined ? 2 : 10) + payload.length);
-  sealed[0] = expiresAt === undefined ? mark : mark | EXPIRES;
-  if (mark === NAMED) {
-    sealed[1] = codec.id.length;
-    sealed.write(codec.id, 2, "latin1");
-  }
-  if (expiresAt !== undefined) at = sealed.writeDoubleLE(expiresAt, at);
-  sealed[at] = codec.version & 0xff;
-  sealed[at + 1] = codec.version >>> 8;
-  sealed.set(payload, at + 2);
+  const payload = encodePayload(codec, value);
+  const sealed = Buffer.allocUnsafe(headBytes(codec) + (expiresAt === undefined ? 0 : 8) + payload.length);
+  sealed.set(payload, writeHead(codec, sealed, 0, expiresAt));
   return sealed;
 }
 
+/** Bytes of an envelope without expiry, besides the payload. */
+export function headBytes(codec: Codec<unknown>): number {
+  return codec.id === "cbor" || codec.id === "json" ? 3 : 4 + codec.id.length;
+}
+
+/** Writes what goes before the payload at `at`, and gives where the payload goes. */
+export function writeHead(codec: Codec<unknown>, target: Buffer, start: number, expiresAt?: number): number {
+  const mark = codec.id === "cbor" ? CBOR : codec.id === "json" ? JSON_TEXT : NAMED;
+  let at = start + 1;
+  target[start] = expiresAt === undefined ? mark : mark | EXPIRES;
+  if (mark === NAMED) {
+    target[at] = codec.id.length;
+    at += 1 + target.write(codec.id, at + 1, "latin1");
+  }
+  if (expiresAt !== undefined) at = target.writeDoubleLE(expiresAt, at);
+  target[at] = codec.version & 0xff;
+  target[at + 1] = codec.version >>> 8;
+  return at + 2;
+}
+
 /** The value of an envelope. `where` begins the message of what is thrown: "state count of word-count". */
-export function openValue(codec: Codec<unknown>, bytes: Uint8Array, where = "a stored value"): Opened {
-  const mark = (bytes[0] ?? 0) & NAMED;
-  let at = 1;
-  if (mark === NAMED) at += 1 + (bytes[1] ?? 0);
-  const expires = ((bytes[0] ?? 0) & EXPIRES) !== 0;
-  const end = at + (expires ? 10 : 2);
-  if (bytes.length < end) throw new DecodeError(`${where}: ${bytes.length} bytes are too few for a value; it was damaged or not written by Millrace`);
-  const written = mark === CBOR ? "cbor" : mark === JSON_TEXT ? "json" : mark === NAMED ? asciiOf(bytes, 2, at) : undefined;
-  if (written === undefined || (bytes[0] as number) > 0x7f)
-    throw new DecodeError(`${where}: byte ${bytes[0]} begins no value; it was damaged or not written by Millrace`);
+export function openValue(codec: Codec<unknown>, bytes: Uint8Array, where?: string): Opened {
+  const value = openValueAt(codec, bytes, 0, bytes.length, where);
+  const expires = ((bytes[0] as number) & EXPIRES) !== 0;
+  return { value, expiresAt: expires ? float64(bytes, headBytes(codec) - 2) : undefined };
+}
+
+/** The value of the envelope that lies in `bytes` from `start` to `stop`. */
+export function openValueAt(codec: Codec<unknown>, bytes: Uint8Array, start: number, stop: number, where = "a stored value"): unknown {
+  const first = start < stop ? (bytes[start] as number) : 0;
+  const mark = first & NAMED;
+  let at = start + 1;
+  if (mark === NAMED) at += 1 + (at < stop ? (bytes[at] as number) : 0);
+  const end = at + ((first & EXPIRES) !== 0 ? 10 : 2);
+  if (stop < end) throw new DecodeError(`${where}: ${stop - start} bytes are too few for a value; it was damaged or not written by Millrace`);
+  const written = mark === CBOR ? "cbor" : mark === JSON_TEXT ? "json" : mark === NAMED ? asciiOf(bytes, start + 2, at) : undefined;
+  if (written === undefined || first > 0x7f)
+    throw new DecodeError(`${where}: byte ${first} begins no value; it was damaged or not written by Millrace`);
   if (written !== codec.id) {
     throw new IncompatibleDataError(
       `${where}: written with codec ${quote(written)}, but this code reads it with ${quote(codec.id)}: give the codec it was written with`,
@@ -64,11 +81,11 @@ export function openValue(codec: Codec<unknown>, bytes: Uint8Array, where = "a s
       `${where}: written by version ${version} of codec ${quote(codec.id)}, this code has version ${codec.version}: run the newer code, which can read both`,
     );
   }
-  const value = decode(codec, new Uint8Array(bytes.buffer, bytes.byteOffset + end, bytes.length - end), version, where);
-  return { value, expiresAt: expires ? float64(bytes, at) : undefined };
+  return decode(codec, new Uint8Array(bytes.buffer, bytes.byteOffset + end, stop - end), version, where);
 }
 
-function encode(codec: Codec<unknown>, value: unknown): Uint8Array {
+/** The codec's bytes of a value, without an envelope. Throws `InvalidUseError` where the codec refuses the value. */
+export function encodePayload(codec: Codec<unknown>, value: unknown): Uint8Array {
   let payload: unknown;
   try {
     payload = codec.encode(value);

@@ -31,6 +31,13 @@ export class CallEffects {
   /** null: released. undefined: not touched. */
   hold: number | null | undefined = undefined;
   bytes = 0;
+
+  clear(): void {
+    if (this.productions.length > 0) this.productions = [];
+    if (this.timers.length > 0) this.timers = [];
+    this.hold = undefined;
+    this.bytes = 0;
+  }
 }
 
 interface TimerOperation { change: TimerChange; readonly owner: KeyState; readonly time: number | undefined; readonly hold: number | undefined }
@@ -50,12 +57,15 @@ export class Batch {
   readonly heldPuts = new Map<number, Uint8Array>();
   readonly heldDeletes = new Set<number>();
   deadPuts: Numbered[] = [];
-  /** State encoded already: by field. */
-  readonly state = new Map<string, Uint8Array | undefined>();
+  /** State encoded already, each field once. */
+  readonly stateFields: string[] = [];
+  readonly stateValues: (Uint8Array | undefined)[] = [];
   /** Keys with cells that are still to be encoded. */
   readonly dirty = new Set<KeyState>();
-  /** Keys that have work in `done`. */
-  readonly touched = new Set<KeyState>();
+  /** Work that succeeded, in order. */
+  done: Work[] = [];
+  /** Keys whose calls are encoded one by one in this batch. */
+  readonly careful: KeyState[] = [];
   productions: Production[] = [];
   #owners: KeyState[] = [];
   /** Records taken from the inbox, and how many of these are not done yet. */
@@ -126,8 +136,8 @@ export class Batch {
     else this.#memory.holds.set(address, hold);
   }
 
-  /** Takes out all that the key's calls have done in this batch; its cells go back to what was last sealed. */
-  drop(key: KeyState): void {
+  /** Takes out all that the key's calls have done in this batch, and gives their work; its cells go back to what was last sealed. */
+  drop(key: KeyState): Work[] {
     const kept: Production[] = [];
     const owners: KeyState[] = [];
     this.productions.forEach((production, i) => {
@@ -151,6 +161,9 @@ export class Batch {
     }
     for (const cell of key.cells) cell.revert();
     this.dirty.delete(key);
+    const dropped = this.done.filter((work) => work.key === key);
+    this.done = this.done.filter((work) => work.key !== key);
+    return dropped;
   }
 
   putHeld(id: number, bytes: Uint8Array): void {

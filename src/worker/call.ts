@@ -47,6 +47,9 @@ export class Call implements Context {
   #alive = true;
   #abort: AbortController | undefined = undefined;
   #droppedTimers = 0;
+  /** The cell that was accessed last, and its accessor. */
+  #cell = -1;
+  #access: unknown = undefined;
   effects: CallEffects;
 
   constructor(shard: CallShard, key: KeyState, work: Work, effects: CallEffects) {
@@ -89,7 +92,11 @@ export class Call implements Context {
     this.check();
     const index = this.#shard.cellOf(cell);
     if (index === undefined) throw this.#undeclared("state", cell);
-    return new ValueAccess(this, this.#key.cells[index] as Cell, this.#shard.frozen) as Access;
+    if (this.#cell !== index) {
+      this.#cell = index;
+      this.#access = new ValueAccess(this, this.#key.cells[index] as Cell, this.#shard.frozen);
+    }
+    return this.#access as Access;
   }
 
   produce<T>(output: Output<T>, value: NoInfer<T>, options?: ProduceOptions): void {

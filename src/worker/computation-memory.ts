@@ -8,7 +8,7 @@
  */
 import type { Computation } from "../computation/computation.ts";
 import type { Log } from "../computation/context.ts";
-import { openValue } from "../computation/envelope.ts";
+import { openValueAt } from "../computation/envelope.ts";
 import { invariant } from "../errors.ts";
 import { COMMIT_BYTES } from "../limits.ts";
 import { keyHold, parseTimerMember, stateField, timerHold, timerMember } from "../store/address.ts";
@@ -45,6 +45,7 @@ const PREFETCH = 512;
 const PAGE = 10_000;
 /** The reserved cell and timer: a key's hold, and the expiry of cells. */
 const HOLD_CELL = 0;
+const COUNTED = ["processed", "late", "timersFired", "failures", "deadLetters", "droppedTimers", "duplicates"] as const;
 
 export abstract class ComputationMemory extends InboxShard implements CallShard, HoldingShard {
   readonly planned: PlannedComputation;
@@ -114,7 +115,7 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
   }
 
   #enter(name: string, values: readonly (Uint8Array | undefined)[] | undefined): KeyState {
-    const cells = this.planned.cells.map((cell, i) => new Cell(cell, values?.[i]));
+    const cells = this.planned.cells.map((cell, i) => new Cell(cell, name, values?.[i]));
     const key = new KeyState(name, cells, this.#holdOf(name, values?.[cells.length]));
     this.#keys.set(name, key);
     this.#bytes += key.size;
@@ -183,7 +184,7 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
     if (this.#bytes <= this.host.cacheBytes) return;
     for (const [name, key] of this.#keys) {
       if (this.#bytes <= 0.75 * this.host.cacheBytes) return;
-      if (key.used || !key.idle || this.open.touched.has(key)) {
+      if (key.used || !key.idle || key.batch === this.open) {
         key.used = false;
         continue;
       }
@@ -270,7 +271,8 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
   protected decodeValue(work: RecordWork): unknown {
     const input = this.#inputs.get(work.record.input);
     invariant(input !== undefined, `${this.name} was sent a record for an input of id ${work.record.input}, which its class does not declare`);
-    return openValue(input.codec, work.record.value).value;
+    const { bytes, from, to } = work.record;
+    return openValueAt(input.codec, bytes, from, to);
   }
 
   get outputFloor(): number {
@@ -281,17 +283,26 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
 
   /** Encodes what the key's cells hold now; all of them, or none. */
   protected encode(key: KeyState): void {
-    const written = key.cells.filter((cell) => cell.dirty);
-    const encoded = written.map((cell) => cell.encode());
-    written.forEach((cell, i) => {
-      cell.bytes = encoded[i];
-      cell.dirty = false;
-      this.open.state.set(stateField(cell.planned.id, key.key), cell.bytes);
-      this.open.bytes += cell.bytes?.length ?? 0;
-    });
+    for (const cell of key.cells) if (cell.dirty) cell.encode();
+    for (const cell of key.cells) {
+      if (!cell.dirty) continue;
+      cell.seal();
+      this.#put(cell);
+    }
     this.open.dirty.delete(key);
     this.#bytes -= key.size;
     this.#bytes += key.weigh();
+  }
+
+  #put(cell: Cell): void {
+    const { open } = this;
+    if (cell.batch === open) open.stateValues[cell.place] = cell.bytes;
+    else {
+      cell.batch = open;
+      cell.place = open.stateFields.push(cell.field) - 1;
+      open.stateValues.push(cell.bytes);
+    }
+    open.bytes += cell.bytes?.length ?? 0;
   }
 
   #encodeAll(): void {
@@ -310,16 +321,19 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
     this.setUnfinishedAside();
     const batch = this.open;
     const { counters } = this.image;
-    for (const name of Object.keys(batch.counted) as (keyof typeof batch.counted)[]) counters[name] += batch.counted[name];
+    for (const name of COUNTED) counters[name] += batch.counted[name];
     counters.produced += batch.productions.length;
     const { keyHolds, ...net } = batch.net();
-    for (const [key, hold] of keyHolds) batch.state.set(stateField(HOLD_CELL, key), hold === undefined ? undefined : holdBytes(hold));
+    for (const [key, hold] of keyHolds) {
+      batch.stateFields.push(stateField(HOLD_CELL, key));
+      batch.stateValues.push(hold === undefined ? undefined : holdBytes(hold));
+    }
     const consumed = this.inbox.consume(batch.taken);
     const commit: Commit = {
       ...this.head(),
       consumed,
-      stateFields: [...batch.state.keys()],
-      stateValues: [...batch.state.values()],
+      stateFields: batch.stateFields,
+      stateValues: batch.stateValues,
       ...net,
       heldPuts: [...batch.heldPuts].map(([id, bytes]) => ({ id, bytes })),
       heldDeletes: [...batch.heldDeletes],
@@ -330,10 +344,7 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
       outbox: [],
       outboxDeletes: [],
     };
-    for (const key of batch.touched) {
-      key.done = [];
-      key.careful = false;
-    }
+    for (const key of batch.careful) key.careful = false;
     this.#sealed = batch;
     this.open = new Batch(this);
     this.inFlight = commit;

@@ -19,7 +19,7 @@ import { CallEffects } from "./batch.ts";
 import { Call } from "./call.ts";
 import { ComputationMemory, type Keyed } from "./computation-memory.ts";
 import { deadLetter, heldBytes, parseHeld } from "./held.ts";
-import type { KeyState } from "./key-state.ts";
+import { add, type KeyState } from "./key-state.ts";
 import type { ShardHost } from "./owned-shard.ts";
 import type { PlannedComputation } from "./plan.ts";
 import { UserRecord, UserTimer } from "./user-view.ts";
@@ -36,6 +36,8 @@ export class ComputationShard extends ComputationMemory {
   /** Handlers are known to return promises: what they write is encoded call by call. */
   #asynchronous: boolean;
   #calls = 0;
+  /** The effects of a synchronous call are merged before the next call, so one set of them serves all. */
+  #spare: CallEffects | undefined = undefined;
   readonly #running = new Map<Work, { readonly call: Call; readonly since: number }>();
   /** Keys with work in `held`, and the earliest time at which one of them may be tried again. */
   readonly #heldKeys = new Set<KeyState>();
@@ -56,7 +58,7 @@ export class ComputationShard extends ComputationMemory {
   protected override adopt(key: KeyState): void {
     for (const { work, halted } of this.orphansOf(key.key)) {
       work.key = key;
-      key.held.push(work);
+      key.held = add(key.held, work);
       if (halted) key.retryAt = Number.POSITIVE_INFINITY;
       this.#heldKeys.add(key);
     }
@@ -108,7 +110,7 @@ export class ComputationShard extends ComputationMemory {
   }
 
   #wait(work: Work, key: KeyState): void {
-    key.waiting.push(work);
+    key.waiting = add(key.waiting, work);
     this.#awaited(work);
     this.open.since ??= this.host.now;
   }
@@ -182,7 +184,9 @@ export class ComputationShard extends ComputationMemory {
       this.open.hold(work);
       if (work.held === undefined) this.open.changeTimer({ clock: work.clock, member: work.member, time: undefined, output: undefined }, key);
     }
-    const call = new Call(this, key, work, new CallEffects());
+    const effects = this.#spare ?? new CallEffects();
+    this.#spare = undefined;
+    const call = new Call(this, key, work, effects);
     let result: unknown;
     try {
       result = this.#call(work, call);
@@ -191,7 +195,11 @@ export class ComputationShard extends ComputationMemory {
       return;
     }
     if (isPromise(result)) this.#await(work, key, call, result);
-    else this.#succeeded(work, key, call);
+    else {
+      this.#succeeded(work, key, call);
+      effects.clear();
+      this.#spare = effects;
+    }
   }
 
   #call(work: Work, call: Call): unknown {
@@ -260,7 +268,7 @@ export class ComputationShard extends ComputationMemory {
     call.close();
     const { open } = this;
     if (!this.#asynchronous && !key.careful) {
-      if (isDirty(key)) open.dirty.add(key);
+      if (key.dirty) open.dirty.add(key);
     } else {
       try {
         this.encode(key);
@@ -273,8 +281,8 @@ export class ComputationShard extends ComputationMemory {
     if (this.input !== END) for (const { clock, time } of call.effects.timers) if (clock === "watermark" && time !== undefined && time > this.image.last) this.image.last = time;
     open.counted.droppedTimers += call.droppedTimers;
     this.#count(work, 1);
-    key.done.push(work);
-    open.touched.add(key);
+    open.done.push(work);
+    key.batch = open;
     if (work.held !== undefined) this.#leaveHeld(work, key);
     this.#calls++;
   }
@@ -305,9 +313,7 @@ export class ComputationShard extends ComputationMemory {
 
   /** Does the key's work of this batch again, from its last sealed state, without what failed. */
   #again(key: KeyState, failure: { readonly work: Work; readonly error: unknown } | undefined): void {
-    const again = key.done;
-    key.done = [];
-    this.open.drop(key);
+    const again = this.open.drop(key);
     for (const work of again.toReversed()) {
       this.#count(work, -1);
       if (work.held !== undefined) this.#returnHeld(work, key);
@@ -317,13 +323,14 @@ export class ComputationShard extends ComputationMemory {
       again.push(failure.work);
     }
     for (const work of again) this.#awaited(work);
-    key.waiting.unshift(...again);
+    key.waiting = [...again, ...key.waiting];
     this.#runWaiting(key);
   }
 
   /** Called before the batch is sealed, where a cell does not encode: finds the work whose write it was. */
   protected override blame(key: KeyState): void {
     key.careful = true;
+    this.open.careful.push(key);
     this.#again(key, undefined);
   }
 
@@ -371,7 +378,7 @@ export class ComputationShard extends ComputationMemory {
   #setAside(work: Work, key: KeyState, error?: unknown): void {
     if (work.held === undefined) {
       work.held = this.image.nextHeld++;
-      key.held.push(work);
+      key.held = add(key.held, work);
       this.#heldKeys.add(key);
       if (work.kind === "timer") this.open.changeTimer({ clock: work.clock, member: work.member, time: undefined, output: undefined }, key);
     }
@@ -390,7 +397,7 @@ export class ComputationShard extends ComputationMemory {
   }
 
   #returnHeld(work: Work, key: KeyState): void {
-    key.held.unshift(work);
+    key.held = [work, ...key.held];
     this.heldHolds.set(String(work.held), work.hold);
     this.open.putHeld(work.held as number, heldBytes(work, false));
     this.#heldKeys.add(key);
@@ -448,11 +455,6 @@ export class ComputationShard extends ComputationMemory {
   startOf(work: Work): number | undefined {
     return this.#running.get(work)?.since;
   }
-}
-
-function isDirty(key: KeyState): boolean {
-  for (const cell of key.cells) if (cell.dirty) return true;
-  return false;
 }
 
 function isPromise(value: unknown): value is PromiseLike<unknown> {

@@ -6,7 +6,7 @@ import { decodePlain, encodePlain } from "../computation/cbor-codec.ts";
 import { messageOf } from "../errors.ts";
 import { parseTimerMember } from "../store/address.ts";
 import type { Numbered, TimerClock } from "../store/index.ts";
-import { placeId } from "./parcel.ts";
+import { placeId, valueOf } from "./parcel.ts";
 import type { Work } from "./work.ts";
 
 interface StoredHeld {
@@ -32,8 +32,8 @@ interface StoredRecord {
 export function heldBytes(work: Work, halted: boolean, error?: unknown): Uint8Array {
   const head = { attempts: work.attempts, halted, hold: work.hold, reason: error === undefined ? undefined : messageOf(error) };
   if (work.kind === "timer") return encodePlain({ ...head, timer: { clock: work.clock, member: work.member, time: work.time, output: work.output } });
-  const { refused: _, ...record } = work.record;
-  return encodePlain({ ...head, record });
+  const { refused: _, bytes: _bytes, from: _from, to: _to, ...record } = work.record;
+  return encodePlain({ ...head, record: { ...record, value: valueOf(work.record) } });
 }
 
 export function parseHeld(entry: Numbered): { readonly work: Work; readonly halted: boolean } {
@@ -43,8 +43,8 @@ export function parseHeld(entry: Numbered): { readonly work: Work; readonly halt
     return { work: { ...base, kind: "timer", ...stored.timer, address: parseTimerMember(stored.timer.member) }, halted: stored.halted };
   }
   const record = stored.record as StoredRecord;
-  const value = Buffer.from(record.value.buffer, record.value.byteOffset, record.value.byteLength);
-  return { work: { ...base, kind: "record", record: { ...record, value, refused: false }, late: false }, halted: stored.halted };
+  const { value, ...rest } = record;
+  return { work: { ...base, kind: "record", record: { ...rest, bytes: value, from: 0, to: value.length, refused: false }, late: false }, halted: stored.halted };
 }
 
 export const keyOf = (work: Work): string => (work.kind === "record" ? work.record.key : work.address.key);
@@ -73,9 +73,9 @@ export function deadLetter(work: Work, error: unknown, at: number): Uint8Array {
   }
   const { record } = work;
   const id = record.id ?? placeId(record.sender, record.monotonic, record.place);
-  let value: Uint8Array = record.value;
+  let value: Uint8Array = valueOf(record);
   let reason = messageOf(error);
-  if (record.refused) ({ reason, value } = decodePlain(record.value) as { reason: string; value: Uint8Array });
+  if (record.refused) ({ reason, value } = decodePlain(value) as { reason: string; value: Uint8Array });
   const letter: DeadLetter = { kind: "record", key: record.key, id, timestamp: record.timestamp, input: record.input, timer: undefined, value, reason, attempts: work.attempts, at };
   return encodePlain(letter);
 }

@@ -9,6 +9,7 @@
 import { openValue, sealValue } from "../computation/envelope.ts";
 import { LimitExceededError } from "../errors.ts";
 import { STATE_BYTES } from "../limits.ts";
+import { stateField } from "../store/address.ts";
 import type { PlannedComputation } from "./plan.ts";
 import type { Work } from "./work.ts";
 
@@ -16,6 +17,8 @@ export type PlannedCell = PlannedComputation["cells"][number];
 
 export class Cell {
   readonly planned: PlannedCell;
+  /** Its address in the store. */
+  readonly field: string;
   /** As last sealed or read; undefined: absent. */
   bytes: Uint8Array | undefined;
   value: unknown = undefined;
@@ -25,9 +28,14 @@ export class Cell {
   /** Written in the open batch. */
   dirty = false;
   expiresAt: number | undefined = undefined;
+  #encoded: Uint8Array | undefined = undefined;
+  /** The batch that has its bytes, and where. */
+  batch: object | undefined = undefined;
+  place = 0;
 
-  constructor(planned: PlannedCell, bytes: Uint8Array | undefined) {
+  constructor(planned: PlannedCell, key: string, bytes: Uint8Array | undefined) {
     this.planned = planned;
+    this.field = stateField(planned.id, key);
     this.bytes = bytes;
   }
 
@@ -47,13 +55,21 @@ export class Cell {
     this.decoded = true;
   }
 
-  /** Encodes what was written. Throws what the codec throws, or `LimitExceededError`. */
-  encode(): Uint8Array | undefined {
-    if (!this.present) return undefined;
+  /** Encodes what was written; `seal` takes it over. Throws what the codec throws, or `LimitExceededError`. */
+  encode(): void {
+    this.#encoded = undefined;
+    if (!this.present) return;
     const { name, codec } = this.planned.node;
     const bytes = sealValue(codec, this.value, this.expiresAt);
     if (bytes.length > STATE_BYTES) throw new LimitExceededError(`state "${name}" is ${bytes.length} bytes, more than ${STATE_BYTES}: split it over keys or keep less`);
-    return bytes;
+    this.#encoded = bytes;
+  }
+
+  /** What was encoded is what the cell holds. */
+  seal(): void {
+    this.bytes = this.#encoded;
+    this.#encoded = undefined;
+    this.dirty = false;
   }
 
   /** Forgets what was done to the value since the last seal: also what a failed call changed in place and never wrote. */
@@ -64,6 +80,16 @@ export class Cell {
   }
 }
 
+/** Most keys never have work that waits: they share this. */
+const NONE: Work[] = Object.freeze([]) as unknown as Work[];
+
+/** `list` with `work` at its end. */
+export function add(list: Work[], work: Work): Work[] {
+  if (list === NONE) return [work];
+  list.push(work);
+  return list;
+}
+
 export class KeyState {
   readonly key: string;
   readonly cells: readonly Cell[];
@@ -71,13 +97,13 @@ export class KeyState {
   hold: number | undefined;
   running: Work | undefined = undefined;
   /** Work of the open batch that waits for `running`. */
-  waiting: Work[] = [];
+  waiting: Work[] = NONE;
   /** Stands aside in the store, oldest first. */
-  held: Work[] = [];
+  held: Work[] = NONE;
   /** The oldest of `held` may be tried again from then on, ms by the worker's clock; Infinity: halted. */
   retryAt = 0;
-  /** Work done in the open batch: what is run again if later work of the key fails. */
-  done: Work[] = [];
+  /** The batch in which work of the key was done last. */
+  batch: object | undefined = undefined;
   /** A write of the open batch does not encode: encode call by call, to find whose it is. */
   careful = false;
   /** Used since the cache was last swept. */
@@ -92,7 +118,13 @@ export class KeyState {
   }
 
   get idle(): boolean {
-    return this.running === undefined && this.waiting.length === 0 && this.held.length === 0 && this.done.length === 0 && !this.cells.some((cell) => cell.dirty);
+    return this.running === undefined && this.waiting.length === 0 && this.held.length === 0 && !this.dirty;
+  }
+
+  /** Has a cell been written since it was last encoded? */
+  get dirty(): boolean {
+    for (const cell of this.cells) if (cell.dirty) return true;
+    return false;
   }
 
   /** Approximate bytes in memory. */

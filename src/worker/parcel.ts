@@ -13,6 +13,8 @@
  * I1  A record's place (sender, sequencer, n) is unique in the pipeline's history; n counts a sender's productions per
  *     sequencer, so places do not depend on how records were batched. A record without a client's id is named by it.
  */
+import type { Codec } from "../computation/codec.ts";
+import { headBytes, writeHead } from "../computation/envelope.ts";
 import type { ShardRef } from "../key.ts";
 import { indexOf, participantOf } from "../key.ts";
 import { PARCEL_IDENTITY_BYTES } from "../store/commit.ts";
@@ -32,16 +34,20 @@ export interface Production {
   readonly timestamp: number;
   readonly key: string;
   readonly id: string | undefined;
-  readonly value: Uint8Array;
+  /** Puts the payload in its envelope; undefined: `payload` is the whole value already. */
+  readonly codec: Codec<unknown> | undefined;
+  readonly payload: Uint8Array;
   readonly refused: boolean;
 }
 
-/** A record as it lies in an inbox; `value` is a view of the parcel. */
+/** A record as it lies in an inbox; its value is in `bytes` from `from` to `to`. */
 export interface ParcelRecord {
   readonly input: number;
   readonly timestamp: number;
   readonly key: string;
-  readonly value: Buffer;
+  readonly bytes: Uint8Array;
+  readonly from: number;
+  readonly to: number;
   readonly refused: boolean;
   /** The client's id, or undefined: then `placeId` of the three below. */
   readonly id: string | undefined;
@@ -56,7 +62,7 @@ export function placeId(sender: ShardRef, monotonic: number, place: number): str
 
 /** An upper bound of the bytes that a production takes in a parcel. */
 export function productionBytes(production: Production): number {
-  return RECORD_HEAD + 8 + 3 * production.key.length + (production.id === undefined ? 0 : 3 * production.id.length) + production.value.length;
+  return RECORD_HEAD + 8 + 3 * production.key.length + (production.id === undefined ? 0 : 3 * production.id.length) + (production.codec === undefined ? 0 : headBytes(production.codec)) + production.payload.length;
 }
 
 /** Packs productions of one target, in order. At most PARCEL_RECORDS of them. */
@@ -91,9 +97,12 @@ function packRecord(bytes: Buffer, start: number, production: Production, first:
     bytes.writeUInt16LE(idBytes, at);
     at += 2 + idBytes;
   }
-  bytes.writeUInt32LE(production.value.length, at);
-  bytes.set(production.value, at + 4);
-  return at + 4 + production.value.length;
+  const { codec, payload } = production;
+  const payloadAt = codec === undefined ? at + 4 : writeHead(codec, bytes, at + 4);
+  bytes.set(payload, payloadAt);
+  const end = payloadAt + payload.length;
+  bytes.writeUInt32LE(end - at - 4, at);
+  return end;
 }
 
 /** Calls `take` with each record of a parcel, in order. */
@@ -118,7 +127,9 @@ export function unpackParcel(parcel: Uint8Array, take: (record: ParcelRecord) =>
       input: bytes.readUInt16LE(at + 1),
       timestamp: bytes.readDoubleLE(at + 7),
       key: bytes.toString("utf8", at + RECORD_HEAD, keyEnd),
-      value: bytes.subarray(valueAt + 4, end),
+      bytes,
+      from: valueAt + 4,
+      to: end,
       refused: (flags & REFUSED) !== 0,
       id,
       sender,
@@ -128,6 +139,9 @@ export function unpackParcel(parcel: Uint8Array, take: (record: ParcelRecord) =>
     at = end;
   }
 }
+
+/** The record's value, in its envelope. */
+export const valueOf = ({ bytes, from, to }: ParcelRecord): Uint8Array => bytes.subarray(from, to);
 
 export const recordsOf = (parcel: Uint8Array): number => (parcel[2] as number) | ((parcel[3] as number) << 8);
 export const identityOf = (parcel: Uint8Array): Uint8Array => parcel.subarray(0, PARCEL_IDENTITY_BYTES);

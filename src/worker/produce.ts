@@ -4,7 +4,8 @@
  * one delivery to the consumer's dead letters and hinders no one else.
  */
 import { encodePlain } from "../computation/cbor-codec.ts";
-import { sealValue } from "../computation/envelope.ts";
+import type { Codec } from "../computation/codec.ts";
+import { encodePayload, sealValue } from "../computation/envelope.ts";
 import { InvalidUseError, LimitExceededError, messageOf } from "../errors.ts";
 import { shardOf, shardRef } from "../key.ts";
 import { KEY_BYTES, RECORD_BYTES } from "../limits.ts";
@@ -23,24 +24,24 @@ export interface Produced {
 /** Appends the deliveries of `produced` to `productions` and gives the bytes of its value. Throws if the value cannot be stored. */
 export function deliver(stream: PlannedStream, produced: Produced, productions: Production[]): number {
   checkSchema(stream, produced.value);
-  const value = sealValue(stream.codec, produced.value);
+  const value = encodePayload(stream.codec, produced.value);
   if (value.length > RECORD_BYTES) {
     throw new LimitExceededError(`a record of stream "${stream.name}" is ${value.length} bytes, more than ${RECORD_BYTES}: store large values elsewhere and send their address`);
   }
-  for (const consumer of stream.consumers) productions.push(deliveryTo(consumer, produced, value));
+  for (const consumer of stream.consumers) productions.push(deliveryTo(consumer, produced, stream.codec, value));
   return value.length;
 }
 
-function deliveryTo(consumer: Consumer, produced: Produced, value: Uint8Array): Production {
+function deliveryTo(consumer: Consumer, produced: Produced, codec: Codec<unknown>, payload: Uint8Array): Production {
   const { timestamp, id, place } = produced;
   const { participant, input } = consumer;
-  if (consumer.key === undefined) return { target: shardRef(participant, 0), input, place, timestamp, key: produced.senderKey, id, value, refused: false };
+  if (consumer.key === undefined) return { target: shardRef(participant, 0), input, place, timestamp, key: produced.senderKey, id, codec, payload, refused: false };
   try {
     const key = checkKey(consumer.key(produced.value));
-    return { target: shardRef(participant, shardOf(key, consumer.shards)), input, place, timestamp, key, id, value, refused: false };
+    return { target: shardRef(participant, shardOf(key, consumer.shards)), input, place, timestamp, key, id, codec, payload, refused: false };
   } catch (error) {
-    const refusal = encodePlain({ reason: `the key extractor of ${consumer.name} refused it: ${messageOf(error)}`, value });
-    return { target: shardRef(participant, 0), input, place, timestamp, key: "", id, value: refusal, refused: true };
+    const refusal = encodePlain({ reason: `the key extractor of ${consumer.name} refused it: ${messageOf(error)}`, value: sealValue(codec, produced.value) });
+    return { target: shardRef(participant, 0), input, place, timestamp, key: "", id, codec: undefined, payload: refusal, refused: true };
   }
 }
 

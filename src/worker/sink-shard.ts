@@ -5,7 +5,7 @@
  * I1  Nothing is written before the target stands at the committed checkpoint.
  * I2  A commit consumes only records that the target has said are written.
  */
-import { openValue } from "../computation/envelope.ts";
+import { openValueAt } from "../computation/envelope.ts";
 import { messageOf } from "../errors.ts";
 import type { StreamRecord } from "../record.ts";
 import type { Commit, Numbered, RecoveredShard, Sequencer } from "../store/index.ts";
@@ -59,7 +59,7 @@ export class SinkShard extends InboxShard {
       if (work === undefined) break;
       work.late = work.record.timestamp < this.input;
       try {
-        records.push(new UserRecord(work, openValue(this.planned.input.codec, work.record.value).value, undefined));
+        records.push(new UserRecord(work, openValueAt(this.planned.input.codec, work.record.bytes, work.record.from, work.record.to), undefined));
         this.#writing.push(work);
         this.inbox.take();
       } catch (error) {
@@ -223,7 +223,7 @@ export class SinkShard extends InboxShard {
       return { kind: "record", ...waiting };
     }
     if (Math.min(this.#openHold, this.#sealedHold) <= at) return { kind: "commit", ...base, commit: this.inFlight?.number, since: this.inFlight && this.sealedAt };
-    if (this.unread || !this.inbox.reached(this.inbox.tail)) return { kind: "unread", ...base, records: this.queued };
+    if (this.unread || !this.inbox.reached(this.inbox.tail)) return { kind: "unread", ...base };
     return { kind: "upstream", ...base };
   }
 }

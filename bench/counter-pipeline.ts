@@ -1,0 +1,85 @@
+/**
+ * The pipeline that the throughput benchmark runs: an injector and a chain of keyed counters, each hop keyed anew so
+ * that every commit fans out over all shards. Records are made before the clock starts.
+ */
+import { Computation, type Context, injector, input, output, Pipeline, state, stream, type StreamRecord, type Stream } from "../src/index.ts";
+import { ascending } from "../src/watermark/ascending.ts";
+
+export interface Hit {
+  readonly key: string;
+  readonly sent: number;
+  readonly text: string;
+}
+
+export interface Load {
+  readonly records: number;
+  readonly keys: number;
+  readonly hops: number;
+  readonly shards: number;
+}
+
+/** One record in this many carries the time at which it was pulled. */
+const SAMPLE = 256;
+
+/** A 16-byte key; consecutive records have unrelated keys. */
+export const keyOf = (n: number, keys: number): string => `key-${String(((n * 2_654_435_761) >>> 0) % keys).padStart(12, "0")}`;
+
+/** About 100 bytes as CBOR. */
+const TEXT = "x".repeat(54);
+
+class Counter extends Computation {
+  readonly from;
+  readonly to;
+  readonly count = state("count", { initial: 0 });
+  readonly #last: boolean;
+  readonly #ages: number[];
+
+  constructor(from: Stream<Hit>, to: Stream<Hit>, last: boolean, ages: number[]) {
+    super();
+    this.from = input(from, { key: (hit) => hit.key });
+    this.to = output(to);
+    this.#last = last;
+    this.#ages = ages;
+  }
+
+  override processRecord(record: StreamRecord<Hit>, context: Context): void {
+    const count = context.state(this.count);
+    count.set(count.get() + 1);
+    if (!this.#last) context.produce(this.to, { ...record.value, key: rekeyed(record.value.key) });
+    else if (record.value.sent > 0) this.#ages.push(performance.now() - record.value.sent);
+  }
+}
+
+/** Another key of the same set, so that the next hop's records spread over all its shards. */
+const rekeyed = (key: string): string => key.slice(0, 4) + [...key.slice(4)].toReversed().join("");
+
+export function counterPipeline(load: Load, ages: number[]): Pipeline {
+  const streams = Array.from({ length: load.hops + 1 }, (_, hop) => stream<Hit>(`hits-${hop}`));
+  const source = injector<Hit>({
+    kind: "injector",
+    description: `${load.records} records`,
+    partitions: 1,
+    timestamp: undefined,
+    id: undefined,
+    idRetention: 0,
+    watermark: ascending(),
+    maxAhead: Number.POSITIVE_INFINITY,
+    open: (_context, position) => {
+      let n = (position as number | undefined) ?? 0;
+      const pull = (max: number) => {
+        const items = [];
+        for (const end = Math.min(n + max, load.records); n < end; ) {
+          const sent = n % SAMPLE === 0 ? performance.now() : 0;
+          items.push({ value: { key: keyOf(n, load.keys), sent, text: TEXT }, timestamp: 1_000_000 + n, position: ++n });
+        }
+        return Promise.resolve({ items, done: n >= load.records });
+      };
+      return Promise.resolve({ pull, close: () => Promise.resolve() });
+    },
+  });
+  const pipeline = new Pipeline("throughput", { shards: load.shards }).inject("load", streams[0] as Stream<Hit>, source);
+  for (let hop = 0; hop < load.hops; hop++) {
+    pipeline.compute(`counter-${hop}`, () => new Counter(streams[hop] as Stream<Hit>, streams[hop + 1] as Stream<Hit>, hop === load.hops - 1, ages));
+  }
+  return pipeline;
+}

@@ -1,0 +1,47 @@
+/** `npm run --silent bench -- throughput|latency [options]`: prints one JSON object, or a readable form of it. */
+import { parseArgs } from "node:util";
+import { latency } from "./latency.ts";
+import { throughput, type ThroughputOptions } from "./throughput.ts";
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: {
+    store: { type: "string", default: "redis" },
+    records: { type: "string" },
+    keys: { type: "string", default: "100000" },
+    hops: { type: "string", default: "1" },
+    shards: { type: "string", default: "64" },
+    batch: { type: "string", default: "256" },
+    rate: { type: "string", default: "10000" },
+    seconds: { type: "string", default: "10" },
+    json: { type: "boolean", default: false },
+  },
+});
+
+const store = values.store as ThroughputOptions["store"];
+if (!["redis", "lmdb", "memory"].includes(store)) usage(`--store is redis, lmdb or memory, not ${store}`);
+const number = (name: "records" | "keys" | "hops" | "shards" | "batch" | "rate" | "seconds", otherwise: number): number => {
+  const given = values[name] === undefined ? otherwise : Number(values[name]);
+  if (!Number.isInteger(given) || given < 1) usage(`--${name} is a whole number from 1 on, not ${values[name]}`);
+  return given;
+};
+
+function usage(problem: string): never {
+  console.error(`${problem}\nusage: bench -- throughput|latency [--store redis|lmdb|memory] [--records N] [--keys N] [--hops N] [--shards N] [--batch N] [--rate N] [--seconds N] [--json]`);
+  process.exit(2);
+}
+
+const shape = { store, keys: number("keys", 100_000), hops: number("hops", 1), shards: number("shards", 64), batch: number("batch", 256) };
+let result: object;
+switch (positionals[0]) {
+  case "throughput":
+    result = await throughput({ ...shape, records: number("records", 1_000_000) });
+    break;
+  case "latency":
+    result = await latency({ ...shape, rate: number("rate", 10_000), seconds: number("seconds", 10) });
+    break;
+  default:
+    usage(`no benchmark is called ${positionals[0] ?? "nothing"}`);
+}
+if (values.json) console.log(JSON.stringify(result));
+else for (const [name, value] of Object.entries(result)) console.log(`${name.padEnd(24)}${String(value)}`);

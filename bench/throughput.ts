@@ -1,0 +1,100 @@
+/**
+ * Throughput: how many records a second one worker brings through one keyed, fanned-out hop, exactly once, and what
+ * each costs. On Redis a bare, vectorised and pipelined client writes the same bytes in the same run for comparison.
+ */
+import type { Store } from "../src/index.ts";
+import { openValue } from "../src/computation/envelope.ts";
+import { cbor } from "../src/computation/cbor-codec.ts";
+import { shardOf, shardRef } from "../src/key.ts";
+import { run } from "../src/run.ts";
+import { stateField } from "../src/store/address.ts";
+import type { PipelineStore } from "../src/store/store.ts";
+import { counterPipeline, type Load } from "./counter-pipeline.ts";
+import { rawRedis } from "./raw-redis.ts";
+import { type BenchStore, openStore, type StoreName } from "./stores.ts";
+import { redisCpuSeconds } from "./redis-cpu.ts";
+
+export interface ThroughputOptions extends Load {
+  readonly store: StoreName;
+  readonly batch: number;
+}
+
+export async function throughput(options: ThroughputOptions): Promise<object> {
+  const used = await openStore(options.store);
+  try {
+    return await measure(options, used);
+  } finally {
+    await used.dispose();
+  }
+}
+
+async function measure(options: ThroughputOptions, { store, server }: BenchStore): Promise<object> {
+  const ages: number[] = [];
+  let opened: PipelineStore | undefined;
+  const watched: Store = { kind: "store", open: async (open) => (opened = await store.open(open)) };
+  const redisBefore = await redisCpuSeconds(server);
+  const cpuBefore = process.cpuUsage();
+  const began = performance.now();
+  const running = await run(counterPipeline(options, ages), { store: watched, batchRecords: options.batch });
+  await running.finished;
+  const seconds = (performance.now() - began) / 1_000;
+  const cpu = process.cpuUsage(cpuBefore);
+  const redisSeconds = (await redisCpuSeconds(server)) - redisBefore;
+  const rssMiB = Math.round(process.memoryUsage().rss / 2 ** 20);
+  const { commits } = running.worker.engine.counted;
+  await checkTotals(opened as PipelineStore, running.worker.engine.options.plan.participants.filter((each) => each.kind === "computation").map((each) => each.id), options);
+  await running.stop();
+  const raw = server === undefined ? undefined : await rawRedis(server, options);
+  const done = options.records * options.hops;
+  const perSecond = done / seconds;
+  ages.sort((a, b) => a - b);
+  const at = (quantile: number) => round(ages[Math.min(ages.length - 1, Math.floor(ages.length * quantile))] ?? 0, 2);
+  return {
+    bench: "throughput",
+    store: options.store,
+    hops: options.hops,
+    shards: options.shards,
+    batchMean: round((done + options.records) / commits, 1),
+    records: options.records,
+    recordsPerSecond: Math.round(perSecond),
+    rawRecordsPerSecond: raw === undefined ? null : Math.round(raw),
+    rawRatio: raw === undefined ? null : round(perSecond / raw, 3),
+    nodeMicrosPerRecord: round((cpu.user + cpu.system) / done, 2),
+    redisMicrosPerRecord: server === undefined ? null : round((redisSeconds * 1e6) / done, 2),
+    p50Ms: at(0.5),
+    p99Ms: at(0.99),
+    rssMiB,
+  };
+}
+
+const round = (value: number, digits: number): number => Number(value.toFixed(digits));
+
+/** Every key's count as the store has it; throws unless each hop counted every record exactly once. */
+async function checkTotals(store: PipelineStore, computations: readonly number[], { records, keys, shards }: Load): Promise<void> {
+  for (const id of computations) {
+    const fields = new Map<number, string[]>();
+    for (let n = 0; n < Math.min(keys, records * 2); n++) {
+      const key = `key-${String(n).padStart(12, "0")}`;
+      for (const each of [key, key.slice(0, 4) + [...key.slice(4)].toReversed().join("")]) {
+        const shard = shardOf(each, shards);
+        fields.set(shard, [...(fields.get(shard) ?? []), each]);
+      }
+    }
+    let total = 0;
+    const cell = await cellOf(store, id);
+    for (const [shard, names] of fields) {
+      for (let from = 0; from < names.length; from += 1_000) {
+        const values = await store.readState(shardRef(id, shard), [...new Set(names.slice(from, from + 1_000))].map((name) => stateField(cell, name)));
+        for (const bytes of values) if (bytes !== undefined) total += openValue(cbor<number>(), bytes).value as number;
+      }
+    }
+    if (total !== records) throw new Error(`computation ${id} counted ${total} records of ${records}`);
+  }
+}
+
+async function cellOf(store: PipelineStore, computation: number): Promise<number> {
+  const graph = await store.readGraph();
+  const cell = graph?.participants.find((participant) => participant.id === computation)?.cells[0];
+  if (cell === undefined) throw new Error(`computation ${computation} has no stored cell`);
+  return cell.id;
+}
