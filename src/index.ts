@@ -47,8 +47,12 @@ export { learnedDisorder, type LearnedDisorderOptions } from "./watermark/learne
 export type { WatermarkEstimator, WatermarkPolicy } from "./watermark/policy.ts";
 export type { PolicyOptions } from "./watermark/policy-options.ts";
 
+// Running.
+export { run, type RunningPipeline, type RunOptions } from "./run.ts";
+
 // Stores.
 export { MemoryStore, type MemoryStoreOptions } from "./store/memory-store.ts";
+export { RedisStore, type RedisStoreOptions } from "./store/redis/redis-store.ts";
 export type { Store } from "./store/store.ts";
 
 // Time and errors.
