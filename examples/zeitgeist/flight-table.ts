@@ -32,6 +32,8 @@ export interface FlightTable {
   read(group: number): Promise<FlightRows>;
 }
 
+interface Group { readonly first: number; readonly end: number; readonly earliest: number; readonly latest: number; readonly rows: FlightRows | undefined }
+
 export function flightAt(rows: FlightRows, i: number): Flight {
   return {
     row: rows.first + i,
@@ -53,12 +55,18 @@ export function flightsFile(): string {
 export async function openFlights(path: string = flightsFile(), limit = Number.POSITIVE_INFINITY): Promise<FlightTable> {
   const file = await asyncBufferFromFile(path);
   const metadata = await parquetMetadataAsync(file);
-  const groups: { readonly first: number; readonly end: number; readonly earliest: number; readonly latest: number }[] = [];
+  const groups: Group[] = [];
   let first = 0;
-  for (const { num_rows: count } of metadata.row_groups) {
+  for (const { num_rows: count, columns } of metadata.row_groups) {
     const end = Math.min(first + Number(count), limit);
     if (first >= end) break;
-    groups.push({ first, end, ...(await departuresOf(file, metadata, groups.length, first, end, Number(count))) });
+    const statistics = columns[0]?.meta_data?.statistics;
+    const whole = end === first + Number(count) && statistics?.min_value instanceof Date && statistics.max_value instanceof Date;
+    // The statistics are those of the whole group: where it is cut, its rows have to be read to know when they depart.
+    const rows = whole ? undefined : await readRows(file, metadata, first, end);
+    const earliest = rows === undefined ? Number(statistics?.min_value) : (rows.departures[0] as number);
+    const latest = rows === undefined ? Number(statistics?.max_value) : (rows.departures[rows.length - 1] as number);
+    groups.push({ first, end, earliest, latest, rows });
     first += Number(count);
   }
   const last = groups.at(-1);
@@ -70,18 +78,9 @@ export async function openFlights(path: string = flightsFile(), limit = Number.P
     async read(group) {
       const wanted = groups[group];
       if (wanted === undefined) throw new RangeError(`there is no row group ${group}`);
-      return readRows(file, metadata, wanted.first, wanted.end);
+      return wanted.rows ?? (await readRows(file, metadata, wanted.first, wanted.end));
     },
   };
-}
-
-/** From the statistics of the group, if it is used whole; else the last row in use has to be read. */
-async function departuresOf(file: AsyncBuffer, metadata: FileMetaData, group: number, first: number, end: number, whole: number) {
-  const statistics = metadata.row_groups[group]?.columns[0]?.meta_data?.statistics;
-  const earliest = Number(statistics?.min_value);
-  if (end - first === whole && Number.isFinite(earliest)) return { earliest, latest: Number(statistics?.max_value) };
-  const { departures } = await readRows(file, metadata, first, end);
-  return { earliest: departures[0] as number, latest: departures[departures.length - 1] as number };
 }
 
 async function readRows(file: AsyncBuffer, metadata: FileMetaData, first: number, end: number): Promise<FlightRows> {

@@ -36,3 +36,13 @@ export async function flightsOf(table: FlightTable): Promise<Flight[]> {
   }
   return flights;
 }
+
+/** A copy with ORD's departures of [from, to) deleted and ATL's of [again, until) tripled. */
+export function planted(flights: readonly Flight[], deleted: readonly [from: number, to: number], tripled: readonly [again: number, until: number]): Flight[] {
+  return flights.flatMap((flight) => {
+    const { origin, departure } = flight;
+    if (origin === "ORD" && departure >= deleted[0] && departure < deleted[1]) return [];
+    if (origin === "ATL" && departure >= tripled[0] && departure < tripled[1]) return [flight, flight, flight];
+    return [flight];
+  });
+}

@@ -1,0 +1,106 @@
+/** One worker process, from its start to its end, as its supervisor sees it. */
+import { type ChildProcess, fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import type { Orders, Report } from "./conversation.ts";
+import { askProgress, type Progress } from "./progress.ts";
+import type { Point } from "./struck-store.ts";
+
+export type End =
+  | { readonly kind: "finished"; readonly progress: Progress; readonly handed: number }
+  /** At this point of a commit, while `waiting` records waited in inboxes. */
+  | { readonly kind: "killed"; readonly point: Point; readonly waiting: number; readonly handed: number }
+  | { readonly kind: "stopped" };
+
+export interface Watcher {
+  /** It runs. `waiting`: records that were in the inboxes when it took them over. */
+  running(url: string, flights: number, waiting: number): void;
+  progress(progress: Progress): void;
+}
+
+const POLL_MS = 500;
+
+export class WorkerProcess {
+  readonly #child: ChildProcess;
+  readonly #watcher: Watcher;
+  #url: string | undefined;
+  #waiting = 0;
+  #reached: Extract<Report, { readonly kind: "reached" }> | undefined;
+  #finished: Extract<End, { readonly kind: "finished" }> | undefined;
+  #failure: string | undefined;
+  #stopping = false;
+  peakRssMiB = 0;
+  /** Resolves when the process is gone and all it said was heard. Rejects if it ended by itself. */
+  readonly end: Promise<End>;
+
+  constructor(orders: Orders, watcher: Watcher) {
+    this.#watcher = watcher;
+    this.#child = fork(fileURLToPath(new URL("./worker.js", import.meta.url)), [JSON.stringify(orders)]);
+    this.#child.on("message", (report: Report) => this.#hear(report));
+    const exit = new Promise<string>((resolve) => {
+      this.#child.once("close", (code, signal) => resolve(signal === null ? `with code ${code}` : `by ${signal}`));
+    });
+    const polling = setInterval(() => void this.#poll(), POLL_MS);
+    this.end = exit.then((how) => {
+      clearInterval(polling);
+      return this.#ended(how);
+    });
+  }
+
+  /** Lets it commit what it has begun, and end. */
+  stop(): void {
+    this.#stopping = true;
+    if (this.#child.connected) this.#child.send("stop");
+  }
+
+  #ended(how: string): End {
+    if (this.#finished !== undefined) return this.#finished;
+    if (this.#reached !== undefined) return { ...this.#reached, kind: "killed" };
+    if (this.#stopping && this.#failure === undefined) return { kind: "stopped" };
+    throw new Error(this.#failure ?? `the worker ended ${how}`);
+  }
+
+  #hear(report: Report): void {
+    switch (report.kind) {
+      case "recovered":
+        this.#waiting += report.waiting;
+        break;
+      case "running":
+        this.#url = report.url;
+        this.#watcher.running(report.url, report.flights, this.#waiting);
+        break;
+      case "memory":
+        this.peakRssMiB = Math.max(this.peakRssMiB, report.peakRssMiB);
+        break;
+      case "reached":
+        // A commit that was over before the signal came is said to be over, by a second report, and counts as that.
+        this.#reached = report;
+        this.#child.kill("SIGKILL");
+        break;
+      case "finished":
+        void this.#conclude(report.handed);
+        break;
+      case "failed":
+        this.#failure = report.message;
+        break;
+    }
+  }
+
+  /** It is through: what it has counted is asked for a last time. */
+  async #conclude(handed: number): Promise<void> {
+    try {
+      this.#finished = { kind: "finished", progress: await askProgress(this.#url as string), handed };
+    } catch (error) {
+      this.#failure = `the worker finished, but does not answer: ${String(error)}`;
+    }
+    this.stop();
+  }
+
+  async #poll(): Promise<void> {
+    if (this.#url === undefined || this.#finished !== undefined || this.#reached !== undefined) return;
+    try {
+      this.#watcher.progress(await askProgress(this.#url));
+    } catch {
+      // It was killed, or ended, before it answered; the next answer will do.
+    }
+  }
+}
