@@ -389,6 +389,7 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
   why(): Holder {
     return computationHolder(this);
   }
+  abstract get waitsFor(): Work | undefined;
   abstract startOf(work: Work): number | undefined;
 
   get sealed(): { readonly number: number; readonly at: number } | undefined {

@@ -451,6 +451,9 @@ export class ComputationShard extends ComputationMemory {
   get calls(): number {
     return this.#calls;
   }
+  get waitsFor(): Work | undefined {
+    return this.open.pinned > 0 || this.#running.size >= CONCURRENT_CALLS ? this.#running.keys().next().value : undefined;
+  }
   /** Since when a call for this work runs, by the worker's clock; undefined: none does. */
   startOf(work: Work): number | undefined {
     return this.#running.get(work)?.since;

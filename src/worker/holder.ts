@@ -70,7 +70,6 @@ export interface Holder {
 export interface HoldingShard {
   readonly ref: number;
   readonly output: number;
-  readonly queued: number;
   readonly inbox: Inbox;
   readonly watermark: TimerQueue;
   readonly holds: TimeIndex;
@@ -84,6 +83,8 @@ export interface HoldingShard {
   /** Is there a bound that only waits for unread records? */
   readonly unread: boolean;
   heldWork(id: number): { readonly work: Work; readonly halted: boolean } | undefined;
+  /** The work whose call has to settle before the shard takes another record; undefined: none has to. */
+  readonly waitsFor: Work | undefined;
   /** Since when a call for this work runs; undefined: none does. */
   startOf(work: Work): number | undefined;
   timerName(member: string): string | undefined;
@@ -99,9 +100,9 @@ export function computationHolder(shard: HoldingShard): Holder {
   if (timer !== undefined) return { kind: "timer", ...base, ...timerIdentity(shard, timer.member, timer.time) };
   const hold = shard.holds.first();
   if (hold !== undefined && hold.time <= at) return { ...base, ...holdIdentity(shard, hold.member) };
-  if (shard.inbox.smallestHold <= at) return { ...base, ...waitingRecord(shard.inbox) };
+  if (shard.inbox.smallestHold <= at) return { ...base, ...(shard.waitsFor === undefined ? waitingRecord(shard.inbox) : lane(shard, shard.waitsFor, false)) };
   if (shard.uncommittedHold <= at) return { kind: "commit", ...base, commit: shard.sealed?.number, since: shard.sealed?.at };
-  if (shard.unread || !shard.inbox.reached(shard.inbox.tail)) return { kind: "unread", ...base, records: shard.queued };
+  if (shard.unread || !shard.inbox.reached(shard.inbox.tail)) return { kind: "unread", ...base };
   return { kind: "upstream", ...base };
 }
 
