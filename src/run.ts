@@ -3,6 +3,7 @@ import { systemClock } from "./clock.ts";
 import type { Pipeline } from "./computation/pipeline.ts";
 import { ConfigError } from "./errors.ts";
 import { isHandle } from "./computation/handle.ts";
+import type { InspectionServer } from "./inspect/server.ts";
 import { systemRandom } from "./random.ts";
 import type { PipelineStore, Store } from "./store/store.ts";
 import { reconcile } from "./worker/reconcile.ts";
@@ -70,7 +71,7 @@ export async function run(pipeline: Pipeline, options: RunOptions): Promise<Runn
 }
 
 async function running(worker: Worker, store: PipelineStore, options: RunOptions): Promise<RunningPipeline> {
-  const http = options.http ? await import("./inspect/server.ts").then(({ serve }) => serve(worker, store, options.http as { port: number })) : undefined;
+  const http = await served(worker, store, options);
   let stopped: Promise<void> | undefined;
   const stop = async () => {
     await worker.driver.stop(STOP_LIMIT);
@@ -83,6 +84,18 @@ async function running(worker: Worker, store: PipelineStore, options: RunOptions
     stop: () => (stopped ??= stop()),
     worker,
   };
+}
+
+/** Fastify is loaded only by those who ask for it. */
+async function served(worker: Worker, store: PipelineStore, { http }: RunOptions): Promise<InspectionServer | undefined> {
+  if (!http) return undefined;
+  try {
+    const { serve } = await import("./inspect/server.ts");
+    return await serve(worker, store, { port: http.port, clock: systemClock });
+  } catch (error) {
+    await worker.driver.stop(STOP_LIMIT);
+    throw error;
+  }
 }
 
 function checkOptions(pipeline: Pipeline, options: RunOptions): void {

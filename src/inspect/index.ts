@@ -1,0 +1,26 @@
+/**
+ * `millrace/inspect`: what the HTTP endpoint of a running pipeline answers, as types, and a client for it. The endpoint
+ * itself is opened by `run(pipeline, { store, http: { port } })` and by `millrace run --port`.
+ */
+export { EndpointError, type Endpoint, endpoint } from "./endpoint.ts";
+export type {
+  DeadLettersView,
+  DeadLetterView,
+  ErrorView,
+  EventTime,
+  HolderView,
+  Lag,
+  ParticipantKind,
+  ParticipantShardsView,
+  ParticipantView,
+  ParticipantWatermarks,
+  PipelineView,
+  ReadinessView,
+  ShardsView,
+  ShardView,
+  ShardWatermarks,
+  StreamView,
+  TimersView,
+  TimerView,
+  WatermarksView,
+} from "./views.ts";

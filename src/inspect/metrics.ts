@@ -1,0 +1,125 @@
+/**
+ * What a worker tells a monitoring system: counters of its own work since it started, and where it stands now. Labels
+ * are the names of participants, so their number is that of the graph; keys are never among them.
+ */
+import { ComputationShard } from "../worker/computation-shard.ts";
+import type { Engine } from "../worker/engine.ts";
+import type { Counters } from "../worker/image.ts";
+import type { PlannedParticipant } from "../worker/plan.ts";
+import { sum } from "../worker/tally.ts";
+import type { Worker } from "../worker/worker.ts";
+import type { Metric, Sample } from "./prometheus.ts";
+import type { ParticipantKind, ParticipantWatermarks } from "./views.ts";
+import { watermarksView } from "./watermarks-view.ts";
+
+interface CounterOf { readonly counter: keyof Counters; readonly name: string; readonly help: string; readonly kinds: readonly ParticipantKind[] }
+
+const ALL: readonly ParticipantKind[] = ["injector", "computation", "sink"];
+const COUNTERS: readonly CounterOf[] = [
+  { counter: "processed", name: "processed_records", help: "Records whose effects were committed.", kinds: ALL },
+  { counter: "late", name: "late_records", help: "Of these, records behind the input watermark when their processing started.", kinds: ["computation", "sink"] },
+  { counter: "produced", name: "produced_records", help: "Deliveries of produced records.", kinds: ["injector", "computation"] },
+  { counter: "duplicates", name: "duplicate_records", help: "Records dropped because their id was known.", kinds: ["injector"] },
+  { counter: "deadLetters", name: "dead_letters", help: "Records and timers given up.", kinds: ALL },
+  { counter: "timersFired", name: "timers_fired", help: "Timers whose effects were committed.", kinds: ["computation"] },
+  { counter: "failures", name: "failures", help: "Failed tries of records and timers.", kinds: ["computation", "sink"] },
+  { counter: "droppedTimers", name: "dropped_timers", help: "Settings of looping timers dropped at the end of time.", kinds: ["computation"] },
+];
+
+/** What this worker has counted of a participant since it started. */
+export function countedOf(engine: Engine, participant: PlannedParticipant): Counters {
+  return sum([engine.tally.of(participant.id), ...engine.shardsOf(participant).map((shard) => shard.counted)]);
+}
+
+/** `now`: ms by the worker's clock. */
+export function metricsOf(worker: Worker, now: number): Metric[] {
+  const { participants } = worker.engine.options.plan;
+  return [
+    ...countersOf(worker.engine, participants),
+    ...watermarkGauges(watermarksView(worker, now).participants),
+    ...pendingGauges(worker.engine, participants),
+    ...workerMetrics(worker.engine),
+  ];
+}
+
+function countersOf(engine: Engine, participants: readonly PlannedParticipant[]): Metric[] {
+  const counted = participants.map((participant) => ({ participant, counters: countedOf(engine, participant) }));
+  return COUNTERS.map(({ counter, name, help, kinds }) => ({
+    name: `millrace_${name}_total`,
+    help: `${help} Since the worker started.`,
+    type: "counter",
+    samples: counted.filter(({ participant }) => kinds.includes(participant.kind)).map(({ participant, counters }) => ({ labels: labelsOf(participant), value: counters[counter] })),
+  }));
+}
+
+function watermarkGauges(views: readonly ParticipantWatermarks[]): Metric[] {
+  const gauge = (name: string, help: string, valueOf: (view: ParticipantWatermarks) => number | string | null): Metric => ({
+    name: `millrace_${name}`,
+    help,
+    type: "gauge",
+    samples: views.flatMap((view): Sample[] => {
+      const value = valueOf(view);
+      return typeof value === "number" ? [{ labels: labelsOf(view), value }] : [];
+    }),
+  });
+  const inSeconds = (ms: number | null) => (ms === null ? null : ms / 1_000);
+  return [
+    gauge("input_watermark_milliseconds", "Input low watermark, ms since the Unix epoch. Absent before the first and at the end of time.", ({ input }) => input),
+    gauge("output_watermark_milliseconds", "Output low watermark in force, ms since the Unix epoch. Absent before the first and at the end of time.", ({ output }) => output),
+    gauge("watermark_lag_seconds", "How far the output watermark is behind the clock. 0 at the end of time.", ({ lag }) => inSeconds(lag.clock)),
+    gauge("watermark_input_lag_seconds", "How far the output watermark is behind what the inputs allow.", ({ lag }) => inSeconds(lag.inputs)),
+    {
+      name: "millrace_status",
+      help: "1 for the status that the participant has: live, idle, back-pressured or finished.",
+      type: "gauge",
+      samples: views.map((view) => ({ labels: { ...labelsOf(view), status: view.status }, value: 1 })),
+    },
+  ];
+}
+
+function pendingGauges(engine: Engine, participants: readonly PlannedParticipant[]): Metric[] {
+  const gauge = (name: string, help: string, valueOf: (participant: PlannedParticipant) => number | undefined): Metric => ({
+    name: `millrace_${name}`,
+    help,
+    type: "gauge",
+    samples: participants.flatMap((participant): Sample[] => {
+      const value = valueOf(participant);
+      return value === undefined ? [] : [{ labels: labelsOf(participant), value }];
+    }),
+  });
+  const computed = (participant: PlannedParticipant, valueOf: (shard: ComputationShard) => number) => {
+    if (participant.kind !== "computation") return undefined;
+    return total(engine.shardsOf(participant), (shard) => (shard instanceof ComputationShard ? valueOf(shard) : 0));
+  };
+  return [
+    gauge("owned_shards", "Shards that this worker owns.", (participant) => engine.shardsOf(participant).length),
+    gauge("queued_records", "Records in the inboxes of this worker's shards.", (participant) =>
+      participant.kind === "injector" ? undefined : total(engine.shardsOf(participant), (shard) => engine.queuedOf(shard.ref)),
+    ),
+    gauge("held_records", "Records and timers that stand aside.", (participant) => computed(participant, (shard) => shard.heldHolds.size)),
+    gauge("timers", "Pending timers in this worker's memory.", (participant) => computed(participant, (shard) => shard.watermark.size + shard.wall.size)),
+    gauge("cached_keys", "Keys whose state is in this worker's memory.", (participant) => computed(participant, (shard) => shard.cachedKeys)),
+  ];
+}
+
+function workerMetrics({ counted }: Engine): Metric[] {
+  const counter = (name: string, help: string, value: number): Metric => ({ name, help, type: "counter", samples: [{ labels: {}, value }] });
+  const { user, system } = process.cpuUsage();
+  return [
+    counter("millrace_commits_total", "Commits sealed.", counted.commits),
+    counter("millrace_commit_calls_total", "Calls that carried them to the store.", counted.calls),
+    counter("millrace_commit_resends_total", "Calls sent again because no outcome was known.", counted.resends),
+    counter("millrace_fenced_total", "Commits refused because another worker owns the shard.", counted.fenced),
+    counter("millrace_gaps_total", "Commits refused because the store had lost its tail.", counted.gaps),
+    { name: "process_resident_memory_bytes", help: "Resident memory of the process.", type: "gauge", samples: [{ labels: {}, value: process.memoryUsage.rss() }] },
+    counter("process_cpu_seconds_total", "CPU time of the process, user and system.", (user + system) / 1_000_000),
+  ];
+}
+
+const labelsOf = ({ name, kind }: { readonly name: string; readonly kind: ParticipantKind }) => ({ participant: name, kind });
+
+function total<T>(all: readonly T[], valueOf: (each: T) => number): number {
+  let value = 0;
+  for (const each of all) value += valueOf(each);
+  return value;
+}

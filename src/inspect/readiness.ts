@@ -1,0 +1,27 @@
+/** Can this pipeline do work: is every shard owned, here or by another worker, and does this worker report its own? */
+import { indexOf } from "../key.ts";
+import type { Worker } from "../worker/worker.ts";
+import { shardsOf } from "./stored-views.ts";
+import type { ReadinessView } from "./views.ts";
+
+/** Shards of one participant that a sentence names. */
+const NAMED = 8;
+
+/** `failure`: why the pipeline has stopped for good, if it has. */
+export function readinessOf({ engine }: Worker, failure: string | undefined): ReadinessView {
+  const missing: string[] = [];
+  if (failure !== undefined) missing.push(`the pipeline has failed: ${failure}`);
+  if (engine.stopping) missing.push("the worker is stopping");
+  for (const participant of engine.options.plan.participants) {
+    const unowned = shardsOf(participant).filter((shard) => !engine.shards.has(shard) && !engine.ownership.others.has(shard));
+    const who = `${participant.kind} "${participant.name}"`;
+    if (unowned.length > 0) missing.push(`${who}: ${shardsText(unowned.map(indexOf))} without an owner`);
+    else if (engine.shardsOf(participant).length > 0 && !engine.reporter.reporting(participant.id)) missing.push(`${who}: its watermarks are not reported yet`);
+  }
+  return { ready: missing.length === 0, missing };
+}
+
+function shardsText(indexes: readonly number[]): string {
+  const more = indexes.length > NAMED ? ` and ${indexes.length - NAMED} more` : "";
+  return `${indexes.length === 1 ? "shard" : "shards"} ${indexes.slice(0, NAMED).join(", ")}${more}`;
+}

@@ -1,0 +1,109 @@
+/** What is stored of a pipeline's shards, whoever owns them: `/v1/shards`, `/v1/timers`, `/v1/dead-letters`. Reads, and changes nothing. */
+import { indexOf, type ShardRef, shardRef } from "../key.ts";
+import { parseTimerMember } from "../store/address.ts";
+import type { TimerClock } from "../store/commit.ts";
+import type { PipelineStore, ShardSummary } from "../store/store.ts";
+import { parseDeadLetter } from "../worker/held.ts";
+import { decodeImage, newImage } from "../worker/image.ts";
+import type { PlannedComputation, PlannedParticipant } from "../worker/plan.ts";
+import { eventTime, isoOf } from "./times.ts";
+import type { DeadLettersView, DeadLetterView, ShardView, TimersView, TimerView } from "./views.ts";
+
+export function shardsOf(participant: PlannedParticipant): ShardRef[] {
+  return Array.from({ length: participant.shards }, (_, index) => shardRef(participant.id, index));
+}
+
+export async function shardViews(store: PipelineStore, participants: readonly PlannedParticipant[]): Promise<ShardView[]> {
+  const stored = await store.summarize(participants.flatMap(shardsOf));
+  let next = 0;
+  return participants.flatMap((participant) => shardsOf(participant).map(() => shardView(participant, stored[next++] as ShardSummary)));
+}
+
+function shardView(participant: PlannedParticipant, stored: ShardSummary): ShardView {
+  const image = stored.image === undefined ? newImage() : decodeImage(stored.image);
+  const leaseUntil = stored.owner === undefined ? undefined : stored.leaseUntil;
+  return {
+    participant: participant.name,
+    shard: indexOf(stored.shard),
+    owner: stored.owner ?? null,
+    leaseUntil: leaseUntil ?? null,
+    leaseUntilIso: isoOf(leaseUntil),
+    commit: stored.number,
+    input: eventTime(image.input),
+    queued: stored.queued,
+    state: stored.stateCount,
+    timers: { watermark: stored.watermarkTimers, wall: stored.wallTimers },
+    held: stored.held,
+    deadLetters: stored.dead,
+    undelivered: stored.outbox,
+    counters: image.counters,
+  };
+}
+
+export interface TimersQuery {
+  readonly clock: TimerClock | undefined;
+  readonly limit: number;
+}
+
+/** The earliest pending timers of all shards of these computations; the engine's own, which expire state, are not shown. */
+export async function timersView(store: PipelineStore, computations: readonly PlannedComputation[], query: TimersQuery): Promise<Pick<TimersView, "total" | "timers">> {
+  const clocks = query.clock === undefined ? (["watermark", "wall"] as const) : [query.clock];
+  const found: TimerView[] = [];
+  let total = 0;
+  for (const computation of computations) {
+    const shards = shardsOf(computation);
+    for (const stored of await store.summarize(shards)) for (const clock of clocks) total += clock === "watermark" ? stored.watermarkTimers : stored.wallTimers;
+    const heads = await Promise.all(shards.flatMap((shard) => clocks.map((clock) => headOf(store, computation, shard, clock, query.limit))));
+    found.push(...heads.flat());
+  }
+  found.sort((a, b) => a.time - b.time || (a.key < b.key ? -1 : 1));
+  return { total, timers: found.slice(0, query.limit) };
+}
+
+async function headOf(store: PipelineStore, computation: PlannedComputation, shard: ShardRef, clock: TimerClock, limit: number): Promise<TimerView[]> {
+  const head = await store.readTimers(shard, clock, limit);
+  return head.flatMap(({ member, time, hold }) => {
+    const { timer, tag, key } = parseTimerMember(member);
+    const name = computation.timers.find(({ id }) => id === timer)?.node.name;
+    if (name === undefined) return [];
+    const holds = hold ?? (clock === "watermark" ? time : null);
+    return [{ computation: computation.name, shard: indexOf(shard), key, name, tag: tag ?? null, clock, time, timeIso: isoOf(time), holds }];
+  });
+}
+
+/** Dead letters of these participants, the latest first. */
+export async function deadLettersView(store: PipelineStore, participants: readonly PlannedParticipant[], limit: number): Promise<Pick<DeadLettersView, "total" | "deadLetters">> {
+  const found: DeadLetterView[] = [];
+  let total = 0;
+  for (const participant of participants) {
+    const withSome = (await store.summarize(shardsOf(participant))).filter(({ dead }) => dead > 0);
+    for (const { shard, dead } of withSome) {
+      total += dead;
+      for (const { bytes } of await store.readDeadLetters(shard, dead)) found.push(deadLetterView(participant, shard, bytes));
+    }
+  }
+  found.sort((a, b) => b.at - a.at);
+  return { total, deadLetters: found.slice(0, limit) };
+}
+
+function deadLetterView(participant: PlannedParticipant, shard: ShardRef, bytes: Uint8Array): DeadLetterView {
+  const { kind, key, id, timer, timestamp, reason, attempts, at } = parseDeadLetter(bytes);
+  return {
+    participant: participant.name,
+    shard: indexOf(shard),
+    kind,
+    key,
+    id: id ?? null,
+    timer: timer === undefined ? null : timerName(participant, timer),
+    time: Number.isFinite(timestamp) ? timestamp : null,
+    reason,
+    attempts,
+    at,
+    atIso: isoOf(at),
+  };
+}
+
+function timerName(participant: PlannedParticipant, member: string): string | null {
+  if (participant.kind !== "computation") return null;
+  return participant.timers.find(({ id }) => id === parseTimerMember(member).timer)?.node.name ?? null;
+}

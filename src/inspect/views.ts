@@ -1,0 +1,228 @@
+/**
+ * What the HTTP routes answer with, as JSON. Types alone; the functions that make them are beside this file.
+ *
+ * Times are integer milliseconds since the epoch, durations integer milliseconds. A field whose name ends in `Iso` says
+ * the same time again for people, as in "2026-03-01T12:00:00.000Z"; it is null where the time is no date.
+ */
+import type { TimerClock } from "../store/commit.ts";
+import type { Status } from "../store/store.ts";
+import type { Counters } from "../worker/image.ts";
+import type { HolderKind } from "../worker/holder.ts";
+
+/** A low watermark: ms since the epoch, `null` before anything is known, "end" when every input has finished. */
+export type EventTime = number | "end" | null;
+
+export type ParticipantKind = "injector" | "computation" | "sink";
+
+export interface WatermarksView {
+  readonly pipeline: string;
+  /** The worker that answers: it knows its own shards best. */
+  readonly worker: string;
+  readonly now: number;
+  readonly nowIso: string | null;
+  /** Upstream before downstream. */
+  readonly participants: readonly ParticipantWatermarks[];
+}
+
+/** The watermarks in force of an injector, a computation or a sink: the least of all its shards, of all workers. */
+export interface ParticipantWatermarks {
+  readonly name: string;
+  readonly kind: ParticipantKind;
+  readonly status: Status;
+  /** Of an injector: what its policy has promised; the output watermark follows when that is committed. */
+  readonly input: EventTime;
+  readonly inputIso: string | null;
+  readonly output: EventTime;
+  readonly outputIso: string | null;
+  /** Since when the output watermark has this value. */
+  readonly since: number;
+  readonly sinceIso: string | null;
+  readonly lag: Lag;
+  /** What has to happen before the output watermark can rise; null at the end of time. */
+  readonly heldBy: HolderView | null;
+}
+
+export interface Lag {
+  /** How far the output watermark is behind the clock, ms; null before anything is known, 0 at the end of time. */
+  readonly clock: number | null;
+  /** How far it is behind what the inputs allow, ms; null for injectors and where nothing is known. */
+  readonly inputs: number | null;
+}
+
+/**
+ * What holds a watermark. Besides what a shard can say of itself: `report`, it has risen and is about to be reported;
+ * `unowned` and `recovering`, a shard without an owner and one whose owner is reading it; `elsewhere`, a shard of another
+ * worker, which can say more; `back-pressure`, it waits until a full inbox downstream has been worked off.
+ */
+export interface HolderView {
+  readonly kind: Exclude<HolderKind, "upstream" | "end"> | "report" | "unowned" | "recovering" | "elsewhere" | "back-pressure";
+  /** The whole answer in a sentence. */
+  readonly text: string;
+  readonly participant: string;
+  readonly shard: number | null;
+  /** From the one that was asked about up to the one that holds, both included. */
+  readonly path: readonly string[];
+  readonly at: EventTime;
+  readonly atIso: string | null;
+  /** Since when it holds the watermark there. */
+  readonly since: number;
+  readonly sinceIso: string | null;
+  readonly key?: string;
+  /** Name and tag of a timer. */
+  readonly timer?: string;
+  readonly tag?: string | number;
+  /** Timestamp of the record, or time of the timer. */
+  readonly time?: number;
+  /** Failed tries so far. */
+  readonly attempts?: number;
+  readonly retryAt?: number;
+  readonly records?: number;
+  readonly commit?: number;
+  /** An injector's watermark policy, or where a sink writes. */
+  readonly detail?: string;
+  /** Who owns the shard. */
+  readonly worker?: string;
+  /** Full inboxes that have to be worked off first, the nearest first. */
+  readonly blockedBy?: readonly { readonly participant: string; readonly shard: number; readonly queued: number }[];
+}
+
+export interface ParticipantShardsView extends ParticipantWatermarks {
+  readonly pipeline: string;
+  readonly worker: string;
+  readonly now: number;
+  readonly shards: readonly ShardWatermarks[];
+}
+
+export interface ShardWatermarks {
+  readonly shard: number;
+  /** The worker that owns it; null: no one does. */
+  readonly owner: string | null;
+  /** As last committed where another worker owns it. */
+  readonly input: EventTime;
+  readonly inputIso: string | null;
+  /** null as well where another worker owns it: only that one knows. */
+  readonly output: EventTime;
+  readonly outputIso: string | null;
+  /** Records in its inbox that are not processed. */
+  readonly queued: number;
+  readonly heldBy: HolderView | null;
+}
+
+export interface PipelineView {
+  readonly pipeline: string;
+  readonly worker: string;
+  /** Where the data is kept, without credentials. */
+  readonly store: string;
+  /** Version of the stored graph. */
+  readonly version: number;
+  /** Shards of each computation. */
+  readonly shards: number;
+  readonly participants: readonly ParticipantView[];
+  readonly streams: readonly StreamView[];
+}
+
+export interface ParticipantView {
+  readonly name: string;
+  readonly kind: ParticipantKind;
+  readonly shards: number;
+  readonly upstream: readonly string[];
+  readonly inputs: readonly { readonly name: string; readonly stream: string }[];
+  readonly outputs: readonly string[];
+  /** Injectors and sinks: what they read or write. */
+  readonly description?: string;
+  /** Injectors: the watermark policy. */
+  readonly policy?: string;
+  readonly state?: readonly { readonly name: string; readonly codec: string }[];
+  readonly timers?: readonly { readonly name: string; readonly clock: TimerClock }[];
+  readonly onFailure?: string;
+  readonly attempts?: number;
+}
+
+export interface StreamView {
+  readonly name: string;
+  readonly codec: string;
+  readonly producers: readonly string[];
+  readonly consumers: readonly string[];
+}
+
+export interface ShardsView {
+  readonly pipeline: string;
+  readonly worker: string;
+  readonly now: number;
+  readonly shards: readonly ShardView[];
+}
+
+/** What is stored of a shard, whoever owns it. */
+export interface ShardView {
+  readonly participant: string;
+  readonly shard: number;
+  readonly owner: string | null;
+  readonly leaseUntil: number | null;
+  readonly leaseUntilIso: string | null;
+  /** Number of the last commit. */
+  readonly commit: number;
+  readonly input: EventTime;
+  readonly queued: number;
+  /** Entries of state. */
+  readonly state: number;
+  readonly timers: { readonly watermark: number; readonly wall: number };
+  readonly held: number;
+  readonly deadLetters: number;
+  readonly undelivered: number;
+  /** Since the data began, each effect counted once, whoever did the work. */
+  readonly counters: Counters;
+}
+
+export interface TimersView {
+  readonly pipeline: string;
+  readonly now: number;
+  /** Pending timers of the computations asked about. */
+  readonly total: number;
+  /** The earliest of them. */
+  readonly timers: readonly TimerView[];
+}
+
+export interface TimerView {
+  readonly computation: string;
+  readonly shard: number;
+  readonly key: string;
+  readonly name: string;
+  readonly tag: string | number | null;
+  readonly clock: TimerClock;
+  readonly time: number;
+  readonly timeIso: string | null;
+  /** Where it holds the computation's output watermark; null: nowhere. */
+  readonly holds: number | null;
+}
+
+export interface DeadLettersView {
+  readonly pipeline: string;
+  readonly total: number;
+  readonly deadLetters: readonly DeadLetterView[];
+}
+
+/** A record or timer that was given up. Its value is not shown. */
+export interface DeadLetterView {
+  readonly participant: string;
+  readonly shard: number;
+  readonly kind: "record" | "timer";
+  readonly key: string;
+  readonly id: string | null;
+  readonly timer: string | null;
+  /** Event time of the record, time of the timer; null where it had none that could be used. */
+  readonly time: number | null;
+  readonly reason: string;
+  readonly attempts: number;
+  readonly at: number;
+  readonly atIso: string | null;
+}
+
+export interface ReadinessView {
+  readonly ready: boolean;
+  /** What is missing, in sentences. */
+  readonly missing: readonly string[];
+}
+
+export interface ErrorView {
+  readonly error: { readonly code: string; readonly message: string; readonly routes?: readonly string[] };
+}
