@@ -80,10 +80,6 @@ export class CsvFormat implements FileFormat {
     return row;
   }
 
-  restart(): void {
-    this.#place = "field-start";
-  }
-
   /** Names that an object can hold, each once. */
   #checked(names: readonly string[]): readonly string[] {
     if (names.length === 0) throw new ConfigError(`${this.#description}: the csv header names no columns`);

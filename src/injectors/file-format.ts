@@ -7,15 +7,13 @@
 export interface FileFormat {
   /**
    * The index just after the next record's end in bytes[from..to), or -1 if the record goes on beyond `to`. The reader
-   * gives all bytes in order and none twice; a multi-byte character never contains a byte that ends a record.
+   * gives all bytes in order and none twice, and leaves some out only between two records; a multi-byte character never contains a byte that ends a record.
    */
   recordEnd(bytes: Uint8Array, from: number, to: number): number;
   /** The value of a record's text, without its line end; `NOTHING` for text that holds none, such as an empty line. */
   decode(text: string): unknown;
   /** Is the next record one that all others need (a header)? If it cannot be decoded, nothing can. */
   readonly needsHead: boolean;
-  /** The next byte given is the first of a record. */
-  restart(): void;
 }
 
 /** What `decode` gives for text that is no record. */

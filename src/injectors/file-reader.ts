@@ -91,7 +91,6 @@ export class FileReader implements SourceReader {
     }
     this.#base = offset;
     this.#start = this.#scanned = this.#filled = 0;
-    this.#format.restart();
   }
 
   async pull(max: number): Promise<Pulled> {

@@ -21,6 +21,4 @@ export class NdjsonFormat implements FileFormat {
       return text.trim() === "" ? NOTHING : new Undecodable(`is not JSON: ${messageOf(error)}`);
     }
   }
-
-  restart(): void {}
 }

@@ -8,7 +8,7 @@ import type { SourceItem, SourceReader } from "../../src/injectors/injector.ts";
 import { RECORD_BYTES } from "../../src/limits.ts";
 import { VirtualClock } from "../../src/testing/virtual-clock.ts";
 import { byHand } from "../../src/watermark/by-hand.ts";
-import { readAll, readingContext } from "../support/reading.ts";
+import { drain, readAll, readingContext } from "../support/reading.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const path = temporaryDirectory();
@@ -67,6 +67,18 @@ describe("lines", () => {
     expect([items[3]!.value, items[5]!.value]).toEqual([4, 6]);
     expect(items[6]!.position).toMatchObject({ offset: content.length });
   });
+});
+
+test("a line of 64 MiB takes a few MiB of memory", async () => {
+  const at = file("1\n");
+  truncateSync(at, 64 << 20);
+  appendFileSync(at, "\n3\n");
+  const before = process.memoryUsage().arrayBuffers;
+  const reader = await fromFile(at).open(readingContext(), undefined);
+  const items = await drain(reader);
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(16 << 20);
+  await reader.close();
+  expect(items.map((item) => (item.failure === undefined ? item.value : "failure"))).toEqual([1, "failure", 3]);
 });
 
 describe("positions", () => {
