@@ -15,7 +15,7 @@ import { DEAD_LETTERS, HELD_RECORDS } from "../limits.ts";
 import { parseTimerMember } from "../store/address.ts";
 import type { Numbered, RecoveredShard, Sequencer } from "../store/index.ts";
 import { END } from "../time.ts";
-import { CallEffects } from "./batch.ts";
+import { type Batch, CallEffects } from "./batch.ts";
 import { Call } from "./call.ts";
 import { ComputationMemory, type Keyed } from "./computation-memory.ts";
 import { deadLetter, heldBytes, parseHeld } from "./held.ts";
@@ -38,7 +38,7 @@ export class ComputationShard extends ComputationMemory {
   #calls = 0;
   /** The effects of a synchronous call are merged before the next call, so one set of them serves all. */
   #spare: CallEffects | undefined = undefined;
-  readonly #running = new Map<Work, { readonly call: Call; readonly since: number }>();
+  readonly #running = new Map<Work, { readonly call: Call; readonly since: number; readonly pinned: Batch | undefined }>();
   /** Keys with work in `held`, and the earliest time at which one of them may be tried again. */
   readonly #heldKeys = new Set<KeyState>();
 
@@ -86,7 +86,11 @@ export class ComputationShard extends ComputationMemory {
 
   #takeRecord(): boolean {
     const work = this.inbox.peek();
-    if (work === undefined || this.open.taken >= this.host.batchRecords || this.heldHolds.size >= HELD_RECORDS) return false;
+    if (work === undefined || this.heldHolds.size >= HELD_RECORDS) return false;
+    if (this.open.taken >= this.host.batchRecords) {
+      this.open.since ??= this.host.now;
+      return false;
+    }
     if (work.record.refused) {
       this.#take(work);
       this.#park(work, undefined, undefined);
@@ -162,7 +166,8 @@ export class ComputationShard extends ComputationMemory {
     cell.value = undefined;
     cell.expiresAt = undefined;
     cell.dirty = true;
-    this.open.dirty.add(key);
+    if (this.#asynchronous) this.encode(key);
+    else this.open.dirty.add(key);
   }
 
   #takeHeld(): boolean {
@@ -213,17 +218,15 @@ export class ComputationShard extends ComputationMemory {
 
   #await(work: Work, key: KeyState, call: Call, promise: PromiseLike<unknown>): void {
     key.running = work;
-    this.#running.set(work, { call, since: this.host.now });
-    if (work.held === undefined) this.#awaited(work);
-    const pinned = !this.#asynchronous ? this.open : undefined;
+    // What earlier calls of the batch wrote to the key is not encoded, and this call may be changing it: only where calls were synchronous so far.
+    const pinned = this.open.dirty.has(key) ? this.open : undefined;
     if (pinned !== undefined) pinned.pinned++;
+    this.#running.set(work, { call, since: this.host.now, pinned });
+    if (work.held === undefined) this.#awaited(work);
     this.#asynchronous = true;
     const settled = (error: unknown, failed: boolean) => {
-      if (pinned !== undefined) pinned.pinned--;
       if (!call.alive || this.closed) return;
-      this.#running.delete(work);
-      key.running = undefined;
-      this.#finish(work);
+      this.#stopped(work, key);
       if (failed) this.#failed(work, key, call, error);
       else this.#succeeded(work, key, call);
       this.#runWaiting(key);
@@ -240,12 +243,19 @@ export class ComputationShard extends ComputationMemory {
       const key = work.key as KeyState;
       const reason = `${this.name} took longer than its timeLimit of ${timeLimit} ms`;
       call.close(reason);
-      this.#running.delete(work);
-      key.running = undefined;
-      this.#finish(work);
+      this.#stopped(work, key);
       this.#failed(work, key, call, new Error(reason));
       this.#runWaiting(key);
     }
+  }
+
+  /** The call has settled, or is waited for no longer. */
+  #stopped(work: Work, key: KeyState): void {
+    const pinned = this.#running.get(work)?.pinned;
+    if (pinned !== undefined) pinned.pinned--;
+    this.#running.delete(work);
+    key.running = undefined;
+    this.#finish(work);
   }
 
   /** The work is no longer what the batch it was taken by waits for. */
