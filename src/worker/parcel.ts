@@ -2,9 +2,9 @@
  * The layout of an inbox: parcels, each a run of records from one commit of one sender to one receiver. A parcel costs
  * the store one entry however many records it has, so a batch's fan-out is paid per target and not per record.
  *
- *   parcel   u8 format | u8 0 | u16 records | u32 sender | f64 sequencer, monotonic part | f64 first place | record ...
+ *   parcel   u8 format | u8 0 | u16 records | u32 sender | f64 sequencer, monotonic part | f64 smallest place | record ...
  *            \_________________________ 24 bytes: the parcel's identity, unique in history _________________/
- *   record   u8 flags | u16 input | u32 place - first place | f64 timestamp | u16 key bytes | key
+ *   record   u8 flags | u16 input | u32 place - smallest place | f64 timestamp | u16 key bytes | key
  *            | [u16 id bytes | id] (flag 1) | u32 value bytes | value
  *
  * All integers little-endian. A value is an envelope (`computation/envelope.ts`); with flag 2 it is, in UTF-8, the
@@ -68,9 +68,13 @@ export function productionBytes(production: Production): number {
 /** Packs productions of one target, in order. At most PARCEL_RECORDS of them. */
 export function packParcel(sender: ShardRef, monotonic: number, productions: readonly Production[]): Buffer {
   let bound = PARCEL_IDENTITY_BYTES;
-  for (const production of productions) bound += productionBytes(production);
+  // The smallest: calls that wait in between produce in one order and end in another.
+  let first = Number.POSITIVE_INFINITY;
+  for (const production of productions) {
+    bound += productionBytes(production);
+    if (production.place < first) first = production.place;
+  }
   const bytes = Buffer.allocUnsafe(bound);
-  const first = productions[0]?.place ?? 0;
   bytes[0] = FORMAT;
   bytes[1] = 0;
   bytes.writeUInt16LE(productions.length, 2);
