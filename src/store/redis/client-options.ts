@@ -43,7 +43,7 @@ export function clientOptions(target: RedisTarget): ClientOptions {
     throw new ConfigError(`RedisStore: keyPrefix ${JSON.stringify(given.keyPrefix)} of the Redis client would not reach the keys of Millrace; give \`prefix\` to RedisStore instead`);
   }
   const { commandTimeout: _, ...rest } = given;
-  return { ...rest, ...OVERRIDES };
+  return { ...rest, ...OVERRIDES, connectionName: given.connectionName ?? "millrace" };
 }
 
 /** "redis://127.0.0.1:6379/0", "redis:///tmp/redis.sock?db=1", "redis-sentinel://mymaster/0": without user or password. */
@@ -67,7 +67,7 @@ function optionsOf(target: RedisOptions | Redis): RedisOptions {
 function fromUrl(text: string): RedisOptions {
   if (text.startsWith("/")) {
     const [path = "", query = ""] = text.split("?", 2);
-    return { path, db: databaseOf(new URLSearchParams(query).get("db") ?? "") };
+    return { path, db: databaseOf("", new URLSearchParams(query)) };
   }
   let url: URL;
   try {
@@ -78,15 +78,29 @@ function fromUrl(text: string): RedisOptions {
   if (url.protocol !== "redis:" && url.protocol !== "rediss:") {
     throw new ConfigError(`RedisStore: ${url.protocol}// is not a Redis URL; it starts with redis://, rediss:// (TLS) or "/" (a unix socket)`);
   }
-  const db = databaseOf(url.searchParams.get("db") ?? url.pathname.replace(/^\//, ""));
-  const options: RedisOptions = { host: decodeURIComponent(url.hostname).replace(/^\[|\]$/g, "") || "127.0.0.1", port: url.port === "" ? 6379 : Number(url.port), db };
-  if (url.username !== "") options.username = decodeURIComponent(url.username);
-  if (url.password !== "") options.password = decodeURIComponent(url.password);
+  const db = databaseOf(url.pathname.slice(1), url.searchParams);
+  const options: RedisOptions = { host: url.hostname.replace(/^\[|\]$/g, "") || "127.0.0.1", port: url.port === "" ? 6379 : Number(url.port), db };
+  if (url.username !== "") options.username = decoded(url.username, "user name");
+  if (url.password !== "") options.password = decoded(url.password, "password");
   if (url.protocol === "rediss:") options.tls = {};
   return options;
 }
 
-function databaseOf(text: string): number {
+/** What is percent-encoded in a URL. An error does not repeat it: it may be the password. */
+function decoded(text: string, what: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new ConfigError(`RedisStore: the ${what} in the URL has a "%" that encodes nothing; write "%25" for "%"`);
+  }
+}
+
+/** From "/1" or "?db=1"; 0 if neither is there. */
+function databaseOf(path: string, query: URLSearchParams): number {
+  for (const name of query.keys()) {
+    if (name !== "db") throw new ConfigError(`RedisStore: ${JSON.stringify(name)} cannot be given in the URL; give options of ioredis instead of a URL`);
+  }
+  const text = query.get("db") ?? path;
   if (!/^\d{0,9}$/.test(text)) throw new ConfigError(`RedisStore: ${JSON.stringify(text)} is not the number of a Redis database`);
   return Number(text);
 }

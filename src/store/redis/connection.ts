@@ -76,6 +76,7 @@ export class Connection {
   readonly #calls = new Set<Call>();
   #looks = 0;
   #stopLooking: (() => void) | undefined = undefined;
+  #stopAsking: (() => void) | undefined = undefined;
 
   #state: "connecting" | "open" | "refused" | "closed" = "connecting";
   #opening: Opening | undefined = undefined;
@@ -204,7 +205,7 @@ export class Connection {
       const facts = readServerFacts(asText(await this.#send("info", this.#request.begin().finishCommand("INFO"), true)));
       if (facts.refusal !== undefined) throw new StoreRefusedError(`${this.#address}: ${facts.refusal}`);
       await Promise.all([PROBE, ...SCRIPTS].map((script) => this.#load(script, true)));
-      await this.#send("evalsha", this.#request.begin().key(this.#keys.probe).finishScript(PROBE.sha), true);
+      await this.#probe();
       if (greeting !== this.#greeting || this.#state === "closed") return;
       if (this.#identity !== undefined && this.#identity !== facts.identity) this.#generation += 1;
       this.#identity = facts.identity;
@@ -217,16 +218,28 @@ export class Connection {
     }
   }
 
+  /** Runs once what the scripts will do: better refused now than in the middle of a commit. */
+  async #probe(): Promise<void> {
+    try {
+      await this.#send("evalsha", this.#request.begin().key(this.#keys.probe).finishScript(PROBE.sha), true);
+    } catch (error) {
+      const meaning = this.#meaningOf(error);
+      if (!(meaning instanceof InvariantError)) throw meaning;
+      throw new StoreRefusedError(`${this.#address}: scripts cannot do there what they must (${messageOf(error)}); ${this.#remedy}`);
+    }
+  }
+
   #refuse(reason: Error): void {
     this.#state = "refused";
     this.#reason = reason;
     if (this.#opening !== undefined) this.#fail(reason);
-    else this.#clock.after(ASK_AGAIN_MS, () => void (this.#state === "refused" && this.#redis.stream.destroy()));
+    else this.#stopAsking = this.#clock.after(ASK_AGAIN_MS, () => this.#redis.stream.destroy());
   }
 
   /** The connection is gone; the library makes another. */
   #lose(reason?: Error): void {
     if (this.#state === "closed") return;
+    this.#stopAsking?.();
     const known = this.#state === "connecting" ? this.#reason : undefined;
     this.#state = "connecting";
     this.#greeting += 1;
@@ -250,6 +263,7 @@ export class Connection {
     this.#reason = reason;
     this.#stopLooking?.();
     this.#stopLooking = undefined;
+    this.#stopAsking?.();
     this.#rejectCalls(reason);
   }
 
@@ -260,6 +274,10 @@ export class Connection {
   }
 
   // ── errors ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  get #remedy(): string {
+    return `allow the user what Millrace needs (ACL SETUSER: ${this.#keys.permissions})`;
+  }
 
   #unavailable(what: string): StoreUnavailableError {
     return new StoreUnavailableError(`${this.#address}: ${what}`);
@@ -277,7 +295,7 @@ export class Connection {
       case "WRONGPASS":
         return new StoreRefusedError(`${this.#address}: the server does not take the user name or password (${text}); give others`);
       case "NOPERM":
-        return new StoreRefusedError(`${this.#address}: ${text}; allow the user what Millrace needs (ACL SETUSER: ${this.#keys.permissions})`);
+        return new StoreRefusedError(`${this.#address}: ${text}; ${this.#remedy}`);
       case "READONLY":
         // The primary became a replica: only a new connection finds the new primary.
         if (this.#state === "open") this.#redis.stream.destroy();
