@@ -1,5 +1,5 @@
 /** How far a run is, as the worker's HTTP endpoint tells anyone who asks. The counters count each effect once, whatever was killed. */
-import type { ShardsView } from "../../src/inspect/views.ts";
+import { endpoint, type ShardView } from "../../src/inspect/index.ts";
 
 export interface Progress {
   /** Flights that have been counted. */
@@ -18,12 +18,11 @@ export interface Progress {
   readonly anomalies: number;
 }
 
-/** Rejects where no worker answers. */
+/** Rejects with an `EndpointError` where no worker answers. */
 export async function askProgress(url: string): Promise<Progress> {
-  const answer = await fetch(new URL("/v1/shards", url), { signal: AbortSignal.timeout(10_000) });
-  const { shards } = (await answer.json()) as ShardsView;
-  const of = (participant: string) => shards.filter((shard) => shard.participant === participant);
-  const sum = (some: typeof shards, counter: keyof ShardsView["shards"][number]["counters"]): number => some.reduce((total, { counters }) => total + counters[counter], 0);
+  const { shards } = await endpoint(url).shards();
+  const of = (participant: string): ShardView[] => shards.filter((shard) => shard.participant === participant);
+  const sum = (some: readonly ShardView[], counter: keyof ShardView["counters"]): number => some.reduce((total, { counters }) => total + counters[counter], 0);
   const marks = of("window-counter").map(({ input }) => input);
   return {
     flights: sum(of("window-counter"), "processed"),
