@@ -38,8 +38,7 @@ export async function* reportedFlights(table: FlightTable, place: Place | undefi
     chunk = [];
     return full;
   };
-  for (let group = firstGroup(table, place); group < table.groups.length; group++) {
-    const rows = await table.read(group);
+  for await (const rows of rowGroups(table, firstGroup(table, place))) {
     held.push(rows);
     for (let i = 0; i < rows.length; i++) {
       const departure = rows.departures[i] as number;
@@ -56,6 +55,18 @@ export async function* reportedFlights(table: FlightTable, place: Place | undefi
     if (chunk.length >= CHUNK) yield flush();
   }
   if (chunk.length > 0) yield chunk;
+}
+
+/** The row groups from one on; while one is in use, the next is read. */
+async function* rowGroups(table: FlightTable, first: number): AsyncGenerator<FlightRows> {
+  let next = first < table.groups.length ? table.read(first) : undefined;
+  for (let group = first + 1; next !== undefined; group++) {
+    const rows = await next;
+    next = group < table.groups.length ? table.read(group) : undefined;
+    // It may fail before anyone waits for it; whoever does is told.
+    next?.catch(() => {});
+    yield rows;
+  }
 }
 
 /** The first row group that may have a flight after `place`. */

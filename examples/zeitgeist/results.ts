@@ -4,7 +4,6 @@
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { createInterface } from "node:readline";
 import { BUCKET } from "./calendar.ts";
 import type { Anomaly, WindowCount } from "./streams.ts";
 
@@ -25,12 +24,14 @@ export type Counts = Map<string, Map<number, number>>;
 export async function readWindows(path: string): Promise<{ readonly counts: Counts; readonly totals: WindowTotals }> {
   const counts: Counts = new Map();
   let lines = 0;
-  for await (const line of linesOf(path)) {
-    const { airport, start, count } = JSON.parse(line) as WindowCount;
-    let buckets = counts.get(airport);
-    if (buckets === undefined) counts.set(airport, (buckets = new Map()));
-    buckets.set(start / BUCKET, count);
-    lines++;
+  for await (const some of linesOf(path)) {
+    for (const line of some) {
+      const { airport, start, count } = JSON.parse(line) as WindowCount;
+      let buckets = counts.get(airport);
+      if (buckets === undefined) counts.set(airport, (buckets = new Map()));
+      buckets.set(start / BUCKET, count);
+    }
+    lines += some.length;
   }
   return { counts, totals: totalsOf(counts, lines) };
 }
@@ -49,7 +50,7 @@ export function totalsOf(counts: Counts, lines: number): WindowTotals {
       flights += count;
     }
     windows += buckets.size;
-    hash.update(text);
+    hash.update(text, "latin1");
   }
   return { windows, corrections: lines - windows, flights, airports: counts.size, digest: hash.digest("hex") };
 }
@@ -57,16 +58,23 @@ export function totalsOf(counts: Counts, lines: number): WindowTotals {
 /** The last line of each anomalous window. */
 export async function readAnomalies(path: string): Promise<Anomaly[]> {
   const last = new Map<string, Anomaly>();
-  for await (const line of linesOf(path)) {
-    const anomaly = JSON.parse(line) as Anomaly;
-    last.set(`${anomaly.kind} ${anomaly.airport} ${anomaly.start}`, anomaly);
+  for await (const lines of linesOf(path)) {
+    for (const line of lines) {
+      const anomaly = JSON.parse(line) as Anomaly;
+      last.set(`${anomaly.kind} ${anomaly.airport} ${anomaly.start}`, anomaly);
+    }
   }
   return [...last.values()];
 }
 
-/** Whole lines; the file must exist. */
-function linesOf(path: string): AsyncIterable<string> {
-  return createInterface({ input: createReadStream(path, { highWaterMark: 1 << 20 }), crlfDelay: Number.POSITIVE_INFINITY });
+/** The lines of a file that ends with one. The file must exist. */
+async function* linesOf(path: string): AsyncGenerator<string[]> {
+  let rest = "";
+  for await (const chunk of createReadStream(path, { encoding: "utf8", highWaterMark: 1 << 20 })) {
+    const lines = (rest + (chunk as string)).split("\n");
+    rest = lines.pop() as string;
+    yield lines;
+  }
 }
 
 /** Neighbouring windows of one airport that are anomalous in the same way. */

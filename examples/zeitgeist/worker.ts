@@ -6,6 +6,7 @@ import { LmdbStore, MemoryStore, RedisStore, run, type Store } from "../../src/i
 import { anomaliesPath, type Orders, type Report, storePath, windowsPath } from "./conversation.ts";
 import { openFlights } from "./flight-table.ts";
 import { zeitgeist } from "./pipeline.ts";
+import { readingThread } from "./reading-thread.ts";
 import { flightsOf } from "./reported-flights.ts";
 import { struckStore } from "./struck-store.ts";
 
@@ -25,7 +26,7 @@ work(JSON.parse(process.argv[2] as string) as Orders).catch((error: unknown) => 
 });
 
 async function work({ name, store, directory, limit, port, strike }: Orders): Promise<void> {
-  const table = await openFlights(undefined, limit);
+  const table = await openFlights(undefined, limit, readingThread());
   let handed = 0;
   const after = strike === undefined ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor((table.rows - strike.handed) / strike.parts));
   const struck = struckStore(openStore(store, directory), {

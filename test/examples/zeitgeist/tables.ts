@@ -19,14 +19,16 @@ export function tableOf(flights: readonly Omit<Flight, "row">[], size = flights.
 }
 
 function rowsOf(first: number, flights: readonly Omit<Flight, "row">[]): FlightRows {
+  const airports = [...new Set(flights.flatMap(({ origin, destination }) => [origin, destination]))];
   return {
     first,
     length: flights.length,
     departures: Float64Array.from(flights, (flight) => flight.departure),
     delays: Int16Array.from(flights, (flight) => flight.delay),
     distances: Uint16Array.from(flights, (flight) => flight.distance),
-    origins: flights.map((flight) => flight.origin),
-    destinations: flights.map((flight) => flight.destination),
+    origins: Uint16Array.from(flights, (flight) => airports.indexOf(flight.origin)),
+    destinations: Uint16Array.from(flights, (flight) => airports.indexOf(flight.destination)),
+    airports,
   };
 }
 
