@@ -27,9 +27,9 @@ import type { PlannedInjector } from "./plan.ts";
 import { deliver } from "./produce.ts";
 
 /** Items asked of the source at once. */
-const PULL = 1_024;
+const PULL = 2_048;
 /** Items read ahead of injection. */
-const READ_AHEAD = 2 * PULL;
+const READ_AHEAD = 4 * PULL;
 /** Failures of the source in a row after which the pipeline stops. */
 const FAILURES = 5;
 const BACKOFF_FIRST = 100;
@@ -97,7 +97,7 @@ export class InjectorShard extends OwnedShard {
       this.host.effect({ kind: "open-source", shard: this.ref, position: this.#resume });
     }
     let taken = 0;
-    while (taken < budget && this.#next < this.#ahead.length && this.#open.items < this.host.batchRecords * 4 && this.#open.bytes < (1 << 20) && !this.host.blocked(this.participant)) {
+    while (taken < budget && this.#next < this.#ahead.length && this.#open.items < this.host.batchRecords * 16 && this.#open.bytes < (1 << 20) && !this.host.blocked(this.participant)) {
       this.#inject(this.#ahead[this.#next++] as Prepared);
       taken++;
     }

@@ -17,7 +17,7 @@ import { InboxShard, type OwnedShard } from "./owned-shard.ts";
 import type { PlannedParticipant } from "./plan.ts";
 
 /** ms between reports at most: where others may have changed something, and where they cannot. */
-const POLL_SHARED = 50;
+const POLL_SHARED = 100;
 const POLL_ALONE = 1_000;
 const RETRY = 50;
 
