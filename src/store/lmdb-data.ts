@@ -1,0 +1,96 @@
+/**
+ * The data of one pipeline in LMDB. The graph, the watermark authorities, the append counter and the records of the
+ * shards in use are also in memory, where every decision is made; the database is told in the order of the decisions.
+ *
+ * L4  Reports and prolonged leases are written with the next group, not on their own. What a crash then forgets was
+ *     followed by no commit, and is found again by reporting and acquiring again.
+ */
+import type { ShardRef } from "../key.ts";
+import type { Authority } from "../watermark/authority.ts";
+import { EmbeddedData } from "./embedded-data.ts";
+import { APPENDS, AUTHORITY, checkParticipant, GRAPH, headKey, PIPELINE, REMOVED, rangeOf, rangeOfParticipant, refKey, refOf } from "./lmdb-keys.ts";
+import { type LmdbReader, numberValue } from "./lmdb-reader.ts";
+import { LmdbShard } from "./lmdb-shard.ts";
+import type { LmdbWriter, Recorded } from "./lmdb-writer.ts";
+import type { StoredGraph } from "./stored-graph.ts";
+
+/** Entries that are removed at once, of a participant that is gone. */
+const REMOVED_AT_ONCE = 10_000;
+
+export class LmdbData extends EmbeddedData<LmdbShard> implements Recorded {
+  readonly #reader: LmdbReader;
+  readonly #writer: LmdbWriter;
+  readonly #changed = new Set<number>();
+
+  constructor(reader: LmdbReader, writer: LmdbWriter) {
+    super();
+    this.#reader = reader;
+    this.#writer = writer;
+    const graph = reader.get(headKey(PIPELINE, GRAPH));
+    if (graph !== undefined) this.graph = JSON.parse(graph.toString()) as StoredGraph;
+    this.appends = reader.number(headKey(PIPELINE, APPENDS)) ?? 0;
+    for (const { key, value } of reader.entries(rangeOf(PIPELINE, AUTHORITY))) {
+      this.authorities.set(refOf(key), JSON.parse(value.toString()) as Authority);
+    }
+  }
+
+  sameDomain(): boolean {
+    return true;
+  }
+
+  /** Is a commit of this shard under way, applied but not visible? */
+  isCommitting(shard: ShardRef): boolean {
+    return this.shards.get(shard)?.isCommitting ?? false;
+  }
+
+  override init(graph: StoredGraph, expected: number | undefined): "stored" | "changed-meanwhile" {
+    for (const { id } of graph.participants) checkParticipant(id);
+    return super.init(graph, expected);
+  }
+
+  /** Removes what removed participants have left, a part at a time; goes on where a crash interrupted it. */
+  async sweep(): Promise<void> {
+    for (const marker of this.#reader.keys(rangeOf(PIPELINE, REMOVED), Number.POSITIVE_INFINITY)) {
+      const range = rangeOfParticipant(refOf(marker));
+      for (let keys = this.#reader.keys(range, REMOVED_AT_ONCE); keys.length > 0; keys = this.#reader.keys(range, REMOVED_AT_ONCE)) {
+        for (const key of keys) this.#writer.remove(key);
+        await this.#writer.written();
+      }
+      this.#writer.remove(marker);
+      await this.#writer.written();
+    }
+  }
+
+  record(): void {
+    for (const participant of this.#changed) {
+      const authority = this.authorities.get(participant);
+      if (authority !== undefined) this.#writer.put(refKey(PIPELINE, AUTHORITY, participant), Buffer.from(JSON.stringify(authority)));
+    }
+    this.#changed.clear();
+    this.#writer.put(headKey(PIPELINE, APPENDS), numberValue(this.appends));
+  }
+
+  recorded(): void {}
+
+  protected load(shard: ShardRef): LmdbShard {
+    return new LmdbShard(shard, this.#reader, this.#writer);
+  }
+
+  protected graphChanged(graph: StoredGraph, removed: readonly number[]): void {
+    this.#writer.put(headKey(PIPELINE, GRAPH), Buffer.from(JSON.stringify(graph)));
+    for (const participant of removed) {
+      this.#changed.delete(participant);
+      this.#writer.remove(refKey(PIPELINE, AUTHORITY, participant));
+      this.#writer.put(refKey(PIPELINE, REMOVED, participant), numberValue(graph.version));
+    }
+  }
+
+  protected authorityChanged(participant: number, _: Authority, why: "registered" | "reported"): void {
+    this.#changed.add(participant);
+    this.#writer.changed(this, why === "reported");
+  }
+
+  protected appended(): void {
+    this.#writer.changed(this);
+  }
+}
