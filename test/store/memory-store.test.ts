@@ -5,7 +5,7 @@ import { shardRef } from "../../src/key.ts";
 import { MemoryData } from "../../src/store/memory-data.ts";
 import { MemoryStore } from "../../src/store/memory-store.ts";
 import { MemoryTimes, compareBytes } from "../../src/store/memory-times.ts";
-import { GRAPH, TestClock, append, counter, far, joiner } from "./conformance/bench.ts";
+import { GRAPH, TestClock, append, counter, far, joiner } from "./conformance/values.ts";
 import { storeConformance, type StoreUnderTest } from "./conformance.ts";
 
 function underTest(store: MemoryStore): StoreUnderTest {

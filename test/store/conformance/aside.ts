@@ -1,7 +1,8 @@
 /** What stands aside: held records, dead letters, and the client ids that an injector has taken. */
 import { expect } from "vitest";
 import { ID_BYTES } from "../../../src/limits.ts";
-import { bytes, consumed, append, counter, far, source, text, type Bench, type Define } from "./bench.ts";
+import type { Bench, Define } from "./bench.ts";
+import { bytes, consumed, append, counter, far, source, text } from "./values.ts";
 import { STRANGE_KEYS } from "./state.ts";
 
 type Entries = readonly { readonly id: number; readonly bytes: Uint8Array }[];

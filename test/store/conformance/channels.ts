@@ -2,7 +2,8 @@
 import { expect } from "vitest";
 import { monotonicOf, type OutboxEntry, type Place } from "../../../src/store/commit.ts";
 import type { Delivery } from "../../../src/store/store.ts";
-import { append, bytes, consumed, counter, far, farther, joiner, parcel, source, text, type Bench, type Define } from "./bench.ts";
+import type { Bench, Define } from "./bench.ts";
+import { append, bytes, consumed, counter, far, farther, joiner, parcel, source, text } from "./values.ts";
 
 const place = (monotonic: number, n: number): Place => ({ monotonic, n });
 

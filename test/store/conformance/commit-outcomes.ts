@@ -3,7 +3,8 @@ import { expect } from "vitest";
 import { InvariantError } from "../../../src/errors.ts";
 import { shardRef } from "../../../src/key.ts";
 import { monotonicOf, type Commit } from "../../../src/store/commit.ts";
-import { append, bytes, consumed, counter, far, joiner, nextGraph, report, source, text, type Bench, type Define, type Owner, type Parts } from "./bench.ts";
+import type { Bench, Define, Owner } from "./bench.ts";
+import { append, bytes, consumed, counter, far, joiner, nextGraph, report, source, text, type Parts } from "./values.ts";
 
 /** A commit that touches every structure there is. */
 function everything(owner: Owner): Parts {

@@ -1,6 +1,7 @@
 /** Consuming an inbox: positions, offsets, and that a parcel is consumed only by one who names it. */
 import { expect } from "vitest";
-import { append, bytes, consumed, counter, identity, joiner, source, type Bench, type Define, type Owner } from "./bench.ts";
+import type { Bench, Define, Owner } from "./bench.ts";
+import { append, bytes, consumed, counter, identity, joiner, source } from "./values.ts";
 
 /** An owner of `counter`, in whose inbox are p1 to p4, of three records each. */
 async function filled(bench: Bench): Promise<Owner> {

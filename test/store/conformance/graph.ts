@@ -4,26 +4,8 @@ import { shardRef } from "../../../src/key.ts";
 import type { PipelineStore } from "../../../src/store/store.ts";
 import type { StoredGraph } from "../../../src/store/stored-graph.ts";
 import { BEGINNING } from "../../../src/time.ts";
-import {
-  COUNTER,
-  GRAPH,
-  JOINER,
-  LEASE,
-  REPORT,
-  SOURCE,
-  append,
-  bytes,
-  consumed,
-  counter,
-  far,
-  joiner,
-  nextGraph,
-  report,
-  source,
-  text,
-  type Bench,
-  type Define,
-} from "./bench.ts";
+import type { Bench, Define } from "./bench.ts";
+import { COUNTER, GRAPH, JOINER, LEASE, REPORT, SOURCE, append, bytes, consumed, counter, far, joiner, nextGraph, report, source, text } from "./values.ts";
 
 /** Something in every structure of `counter`, `far`, `joiner` and `report`. */
 async function furnish(bench: Bench): Promise<void> {

@@ -1,6 +1,7 @@
 /** Inboxes: order of appends, windows of reading, and the counts that tell of them. */
 import { expect } from "vitest";
-import { ALL, append, consumed, counter, far, farther, joiner, report, source, type Bench, type Define } from "./bench.ts";
+import type { Bench, Define } from "./bench.ts";
+import { ALL, append, consumed, counter, far, farther, joiner, report, source } from "./values.ts";
 
 /** p0 to p9 in the inbox of `counter`. */
 async function tenParcels(bench: Bench): Promise<void> {

@@ -8,7 +8,8 @@ import { indexOf, type ShardRef } from "../../../src/key.ts";
 import { PARCEL_IDENTITY_BYTES, type Commit, type Place } from "../../../src/store/commit.ts";
 import { MemoryData } from "../../../src/store/memory-data.ts";
 import type { Delivery, Status } from "../../../src/store/store.ts";
-import { ALL, COUNTER, GRAPH, LEASE, bytes, counter, far, farther, joiner, parcel, report, source, type Bench, type Define } from "./bench.ts";
+import type { Bench, Define } from "./bench.ts";
+import { ALL, COUNTER, GRAPH, LEASE, bytes, counter, far, farther, joiner, parcel, report, source } from "./values.ts";
 
 const STEPS = 250;
 const SHARDS = [source, counter, joiner, report, far, farther];

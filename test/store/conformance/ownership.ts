@@ -2,7 +2,8 @@
 import { expect } from "vitest";
 import { monotonicOf, type Sequencer } from "../../../src/store/commit.ts";
 import type { AcquireOutcome } from "../../../src/store/store.ts";
-import { LEASE, bytes, counter, far, joiner, report, source, type Bench, type Define } from "./bench.ts";
+import type { Bench, Define } from "./bench.ts";
+import { LEASE, bytes, counter, far, joiner, report, source } from "./values.ts";
 
 const SHORT = 60;
 

@@ -1,7 +1,8 @@
 /** A restarted process finds everything as it was. */
 import { expect } from "vitest";
 import { monotonicOf } from "../../../src/store/commit.ts";
-import { COUNTER, append, bytes, consumed, counter, far, joiner, parcel, report, source, type Bench, type Define, type Owner } from "./bench.ts";
+import type { Bench, Define, Owner } from "./bench.ts";
+import { COUNTER, append, bytes, consumed, counter, far, joiner, parcel, report, source } from "./values.ts";
 
 async function furnish(bench: Bench): Promise<Owner> {
   const sender = await bench.acquire(source);

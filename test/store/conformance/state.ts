@@ -2,7 +2,8 @@
 import { expect } from "vitest";
 import { KEY_BYTES, STATE_BYTES } from "../../../src/limits.ts";
 import { stateField } from "../../../src/store/address.ts";
-import { bytes, counter, far, joiner, type Bench, type Define } from "./bench.ts";
+import type { Bench, Define } from "./bench.ts";
+import { bytes, counter, far, joiner } from "./values.ts";
 
 const count = async (bench: Bench): Promise<number> => (await bench.recover(counter)).stateCount;
 

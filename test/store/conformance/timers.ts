@@ -4,7 +4,8 @@ import { KEY_BYTES, TAG_BYTES } from "../../../src/limits.ts";
 import { heldHold, keyHold, timerHold, timerMember } from "../../../src/store/address.ts";
 import type { TimerClock, TimerSet } from "../../../src/store/commit.ts";
 import { BEGINNING, END, LAST_TIMER, days } from "../../../src/time.ts";
-import { counter, far, type Bench, type Define } from "./bench.ts";
+import type { Bench, Define } from "./bench.ts";
+import { counter, far } from "./values.ts";
 import { STRANGE_KEYS } from "./state.ts";
 
 const at = (member: string, time: number, clock: TimerClock = "watermark"): TimerSet => ({ clock, member, time });

@@ -3,7 +3,8 @@ import { expect } from "vitest";
 import { InvariantError } from "../../../src/errors.ts";
 import type { Status } from "../../../src/store/store.ts";
 import { BEGINNING, END } from "../../../src/time.ts";
-import { COUNTER, JOINER, REPORT, SOURCE, append, counter, report as reportShard, type Bench, type Define } from "./bench.ts";
+import { type Bench, type Define } from "./bench.ts";
+import { COUNTER, JOINER, REPORT, SOURCE, append, counter, report as reportShard } from "./values.ts";
 
 async function register(bench: Bench, worker: string, shards: readonly number[], participant = COUNTER, of = 4): Promise<number> {
   const [registration] = await bench.store.register(worker, [{ participant, shards, of }]);
