@@ -50,7 +50,8 @@ export function causeText(cause: Cause, engine: Engine, now: number): string {
 function promiseText(cause: Cause, where: string, now: number): string {
   const given = cause.at < 0 ? "has promised nothing yet" : `promises nothing later than ${timeText(cause.at)}`;
   const policy = cause.detail === undefined ? "" : ` (${cause.detail})`;
-  if ((cause.attempts ?? 0) > 0) return `${where}${policy} ${given}; reading failed ${counted(cause.attempts, "time")} in a row and goes on ${retryText(cause, now)}`;
+  if ((cause.attempts ?? 0) > 0)
+    return `${where}${policy} ${given}; reading failed ${counted(cause.attempts, "time")} in a row and goes on ${retryText(cause, now)}`;
   return `${where}${policy} ${given}; it has stood there for ${durationText(now - cause.since)}`;
 }
 

@@ -46,7 +46,8 @@ export function endpoint(url: string): Endpoint {
 
 function baseOf(url: string): URL {
   const base = URL.canParse(url) ? new URL(url) : undefined;
-  if (base?.protocol !== "http:" && base?.protocol !== "https:") throw new EndpointError(`${JSON.stringify(url)} is not the URL of an endpoint: give one like http://127.0.0.1:7077`, undefined);
+  if (base?.protocol !== "http:" && base?.protocol !== "https:")
+    throw new EndpointError(`${JSON.stringify(url)} is not the URL of an endpoint: give one like http://127.0.0.1:7077`, undefined);
   return base;
 }
 
@@ -59,7 +60,9 @@ async function ask<View>(base: URL, path: string, query: object = {}, alsoAnswer
     response = await fetch(url, { signal: AbortSignal.timeout(PATIENCE), redirect: "error" });
     answer = await response.json();
   } catch (error) {
-    throw new EndpointError(`${base.origin} does not answer as a Millrace pipeline does (${reasonOf(error)}): is it running, with this port?`, undefined, { cause: error });
+    throw new EndpointError(`${base.origin} does not answer as a Millrace pipeline does (${reasonOf(error)}): is it running, with this port?`, undefined, {
+      cause: error,
+    });
   }
   if (response.ok || alsoAnswers.includes(response.status)) return answer as View;
   const refusal = (answer as Partial<ErrorView> | null)?.error?.message;

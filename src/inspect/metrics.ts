@@ -12,12 +12,22 @@ import type { Metric, Sample } from "./prometheus.ts";
 import type { ParticipantKind, ParticipantWatermarks } from "./views.ts";
 import { watermarksView } from "./watermarks-view.ts";
 
-interface CounterOf { readonly counter: keyof Counters; readonly name: string; readonly help: string; readonly kinds: readonly ParticipantKind[] }
+interface CounterOf {
+  readonly counter: keyof Counters;
+  readonly name: string;
+  readonly help: string;
+  readonly kinds: readonly ParticipantKind[];
+}
 
 const ALL: readonly ParticipantKind[] = ["injector", "computation", "sink"];
 const COUNTERS: readonly CounterOf[] = [
   { counter: "processed", name: "processed_records", help: "Records whose effects were committed.", kinds: ALL },
-  { counter: "late", name: "late_records", help: "Of these, records behind the input watermark when their processing started.", kinds: ["computation", "sink"] },
+  {
+    counter: "late",
+    name: "late_records",
+    help: "Of these, records behind the input watermark when their processing started.",
+    kinds: ["computation", "sink"],
+  },
   { counter: "produced", name: "produced_records", help: "Deliveries of produced records.", kinds: ["injector", "computation"] },
   { counter: "duplicates", name: "duplicate_records", help: "Records dropped because their id was known.", kinds: ["injector"] },
   { counter: "deadLetters", name: "dead_letters", help: "Records and timers given up.", kinds: ALL },
@@ -48,7 +58,9 @@ function countersOf(engine: Engine, participants: readonly PlannedParticipant[])
     name: `millrace_${name}_total`,
     help: `${help} Since the worker started.`,
     type: "counter",
-    samples: counted.filter(({ participant }) => kinds.includes(participant.kind)).map(({ participant, counters }) => ({ labels: labelsOf(participant), value: counters[counter] })),
+    samples: counted
+      .filter(({ participant }) => kinds.includes(participant.kind))
+      .map(({ participant, counters }) => ({ labels: labelsOf(participant), value: counters[counter] })),
   }));
 }
 
@@ -64,8 +76,16 @@ function watermarkGauges(views: readonly ParticipantWatermarks[]): Metric[] {
   });
   const inSeconds = (ms: number | null) => (ms === null ? null : ms / 1_000);
   return [
-    gauge("input_watermark_milliseconds", "Input low watermark, ms since the Unix epoch. Absent before the first and at the end of time.", ({ input }) => input),
-    gauge("output_watermark_milliseconds", "Output low watermark in force, ms since the Unix epoch. Absent before the first and at the end of time.", ({ output }) => output),
+    gauge(
+      "input_watermark_milliseconds",
+      "Input low watermark, ms since the Unix epoch. Absent before the first and at the end of time.",
+      ({ input }) => input,
+    ),
+    gauge(
+      "output_watermark_milliseconds",
+      "Output low watermark in force, ms since the Unix epoch. Absent before the first and at the end of time.",
+      ({ output }) => output,
+    ),
     gauge("watermark_lag_seconds", "How far the output watermark is behind the clock. 0 at the end of time.", ({ lag }) => inSeconds(lag.clock)),
     gauge("watermark_input_lag_seconds", "How far the output watermark is behind what the inputs allow.", ({ lag }) => inSeconds(lag.inputs)),
     {
@@ -111,7 +131,12 @@ function workerMetrics({ counted }: Engine): Metric[] {
     counter("millrace_commit_resends_total", "Calls sent again because no outcome was known.", counted.resends),
     counter("millrace_fenced_total", "Commits refused because another worker owns the shard.", counted.fenced),
     counter("millrace_gaps_total", "Commits refused because the store had lost its tail.", counted.gaps),
-    { name: "process_resident_memory_bytes", help: "Resident memory of the process.", type: "gauge", samples: [{ labels: {}, value: process.memoryUsage.rss() }] },
+    {
+      name: "process_resident_memory_bytes",
+      help: "Resident memory of the process.",
+      type: "gauge",
+      samples: [{ labels: {}, value: process.memoryUsage.rss() }],
+    },
     counter("process_cpu_seconds_total", "CPU time of the process, user and system.", (user + system) / 1_000_000),
   ];
 }

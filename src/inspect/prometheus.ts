@@ -23,7 +23,10 @@ export interface Sample {
 }
 
 export function prometheusText(metrics: readonly Metric[]): string {
-  return metrics.filter(({ samples }) => samples.length > 0).map(metricText).join("");
+  return metrics
+    .filter(({ samples }) => samples.length > 0)
+    .map(metricText)
+    .join("");
 }
 
 function metricText({ name, help, type, samples }: Metric): string {

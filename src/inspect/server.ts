@@ -35,7 +35,15 @@ export interface InspectionServer {
 }
 
 const ROUTES = [
-  "/v1/watermarks", "/v1/watermarks/:participant", "/v1/pipeline", "/v1/shards", "/v1/timers", "/v1/dead-letters", "/metrics", "/healthz", "/readyz",
+  "/v1/watermarks",
+  "/v1/watermarks/:participant",
+  "/v1/pipeline",
+  "/v1/shards",
+  "/v1/timers",
+  "/v1/dead-letters",
+  "/metrics",
+  "/healthz",
+  "/readyz",
 ];
 const HOST = "127.0.0.1";
 const OWN_NAMES = new Set(["localhost", "127.0.0.1", "[::1]"]);
@@ -46,7 +54,8 @@ const LIST_MOST = 1_000;
 
 /** Starts to listen. Throws `ConfigError` where the port cannot be had. */
 export async function serve(worker: Worker, store: PipelineStore, { port, clock }: ServeOptions): Promise<InspectionServer> {
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new ConfigError(`http: port is an integer from 0 (any free one) to 65535, but it is ${String(port)}`);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new ConfigError(`http: port is an integer from 0 (any free one) to 65535, but it is ${String(port)}`);
   const server = fastify({
     logger: false,
     bodyLimit: 1_024,
@@ -77,7 +86,8 @@ function listenError(error: unknown, port: number): unknown {
 function harden(server: FastifyInstance): void {
   server.addHook("onRequest", async (request, reply) => {
     void reply.headers({ "cache-control": "no-store", "x-content-type-options": "nosniff" });
-    if (!OWN_NAMES.has(hostnameOf(request.headers.host))) throw new RequestError(403, "forbidden-host", `this endpoint answers only to ${[...OWN_NAMES].join(", ")}`);
+    if (!OWN_NAMES.has(hostnameOf(request.headers.host)))
+      throw new RequestError(403, "forbidden-host", `this endpoint answers only to ${[...OWN_NAMES].join(", ")}`);
     if (request.method !== "GET") {
       void reply.header("allow", "GET");
       throw new RequestError(405, "method-not-allowed", `${request.method} is not allowed: this endpoint shows, and changes nothing`);
@@ -104,7 +114,10 @@ async function answerError(error: unknown, reply: FastifyReply): Promise<Fastify
 
 function addRoutes(server: FastifyInstance, inspection: Inspection): void {
   server.get("/v1/watermarks", async (): Promise<WatermarksView> => inspection.watermarks());
-  server.get<{ Params: { participant: string } }>("/v1/watermarks/:participant", async ({ params }): Promise<ParticipantShardsView> => inspection.shardWatermarks(params.participant));
+  server.get<{ Params: { participant: string } }>(
+    "/v1/watermarks/:participant",
+    async ({ params }): Promise<ParticipantShardsView> => inspection.shardWatermarks(params.participant),
+  );
   server.get("/v1/pipeline", async (): Promise<PipelineView> => inspection.pipeline());
   server.get("/v1/shards", async (request): Promise<ShardsView> => inspection.shards(request));
   server.get("/v1/timers", async (request): Promise<TimersView> => inspection.timers(request));
@@ -187,7 +200,11 @@ class Inspection {
   #named(name: string): PlannedParticipant {
     const found = this.#participants.find((participant) => participant.name === name);
     if (found !== undefined) return found;
-    throw new RequestError(404, "not-found", `the pipeline has no participant of this name; it has ${this.#participants.map((participant) => participant.name).join(", ")}`);
+    throw new RequestError(
+      404,
+      "not-found",
+      `the pipeline has no participant of this name; it has ${this.#participants.map((participant) => participant.name).join(", ")}`,
+    );
   }
 }
 

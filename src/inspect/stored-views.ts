@@ -46,7 +46,11 @@ export interface TimersQuery {
 }
 
 /** The earliest pending timers of all shards of these computations; the engine's own, which expire state, are not shown. */
-export async function timersView(store: PipelineStore, computations: readonly PlannedComputation[], query: TimersQuery): Promise<Pick<TimersView, "total" | "timers">> {
+export async function timersView(
+  store: PipelineStore,
+  computations: readonly PlannedComputation[],
+  query: TimersQuery,
+): Promise<Pick<TimersView, "total" | "timers">> {
   const clocks = query.clock === undefined ? (["watermark", "wall"] as const) : [query.clock];
   const found: TimerView[] = [];
   let total = 0;
@@ -67,12 +71,28 @@ async function headOf(store: PipelineStore, computation: PlannedComputation, sha
     const name = computation.timers.find(({ id }) => id === timer)?.node.name;
     if (name === undefined) return [];
     const holds = hold ?? (clock === "watermark" ? time : null);
-    return [{ computation: computation.name, shard: indexOf(shard), key, name, tag: tag ?? null, clock, time, timeIso: isoOf(time), holds }];
+    return [
+      {
+        computation: computation.name,
+        shard: indexOf(shard),
+        key,
+        name,
+        tag: tag ?? null,
+        clock,
+        time,
+        timeIso: isoOf(time),
+        holds,
+      },
+    ];
   });
 }
 
 /** Dead letters of these participants, the latest first. */
-export async function deadLettersView(store: PipelineStore, participants: readonly PlannedParticipant[], limit: number): Promise<Pick<DeadLettersView, "total" | "deadLetters">> {
+export async function deadLettersView(
+  store: PipelineStore,
+  participants: readonly PlannedParticipant[],
+  limit: number,
+): Promise<Pick<DeadLettersView, "total" | "deadLetters">> {
   const found: DeadLetterView[] = [];
   let total = 0;
   for (const participant of participants) {

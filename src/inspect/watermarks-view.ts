@@ -24,7 +24,12 @@ export function watermarksView({ engine, name }: Worker, now: number): Watermark
 }
 
 /** `stored`: of all its shards, by their order. */
-export function participantShardsView({ engine, name }: Worker, participant: PlannedParticipant, stored: readonly ShardSummary[], now: number): ParticipantShardsView {
+export function participantShardsView(
+  { engine, name }: Worker,
+  participant: PlannedParticipant,
+  stored: readonly ShardSummary[],
+  now: number,
+): ParticipantShardsView {
   return {
     pipeline: engine.options.plan.graph.pipeline,
     worker: name,

@@ -10,7 +10,9 @@ import { counts, Counter, type During, holderOf, type Inspected, inspected, item
 const POLL = { interval: 5, timeout: 10_000 };
 
 function counting(feed: Feed, during: During = () => {}) {
-  return onePipeline().inject("feed", items, feed.injector()).compute("counter", () => new Counter(during));
+  return onePipeline()
+    .inject("feed", items, feed.injector())
+    .compute("counter", () => new Counter(during));
 }
 
 /** The computation's holder becomes this one. */
@@ -35,7 +37,14 @@ test("an injector's promise holds what it feeds, until it promises more", async 
   const feed = new Feed();
   const inspection = await inspected(counting(feed));
   feed.promise(100);
-  await expectHolder(inspection, { kind: "promise", participant: "feed", path: ["counter", "feed"], at: 100, atIso: "1970-01-01T00:00:00.100Z", detail: "by hand" });
+  await expectHolder(inspection, {
+    kind: "promise",
+    participant: "feed",
+    path: ["counter", "feed"],
+    at: 100,
+    atIso: "1970-01-01T00:00:00.100Z",
+    detail: "by hand",
+  });
   feed.promise(200);
   await expectHolder(inspection, { kind: "promise", at: 200 });
 });
@@ -47,7 +56,11 @@ test("before the first promise nothing is known, and the injector holds", async 
 
 test("an injector that has gone idle holds where no other is live, until its next record", async () => {
   const feed = new Feed();
-  const inspection = await inspected(onePipeline().inject("feed", items, feed.injector({ watermark: byHand({ idleAfter: 100 }) })).compute("counter", () => new Counter(() => {})));
+  const inspection = await inspected(
+    onePipeline()
+      .inject("feed", items, feed.injector({ watermark: byHand({ idleAfter: 100 }) }))
+      .compute("counter", () => new Counter(() => {})),
+  );
   feed.promise(100);
   await expectHolder(inspection, { kind: "idle", participant: "feed", path: ["counter", "feed"], at: 100 });
   feed.push("a", 150);
@@ -247,7 +260,11 @@ test("a full inbox downstream holds, and is named, until it is worked off", asyn
   const pipeline = onePipeline()
     .inject("feed", items, feed.injector({ watermark: ascending() }))
     .compute("counter", () => new Counter(() => {}))
-    .sink("list", counts, kept(values, () => passed));
+    .sink(
+      "list",
+      counts,
+      kept(values, () => passed),
+    );
   const inspection = await inspected(pipeline);
   for (let n = 0; n < 12_000; n++) feed.push(`key ${n % 100}`, n);
   await expectHolder(inspection, { kind: "back-pressure", participant: "counter", blockedBy: [{ participant: "list", shard: 0 }] });
