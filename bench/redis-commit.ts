@@ -27,14 +27,31 @@ const IN_FLIGHT = 2;
 const [SOURCE, COUNTER, JOINER] = [1, 2, 3];
 
 const participant = (id: number, kind: StoredParticipant["kind"], shards: number): StoredParticipant => ({
-  id, name: `p${id}`, kind, shards, inputs: [], outputs: [], cells: [], timers: [],
+  id,
+  name: `p${id}`,
+  kind,
+  shards,
+  inputs: [],
+  outputs: [],
+  cells: [],
+  timers: [],
 });
 const graph: StoredGraph = {
-  format: DATA_FORMAT, version: 1, pipeline: "bench", shards: SHARDS, hash: HASH_NAME, nextId: 9,
+  format: DATA_FORMAT,
+  version: 1,
+  pipeline: "bench",
+  shards: SHARDS,
+  hash: HASH_NAME,
+  nextId: 9,
   participants: [participant(SOURCE, "injector", 1), participant(COUNTER, "computation", SHARDS), participant(JOINER, "computation", SHARDS)],
 };
 
-interface Owner { readonly shard: ShardRef; readonly sequencer: string; number: number; position: number }
+interface Owner {
+  readonly shard: ShardRef;
+  readonly sequencer: string;
+  number: number;
+  position: number;
+}
 
 const value = new Uint8Array(100).fill(7);
 const fields = Array.from({ length: KEYS }, (_, i) => `1:user-${i * 7919}`);
@@ -54,24 +71,49 @@ function parcel(number: number, records: number): Uint8Array {
 /** One literal for all commits, as the engine has: objects of one shape. */
 function seal(owner: Owner, consumed: Consumption | undefined, stateFields: readonly string[], parcels: readonly ParcelAppend[]): Commit {
   return {
-    shard: owner.shard, sequencer: owner.sequencer, number: ++owner.number, id: systemRandom.id(), graphVersion: 1, consumed, image,
-    stateFields, stateValues: stateFields.length === 0 ? [] : values,
-    timerSets: [], timerDeletes: [], holdSets: [], holdDeletes: [], heldPuts: [], heldDeletes: [], deadPuts: [], deadDeletes: [],
-    ids: [], idsExpireBelow: undefined, parcels, outbox: [], outboxDeletes: [],
+    shard: owner.shard,
+    sequencer: owner.sequencer,
+    number: ++owner.number,
+    id: systemRandom.id(),
+    graphVersion: 1,
+    consumed,
+    image,
+    stateFields,
+    stateValues: stateFields.length === 0 ? [] : values,
+    timerSets: [],
+    timerDeletes: [],
+    holdSets: [],
+    holdDeletes: [],
+    heldPuts: [],
+    heldDeletes: [],
+    deadPuts: [],
+    deadDeletes: [],
+    ids: [],
+    idsExpireBelow: undefined,
+    parcels,
+    outbox: [],
+    outboxDeletes: [],
   };
 }
 
 function counting(owner: Owner, parcels: readonly ParcelAppend[]): Commit {
   const identity = parcel(owner.position, 0);
   owner.position += 1;
-  return seal(owner, { position: owner.position, offset: 0, records: RECORDS, identity }, values.map(() => fields[next(KEYS)]!), parcels);
+  return seal(
+    owner,
+    { position: owner.position, offset: 0, records: RECORDS, identity },
+    values.map(() => fields[next(KEYS)]!),
+    parcels,
+  );
 }
 
 async function inFlight(calls: number, call: () => Promise<unknown>): Promise<void> {
   let left = calls;
-  await Promise.all(Array.from({ length: IN_FLIGHT }, async () => {
-    while (left-- > 0) await call();
-  }));
+  await Promise.all(
+    Array.from({ length: IN_FLIGHT }, async () => {
+      while (left-- > 0) await call();
+    }),
+  );
 }
 
 async function redisCpu(admin: Redis): Promise<number> {
@@ -89,7 +131,11 @@ async function measure(name: string, admin: Redis, calls: number, recordsPerCall
   const redis = (await redisCpu(admin)) - redisBefore;
   const records = calls * recordsPerCall;
   const each = (micros: number): string => (micros / records).toFixed(2).padStart(6);
-  console.log(`${name.padEnd(8)} ${Math.round(records / seconds).toString().padStart(8)} records/s   Redis ${each(redis)} us   Node ${each(node.user + node.system)} us   per record`);
+  console.log(
+    `${name.padEnd(8)} ${Math.round(records / seconds)
+      .toString()
+      .padStart(8)} records/s   Redis ${each(redis)} us   Node ${each(node.user + node.system)} us   per record`,
+  );
 }
 
 async function acquire(store: PipelineStore, shards: readonly ShardRef[]): Promise<Owner[]> {
@@ -124,20 +170,47 @@ for (let round = 0; round < Number(rounds); round++) {
     await expectCommitted(store, [seal(source!, undefined, [], parcels)]);
   };
   await measure("inject", admin, 2 * CALLS, SHARDS * RECORDS, () => inFlight(2 * CALLS, inject));
-  await measure("state", admin, CALLS, SHARDS * RECORDS, () => inFlight(CALLS, () => expectCommitted(store, counters.map((owner) => counting(owner, [])))));
+  await measure("state", admin, CALLS, SHARDS * RECORDS, () =>
+    inFlight(CALLS, () =>
+      expectCommitted(
+        store,
+        counters.map((owner) => counting(owner, [])),
+      ),
+    ),
+  );
   const out = parcel(-1, 1);
   const fanOut = (): ParcelAppend[] => values.map(() => ({ target: shardRef(JOINER, next(SHARDS)), records: 1, bytes: out }));
-  await measure("fan-out", admin, CALLS, SHARDS * RECORDS, () => inFlight(CALLS, () => expectCommitted(store, counters.map((owner) => counting(owner, fanOut())))));
-  const read = (): Promise<unknown> => Promise.all(counters.map(({ shard }) => store.readState(shard, values.map(() => fields[next(KEYS)]!))));
+  await measure("fan-out", admin, CALLS, SHARDS * RECORDS, () =>
+    inFlight(CALLS, () =>
+      expectCommitted(
+        store,
+        counters.map((owner) => counting(owner, fanOut())),
+      ),
+    ),
+  );
+  const read = (): Promise<unknown> =>
+    Promise.all(
+      counters.map(({ shard }) =>
+        store.readState(
+          shard,
+          values.map(() => fields[next(KEYS)]!),
+        ),
+      ),
+    );
   await measure("read", admin, CALLS, SHARDS * RECORDS, () => inFlight(CALLS, read));
   // Not measured: the inboxes that fan-out fills are emptied, so that memory does not grow.
   const joiners = await acquire(store, all(JOINER));
-  const recovered = await store.recover(joiners.map(({ shard }) => shard), { timers: 0, holds: 0 });
-  await store.commit(joiners.map((owner, i) => {
-    owner.number = recovered[i]!.number;
-    const { tail, queued } = recovered[i]!;
-    return seal(owner, { position: tail, offset: 0, records: queued, identity: out.subarray(0, 24) }, [], []);
-  }));
+  const recovered = await store.recover(
+    joiners.map(({ shard }) => shard),
+    { timers: 0, holds: 0 },
+  );
+  await store.commit(
+    joiners.map((owner, i) => {
+      owner.number = recovered[i]!.number;
+      const { tail, queued } = recovered[i]!;
+      return seal(owner, { position: tail, offset: 0, records: queued, identity: out.subarray(0, 24) }, [], []);
+    }),
+  );
 }
 admin.disconnect();
 await store.close();

@@ -40,7 +40,9 @@ const OVERRIDES = {
 export function clientOptions(target: RedisTarget): ClientOptions {
   const given = typeof target === "string" ? fromUrl(target) : optionsOf(target);
   if (given.keyPrefix !== undefined && given.keyPrefix !== "") {
-    throw new ConfigError(`RedisStore: keyPrefix ${JSON.stringify(given.keyPrefix)} of the Redis client would not reach the keys of Millrace; give \`prefix\` to RedisStore instead`);
+    throw new ConfigError(
+      `RedisStore: keyPrefix ${JSON.stringify(given.keyPrefix)} of the Redis client would not reach the keys of Millrace; give \`prefix\` to RedisStore instead`,
+    );
   }
   const { commandTimeout: _, ...rest } = given;
   return { ...rest, ...OVERRIDES, connectionName: given.connectionName ?? "millrace" };
@@ -73,7 +75,9 @@ function fromUrl(text: string): RedisOptions {
   try {
     url = new URL(text);
   } catch {
-    throw new ConfigError('RedisStore: the URL cannot be read; it looks like "redis://host:6379/0", "rediss://user:password@host:6379/0" or "/path/of/redis.sock"');
+    throw new ConfigError(
+      'RedisStore: the URL cannot be read; it looks like "redis://host:6379/0", "rediss://user:password@host:6379/0" or "/path/of/redis.sock"',
+    );
   }
   if (url.protocol !== "redis:" && url.protocol !== "rediss:") {
     throw new ConfigError(`RedisStore: ${url.protocol}// is not a Redis URL; it starts with redis://, rediss:// (TLS) or "/" (a unix socket)`);

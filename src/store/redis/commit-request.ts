@@ -194,7 +194,10 @@ function encodeWrites(request: Request, keys: ShardKeys, commit: Commit): void {
 /** Starts a write of the next entries of `total`, if entry `i` is the first of it. */
 function open(request: Request, verb: string, key: Encoded, i: number, total: number, width: 1 | 2): void {
   if (i % ENTRIES > 0) return;
-  request.key(key).text(verb).integer(Math.min(total - i, ENTRIES) * width);
+  request
+    .key(key)
+    .text(verb)
+    .integer(Math.min(total - i, ENTRIES) * width);
 }
 
 function encodeState(request: Request, key: Encoded, { stateFields, stateValues }: Commit): void {

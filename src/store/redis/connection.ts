@@ -143,7 +143,8 @@ export class Connection {
     if (this.#state === "closed") return;
     this.#end(this.#unavailable("the store was closed; open it again"));
     const { status } = this.#redis;
-    const ended = status === "connecting" || status === "connect" || status === "ready" ? new Promise<void>((resolve) => this.#redis.once("end", resolve)) : undefined;
+    const ended =
+      status === "connecting" || status === "connect" || status === "ready" ? new Promise<void>((resolve) => this.#redis.once("end", resolve)) : undefined;
     this.#redis.disconnect();
     await ended;
   }

@@ -6,7 +6,7 @@
  *
  *   g   hash     graph: `version`, `graph` (JSON)                                             init
  *   n   string   append counter: calls that appended to any inbox                             commit, deliver
- *   r   hash     watermark authority: `published`, `cells:<participant>`, `owners:<participant>` (`authority-text.ts`)
+ *   r   hash     watermark authority: `published`, `cells:<participant>`, `owners:<participant>` (`authority-bytes.ts`)
  *                                                                                             init, register, report
  *
  * Of a shard of a participant, under the tag {<prefix>:<pipeline>:<index>}, as in {millrace:zeitgeist:12}:3:m; made by
@@ -49,7 +49,17 @@ export type Structure = (typeof STRUCTURES)[number];
 export type ShardKeys = Readonly<Record<Structure, Encoded>>;
 
 const LETTERS: Readonly<Record<Structure, string>> = {
-  meta: "m", state: "s", inbox: "i", timers: "t", wall: "w", holds: "h", held: "a", dead: "d", ids: "x", outbox: "o", marks: "c",
+  meta: "m",
+  state: "s",
+  inbox: "i",
+  timers: "t",
+  wall: "w",
+  holds: "h",
+  held: "a",
+  dead: "d",
+  ids: "x",
+  outbox: "o",
+  marks: "c",
 };
 
 export class Keys {
@@ -64,7 +74,8 @@ export class Keys {
   readonly #shards = new Map<ShardRef, ShardKeys>();
 
   constructor(prefix: string, pipeline: string) {
-    if (!PREFIX_PATTERN.test(prefix)) throw new ConfigError(`RedisStore: prefix ${JSON.stringify(prefix)} must be 1 to 64 letters, digits, "_", ".", ":" or "-"`);
+    if (!PREFIX_PATTERN.test(prefix))
+      throw new ConfigError(`RedisStore: prefix ${JSON.stringify(prefix)} must be 1 to 64 letters, digits, "_", ".", ":" or "-"`);
     if (!NAME_PATTERN.test(pipeline)) throw new ConfigError(`pipeline name ${JSON.stringify(pipeline)} must be 1 to 64 letters, digits, "_", "." or "-"`);
     this.#pipelineTag = `${prefix}:${pipeline}`;
     this.graph = encode(`{${this.#pipelineTag}}:g`);

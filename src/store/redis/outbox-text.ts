@@ -15,7 +15,7 @@ const SPACE = 0x20;
 
 export const outboxField = (target: ShardRef, place: Place): string => `${target}:${placeText(place)}`;
 
-export const placeText = (place: Place): string => `${place.monotonic}.${place.n}`;
+const placeText = (place: Place): string => `${place.monotonic}.${place.n}`;
 
 export function parsePlace(text: string): Place {
   const dot = text.indexOf(".");

@@ -189,6 +189,11 @@ export class Request {
     return this;
   }
 
+  bytes(value: Uint8Array): this {
+    this.args.bytes(value);
+    return this;
+  }
+
   integer(value: number): this {
     this.args.integer(value);
     return this;

@@ -25,7 +25,17 @@ export interface Script<Outcome extends string = string> extends ScriptDefinitio
   readonly sha: string;
 }
 
+/** The file is read when the script is first used: who does not use Redis reads none. */
 export function defineScript<const Outcome extends string = never>(definition: ScriptDefinition<Outcome>): Script<Outcome> {
-  const source = readFileSync(new URL(`./lua/${definition.file}`, import.meta.url), "utf8");
-  return { ...definition, source, sha: createHash("sha1").update(source).digest("hex") };
+  let source: string | undefined;
+  let sha: string | undefined;
+  return {
+    ...definition,
+    get source(): string {
+      return (source ??= readFileSync(new URL(`./lua/${definition.file}`, import.meta.url), "utf8"));
+    },
+    get sha(): string {
+      return (sha ??= createHash("sha1").update(this.source).digest("hex"));
+    },
+  };
 }

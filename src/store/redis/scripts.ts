@@ -73,16 +73,30 @@ export const REPORT = defineScript({
   file: "report.lua",
   flags: "allow-oom",
   keys: "authority appends",
-  args: "worker (participant generation output status last)*",
+  args: "worker (participant generation output last status)*",
   reply: "now appends refused published",
   outcomes: {},
 });
 
-export const INBOX = defineScript({ file: "inbox.lua", flags: "no-writes", keys: "meta inbox", args: "from parcels", reply: "from tail (parcel)*", outcomes: {} });
+export const INBOX = defineScript({
+  file: "inbox.lua",
+  flags: "no-writes",
+  keys: "meta inbox",
+  args: "from parcels",
+  reply: "from tail (parcel)*",
+  outcomes: {},
+});
 
 export const TAILS = defineScript({ file: "tails.lua", flags: "no-writes", keys: "appends (meta)*", args: "", reply: "appends (tail queued)*", outcomes: {} });
 
-export const TIMERS = defineScript({ file: "timers.lua", flags: "no-writes", keys: "timers holds", args: "prefix limit", reply: "(member time)* (hold)*", outcomes: {} });
+export const TIMERS = defineScript({
+  file: "timers.lua",
+  flags: "no-writes",
+  keys: "timers holds",
+  args: "prefix limit",
+  reply: "(member time)* (hold)*",
+  outcomes: {},
+});
 
 export const RECOVER = defineScript({
   file: "recover.lua",

@@ -34,7 +34,8 @@ export function describeServer(facts: ServerFacts): string {
 
 function refusalOf(name: string, field: ReadonlyMap<string, string>): string | undefined {
   const other = ["kvrocks", "garnet", "dragonfly"].find((server) => field.has(`${server}_version`));
-  if (other !== undefined) return `the server is ${other}, whose scripts are not known to apply whole or not at all; use Redis 7.0 or later or Valkey 7.2 or later`;
+  if (other !== undefined)
+    return `the server is ${other}, whose scripts are not known to apply whole or not at all; use Redis 7.0 or later or Valkey 7.2 or later`;
   const valkey = field.get("valkey_version");
   const old = valkey === undefined ? isBefore(field.get("redis_version"), 7, 0) : isBefore(valkey, 7, 2);
   if (old) return `the server is ${name}; Millrace needs Redis 7.0 or later or Valkey 7.2 or later: upgrade the server`;

@@ -21,9 +21,12 @@ describe("a URL", () => {
     expect(clientOptions(url)).toMatchObject(options);
   });
 
-  test.each(["localhost:6379", "http://localhost", "", "redis://h/one", "redis://h?db=x", "redis://h?family=6", "redis://user:%zz@h"])("%j is refused with a sentence", (url) => {
-    expect(() => clientOptions(url)).toThrow(ConfigError);
-  });
+  test.each(["localhost:6379", "http://localhost", "", "redis://h/one", "redis://h?db=x", "redis://h?family=6", "redis://user:%zz@h"])(
+    "%j is refused with a sentence",
+    (url) => {
+      expect(() => clientOptions(url)).toThrow(ConfigError);
+    },
+  );
 
   test("what is refused does not repeat the password", () => {
     for (const url of ["redis://user:secret@h/one", "http://user:secret@h", "redis://user:secret%zz@h", "redis://user:secret@h:port"]) {
@@ -34,8 +37,25 @@ describe("a URL", () => {
 
 describe("options and clients of ioredis", () => {
   test("options are kept, except those that safety depends on", () => {
-    const options = clientOptions({ host: "h", sentinels: [{ host: "s" }], name: "main", enableOfflineQueue: true, autoResendUnfulfilledCommands: true, maxRetriesPerRequest: 9, protocol: 3, commandTimeout: 5 });
-    expect(options).toMatchObject({ host: "h", sentinels: [{ host: "s" }], name: "main", enableOfflineQueue: false, autoResendUnfulfilledCommands: false, maxRetriesPerRequest: null, protocol: 2 });
+    const options = clientOptions({
+      host: "h",
+      sentinels: [{ host: "s" }],
+      name: "main",
+      enableOfflineQueue: true,
+      autoResendUnfulfilledCommands: true,
+      maxRetriesPerRequest: 9,
+      protocol: 3,
+      commandTimeout: 5,
+    });
+    expect(options).toMatchObject({
+      host: "h",
+      sentinels: [{ host: "s" }],
+      name: "main",
+      enableOfflineQueue: false,
+      autoResendUnfulfilledCommands: false,
+      maxRetriesPerRequest: null,
+      protocol: 2,
+    });
     expect(options.commandTimeout).toBeUndefined();
   });
 

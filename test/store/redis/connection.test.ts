@@ -11,7 +11,8 @@ import { systemRandom } from "../../../src/random.ts";
 import { RedisStore } from "../../../src/store/redis/redis-store.ts";
 import type { PipelineStore } from "../../../src/store/store.ts";
 import { startRedis } from "../../support/redis-server.ts";
-import { Bench, append, bytes, counter, joiner, nextGraph } from "../conformance/bench.ts";
+import { Bench } from "../conformance/bench.ts";
+import { append, bytes, counter, joiner, nextGraph } from "../conformance/values.ts";
 import { CutProxy } from "./cut-proxy.ts";
 import { eventually, startHarness, type Harness } from "./harness.ts";
 
@@ -168,7 +169,11 @@ describe("scripts that the server forgot", () => {
     const bench = await harness.bench();
     const owner = await bench.acquire(counter);
     for (let i = 0; i < 20; i++) {
-      const [reply] = await Promise.all([bench.store.commit([owner.seal({ stateFields: ["2:n"], stateValues: [bytes(String(i))] })]), harness.admin.script("FLUSH"), bench.store.readTails([counter])]);
+      const [reply] = await Promise.all([
+        bench.store.commit([owner.seal({ stateFields: ["2:n"], stateValues: [bytes(String(i))] })]),
+        harness.admin.script("FLUSH"),
+        bench.store.readTails([counter]),
+      ]);
       expect(reply.outcomes).toEqual(["committed"]);
       owner.number += 1;
     }

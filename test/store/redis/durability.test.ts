@@ -3,7 +3,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { StoreUnavailableError } from "../../../src/errors.ts";
 import { shardRef, type ShardRef } from "../../../src/key.ts";
 import type { Commit } from "../../../src/store/commit.ts";
-import { COUNTER, JOINER, append, bytes, consumed, counter, joiner, type Owner } from "../conformance/bench.ts";
+import type { Owner } from "../conformance/bench.ts";
+import { COUNTER, JOINER, append, bytes, consumed, counter, joiner } from "../conformance/values.ts";
 import { eventually, startHarness, type Harness } from "./harness.ts";
 
 let harness: Harness;
@@ -18,8 +19,13 @@ test("a restart finds everything as it was, and leases and sequencers go on", as
   const owner = await bench.acquire(counter);
   await owner.commit({ parcels: [append(counter, "a"), append(counter, "b")], stateFields: ["2:a"], stateValues: [bytes("1")] });
   await owner.commit({
-    consumed: consumed(1, 0, 1, "a"), timerSets: [{ clock: "wall", member: "3:0:k", time: 2 ** 53 - 1 }], holdSets: [{ member: "w:3:0:k", time: 4 }],
-    heldPuts: [{ id: 1, bytes: bytes("h") }], deadPuts: [{ id: 1, bytes: bytes("d") }], ids: [{ id: "c", timestamp: 5 }], outbox: [{ target: joiner, records: 1, bytes: bytes("o"), n: 1 }],
+    consumed: consumed(1, 0, 1, "a"),
+    timerSets: [{ clock: "wall", member: "3:0:k", time: 2 ** 53 - 1 }],
+    holdSets: [{ member: "w:3:0:k", time: 4 }],
+    heldPuts: [{ id: 1, bytes: bytes("h") }],
+    deadPuts: [{ id: 1, bytes: bytes("d") }],
+    ids: [{ id: "c", timestamp: 5 }],
+    outbox: [{ target: joiner, records: 1, bytes: bytes("o"), n: 1 }],
   });
   const before = await harness.keyspace();
   const dump = await bench.dump();

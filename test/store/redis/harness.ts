@@ -33,11 +33,30 @@ export class Harness {
     return bench;
   }
 
-  /** Every key with its type and its content, byte for byte. */
-  async keyspace(): Promise<ReadonlyMap<string, string>> {
+  /** Every key with its type and its content, byte for byte. Fields of hashes are sorted: a server may keep them in any order. */
+  async keyspace(): Promise<ReadonlyMap<string, readonly string[]>> {
     const keys = (await this.admin.keys("*")).sort();
-    const contents = await Promise.all(keys.map(async (key) => `${await this.admin.type(key)} ${(await this.admin.dumpBuffer(key))?.toString("base64")}`));
+    const contents = await Promise.all(keys.map((key) => this.#content(key)));
     return new Map(keys.map((key, i) => [key, contents[i]!]));
+  }
+
+  async #content(key: string): Promise<string[]> {
+    const type = await this.admin.type(key);
+    const text = (bytes: Buffer): string => bytes.toString("latin1");
+    switch (type) {
+      case "string":
+        return [type, text((await this.admin.getBuffer(key))!)];
+      case "list":
+        return [type, ...(await this.admin.lrangeBuffer(key, 0, -1)).map(text)];
+      case "zset":
+        return [type, ...((await this.admin.callBuffer("ZRANGE", key, "0", "-1", "WITHSCORES")) as Buffer[]).map(text)];
+      case "hash": {
+        const flat = ((await this.admin.callBuffer("HGETALL", key)) as Buffer[]).map(text);
+        return [type, ...flat.flatMap((field, i) => (i % 2 === 0 ? [`${field.length}:${field}=${flat[i + 1]}`] : [])).sort()];
+      }
+      default:
+        throw new Error(`${key} is a ${type}, which Millrace does not use`);
+    }
   }
 
   async dispose(): Promise<void> {

@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { shardRef } from "../../../src/key.ts";
 import { cutByWeight } from "../../../src/store/redis/commit-request.ts";
-import { COUNTER, JOINER, append, bytes, consumed, counter, far, joiner, parcel, type Bench } from "../conformance/bench.ts";
+import type { Bench } from "../conformance/bench.ts";
+import { COUNTER, JOINER, append, bytes, consumed, counter, far, joiner, parcel } from "../conformance/values.ts";
 import { startHarness, type Harness } from "./harness.ts";
 
 /** More than `unpack` takes (about 8,000), and no multiple of any chunk. */
@@ -23,7 +24,10 @@ test("a commit with very many entries in every structure, and one that deletes t
   await owner.commit({
     stateFields: each((i) => `2:k${i}`),
     stateValues: each((i) => bytes(String(i))),
-    timerSets: each((i) => [{ clock: "watermark", member: `3:0:${i}`, time: i } as const, { clock: "wall", member: `3:0:${i}`, time: MANY - i } as const]).flat(),
+    timerSets: each((i) => [
+      { clock: "watermark", member: `3:0:${i}`, time: i } as const,
+      { clock: "wall", member: `3:0:${i}`, time: MANY - i } as const,
+    ]).flat(),
     holdSets: each((i) => ({ member: `t:3:0:${i}`, time: i + 1 })),
     heldPuts: each((i) => ({ id: i, bytes: bytes(`h${i}`) })),
     deadPuts: each((i) => ({ id: i, bytes: bytes(`d${i}`) })),
@@ -36,7 +40,14 @@ test("a commit with very many entries in every structure, and one that deletes t
   expect(stored.wallTimers[0]).toEqual({ member: `3:0:${MANY - 1}`, time: 1, hold: undefined });
   expect([stored.held.length, stored.held.at(-1)?.id, stored.outbox.length, stored.outbox.at(-1)?.place.n]).toEqual([MANY, MANY - 1, MANY, MANY]);
   expect(await bench.state(counter, "2:k0", `2:k${MANY - 1}`)).toEqual(["0", String(MANY - 1)]);
-  expect((await bench.store.readIds(counter, each((i) => `c${i}`))).every(Boolean)).toBe(true);
+  expect(
+    (
+      await bench.store.readIds(
+        counter,
+        each((i) => `c${i}`),
+      )
+    ).every(Boolean),
+  ).toBe(true);
   expect((await bench.store.readDeadLetters(counter, MANY)).length).toBe(MANY);
 
   await owner.commit({
@@ -49,7 +60,16 @@ test("a commit with very many entries in every structure, and one that deletes t
     idsExpireBelow: MANY,
     outboxDeletes: stored.outbox.map(({ target, place }) => ({ target, place })),
   });
-  expect(await bench.recover(counter)).toMatchObject({ stateCount: 0, watermarkTimerCount: 0, wallTimerCount: 0, holdCount: 0, deadCount: 0, idCount: 0, held: [], outbox: [] });
+  expect(await bench.recover(counter)).toMatchObject({
+    stateCount: 0,
+    watermarkTimerCount: 0,
+    wallTimerCount: 0,
+    holdCount: 0,
+    deadCount: 0,
+    idCount: 0,
+    held: [],
+    outbox: [],
+  });
 });
 
 test("very many parcels for one inbox keep their order, also when a commit between them is refused", async () => {
@@ -75,7 +95,9 @@ test("a list that is too heavy for one call goes out in several, each commit who
   const owners = await Promise.all([0, 1, 2, 3].map((index) => bench.acquire(shardRef(COUNTER, index))));
   const heavy = new Uint8Array(12 << 20).fill(65);
   const target = shardRef(JOINER, 2);
-  const list = owners.map((owner, i) => owner.seal({ number: owner.number + 1, parcels: [append(target, `${i}`)], stateFields: ["2:large"], stateValues: [heavy] }));
+  const list = owners.map((owner, i) =>
+    owner.seal({ number: owner.number + 1, parcels: [append(target, `${i}`)], stateFields: ["2:large"], stateValues: [heavy] }),
+  );
   expect(cutByWeight(list).map((part) => part.length)).toEqual([2, 2]);
   const reply = await bench.store.commit(list);
   expect(reply.outcomes).toEqual(["committed", "committed", "committed", "committed"]);
@@ -87,6 +109,7 @@ test("a list that is too heavy for one call goes out in several, each commit who
 
 test("a list is never cut within a commit, nor where it is light", () => {
   const light = { image: new Uint8Array(1), stateValues: [], parcels: [], outbox: [], heldPuts: [], deadPuts: [] };
-  const of = (...megabytes: number[]) => cutByWeight(megabytes.map((size) => ({ ...light, image: new Uint8Array(size << 20) })) as never).map((part) => part.length);
+  const of = (...megabytes: number[]) =>
+    cutByWeight(megabytes.map((size) => ({ ...light, image: new Uint8Array(size << 20) })) as never).map((part) => part.length);
   expect([of(), of(1), of(40), of(40, 1), of(1, 40), of(16, 16, 1), of(1, 1, 1)]).toEqual([[0], [1], [1], [1, 1], [1, 1], [2, 1], [3]]);
 });

@@ -7,7 +7,7 @@ import { systemRandom } from "../../../src/random.ts";
 import { RedisStore } from "../../../src/store/redis/redis-store.ts";
 import type { PipelineStore } from "../../../src/store/store.ts";
 import { startRedis, type RedisServer } from "../../support/redis-server.ts";
-import { GRAPH } from "../conformance/bench.ts";
+import { GRAPH } from "../conformance/values.ts";
 
 type Target = ConstructorParameters<typeof RedisStore>[0];
 

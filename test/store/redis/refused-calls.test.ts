@@ -6,7 +6,8 @@ import type { DeliverOutcome } from "../../../src/store/store.ts";
 import { STRUCTURES } from "../../../src/store/redis/keys.ts";
 import type { Script } from "../../../src/store/redis/script.ts";
 import { COMMIT, INIT, REGISTER, SCRIPTS } from "../../../src/store/redis/scripts.ts";
-import { COUNTER, JOINER, append, bytes, consumed, counter, far, joiner, nextGraph, parcel, source, type Bench } from "../conformance/bench.ts";
+import type { Bench } from "../conformance/bench.ts";
+import { COUNTER, JOINER, append, bytes, consumed, counter, far, joiner, nextGraph, parcel, source } from "../conformance/values.ts";
 import { startHarness, type Harness } from "./harness.ts";
 
 let harness: Harness;
@@ -20,7 +21,9 @@ afterAll(() => harness.dispose());
 /** Outcomes that mean that something was written; every other outcome of a script that writes is a refusal. */
 const WRITTEN = new Set(["stored", "acquired", "renewed", "released", "committed", "delivered", "after-loss", "registered"]);
 const refusals = SCRIPTS.filter(({ flags }) => flags !== "no-writes").flatMap(({ file, outcomes }) =>
-  Object.values(outcomes).filter((outcome) => !WRITTEN.has(outcome)).map((outcome) => `${file} ${outcome}`),
+  Object.values(outcomes)
+    .filter((outcome) => !WRITTEN.has(outcome))
+    .map((outcome) => `${file} ${outcome}`),
 );
 const tried = new Set<string>();
 
@@ -36,12 +39,25 @@ async function refused(refusal: string, act: () => Promise<unknown>): Promise<vo
 /** A commit with every kind of write, on a shard with something in every structure. */
 async function everything(shard: number) {
   const owner = await bench.acquire(shard);
-  await owner.commit({ parcels: [append(shard, "first"), append(shard, "second")], stateFields: ["2:a"], stateValues: [bytes("1")], heldPuts: [{ id: 1, bytes: bytes("h") }] });
+  await owner.commit({
+    parcels: [append(shard, "first"), append(shard, "second")],
+    stateFields: ["2:a"],
+    stateValues: [bytes("1")],
+    heldPuts: [{ id: 1, bytes: bytes("h") }],
+  });
   const parts = {
-    stateFields: ["2:a", "2:b"], stateValues: [undefined, bytes("2")],
-    timerSets: [{ clock: "watermark", member: "3:0:k", time: 5 }, { clock: "wall", member: "3:0:k", time: 5 }],
-    holdSets: [{ member: "k:k", time: 5 }], heldDeletes: [1], deadPuts: [{ id: 1, bytes: bytes("d") }],
-    ids: [{ id: "c", timestamp: 5 }], idsExpireBelow: 2, parcels: [append(joiner, "out"), append(shard, "again")],
+    stateFields: ["2:a", "2:b"],
+    stateValues: [undefined, bytes("2")],
+    timerSets: [
+      { clock: "watermark", member: "3:0:k", time: 5 },
+      { clock: "wall", member: "3:0:k", time: 5 },
+    ],
+    holdSets: [{ member: "k:k", time: 5 }],
+    heldDeletes: [1],
+    deadPuts: [{ id: 1, bytes: bytes("d") }],
+    ids: [{ id: "c", timestamp: 5 }],
+    idsExpireBelow: 2,
+    parcels: [append(joiner, "out"), append(shard, "again")],
     outbox: [{ target: far, records: 1, bytes: bytes("o"), n: 1 }],
   } as const;
   return { owner, parts };
@@ -77,9 +93,9 @@ describe("commit", () => {
 
   test("several refused commits in one list", async () => {
     const { owner, parts } = await everything(shardRef(COUNTER, 2));
-    const other = await bench.acquire(shardRef(COUNTER, 3));
+    const [other, third] = [await bench.acquire(shardRef(COUNTER, 3)), await bench.acquire(shardRef(JOINER, 3))];
     await refused("commit.lua gap", async () => {
-      const list = [owner.seal({ ...parts, number: 7 }), other.seal({ ...parts, sequencer: "1.x" }), owner.seal({ ...parts, graphVersion: 3 })];
+      const list = [owner.seal({ ...parts, number: 7 }), other.seal({ ...parts, sequencer: "1.x" }), third.seal({ ...parts, graphVersion: 3 })];
       expect((await bench.store.commit(list)).outcomes).toEqual(["gap", "fenced", "stale-graph"]);
     });
   });
@@ -138,10 +154,21 @@ test("renew and release of a lease that is no longer held", async () => {
 
 test("deliveries that are duplicates or behind", async () => {
   const to = shardRef(COUNTER, 1);
-  const delivery = (monotonic: number, n: number, previous?: { monotonic: number; n: number }) => ({ from: joiner, to, place: { monotonic, n }, previous, records: 1, bytes: parcel("p") });
+  const delivery = (monotonic: number, n: number, previous?: { monotonic: number; n: number }) => ({
+    from: joiner,
+    to,
+    place: { monotonic, n },
+    previous,
+    records: 1,
+    bytes: parcel("p"),
+  });
   expect(await bench.deliver(delivery(10, 1), delivery(10, 2))).toEqual(["delivered", "delivered"]);
   const cases: [DeliverOutcome, ReturnType<typeof delivery>][] = [
-    ["duplicate", delivery(10, 2)], ["duplicate", delivery(9, 5)], ["behind", delivery(10, 4)], ["behind", delivery(11, 2)], ["behind", delivery(11, 1, { monotonic: 10, n: 3 })],
+    ["duplicate", delivery(10, 2)],
+    ["duplicate", delivery(9, 5)],
+    ["behind", delivery(10, 4)],
+    ["behind", delivery(11, 2)],
+    ["behind", delivery(11, 1, { monotonic: 10, n: 3 })],
   ];
   for (const [outcome, each] of cases) {
     await refused(`deliver.lua ${outcome}`, async () => expect(await bench.deliver(each)).toEqual([outcome]));
@@ -153,16 +180,24 @@ test("reports under a generation that is not the worker's, or of a participant t
   const generation = registration!.generation;
   const report = { output: 50, status: "live", last: 50 } as const;
   await refused("report.lua refused", async () => {
-    const { refused: names } = await bench.store.report("w", [{ ...report, participant: COUNTER, generation: generation + 1 }, { ...report, participant: 66, generation }]);
+    const { refused: names } = await bench.store.report("w", [
+      { ...report, participant: COUNTER, generation: generation + 1 },
+      { ...report, participant: 66, generation },
+    ]);
     expect(names).toEqual([COUNTER, 66]);
     expect((await bench.store.report("stranger", [{ ...report, participant: COUNTER, generation }])).refused).toEqual([COUNTER]);
   });
 });
 
 test("a registration that others overtook", async () => {
-  const [owners = "", cells = ""] = await harness.admin.hmget(`{millrace:${bench.pipeline}}:r`, `owners:${JOINER}`, `cells:${JOINER}`).then((values) => values.map(String));
+  const [owners = "", cells = ""] = await harness.admin
+    .hmget(`{millrace:${bench.pipeline}}:r`, `owners:${JOINER}`, `cells:${JOINER}`)
+    .then((values) => values.map(String));
   await refused("register.lua changed-meanwhile", async () => {
-    for (const [was, held] of [["0 / / / w", cells], [owners, "w 1 1 5 l 5;"]]) {
+    for (const [was, held] of [
+      ["0 / / / w", cells],
+      [owners, "w 1 1 5 l 5;"],
+    ]) {
       // The first of the two would be written if each were checked only when its turn comes.
       expect(await overtaken(REGISTER, ["r"], [JOINER, owners, cells, owners, "new", "#3 9 l 9;", JOINER, was!, held!, "new", "new", "#3 9 l 9;"])).toBe("c");
     }
@@ -172,7 +207,9 @@ test("a registration that others overtook", async () => {
 test("registrations of many workers at once all come through, each under its own generation", async () => {
   const other = await harness.open(bench.pipeline);
   const workers = Array.from({ length: 20 }, (_, i) => i);
-  const granted = await Promise.all(workers.map((i) => (i % 2 === 0 ? bench.store : other).register(`w${i}`, [{ participant: JOINER, shards: [i % 4], of: 4 }])));
+  const granted = await Promise.all(
+    workers.map((i) => (i % 2 === 0 ? bench.store : other).register(`w${i}`, [{ participant: JOINER, shards: [i % 4], of: 4 }])),
+  );
   expect(new Set(granted.map(([registration]) => registration!.generation)).size).toBe(workers.length);
 });
 

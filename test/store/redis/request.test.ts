@@ -37,7 +37,22 @@ test("a command's request has its keys first", () => {
 });
 
 test("text of every length and script is written in UTF-8", () => {
-  const texts = ["", "a", "\r\n", "é", "日本語", "🔑", "a🔑b", "x".repeat(95), "x".repeat(96), "x".repeat(97), `${"x".repeat(95)}é`, "é".repeat(200), "y".repeat(100_000), "\u0000\u007f\u0080"];
+  const texts = [
+    "",
+    "a",
+    "\r\n",
+    "é",
+    "日本語",
+    "🔑",
+    "a🔑b",
+    "x".repeat(95),
+    "x".repeat(96),
+    "x".repeat(97),
+    `${"x".repeat(95)}é`,
+    "é".repeat(200),
+    "y".repeat(100_000),
+    "\u0000\u007f\u0080",
+  ];
   const request = new Request().begin();
   for (const text of texts) request.text(text);
   expect(parse(request.finishCommand("X"))).toEqual(["X", ...texts.map(utf8)]);
@@ -51,7 +66,25 @@ test("bytes of every length are written as they are", () => {
 });
 
 test("integers are written with all their digits", () => {
-  const integers = [0, 9, 10, 99, 100, 999, 1_000, 9_999, 10_000, 99_999, 100_000, 9_999_999, 10_000_000, 1_700_000_000_123, 2 ** 53 - 1, -1, -9_007_199_254_740_991];
+  const integers = [
+    0,
+    9,
+    10,
+    99,
+    100,
+    999,
+    1_000,
+    9_999,
+    10_000,
+    99_999,
+    100_000,
+    9_999_999,
+    10_000_000,
+    1_700_000_000_123,
+    2 ** 53 - 1,
+    -1,
+    -9_007_199_254_740_991,
+  ];
   const request = new Request().begin();
   for (const integer of integers) request.integer(integer);
   request.args.optional(undefined);

@@ -8,7 +8,10 @@ const all: readonly Script[] = [...SCRIPTS, PROBE];
 const writers = SCRIPTS.filter(({ flags }) => flags !== "no-writes").map(({ file }) => file);
 const folder = new URL("../../../src/store/redis/lua/", import.meta.url);
 
-interface Header { readonly flags: string; readonly fields: ReadonlyMap<string, string> }
+interface Header {
+  readonly flags: string;
+  readonly fields: ReadonlyMap<string, string>;
+}
 
 function headerOf(source: string): Header {
   const lines = source.split("\n");
@@ -23,7 +26,11 @@ function headerOf(source: string): Header {
   return { flags: flags![1] ?? "", fields };
 }
 
-const codeOf = (source: string): string => source.split("\n").filter((line) => !/^\s*--/.test(line) && !line.startsWith("#!")).join("\n");
+const codeOf = (source: string): string =>
+  source
+    .split("\n")
+    .filter((line) => !/^\s*--/.test(line) && !line.startsWith("#!"))
+    .join("\n");
 
 test("every Lua file has a definition, and every definition a file", () => {
   expect(readdirSync(folder).sort()).toEqual(all.map(({ file }) => file).sort());
@@ -62,7 +69,8 @@ describe.each(all.map((script) => [script.file, script] as const))("%s", (_, scr
   });
 
   test("no key is made in it: all are given in KEYS", () => {
-    for (const [call] of codeOf(script.source).matchAll(/redis\.call\([^,()]+(?:\([^)]*\))?,\s*[^,)]+/g)) expect(call).toMatch(/,\s*(KEYS\[|meta|inbox|marks|key|holds|set|unpack\(KEYS)/);
+    for (const [call] of codeOf(script.source).matchAll(/redis\.call\([^,()]+(?:\([^)]*\))?,\s*[^,)]+/g))
+      expect(call).toMatch(/,\s*(KEYS\[|meta|inbox|marks|key|holds|set|unpack\(KEYS)/);
   });
 });
 

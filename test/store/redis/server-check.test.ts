@@ -2,7 +2,14 @@ import { describe, expect, test } from "vitest";
 import { describeServer, readServerFacts } from "../../../src/store/redis/server-check.ts";
 
 const INFO = {
-  redis_version: "7.0.15", redis_mode: "standalone", run_id: "aaa", role: "master", master_replid: "bbb", maxmemory_policy: "noeviction", aof_enabled: "1", cluster_enabled: "0",
+  redis_version: "7.0.15",
+  redis_mode: "standalone",
+  run_id: "aaa",
+  role: "master",
+  master_replid: "bbb",
+  maxmemory_policy: "noeviction",
+  aof_enabled: "1",
+  cluster_enabled: "0",
 };
 
 function facts(change: Record<string, string | undefined>) {
@@ -15,7 +22,9 @@ describe("versions", () => {
     expect(facts({ redis_version }).refusal).toBeUndefined();
   });
   test.each(["2.8.0", "5.0.14", "6.2.14", "6.99.99"])("Redis %s is refused with what to do", (redis_version) => {
-    expect(facts({ redis_version }).refusal).toBe(`the server is Redis ${redis_version}; Millrace needs Redis 7.0 or later or Valkey 7.2 or later: upgrade the server`);
+    expect(facts({ redis_version }).refusal).toBe(
+      `the server is Redis ${redis_version}; Millrace needs Redis 7.0 or later or Valkey 7.2 or later: upgrade the server`,
+    );
   });
   test("an unknown version is refused", () => {
     expect(facts({ redis_version: undefined }).refusal).toMatch(/needs Redis 7\.0 or later/);
@@ -33,9 +42,12 @@ describe("versions", () => {
 });
 
 describe("configuration", () => {
-  test.each(["allkeys-lru", "volatile-lru", "allkeys-lfu", "volatile-ttl", "allkeys-random"])("maxmemory-policy %s is refused with what to set", (maxmemory_policy) => {
-    expect(facts({ maxmemory_policy }).refusal).toMatch(new RegExp(`maxmemory-policy is ${maxmemory_policy}.*set it to noeviction`));
-  });
+  test.each(["allkeys-lru", "volatile-lru", "allkeys-lfu", "volatile-ttl", "allkeys-random"])(
+    "maxmemory-policy %s is refused with what to set",
+    (maxmemory_policy) => {
+      expect(facts({ maxmemory_policy }).refusal).toMatch(new RegExp(`maxmemory-policy is ${maxmemory_policy}.*set it to noeviction`));
+    },
+  );
   test("a policy that INFO does not tell is refused", () => {
     expect(facts({ maxmemory_policy: undefined }).refusal).toMatch(/INFO does not tell maxmemory_policy/);
   });

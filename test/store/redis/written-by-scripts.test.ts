@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { PipelineStore } from "../../../src/store/store.ts";
 import { SCRIPTS } from "../../../src/store/redis/scripts.ts";
-import { COUNTER, JOINER, append, bytes, consumed, counter, far, farther, joiner, nextGraph, parcel, type Bench } from "../conformance/bench.ts";
+import type { Bench } from "../conformance/bench.ts";
+import { COUNTER, JOINER, append, bytes, consumed, counter, far, farther, joiner, nextGraph, parcel } from "../conformance/values.ts";
 import { startHarness, type Harness } from "./harness.ts";
 
 let harness: Harness;
@@ -17,10 +18,23 @@ async function useEverything(bench: Bench): Promise<void> {
   const owner = await bench.acquire(counter);
   await owner.commit({ parcels: [append(counter, "a"), append(counter, "b"), append(joiner, "c")] });
   await owner.commit({
-    consumed: consumed(1, 0, 1, "a"), stateFields: ["2:a", "2:b"], stateValues: [bytes("1"), undefined],
-    timerSets: [{ clock: "watermark", member: "3:0:k", time: 5 }, { clock: "wall", member: "3:0:k", time: 5 }], timerDeletes: [{ clock: "wall", member: "3:0:x" }],
-    holdSets: [{ member: "t:3:0:k", time: 4 }], holdDeletes: ["k:x"], heldPuts: [{ id: 1, bytes: bytes("h") }], heldDeletes: [3], deadPuts: [{ id: 1, bytes: bytes("d") }],
-    deadDeletes: [3], ids: [{ id: "c", timestamp: 5 }], idsExpireBelow: 2, outbox: [{ target: far, records: 1, bytes: bytes("o"), n: 1 }],
+    consumed: consumed(1, 0, 1, "a"),
+    stateFields: ["2:a", "2:b"],
+    stateValues: [bytes("1"), undefined],
+    timerSets: [
+      { clock: "watermark", member: "3:0:k", time: 5 },
+      { clock: "wall", member: "3:0:k", time: 5 },
+    ],
+    timerDeletes: [{ clock: "wall", member: "3:0:x" }],
+    holdSets: [{ member: "t:3:0:k", time: 4 }],
+    holdDeletes: ["k:x"],
+    heldPuts: [{ id: 1, bytes: bytes("h") }],
+    heldDeletes: [3],
+    deadPuts: [{ id: 1, bytes: bytes("d") }],
+    deadDeletes: [3],
+    ids: [{ id: "c", timestamp: 5 }],
+    idsExpireBelow: 2,
+    outbox: [{ target: far, records: 1, bytes: bytes("o"), n: 1 }],
     outboxDeletes: [{ target: far, place: { monotonic: 1, n: 1 } }],
   });
   await bench.deliver({ from: farther, to: counter, place: { monotonic: 9, n: 1 }, records: 1, bytes: parcel("p") });
@@ -42,7 +56,9 @@ test("every command that writes comes from a script, and every script that wrote
 
   const seen: { command: string; args: string[]; byScript: boolean }[] = [];
   const monitor = await harness.admin.monitor();
-  monitor.on("monitor", (_time: string, [command = "", ...args]: string[], source: string) => seen.push({ command: command.toLowerCase(), args, byScript: source === "lua" }));
+  monitor.on("monitor", (_time: string, [command = "", ...args]: string[], source: string) =>
+    seen.push({ command: command.toLowerCase(), args, byScript: source === "lua" }),
+  );
   await useEverything(await harness.bench());
   // The monitor has told all before this once it tells this.
   await harness.admin.echo("the end");
@@ -78,7 +94,13 @@ test("no key expires, and none is empty: each has its sentinel", async () => {
   expect(keys.length).toBe(3 + 11 * (2 + 4 + 4 + 1));
   for (const key of keys) expect(await harness.admin.ttl(key)).toBe(-1);
   const owner = await bench.acquire(counter);
-  await owner.commit({ parcels: [append(counter, "a")], stateFields: ["2:a"], stateValues: [bytes("1")], ids: [{ id: "c", timestamp: 5 }], holdSets: [{ member: "k:k", time: 1 }] });
+  await owner.commit({
+    parcels: [append(counter, "a")],
+    stateFields: ["2:a"],
+    stateValues: [bytes("1")],
+    ids: [{ id: "c", timestamp: 5 }],
+    holdSets: [{ member: "k:k", time: 1 }],
+  });
   await owner.commit({ consumed: consumed(1, 0, 1, "a"), stateFields: ["2:a"], stateValues: [undefined], idsExpireBelow: 2 ** 53 - 1, holdDeletes: ["k:k"] });
   expect((await harness.admin.keys(`{millrace:${bench.pipeline}*`)).length).toBe(keys.length);
 });

@@ -15,15 +15,15 @@
 local commits, targets = tonumber(ARGV[1]), tonumber(ARGV[2])
 local version, time = redis.call('HGET', KEYS[1], 'version'), redis.call('TIME')
 
--- What is stored of a shard, as the commits before in this list leave it: 1 sequencer, 2 number, 3 id, 4 position,
--- 5 offset, 6 tail, 7 queued, 8 position at which the list in Redis begins.
+-- What is stored of a shard: 1 sequencer, 2 number, 3 id, 4 position, 5 offset, 6 tail, 7 queued. Once the checks are
+-- done, `queued` is what the commits of this list leave; a list has one commit of a shard.
 local views = {}
 local function view(meta)
   local known = views[meta]
   if not known then
     known = redis.call('HMGET', meta, 'seq', 'num', 'cid', 'pos', 'off', 'tail', 'queued')
     for i = 4, 7 do known[i] = tonumber(known[i]) end
-    known[8], views[meta] = known[4], known
+    views[meta] = known
   end
   return known
 end
@@ -33,9 +33,9 @@ local function consume(at, inbox, h)
   local position, offset = tonumber(ARGV[h + 4]), tonumber(ARGV[h + 5])
   local drop = position - at[4]
   if drop < 0 or (drop == 0 and offset < at[5]) or position > at[6] or (position == at[6] and offset > 0) then return nil end
-  local last = redis.call('LINDEX', inbox, position - at[8] + (offset > 0 and 1 or 0)) or ''
+  local last = redis.call('LINDEX', inbox, drop + (offset > 0 and 1 or 0)) or ''
   if ARGV[h + 7] ~= (last == '_' and '' or string.sub(last, 1, 24)) then return nil end
-  at[4], at[5], at[7] = position, offset, at[7] - tonumber(ARGV[h + 6])
+  at[7] = at[7] - ARGV[h + 6]
   return drop
 end
 
@@ -51,8 +51,7 @@ for c = 1, commits do
     drops[c] = consume(at, KEYS[2 * c + 2], h)
     if not drops[c] then outcome = 'g' end
   end
-  if outcome == 'c' then at[2], at[3] = ARGV[h + 1], ARGV[h + 2] else refused = true end
-  outcomes[c] = outcome
+  outcomes[c], refused = outcome, refused or outcome ~= 'c'
 end
 
 local appends, a, k = {}, 9 * commits + 3, 2 * commits + 3

@@ -7,7 +7,8 @@
 -- OUTCOMES s stored, c changed-meanwhile
 --
 -- `expected` is empty for: none. `created` counts shards to create, whose keys come first; the other keys are removed.
--- `added` counts participants new to the authority; those after them are removed from it.
+-- `added` counts participants new to the authority; those after them are removed from it. What is published are
+-- records of 25 bytes that begin with the participant's id, as a double (`authority-bytes.ts`).
 local stored = redis.call('HGET', KEYS[1], 'version') or ''
 
 -- Checks.
@@ -29,16 +30,19 @@ for k = 4, 3 + 11 * created, 11 do
   redis.call('HSET', KEYS[k + 9], '', '')
   redis.call('HSET', KEYS[k + 10], '', '')
 end
-local published = redis.call('HGET', KEYS[3], 'published') or ''
+local removed, published, before = {}, {}, redis.call('HGET', KEYS[3], 'published') or ''
 for a = 6 + 4 * added, #ARGV do
   redis.call('HDEL', KEYS[3], 'cells:' .. ARGV[a], 'owners:' .. ARGV[a])
-  published = string.gsub(published, '#' .. ARGV[a] .. ' [^;]*;', '')
+  removed[tonumber(ARGV[a])] = true
+end
+for at = 1, #before, 25 do
+  if not removed[(struct.unpack('<d', before, at))] then published[#published + 1] = string.sub(before, at, at + 24) end
 end
 for a = 6, 5 + 4 * added, 4 do
   redis.call('HSET', KEYS[3], 'cells:' .. ARGV[a], ARGV[a + 1], 'owners:' .. ARGV[a], ARGV[a + 2])
-  published = published .. ARGV[a + 3]
+  published[#published + 1] = ARGV[a + 3]
 end
-redis.call('HSET', KEYS[3], 'published', published)
+redis.call('HSET', KEYS[3], 'published', table.concat(published))
 redis.call('SETNX', KEYS[2], 0)
 redis.call('HSET', KEYS[1], 'version', ARGV[2], 'graph', ARGV[3])
 return 's'

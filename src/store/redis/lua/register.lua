@@ -5,6 +5,8 @@
 -- ARGV     (participant owners cells new-owners new-cells published)*
 -- REPLY    outcome
 -- OUTCOMES r registered, c changed-meanwhile
+--
+-- `published` is the participant's record (`authority-bytes.ts`): it begins with its id, as a double.
 
 -- Checks.
 for a = 1, #ARGV, 6 do
@@ -16,7 +18,11 @@ end
 local published = redis.call('HGET', KEYS[1], 'published')
 for a = 1, #ARGV, 6 do
   redis.call('HSET', KEYS[1], 'owners:' .. ARGV[a], ARGV[a + 3], 'cells:' .. ARGV[a], ARGV[a + 4])
-  published = string.gsub(published, '#' .. ARGV[a] .. ' [^;]*;', ARGV[a + 5])
+  for at = 1, #published, 25 do
+    if string.sub(published, at, at + 7) == string.sub(ARGV[a + 5], 1, 8) then
+      published = string.sub(published, 1, at - 1) .. ARGV[a + 5] .. string.sub(published, at + 25)
+    end
+  end
 end
 redis.call('HSET', KEYS[1], 'published', published)
 return 'r'

@@ -3,51 +3,64 @@
 -- participant the minimum over its cells, never smaller than before. The rules of `src/watermark/authority.ts`.
 --
 -- KEYS     authority appends
--- ARGV     worker (participant generation output status last)*
+-- ARGV     worker (participant generation output last status)*
 -- REPLY    now appends refused published
 --
--- `refused` names participants, separated by spaces. Cells and published values are text (`authority-text.ts`); numbers
--- in it are compared as numbers and kept as they were written, for Lua would print only 14 digits of them.
-local END = '9007199254740991'
-local CELL = '(%S+) (%d+) (%d+) (%-?%d+) (%a) (%-?%d+);'
-local function larger(x, y) return tonumber(x) > tonumber(y) and x or y end
+-- `worker` is the digest of its name, `refused` names participants, separated by spaces. Cells and published values are
+-- records (`authority-bytes.ts`).
+local CELL, CELL_SIZE, PUBLISHED, PUBLISHED_SIZE, END = '<c16dddc1', 41, '<dddc1', 25, 9007199254740991
+local max, sub, pack, unpackRecord = math.max, string.sub, struct.pack, struct.unpack
 
--- The cells after this report, and what follows from them; nil if it is refused.
-local function take(cells, a)
-  local list, least, last, found, count, all = {}, END, '-1', false, 0, {}
-  for worker, generation, shards, output, status, latest in string.gmatch(cells, CELL) do
-    if worker == ARGV[1] and generation == ARGV[a + 1] then
-      found, output, status, latest = true, larger(output, ARGV[a + 2]), ARGV[a + 3], larger(latest, ARGV[a + 4])
+-- The cells with a report taken; nil if it is refused: the worker's shards are not what it thinks.
+local function take(cells, generation, output, last, status)
+  for at = 1, #cells, CELL_SIZE do
+    local worker, given, had, latest, was = unpackRecord(CELL, cells, at)
+    if worker == ARGV[1] then
+      if given ~= generation then return nil end
+      if output <= had and last <= latest and status == was then return cells end
+      return sub(cells, 1, at - 1) .. pack(CELL, worker, given, max(had, output), max(latest, last), status) .. sub(cells, at + CELL_SIZE)
     end
-    local holds = status == 'f' and END or output
-    if tonumber(holds) < tonumber(least) then least = holds end
-    last, count, all[status] = larger(last, latest), count + 1, (all[status] or 0) + 1
-    list[count] = table.concat({ worker, generation, shards, output, status, latest }, ' ') .. ';'
   end
-  if not found then return nil end
-  local finished, idle = all.f or 0, all.i or 0
-  local status = finished == count and 'f' or finished + idle == count and 'i' or all.b and 'b' or 'l'
-  return table.concat(list), least, status, last
+end
+
+-- What follows from cells: the least output, the latest event time and the status of all.
+local function combine(cells)
+  local least, last, count, all = END, -1, #cells / CELL_SIZE, { l = 0, i = 0, b = 0, f = 0 }
+  for at = 1, #cells, CELL_SIZE do
+    local _, _, output, latest, status = unpackRecord(CELL, cells, at)
+    if status ~= 'f' and output < least then least = output end
+    last, all[status] = max(last, latest), all[status] + 1
+  end
+  return least, last, all.f == count and 'f' or all.f + all.i == count and 'i' or all.b > 0 and 'b' or 'l'
 end
 
 local fields = { 'published' }
 for a = 2, #ARGV, 5 do fields[#fields + 1] = 'cells:' .. ARGV[a] end
 local stored = redis.call('HMGET', KEYS[1], unpack(fields))
-local published, refused, changed, cells = stored[1] or '', {}, {}, {}
-for i = 2, #fields do cells[fields[i]] = cells[fields[i]] or stored[i] end
+local published, cells, refused, changed = stored[1] or '', {}, {}, {}
+for i = 2, #fields do cells[fields[i]] = stored[i] or '' end
 for a = 2, #ARGV, 5 do
   local field = 'cells:' .. ARGV[a]
-  local now, least, status, last = take(cells[field] or '', a)
+  local now = take(cells[field], tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3]), ARGV[a + 4])
   if not now then refused[#refused + 1] = ARGV[a]
-  elseif now ~= cells[field] then
-    changed[#changed + 1], changed[#changed + 2], cells[field] = field, now, now
-    local line = '#' .. ARGV[a] .. ' '
-    local output, _, latest = string.match(published, line .. '(%-?%d+) (%a) (%-?%d+);')
-    published = string.gsub(published, line .. '[^;]*;', line .. larger(output, least) .. ' ' .. status .. ' ' .. larger(latest, last) .. ';')
+  elseif now ~= cells[field] then cells[field], changed[tonumber(ARGV[a])] = now, now end
+end
+
+local records, writes = {}, {}
+for at = 1, next(changed) and #published or 0, PUBLISHED_SIZE do
+  local participant, output, latest, status = unpackRecord(PUBLISHED, published, at)
+  if changed[participant] then
+    local least, last, combined = combine(changed[participant])
+    output, latest, status = max(output, least), max(latest, last), combined
+    writes[#writes + 1], writes[#writes + 2] = 'cells:' .. participant, changed[participant]
   end
+  records[#records + 1] = pack(PUBLISHED, participant, output, latest, status)
 end
 
 -- Writes.
-if #changed > 0 then redis.call('HSET', KEYS[1], 'published', published, unpack(changed)) end
+if #writes > 0 then
+  published = table.concat(records)
+  redis.call('HSET', KEYS[1], 'published', published, unpack(writes))
+end
 local time = redis.call('TIME')
 return { time[1] * 1000 + math.floor(time[2] / 1000), tonumber(redis.call('GET', KEYS[2]) or 0), table.concat(refused, ' '), published }

@@ -1,0 +1,332 @@
+/**
+ * The data of one pipeline in Redis: what each operation of the Store contract asks of the server. How it is asked is
+ * `connection.ts`, what the scripts do is in `lua/`, which keys there are is `keys.ts`.
+ *
+ * One server (or a primary with replicas behind Sentinels) is one atomic domain: every production is appended by the
+ * commit that makes it. Processing time and leases are the server's clock.
+ *
+ * X1  Only the scripts `INIT` to `REPORT` write, each in one step: all checks before the first write.
+ * X2  A list of commits goes out as one call, or, if it is very large, as several in a row; each commit stays whole.
+ * X3  What a commit of a list appends can be consumed from the next call on, not by a later commit of the same list.
+ */
+import { InvariantError, StoreUnavailableError, invariant } from "../../errors.ts";
+import { indexOf, participantOf, shardRef, type ShardRef } from "../../key.ts";
+import type { Random } from "../../random.ts";
+import { newAuthority } from "../../watermark/authority.ts";
+import { timerHold } from "../address.ts";
+import type { Commit, HoldSet, Numbered, TimerClock } from "../commit.ts";
+import type {
+  AcquireOutcome,
+  AcquireRequest,
+  CommitReply,
+  DeliverReply,
+  Delivery,
+  EntryCounts,
+  InboxRead,
+  InboxTail,
+  Interval,
+  Lease,
+  PipelineStore,
+  RecoverLimits,
+  RecoveredShard,
+  Registration,
+  ReportReply,
+  ShardSummary,
+  StoredTimerEntry,
+  WatermarkReport,
+} from "../store.ts";
+import type { StoredGraph } from "../stored-graph.ts";
+import { parsePublished, statusLetter, storedAuthority, workerDigest } from "./authority-bytes.ts";
+import { cutByWeight, decodeCommitReply, encodeCommits } from "./commit-request.ts";
+import type { Connection } from "./connection.ts";
+import { decodeDeliverReply, encodeDeliveries } from "./delivery-request.ts";
+import { type Keys, STRUCTURES, type Structure } from "./keys.ts";
+import { countsOf, recoveredShard, shardSummary, timerEntries, times } from "./recovered.ts";
+import { encodeRegistration } from "./registration-request.ts";
+import { asBytes, asList, asNumber, asText } from "./reply.ts";
+import { Request, type Encoded } from "./request.ts";
+import type { Script } from "./script.ts";
+import { ACQUIRE, COMMIT, DELIVER, INBOX, INIT, RECOVER, REGISTER, RELEASE, RENEW, REPORT, SUMMARY, TAILS, TIMERS } from "./scripts.ts";
+
+/** Shards per call of scripts that read: keeps each well below a millisecond or two of the server's time. */
+const READ_SHARDS = 32;
+/** Attempts to register while others change the same participants. Each that fails means that another succeeded. */
+const REGISTER_ATTEMPTS = 200;
+
+export class RedisPipelineStore implements PipelineStore {
+  readonly exclusive = false;
+  readonly #connection: Connection;
+  readonly #keys: Keys;
+  readonly #random: Random;
+  readonly #request = new Request();
+
+  constructor(connection: Connection, keys: Keys, random: Random) {
+    this.#connection = connection;
+    this.#keys = keys;
+    this.#random = random;
+  }
+
+  get description(): string {
+    return this.#connection.description;
+  }
+  get generation(): number {
+    return this.#connection.generation;
+  }
+
+  // ── the graph ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async readGraph(): Promise<StoredGraph | undefined> {
+    const json = asBytes(await this.#command("HGET", this.#begin(this.#keys.graph).text("graph")));
+    return json === undefined ? undefined : (JSON.parse(asText(json)) as StoredGraph);
+  }
+
+  async init(graph: StoredGraph, expected: number | undefined): Promise<"stored" | "changed-meanwhile"> {
+    const stored = await this.readGraph();
+    if (stored?.version !== expected) return "changed-meanwhile";
+    const before = new Map(stored?.participants.map(({ id, shards }) => [id, shards]));
+    for (const { id, name, shards } of graph.participants) {
+      const had = before.get(id) ?? shards;
+      invariant(had === shards, `${name} has ${had} shards in the store and ${shards} in the new graph; their number never changes`);
+    }
+    const kept = new Set(graph.participants.map(({ id }) => id));
+    const added = graph.participants.filter(({ id }) => !before.has(id)).sort((a, b) => a.id - b.id);
+    const removed = (stored?.participants ?? []).filter(({ id }) => !kept.has(id));
+
+    const request = this.#begin(this.#keys.graph, this.#keys.appends, this.#keys.authority);
+    for (const { id, shards } of [...added, ...removed]) {
+      for (let index = 0; index < shards; index++) for (const structure of STRUCTURES) request.key(this.#keys.of(shardRef(id, index))[structure]);
+    }
+    request.args.optional(expected);
+    request.integer(graph.version).text(JSON.stringify(graph));
+    request.integer(added.reduce((total, { shards }) => total + shards, 0)).integer(added.length);
+    for (const { id, shards } of added) {
+      const { owners, cells, published } = storedAuthority(id, newAuthority(shards));
+      request.integer(id).bytes(cells).text(owners).bytes(published);
+    }
+    for (const { id } of removed) request.integer(id);
+    return INIT.outcomes[asText(await this.#run(INIT, request))]!;
+  }
+
+  async countEntries(participant: number, shards: number): Promise<EntryCounts> {
+    return countsOf(await this.#summaries(Array.from({ length: shards }, (_, index) => shardRef(participant, index))));
+  }
+
+  // ── ownership ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async acquire({ worker, shards, leaseMs, steal = false }: AcquireRequest): Promise<AcquireOutcome[]> {
+    const request = this.#begin(...shards.map((shard) => this.#keys.of(shard).meta));
+    request
+      .text(worker)
+      .integer(leaseMs)
+      .integer(steal ? 1 : 0);
+    for (let i = 0; i < shards.length; i++) request.text(this.#random.id());
+    const [now, outcomes] = asList(await this.#run(ACQUIRE, request));
+    return asList(outcomes).map((outcome) => {
+      const [letter, text, until] = asList(outcome);
+      if (ACQUIRE.outcomes[asText(letter)] === "acquired") return { kind: "acquired", sequencer: asText(text), now: asNumber(now) };
+      return { kind: "held-by", worker: asText(text), until: asNumber(until) };
+    });
+  }
+
+  async renew(worker: string, leases: readonly Lease[], leaseMs: number): Promise<{ lost: ShardRef[]; now: number }> {
+    const request = this.#begin(...leases.map(({ shard }) => this.#keys.of(shard).meta));
+    request.text(worker).integer(leaseMs);
+    for (const { sequencer } of leases) request.text(sequencer);
+    const [now, letters] = asList(await this.#run(RENEW, request));
+    const outcomes = asText(letters);
+    return { lost: leases.filter((_, i) => RENEW.outcomes[outcomes.charAt(i)] === "lost").map(({ shard }) => shard), now: asNumber(now) };
+  }
+
+  async release(worker: string, leases: readonly Lease[]): Promise<void> {
+    const request = this.#begin(...leases.map(({ shard }) => this.#keys.of(shard).meta));
+    request.text(worker);
+    for (const { sequencer } of leases) request.text(sequencer);
+    await this.#run(RELEASE, request);
+  }
+
+  async recover(shards: readonly ShardRef[], limits: RecoverLimits): Promise<RecoveredShard[]> {
+    const replies = await this.#readEach(RECOVER, shards, ["meta", "state", "timers", "wall", "holds", "held", "dead", "ids", "outbox"], (request) =>
+      request.integer(limits.timers).integer(limits.holds),
+    );
+    return replies.map((reply, i) => recoveredShard(shards[i]!, reply));
+  }
+
+  // ── the life of a record ────────────────────────────────────────────────────────────────────────────────────────
+
+  async commit(commits: readonly Commit[]): Promise<CommitReply> {
+    invariant(new Set(commits.map(({ shard }) => shard)).size === commits.length, "a list has two commits of one shard");
+    // All calls go out before the first is awaited: what is called after this call comes after all of them.
+    const replies = await Promise.all(cutByWeight(commits).map((part) => this.#commit(part)));
+    const [first] = replies;
+    if (replies.length === 1) return first!;
+    const { appends, now } = replies.at(-1)!;
+    const tails = new Map<ShardRef, InboxTail>();
+    for (const tail of replies.flatMap((reply) => reply.tails)) tails.set(tail.shard, tail);
+    return { outcomes: replies.flatMap(({ outcomes }) => outcomes), tails: [...tails.values()], appends, now };
+  }
+
+  async #commit(commits: readonly Commit[]): Promise<CommitReply> {
+    const request = this.#begin();
+    const call = encodeCommits(request, this.#keys, commits);
+    return decodeCommitReply(call, await this.#run(COMMIT, request));
+  }
+
+  sameDomain(): boolean {
+    return true;
+  }
+
+  async deliver(deliveries: readonly Delivery[]): Promise<DeliverReply> {
+    const request = this.#begin();
+    const call = encodeDeliveries(request, this.#keys, deliveries);
+    return decodeDeliverReply(call, await this.#run(DELIVER, request));
+  }
+
+  async readInbox(shard: ShardRef, from: number, maxParcels: number): Promise<InboxRead> {
+    const { meta, inbox } = this.#keys.of(shard);
+    const reply = await this.#run(INBOX, this.#begin(meta, inbox).integer(from).integer(Math.max(maxParcels, 1)));
+    const [start, tail, parcels] = asList(reply);
+    return { from: asNumber(start), parcels: parcels as Uint8Array[], tail: asNumber(tail) };
+  }
+
+  async readState(shard: ShardRef, fields: readonly string[]): Promise<(Uint8Array | undefined)[]> {
+    // The sentinel is asked for too: without it there is no such shard.
+    const request = this.#begin(this.#keys.of(shard).state).text("");
+    for (const field of fields) request.text(field);
+    const [sentinel, ...values] = asList(await this.#command("HMGET", request));
+    this.#expectShard(shard, sentinel !== null);
+    return values.map(asBytes);
+  }
+
+  async readTimers(shard: ShardRef, clock: TimerClock, limit: number): Promise<StoredTimerEntry[]> {
+    const { timers, wall, holds } = this.#keys.of(shard);
+    const request = this.#begin(clock === "watermark" ? timers : wall, holds);
+    return timerEntries(await this.#run(TIMERS, request.text(timerHold(clock, "")).integer(limit)));
+  }
+
+  async readHolds(shard: ShardRef, limit: number): Promise<HoldSet[]> {
+    const request = this.#begin(this.#keys.of(shard).holds);
+    for (const word of ["-inf", "+inf", "BYSCORE", "LIMIT", "0", String(limit + 1), "WITHSCORES"]) request.text(word);
+    const flat = asList(await this.#command("ZRANGE", request));
+    this.#expectShard(shard, flat.length > 0);
+    // The sentinel is the last of all, so whatever comes last here is not wanted.
+    return times(flat.slice(0, -2));
+  }
+
+  async readIds(shard: ShardRef, ids: readonly string[]): Promise<boolean[]> {
+    const request = this.#begin(this.#keys.of(shard).ids).text("");
+    for (const id of ids) request.text(id);
+    const [sentinel, ...found] = asList(await this.#command("ZMSCORE", request));
+    this.#expectShard(shard, sentinel !== null);
+    return found.map((score) => score !== null);
+  }
+
+  async readTails(shards: readonly ShardRef[]): Promise<{ tails: InboxTail[]; appends: number }> {
+    const [appends, ends] = asList(await this.#run(TAILS, this.#begin(this.#keys.appends, ...shards.map((shard) => this.#keys.of(shard).meta))));
+    const flat = asList(ends);
+    return { tails: shards.map((shard, i) => ({ shard, tail: asNumber(flat[2 * i]), queued: asNumber(flat[2 * i + 1]) })), appends: asNumber(appends) };
+  }
+
+  async readDeadLetters(shard: ShardRef, limit: number): Promise<Numbered[]> {
+    const { dead } = this.#keys.of(shard);
+    const fields = asList(await this.#command("HKEYS", this.#begin(dead))).map(asText);
+    this.#expectShard(shard, fields.length > 0);
+    const ids = fields
+      .filter((field) => field !== "")
+      .map(Number)
+      .sort((a, b) => a - b)
+      .slice(0, limit);
+    if (ids.length === 0) return [];
+    const request = this.#begin(dead);
+    for (const id of ids) request.integer(id);
+    const values = asList(await this.#command("HMGET", request)).map(asBytes);
+    // One that was taken away between the two is not there.
+    return ids.flatMap((id, i) => (values[i] === undefined ? [] : [{ id, bytes: values[i] }]));
+  }
+
+  async summarize(shards: readonly ShardRef[]): Promise<ShardSummary[]> {
+    const summaries = await this.#summaries(shards);
+    return summaries.map((summary, i) => {
+      this.#expectShard(shards[i]!, summary !== undefined);
+      return summary!;
+    });
+  }
+
+  // ── watermarks ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Computed here, and stored if nothing of these participants changed meanwhile: rare, unlike reports. */
+  async register(worker: string, intervals: readonly Interval[]): Promise<readonly Registration[]> {
+    if (intervals.length === 0) return [];
+    for (let attempt = 0; attempt < REGISTER_ATTEMPTS; attempt++) {
+      const registrations = await this.#tryToRegister(worker, intervals);
+      if (registrations !== undefined) return registrations;
+    }
+    throw new StoreUnavailableError(`worker ${worker} could not register: others changed the same participants ${REGISTER_ATTEMPTS} times in a row`);
+  }
+
+  async #tryToRegister(worker: string, intervals: readonly Interval[]): Promise<readonly Registration[] | undefined> {
+    const read = this.#begin(this.#keys.authority).text("published");
+    for (const { participant } of intervals) read.text(`owners:${participant}`).text(`cells:${participant}`);
+    const stored = asList(await this.#command("HMGET", read));
+    const request = this.#begin(this.#keys.authority);
+    const registrations = encodeRegistration(request, worker, intervals, stored);
+    return REGISTER.outcomes[asText(await this.#run(REGISTER, request))] === "registered" ? registrations : undefined;
+  }
+
+  async report(worker: string, reports: readonly WatermarkReport[]): Promise<ReportReply> {
+    const request = this.#begin(this.#keys.authority, this.#keys.appends).bytes(workerDigest(worker));
+    for (const { participant, generation, output, status, last } of reports) {
+      request.integer(participant).integer(generation).integer(output).integer(last).text(statusLetter(status));
+    }
+    const [now, appends, refused, published] = asList(await this.#run(REPORT, request));
+    return {
+      refused: asText(refused)
+        .split(" ")
+        .filter((text) => text !== "")
+        .map(Number),
+      watermarks: parsePublished(asBytes(published) ?? new Uint8Array()),
+      appends: asNumber(appends),
+      now: asNumber(now),
+    };
+  }
+
+  // ── the rest ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Redis answers after it has written to its append-only file; when that reaches the disk is its configuration. */
+  async flushed(): Promise<void> {}
+
+  async close(): Promise<void> {
+    await this.#connection.close();
+  }
+
+  #begin(...keys: readonly Encoded[]): Request {
+    const request = this.#request.begin();
+    for (const key of keys) request.key(key);
+    return request;
+  }
+  #run(script: Script, request: Request): Promise<unknown> {
+    return this.#connection.run(script, request.finishScript(script.sha));
+  }
+  #command(name: string, request: Request): Promise<unknown> {
+    return this.#connection.command(name, request.finishCommand(name));
+  }
+  #expectShard(shard: ShardRef, exists: boolean): void {
+    if (!exists) throw new InvariantError(`shard ${indexOf(shard)} of participant ${participantOf(shard)} is not in the stored graph`);
+  }
+
+  async #summaries(shards: readonly ShardRef[]): Promise<(ShardSummary | undefined)[]> {
+    const replies = await this.#readEach(SUMMARY, shards, ["meta", "state", "timers", "wall", "held", "dead", "outbox"]);
+    return replies.map((reply, i) => shardSummary(shards[i]!, reply));
+  }
+
+  /** Runs a reading script over many shards, some at a time, all calls in flight at once; one reply per shard. */
+  async #readEach(script: Script, shards: readonly ShardRef[], structures: readonly Structure[], args?: (request: Request) => void): Promise<unknown[]> {
+    const replies: Promise<unknown>[] = [];
+    for (let first = 0; first < shards.length; first += READ_SHARDS) {
+      const request = this.#begin();
+      for (const shard of shards.slice(first, first + READ_SHARDS)) for (const structure of structures) request.key(this.#keys.of(shard)[structure]);
+      args?.(request);
+      replies.push(this.#run(script, request));
+    }
+    return (await Promise.all(replies)).flatMap(asList);
+  }
+}
