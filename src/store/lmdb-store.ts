@@ -4,7 +4,8 @@
  *
  * Each pipeline has a directory and a database of its own. Owned here: which directory may be used.
  */
-import { accessSync, constants, mkdirSync } from "node:fs";
+import { accessSync, closeSync, constants, mkdirSync, openSync, readSync, statSync } from "node:fs";
+import { endianness } from "node:os";
 import { join } from "node:path";
 import type { RootDatabase } from "lmdb";
 import { IncompatibleDataError, messageOf, StoreRefusedError } from "../errors.ts";
@@ -61,18 +62,33 @@ export class LmdbStore implements Store {
   }
 }
 
-type Open = (options: { path: string; encoding: "binary"; keyEncoding: "binary"; noSubdir: false }) => RootDatabase<Buffer, Buffer>;
+type Open = (options: { path: string; encoding: "binary"; keyEncoding: "binary"; noSubdir: false; eventTurnBatching: false }) => RootDatabase<Buffer, Buffer>;
 
 function openDatabase(open: Open, directory: string): RootDatabase<Buffer, Buffer> {
+  checkFile(directory);
+  // A directory, although its name may have a dot in it. No batches but ours: of LMDB's own, no one handles the failure.
+  return open({ path: directory, encoding: "binary", keyEncoding: "binary", noSubdir: false, eventTurnBatching: false });
+}
+
+/** LMDB's file begins with a page whose header is followed by these two numbers, in the byte order of the machine. */
+const FILE_HEAD = { length: 24, magic: 0xbeef_c0de, version: 2, least: 8_192 } as const;
+
+/** Opening a file that is none of LMDB's ends the process, so it is looked at before. */
+function checkFile(directory: string): void {
+  const path = join(directory, "data.mdb");
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  if (size === 0) return;
+  const head = new DataView(new ArrayBuffer(FILE_HEAD.length + 8));
+  const file = openSync(path, "r+");
   try {
-    // A directory, although its name may have a dot in it.
-    return open({ path: directory, encoding: "binary", keyEncoding: "binary", noSubdir: false });
-  } catch (error) {
-    throw new StoreRefusedError(
-      `${directory} holds no LMDB database that can be read (${messageOf(error)}); restore it, or give the pipeline another directory`,
-      { cause: error },
-    );
+    readSync(file, head, { position: 0 });
+  } finally {
+    closeSync(file);
   }
+  const little = endianness() === "LE";
+  const isLmdb = size >= FILE_HEAD.least && head.getUint32(FILE_HEAD.length, little) === FILE_HEAD.magic;
+  if (isLmdb && head.getUint32(FILE_HEAD.length + 4, little) === FILE_HEAD.version) return;
+  throw new StoreRefusedError(`${path} is no LMDB database that this machine can read; restore it, or give the pipeline another directory`);
 }
 
 /** Claims the database and marks it, if it is new or ours; else nothing of it is changed. */
