@@ -105,11 +105,15 @@ export class Call implements Context {
     if (stream === undefined) throw this.#undeclared("output", output);
     const timestamp = options?.timestamp ?? this.#base;
     if (timestamp !== this.#base) this.#checkTimestamp(timestamp);
-    const { productions } = this.effects;
+    const { productions, bytes } = this.effects;
+    const before = productions.length;
     const place = this.#shard.nextPlace();
     this.effects.bytes += deliver(stream, { value, timestamp, id: undefined, place, senderKey: this.#key.key }, productions);
-    if (productions.length > CALL_PRODUCTIONS) throw new LimitExceededError(`one call produced more than ${CALL_PRODUCTIONS} records: let a timer go on with the rest`);
-    if (this.effects.bytes > CALL_BYTES) throw new LimitExceededError(`one call produced more than ${CALL_BYTES} bytes: let a timer go on with the rest`);
+    if (productions.length <= CALL_PRODUCTIONS && this.effects.bytes <= CALL_BYTES) return;
+    const limit = productions.length > CALL_PRODUCTIONS ? `${CALL_PRODUCTIONS} records` : `${CALL_BYTES} bytes`;
+    productions.length = before;
+    this.effects.bytes = bytes;
+    throw new LimitExceededError(`one call produced more than ${limit}: let a timer go on with the rest`);
   }
 
   #checkTimestamp(timestamp: number): void {
