@@ -8,24 +8,26 @@ import { type FlightRows, readRows, type ReadRows } from "./flight-table.ts";
 interface Question { readonly id: number; readonly path: string; readonly first: number; readonly end: number }
 interface Answer { readonly id: number; readonly rows?: FlightRows; readonly failure?: string }
 
-/** Starts the thread; it ends with the process. */
+/** Starts the thread. It keeps the process alive only while it has something to read. */
 export function readingThread(): ReadRows {
   const thread = new Worker(new URL(import.meta.url));
-  thread.unref();
   const waiting = new Map<number, { readonly resolve: (rows: FlightRows) => void; readonly reject: (error: Error) => void }>();
   thread.on("message", ({ id, rows, failure }: Answer) => {
     if (rows === undefined) waiting.get(id)?.reject(new Error(failure));
     else waiting.get(id)?.resolve(rows);
     waiting.delete(id);
+    if (waiting.size === 0) thread.unref();
   });
   thread.on("error", (error) => {
     for (const { reject } of waiting.values()) reject(error);
   });
+  thread.unref();
   let questions = 0;
   return (path, first, end) =>
     new Promise((resolve, reject) => {
       const id = questions++;
       waiting.set(id, { resolve, reject });
+      thread.ref();
       thread.postMessage({ id, path, first, end } satisfies Question);
     });
 }
