@@ -51,7 +51,7 @@ export type { PolicyOptions } from "./watermark/policy-options.ts";
 export { run, type RunningPipeline, type RunOptions } from "./run.ts";
 
 // Stores.
-export { LmdbStore, type LmdbStoreOptions } from "./store/lmdb-store.ts";
+export { LmdbStore } from "./store/lmdb-store.ts";
 export { MemoryStore, type MemoryStoreOptions } from "./store/memory-store.ts";
 export { RedisStore, type RedisStoreOptions } from "./store/redis/redis-store.ts";
 export type { Store } from "./store/store.ts";
