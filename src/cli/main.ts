@@ -1,0 +1,72 @@
+#!/usr/bin/env node
+/** The `millrace` command: its words and options. What each does is in the file of its name. */
+import { readFileSync } from "node:fs";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { DONE, endingOf, MISTAKEN } from "./exit.ts";
+import { runCommand, type RunCommandOptions } from "./run-command.ts";
+import { DEFAULT_STORE } from "./store-option.ts";
+import { watermarksCommand } from "./watermarks-command.ts";
+
+const DEFAULT_PORT = 7_077;
+
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { readonly version: string };
+let code = DONE;
+
+const program = new Command("millrace")
+  .description("Exactly-once, event-time stream processing.")
+  .version(version)
+  .exitOverride()
+  .showHelpAfterError("(--help tells more)");
+
+program
+  .command("run")
+  .description("Runs the pipeline that a file exports, until its inputs end or it is told to stop (SIGINT, SIGTERM).")
+  .argument("<file>", "a .ts, .mts, .js, .mjs or .cjs file whose default export is a Pipeline")
+  .addOption(
+    new Option("--store <store>", "lmdb:DIRECTORY, redis://HOST:PORT/DB, rediss://..., redis:/PATH of a socket, or memory:")
+      .default(DEFAULT_STORE)
+      .env("MILLRACE_STORE"),
+  )
+  .addOption(new Option("--port <port>", "HTTP endpoint on 127.0.0.1 for inspection; 0: any free port").default(DEFAULT_PORT).argParser(portOf))
+  .option("--no-http", "no HTTP endpoint")
+  .option("--drop <name>", "delete the stored data of what the code no longer has: PARTICIPANT or PARTICIPANT/PART; may be repeated", collect)
+  .action(async (file: string, options: RunCommandOptions) => {
+    code = await runCommand(file, options);
+  });
+
+program
+  .command("watermarks")
+  .description("Shows the low watermarks of a running pipeline and what holds them.")
+  .argument("[participant]", "show the shards of this one")
+  .option("--url <url>", "its HTTP endpoint", `http://127.0.0.1:${DEFAULT_PORT}`)
+  .option("--json", "as JSON", false)
+  .action(async (participant: string | undefined, options: { readonly url: string; readonly json: boolean }) => {
+    code = await watermarksCommand(participant, options);
+  });
+
+function portOf(text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError("It is a number from 0 to 65535.");
+  return port;
+}
+
+function collect(name: string, earlier: readonly string[] = []): string[] {
+  return [...earlier, name];
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // It has told what was wrong, or what was asked for.
+    code = error.exitCode === 0 ? DONE : MISTAKEN;
+  } else {
+    const ending = endingOf(error);
+    process.stderr.write(`error: ${ending.text}\n`);
+    code = ending.code;
+  }
+}
+// Whoever reads may have seen enough, as in "millrace watermarks | head".
+process.stdout.on("error", () => process.exit(code));
+// What the user's file has left open (a timer, a connection) does not keep the process.
+process.stdout.write("", () => process.exit(code));

@@ -1,0 +1,91 @@
+/** `millrace run`: one pipeline in this process, until its inputs end, it fails, or it is told to stop. */
+import type { Pipeline } from "../computation/pipeline.ts";
+import { messageOf } from "../errors.ts";
+import { durationText } from "../inspect/times.ts";
+import { run, type RunningPipeline } from "../run.ts";
+import { display } from "./display.ts";
+import { DONE } from "./exit.ts";
+import { loadPipeline } from "./load-pipeline.ts";
+import { summaryTable } from "./progress-text.ts";
+import { storeOf } from "./store-option.ts";
+
+export interface RunCommandOptions {
+  readonly store: string;
+  /** false: no endpoint. */
+  readonly http: boolean;
+  readonly port: number;
+  readonly drop?: readonly string[];
+}
+
+type Signal = "SIGINT" | "SIGTERM";
+const SIGNALS: Readonly<Record<Signal, number>> = { SIGINT: 2, SIGTERM: 15 };
+
+/** Gives the exit code. Rejects where the pipeline cannot be started or fails. */
+export async function runCommand(file: string, options: RunCommandOptions): Promise<number> {
+  const signals = new Signals();
+  const startedAt = Date.now();
+  let say = (line: string): void => void process.stderr.write(`${line}\n`);
+  const pipeline = await loadPipeline(file);
+  const { store, forgets } = storeOf(options.store);
+  if (forgets) say("warning: --store memory: keeps nothing; what is done is forgotten when the process ends");
+  const log = (level: string, text: string, fields: object) => {
+    if (level === "warn" || level === "error") say(logLine(level, text, fields));
+  };
+  const running = await run(pipeline, { store, http: options.http && { port: options.port }, drop: options.drop, log });
+  say(`running pipeline ${pipeline.name}${running.url === undefined ? "" : `; ${running.url}/v1/watermarks says how far it is`}`);
+  const shown = display(running, startedAt, drawsLive(pipeline));
+  say = (line) => shown.say(line);
+  const conclude = (how: string) => {
+    const progress = shown.end();
+    for (const line of [`${how} after ${durationText(Date.now() - startedAt)}`, ...summaryTable(progress)]) say(line);
+  };
+  try {
+    const signal = await Promise.race([running.finished, signals.first]);
+    if (signal !== undefined) say(`${signal}: what was begun is being committed; a second signal ends the process at once`);
+    await running.stop();
+    conclude(signal === undefined ? "finished" : "stopped");
+    return DONE;
+  } catch (error) {
+    await stopAfterFailure(running, say);
+    conclude("failed");
+    throw error;
+  }
+}
+
+/** The failure is what is told; that stopping failed as well is only noted. */
+async function stopAfterFailure(running: RunningPipeline, say: (line: string) => void): Promise<void> {
+  try {
+    await running.stop();
+  } catch (error) {
+    say(`stopping failed as well: ${messageOf(error)}`);
+  }
+}
+
+/** A table is drawn only where nothing else writes to the terminal. */
+function drawsLive(pipeline: Pipeline): boolean {
+  const writes = pipeline.graph().participants.some((participant) => participant.kind === "sink" && participant.target.description === "console");
+  return process.stderr.isTTY && process.env["TERM"] !== "dumb" && !(writes && process.stdout.isTTY);
+}
+
+function logLine(level: string, text: string, fields: object): string {
+  const { pipeline: _, ...rest } = fields as { readonly pipeline?: unknown };
+  return `${level}: ${text}${Object.keys(rest).length === 0 ? "" : ` ${JSON.stringify(rest)}`}`;
+}
+
+/** The first signal is for us; a second one ends the process where it stands, which costs nothing but the time to do it again. */
+class Signals {
+  readonly first: Promise<Signal>;
+
+  constructor() {
+    this.first = new Promise((resolve) => {
+      let seen = false;
+      for (const signal of Object.keys(SIGNALS) as Signal[]) {
+        process.on(signal, () => {
+          if (seen) process.exit(128 + SIGNALS[signal]);
+          seen = true;
+          resolve(signal);
+        });
+      }
+    });
+  }
+}
