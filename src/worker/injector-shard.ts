@@ -101,6 +101,11 @@ export class InjectorShard extends OwnedShard {
       this.#inject(this.#ahead[this.#next++] as Prepared);
       taken++;
     }
+    // Reading may keep ahead for as long as there is input: what was injected is let go of on the way.
+    if (this.#next >= PULL) {
+      this.#ahead = this.#ahead.slice(this.#next);
+      this.#next = 0;
+    }
     if (this.#next === this.#ahead.length) {
       this.#ahead = [];
       this.#next = 0;
