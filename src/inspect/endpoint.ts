@@ -71,6 +71,8 @@ async function ask<View>(base: URL, path: string, query: object = {}, alsoAnswer
 
 /** `fetch` wraps why there was no connection. */
 function reasonOf(error: unknown): string {
-  const { cause } = error as { readonly cause?: { readonly code?: unknown } };
-  return typeof cause?.code === "string" ? cause.code : messageOf(error);
+  const { cause } = error as { readonly cause?: unknown };
+  if (!(cause instanceof Error)) return messageOf(error);
+  const { code } = cause as { readonly code?: unknown };
+  return typeof code === "string" ? code : cause.message;
 }

@@ -18,7 +18,7 @@ class FakeTerminal implements Terminal {
   }
 
   write(text: string): void {
-    for (const [, up, erase, plain] of text.matchAll(/\x1b\[(\d+)A\r|\x1b\[([KJ])|([^\x1b])/g)) {
+    for (const [, up, erase, plain] of text.replaceAll("\x1b", "␛").matchAll(/␛\[(\d+)A\r|␛\[([KJ])|([^␛])/g)) {
       if (up !== undefined) this.#row -= Number(up);
       else if (erase === "J") this.#lines = [...this.#lines.slice(0, this.#row), ""];
       else if (erase === "K") continue;
