@@ -68,8 +68,25 @@ export class RedisServer {
   /** Starts the process on the folder and port of before, and waits until it answers. */
   async start(): Promise<void> {
     const args = [
-      "--port", String(this.port), "--bind", "127.0.0.1", "--unixsocket", this.socket, "--dir", this.directory, "--daemonize", "no",
-      "--save", "", "--appendonly", "yes", "--appendfsync", "everysec", "--loglevel", "warning", ...this.#args,
+      "--port",
+      String(this.port),
+      "--bind",
+      "127.0.0.1",
+      "--unixsocket",
+      this.socket,
+      "--dir",
+      this.directory,
+      "--daemonize",
+      "no",
+      "--save",
+      "",
+      "--appendonly",
+      "yes",
+      "--appendfsync",
+      "everysec",
+      "--loglevel",
+      "warning",
+      ...this.#args,
     ];
     const child = spawn(serverPath(), args, { stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;
