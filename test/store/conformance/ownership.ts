@@ -49,6 +49,15 @@ function acquiring(define: Define): void {
     expect((await bench.store.summarize([counter]))[0]!.owner).toBe("w2");
   });
 
+  define("a lease holds until its last millisecond", async (bench) => {
+    await acquired(bench, "w1", counter, LEASE);
+    // A server's clock goes on by itself, and cannot be put just before the end.
+    if (bench.under.clock === "ours") bench.clock.time += LEASE - 1;
+    expect((await acquire(bench, "w2")).kind).toBe("held-by");
+    if (bench.under.clock === "ours") bench.clock.time += 1;
+    expect((await acquire(bench, "w2")).kind).toBe(bench.under.clock === "ours" ? "acquired" : "held-by");
+  });
+
   define("a worker may acquire its own shard again, and gets a new sequencer", async (bench) => {
     const before = await acquired(bench, "w1");
     const after = await acquired(bench, "w1");

@@ -292,6 +292,17 @@ function statuses(define: Define): void {
     expect(await published(bench)).toEqual([END, "finished", 9]);
   });
 
+  define("END stays published when the shards of a finished worker change hands, or it is no longer finished", async (bench) => {
+    const one = await register(bench, "w1", [0, 1, 2, 3]);
+    await report(bench, "w1", one, 10, "finished", 9);
+    await report(bench, "w1", one, 11, "live", 9);
+    expect(await published(bench)).toEqual([END, "live", 9]);
+    const two = await register(bench, "w2", [0, 1]);
+    expect(await published(bench)).toEqual([END, "live", 9]);
+    await report(bench, "w2", two, 12, "idle", 9);
+    expect(await published(bench)).toEqual([END, "live", 9]);
+  });
+
   define("shards that no one has are live: their participant is neither idle nor finished", async (bench) => {
     const generation = await register(bench, "w1", [0, 1, 2]);
     await report(bench, "w1", generation, 10, "idle");
