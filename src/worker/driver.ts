@@ -6,13 +6,11 @@
  * D2  `settled` tells when nothing is under way and the engine has nothing to do before its next wake-up.
  */
 import type { Clock } from "../clock.ts";
-import { SinkLostDataError, SinkUnavailableError, StoreUnavailableError } from "../errors.ts";
-import type { SourceReader } from "../injectors/injector.ts";
-import { indexOf, participantOf, type ShardRef } from "../key.ts";
-import type { SinkWriter } from "../sinks/sink.ts";
+import { StoreUnavailableError } from "../errors.ts";
 import type { PipelineStore } from "../store/store.ts";
 import type { Effect } from "./effect.ts";
 import type { Engine } from "./engine.ts";
+import { OpenEdges } from "./open-edges.ts";
 
 /** What is read of a shard when it is acquired. */
 const RECOVER = { timers: 10_000, holds: 10_000 };
@@ -28,15 +26,12 @@ export interface DriverOptions {
 
 type Of<Kind extends Effect["kind"]> = Extract<Effect, { readonly kind: Kind }>;
 
-interface OpenSource { readonly abort: AbortController; reader: SourceReader | undefined }
-
 export class Driver {
   readonly #engine: Engine;
   readonly #store: PipelineStore;
   readonly #clock: Clock;
   readonly #options: DriverOptions;
-  readonly #sources = new Map<ShardRef, OpenSource>();
-  readonly #sinks = new Map<ShardRef, SinkWriter>();
+  readonly #edges: OpenEdges;
   #generation: number;
   #scheduled = false;
   #underWay = 0;
@@ -54,6 +49,7 @@ export class Driver {
     this.#store = options.store;
     this.#clock = options.clock;
     this.#generation = options.store.generation;
+    this.#edges = new OpenEdges(options.engine, options.clock, (text) => options.log("warn", text, {}));
     this.finished = new Promise((resolve, reject) => {
       this.#finish = resolve;
       this.#fail = reject;
@@ -151,7 +147,7 @@ export class Driver {
       case "open-sink":
       case "write-sink":
       case "close-edge":
-        this.#edge(effect);
+        this.#track(this.#edges.carryOut(effect), effect.kind === "pull");
         break;
       case "log":
         this.#options.log(effect.level, effect.text, effect.fields);
@@ -267,104 +263,6 @@ export class Driver {
     }
   }
 
-  // ── edges ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #edge(effect: Of<"open-source" | "pull" | "open-sink" | "write-sink" | "close-edge">): void {
-    switch (effect.kind) {
-      case "open-source":
-        this.#track(this.#openSource(effect.shard, effect.position));
-        break;
-      case "pull":
-        this.#track(this.#pull(effect.shard, effect.max), true);
-        break;
-      case "open-sink":
-        this.#track(this.#openSink(effect.shard, effect.checkpoint));
-        break;
-      case "write-sink":
-        this.#track(this.#writeSink(effect));
-        break;
-      case "close-edge":
-        this.#track(this.#closeEdge(effect.shard));
-        break;
-    }
-  }
-
-  async #openSource(shard: ShardRef, position: unknown): Promise<void> {
-    const planned = this.#engine.participant(participantOf(shard));
-    if (planned?.kind !== "injector") return;
-    await this.#closeEdge(shard);
-    const source: OpenSource = { abort: new AbortController(), reader: undefined };
-    this.#sources.set(shard, source);
-    try {
-      source.reader = await planned.node.source.open({ partition: indexOf(shard), signal: source.abort.signal, clock: this.#clock }, position);
-      if (source.abort.signal.aborted) await source.reader.close();
-      else this.#engine.injector(shard)?.onOpened();
-    } catch (error) {
-      this.#engine.injector(shard)?.onSourceFailed(error);
-    }
-  }
-
-  async #pull(shard: ShardRef, max: number): Promise<void> {
-    const source = this.#sources.get(shard);
-    if (source?.reader === undefined) return;
-    try {
-      const { items, done } = await source.reader.pull(max);
-      if (!source.abort.signal.aborted) this.#engine.injector(shard)?.onPulled(items, done);
-    } catch (error) {
-      if (!source.abort.signal.aborted) this.#engine.injector(shard)?.onSourceFailed(error);
-    }
-  }
-
-  async #openSink(shard: ShardRef, checkpoint: unknown): Promise<void> {
-    const planned = this.#engine.participant(participantOf(shard));
-    if (planned?.kind !== "sink") return;
-    await this.#closeEdge(shard);
-    try {
-      const writer = await planned.node.target.open(checkpoint);
-      if (this.#engine.sink(shard) === undefined) {
-        await writer.close();
-        return;
-      }
-      this.#sinks.set(shard, writer);
-      this.#engine.sink(shard)?.onOpened(writer.initial);
-    } catch (error) {
-      this.#sinkFailed(shard, error);
-    }
-  }
-
-  async #writeSink({ shard, records }: Of<"write-sink">): Promise<void> {
-    const writer = this.#sinks.get(shard);
-    if (writer === undefined) return;
-    try {
-      const checkpoint = await writer.write(records);
-      if (this.#sinks.get(shard) === writer) this.#engine.sink(shard)?.onWritten(checkpoint);
-    } catch (error) {
-      if (this.#sinks.get(shard) === writer) this.#sinkFailed(shard, error);
-    }
-  }
-
-  #sinkFailed(shard: ShardRef, error: unknown): void {
-    const code = (error as { code?: unknown }).code;
-    if (error instanceof SinkLostDataError || code === "config") this.#engine.fail(error);
-    else if (error instanceof SinkUnavailableError) this.#engine.sink(shard)?.onUnavailable(error);
-    else if (this.#engine.sink(shard)?.writing) this.#engine.sink(shard)?.onRecordFailed(error);
-    else this.#engine.fail(error);
-  }
-
-  async #closeEdge(shard: ShardRef): Promise<void> {
-    const source = this.#sources.get(shard);
-    this.#sources.delete(shard);
-    source?.abort.abort();
-    const writer = this.#sinks.get(shard);
-    this.#sinks.delete(shard);
-    try {
-      await source?.reader?.close();
-      await writer?.close();
-    } catch (error) {
-      this.#options.log("warn", `closing an edge failed: ${String(error)}`, {});
-    }
-  }
-
   // ── the end ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Finishes what was begun, gives the shards up, and lets go of everything; at most about `limit` ms. */
@@ -400,7 +298,7 @@ export class Driver {
     this.#stopped = true;
     this.#cancelWake?.();
     for (const shard of this.#engine.shards.values()) shard.close();
-    await Promise.all([...this.#sources.keys(), ...this.#sinks.keys()].map((shard) => this.#closeEdge(shard)));
+    await this.#edges.closeAll();
     for (const resolve of this.#settle.splice(0)) resolve();
   }
 }

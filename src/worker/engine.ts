@@ -4,57 +4,33 @@
  * and waits for nothing, so a simulator can drive it as well as `driver.ts` does.
  *
  * E1  A sealed commit is sent, unchanged, until the store has given an outcome for it.
- * E2  Commits of many shards travel in one call; while CALLS of them are under way, the next batches gather (group commit).
+ * E2  Commits of many shards travel in one call; while two of them are under way, the next batches gather (group commit).
  * E3  What the store says lost (`fenced`, a lease that ran out) is dropped with all that is remembered of it, and
  *     acquired anew; on `gap`, or when the server is another, everything is (R1).
  */
 import type { Log } from "../computation/context.ts";
 import { MillraceError } from "../errors.ts";
-import { participantOf, type ShardRef, shardRef } from "../key.ts";
+import { type ShardRef, shardRef } from "../key.ts";
 import type { Random } from "../random.ts";
 import type { Commit, CommitReply, InboxTail, Lease } from "../store/index.ts";
+import { Backlog } from "./backlog.ts";
+import { CommitCalls } from "./commit-calls.ts";
 import { ComputationShard } from "./computation-shard.ts";
-import type { Keyed } from "./computation-memory.ts";
 import type { Effect } from "./effect.ts";
+import type { EngineOptions } from "./engine-options.ts";
 import { InjectorShard } from "./injector-shard.ts";
 import { InboxShard, type OwnedShard, type ShardHost } from "./owned-shard.ts";
 import { Ownership } from "./ownership.ts";
-import type { Plan, PlannedParticipant } from "./plan.ts";
+import type { PlannedParticipant } from "./plan.ts";
 import { Reporter } from "./reporter.ts";
 import { SinkShard } from "./sink-shard.ts";
 import { Tally } from "./tally.ts";
 
-export interface EngineOptions {
-  readonly plan: Plan;
-  readonly worker: string;
-  readonly random: Random;
-  /** One instance of each computation, by participant id. */
-  readonly instances: ReadonlyMap<number, Keyed>;
-  /** Only this process can have the store open: dead workers' leases may be taken at once, no one else appends. */
-  readonly exclusive: boolean;
-  readonly now: number;
-  readonly leaseMs: number;
-  readonly batchRecords: number;
-  readonly cacheBytes: number;
-  readonly frozen: boolean;
-  /** ms between reports, at least. */
-  readonly reportEvery: number;
-}
-
-/** Commit calls under way at once. */
-const CALLS = 2;
 /** Records worked on in one turn, and in one go of one shard. */
 const TURN = 2_048;
 const GO = 256;
-/** Records waiting in one inbox above which its senders pause, and below which they go on. */
-const HIGH = 4_096;
-const LOW = 2_048;
-const RESEND_FIRST = 20;
-const RESEND_MOST = 1_000;
 /** ms between looks at inboxes that block someone and are not ours to drain. */
 const BLOCKED_POLL = 50;
-
-interface CallUnderWay { readonly commits: readonly Commit[]; tries: number; resendAt: number }
 
 export class Engine implements ShardHost {
   readonly options: EngineOptions;
@@ -69,26 +45,20 @@ export class Engine implements ShardHost {
   #storeNowAt = 0;
   readonly #runnable = new Set<OwnedShard>();
   readonly #candidates = new Set<OwnedShard>();
-  readonly #calls = new Map<number, CallUnderWay>();
-  #nextCall = 1;
-  readonly #queued = new Map<ShardRef, number>();
-  /** Per participant: its inboxes above the high mark that have not fallen below the low one. */
-  readonly #over = new Map<number, Set<ShardRef>>();
-  readonly #downstream = new Map<number, readonly number[]>();
+  readonly #calls = new CommitCalls();
+  readonly #backlog: Backlog;
   #polledAt = 0;
   #stopping = false;
   #failed = false;
-  readonly counted = { calls: 0, commits: 0, resends: 0, fenced: 0, gaps: 0, largestCall: 0 };
+  #fenced = 0;
+  #gaps = 0;
 
   constructor(options: EngineOptions) {
     this.options = options;
     this.#now = options.now;
     this.ownership = new Ownership(this);
     this.reporter = new Reporter(this);
-    for (const participant of options.plan.participants) {
-      this.#over.set(participant.id, new Set());
-      this.#downstream.set(participant.id, options.plan.participants.filter((other) => other.upstream.includes(participant.id)).map((other) => other.id));
-    }
+    this.#backlog = new Backlog(options.plan);
   }
 
   // ── what shards need ────────────────────────────────────────────────────────────────────────────────────────────
@@ -124,12 +94,11 @@ export class Engine implements ShardHost {
     this.#runnable.add(shard);
   }
   blocked(participant: number): boolean {
-    for (const id of this.#downstream.get(participant) ?? []) if ((this.#over.get(id) as Set<ShardRef>).size > 0) return true;
-    return false;
+    return this.#backlog.blocks(participant);
   }
   /** The inboxes above the high mark that this participant feeds: what it waits for while it is blocked. */
   blockers(participant: number): ShardRef[] {
-    return (this.#downstream.get(participant) ?? []).flatMap((id) => [...(this.#over.get(id) as Set<ShardRef>)]);
+    return this.#backlog.blockers(participant);
   }
   fail(error: unknown): void {
     if (this.#failed) return;
@@ -173,10 +142,10 @@ export class Engine implements ShardHost {
       if (this.shards.get(shard.ref) !== shard) continue;
       if (!this.#stopping || shard.kind === "sink") budget -= this.#go(shard);
       if (shard.readyAt() < Number.POSITIVE_INFINITY) this.#candidates.add(shard);
-      if (this.#calls.size === 0 && TURN - budget >= TURN / 2) this.#flush();
+      if (this.#calls.none && TURN - budget >= TURN / 2) this.#flush();
       if (budget <= 0) break;
     }
-    this.#resend();
+    for (const { call, commits } of this.#calls.resend(this.#now)) this.effect({ kind: "commit", call, commits });
     this.#flush();
     this.#pollBlocked();
     this.reporter.tick();
@@ -200,14 +169,18 @@ export class Engine implements ShardHost {
 
   /** When `turn` is wanted although nothing happens, ms by the worker's clock. */
   wakeAt(): number {
-    let at = Math.min(this.ownership.wakeAt(), this.reporter.wakeAt());
+    let at = Math.min(this.ownership.wakeAt(), this.reporter.wakeAt(), this.#calls.wakeAt());
     for (const shard of this.shards.values()) {
       const wake = shard.wakeAt();
       if (wake > this.#now && wake < at) at = wake;
     }
-    for (const call of this.#calls.values()) at = Math.min(at, call.resendAt);
-    if (this.#anyBlocked()) at = Math.min(at, this.#polledAt + BLOCKED_POLL);
+    if (this.#backlog.anyFull) at = Math.min(at, this.#polledAt + BLOCKED_POLL);
     return at;
+  }
+
+  /** Since the start: commit calls and what became of them. */
+  get counted(): { readonly calls: number; readonly commits: number; readonly resends: number; readonly largestCall: number; readonly fenced: number; readonly gaps: number } {
+    return { ...this.#calls.counted, fenced: this.#fenced, gaps: this.#gaps };
   }
 
   takeEffects(): readonly Effect[] {
@@ -220,7 +193,7 @@ export class Engine implements ShardHost {
   // ── commits ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #flush(): void {
-    if (this.#calls.size >= CALLS) return;
+    if (this.#calls.full) return;
     const commits: Commit[] = [];
     for (const shard of this.#candidates) {
       if (shard.inFlight !== undefined) continue;
@@ -233,23 +206,17 @@ export class Engine implements ShardHost {
       if (this.shards.get(shard.ref) === shard) commits.push(shard.seal());
     }
     if (commits.length === 0) return;
-    const call = this.#nextCall++;
-    this.#calls.set(call, { commits, tries: 0, resendAt: Number.POSITIVE_INFINITY });
-    this.counted.calls++;
-    this.counted.commits += commits.length;
-    this.counted.largestCall = Math.max(this.counted.largestCall, commits.length);
-    this.effect({ kind: "commit", call, commits });
+    this.effect({ kind: "commit", call: this.#calls.begin(commits), commits });
   }
 
   onCommitReply(now: number, call: number, reply: CommitReply): void {
     this.#now = Math.max(this.#now, now);
-    const under = this.#calls.get(call);
-    if (under === undefined) return;
-    this.#calls.delete(call);
+    const commits = this.#calls.end(call);
+    if (commits === undefined) return;
     this.learnStoreTime(reply.now);
     const appended = new Map<ShardRef, Uint8Array[]>();
     let resent = false;
-    under.commits.forEach((commit, i) => {
+    commits.forEach((commit, i) => {
       const outcome = reply.outcomes[i];
       if (outcome === "committed") for (const { target, bytes } of commit.parcels) append(appended, target, bytes);
       if (outcome === "already") resent = true;
@@ -265,17 +232,17 @@ export class Engine implements ShardHost {
     switch (outcome) {
       case "committed":
       case "already":
-        if (commit.consumed !== undefined) this.#learnQueued(commit.shard, Math.max(0, (this.#queued.get(commit.shard) ?? shard.queued) - commit.consumed.records));
+        if (commit.consumed !== undefined) this.#learnQueued(commit.shard, Math.max(0, (this.#backlog.of(commit.shard) ?? shard.queued) - commit.consumed.records));
         shard.committed();
         this.wake(shard);
         this.reporter.changed();
         break;
       case "fenced":
-        this.counted.fenced++;
+        this.#fenced++;
         this.lose([commit.shard]);
         break;
       case "gap":
-        this.counted.gaps++;
+        this.#gaps++;
         this.logOf(shard.name, undefined).error(`the store is not where shard ${commit.shard} left it (commit ${commit.number}): it lost its tail, or another program writes to it; everything is read anew`);
         this.loseAll();
         break;
@@ -287,19 +254,7 @@ export class Engine implements ShardHost {
   /** No outcome is known: the same bytes go again. */
   onCommitFailed(now: number, call: number): void {
     this.#now = Math.max(this.#now, now);
-    const under = this.#calls.get(call);
-    if (under === undefined) return;
-    under.resendAt = this.#now + Math.min(RESEND_FIRST * 2 ** under.tries, RESEND_MOST);
-    under.tries++;
-  }
-
-  #resend(): void {
-    for (const [call, under] of this.#calls) {
-      if (under.resendAt > this.#now) continue;
-      under.resendAt = Number.POSITIVE_INFINITY;
-      this.counted.resends++;
-      this.effect({ kind: "commit", call, commits: under.commits });
-    }
+    this.#calls.failed(call, this.#now);
   }
 
   #handOver(tail: InboxTail, parcels: readonly Uint8Array[]): void {
@@ -326,28 +281,16 @@ export class Engine implements ShardHost {
   // ── back-pressure ───────────────────────────────────────────────────────────────────────────────────────────────
 
   #learnQueued(ref: ShardRef, queued: number): void {
-    this.#queued.set(ref, queued);
-    const participant = participantOf(ref);
-    const over = this.#over.get(participant);
-    if (over === undefined) return;
-    if (queued > HIGH) over.add(ref);
-    else if (queued <= LOW && over.delete(ref) && over.size === 0) this.#wakeSenders(participant);
-  }
-
-  #wakeSenders(participant: number): void {
-    for (const shard of this.shards.values()) if (this.#downstream.get(shard.participant)?.includes(participant)) this.wake(shard);
+    const freed = this.#backlog.learn(ref, queued);
+    if (freed === undefined) return;
+    for (const shard of this.shards.values()) if (this.#backlog.feeds(shard.participant, freed)) this.wake(shard);
     this.reporter.changed();
   }
 
-  #anyBlocked(): boolean {
-    for (const over of this.#over.values()) if (over.size > 0) return true;
-    return false;
-  }
-
   #pollBlocked(): void {
-    if (this.#now < this.#polledAt + BLOCKED_POLL || !this.#anyBlocked()) return;
+    if (this.#now < this.#polledAt + BLOCKED_POLL || !this.#backlog.anyFull) return;
     this.#polledAt = this.#now;
-    this.effect({ kind: "read-tails", shards: [...this.#over.values()].flatMap((over) => [...over]), purpose: "backlog" });
+    this.effect({ kind: "read-tails", shards: this.#backlog.full(), purpose: "backlog" });
   }
 
   onTails(now: number, purpose: "bounds" | "backlog", reply: { readonly tails: readonly InboxTail[]; readonly appends: number } | undefined): void {
@@ -366,7 +309,7 @@ export class Engine implements ShardHost {
 
   /** Records waiting in an inbox, as last told. */
   queuedOf(ref: ShardRef): number {
-    return this.#queued.get(ref) ?? 0;
+    return this.#backlog.of(ref) ?? 0;
   }
 
   // ── ownership ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -395,7 +338,7 @@ export class Engine implements ShardHost {
 
   /** The store went back, or is another: nothing that is remembered may be used. */
   loseAll(): void {
-    this.#calls.clear();
+    this.#calls.forget();
     this.reporter.forget();
     this.lose([...this.shards.keys()]);
   }
@@ -415,7 +358,7 @@ export class Engine implements ShardHost {
 
   /** While stopping: is everything committed that was begun? */
   get drained(): boolean {
-    if (this.#calls.size > 0 || this.#candidates.size > 0) return false;
+    if (!this.#calls.none || this.#candidates.size > 0) return false;
     for (const shard of this.shards.values()) if (shard instanceof SinkShard && shard.writing) return false;
     return true;
   }

@@ -1,0 +1,21 @@
+/** What an engine is made with. */
+import type { Random } from "../random.ts";
+import type { Keyed } from "./computation-memory.ts";
+import type { Plan } from "./plan.ts";
+
+export interface EngineOptions {
+  readonly plan: Plan;
+  readonly worker: string;
+  readonly random: Random;
+  /** One instance of each computation, by participant id. */
+  readonly instances: ReadonlyMap<number, Keyed>;
+  /** Only this process can have the store open: dead workers' leases may be taken at once, no one else appends. */
+  readonly exclusive: boolean;
+  readonly now: number;
+  readonly leaseMs: number;
+  readonly batchRecords: number;
+  readonly cacheBytes: number;
+  readonly frozen: boolean;
+  /** ms between reports, at least. */
+  readonly reportEvery: number;
+}

@@ -1,0 +1,126 @@
+/** The open sources and sinks of a worker's shards: carries out the engine's wishes for them, and tells it what came of it. */
+import type { Clock } from "../clock.ts";
+import { messageOf, SinkLostDataError, SinkUnavailableError } from "../errors.ts";
+import type { SourceReader } from "../injectors/injector.ts";
+import { indexOf, participantOf, type ShardRef } from "../key.ts";
+import type { SinkWriter } from "../sinks/sink.ts";
+import type { Effect } from "./effect.ts";
+import type { Engine } from "./engine.ts";
+
+type Of<Kind extends Effect["kind"]> = Extract<Effect, { readonly kind: Kind }>;
+export type EdgeEffect = Of<"open-source" | "pull" | "open-sink" | "write-sink" | "close-edge">;
+
+interface OpenSource {
+  readonly abort: AbortController;
+  reader: SourceReader | undefined;
+}
+
+export class OpenEdges {
+  readonly #engine: Engine;
+  readonly #clock: Clock;
+  readonly #warn: (text: string) => void;
+  readonly #sources = new Map<ShardRef, OpenSource>();
+  readonly #sinks = new Map<ShardRef, SinkWriter>();
+
+  constructor(engine: Engine, clock: Clock, warn: (text: string) => void) {
+    this.#engine = engine;
+    this.#clock = clock;
+    this.#warn = warn;
+  }
+
+  /** Settles when the engine has been told; never rejects. */
+  carryOut(effect: EdgeEffect): Promise<void> {
+    switch (effect.kind) {
+      case "open-source":
+        return this.#openSource(effect.shard, effect.position);
+      case "pull":
+        return this.#pull(effect.shard, effect.max);
+      case "open-sink":
+        return this.#openSink(effect.shard, effect.checkpoint);
+      case "write-sink":
+        return this.#writeSink(effect);
+      case "close-edge":
+        return this.#closeEdge(effect.shard);
+    }
+  }
+
+  async closeAll(): Promise<void> {
+    await Promise.all([...this.#sources.keys(), ...this.#sinks.keys()].map((shard) => this.#closeEdge(shard)));
+  }
+
+  async #openSource(shard: ShardRef, position: unknown): Promise<void> {
+    const planned = this.#engine.participant(participantOf(shard));
+    if (planned?.kind !== "injector") return;
+    await this.#closeEdge(shard);
+    const source: OpenSource = { abort: new AbortController(), reader: undefined };
+    this.#sources.set(shard, source);
+    try {
+      source.reader = await planned.node.source.open({ partition: indexOf(shard), signal: source.abort.signal, clock: this.#clock }, position);
+      if (source.abort.signal.aborted) await source.reader.close();
+      else this.#engine.injector(shard)?.onOpened();
+    } catch (error) {
+      this.#engine.injector(shard)?.onSourceFailed(error);
+    }
+  }
+
+  async #pull(shard: ShardRef, max: number): Promise<void> {
+    const source = this.#sources.get(shard);
+    if (source?.reader === undefined) return;
+    try {
+      const { items, done } = await source.reader.pull(max);
+      if (!source.abort.signal.aborted) this.#engine.injector(shard)?.onPulled(items, done);
+    } catch (error) {
+      if (!source.abort.signal.aborted) this.#engine.injector(shard)?.onSourceFailed(error);
+    }
+  }
+
+  async #openSink(shard: ShardRef, checkpoint: unknown): Promise<void> {
+    const planned = this.#engine.participant(participantOf(shard));
+    if (planned?.kind !== "sink") return;
+    await this.#closeEdge(shard);
+    try {
+      const writer = await planned.node.target.open(checkpoint);
+      if (this.#engine.sink(shard) === undefined) {
+        await writer.close();
+        return;
+      }
+      this.#sinks.set(shard, writer);
+      this.#engine.sink(shard)?.onOpened(writer.initial);
+    } catch (error) {
+      this.#sinkFailed(shard, error);
+    }
+  }
+
+  async #writeSink({ shard, records }: Of<"write-sink">): Promise<void> {
+    const writer = this.#sinks.get(shard);
+    if (writer === undefined) return;
+    try {
+      const checkpoint = await writer.write(records);
+      if (this.#sinks.get(shard) === writer) this.#engine.sink(shard)?.onWritten(checkpoint);
+    } catch (error) {
+      if (this.#sinks.get(shard) === writer) this.#sinkFailed(shard, error);
+    }
+  }
+
+  #sinkFailed(shard: ShardRef, error: unknown): void {
+    const code = (error as { code?: unknown }).code;
+    if (error instanceof SinkLostDataError || code === "config") this.#engine.fail(error);
+    else if (error instanceof SinkUnavailableError) this.#engine.sink(shard)?.onUnavailable(error);
+    else if (this.#engine.sink(shard)?.writing) this.#engine.sink(shard)?.onRecordFailed(error);
+    else this.#engine.fail(error);
+  }
+
+  async #closeEdge(shard: ShardRef): Promise<void> {
+    const source = this.#sources.get(shard);
+    this.#sources.delete(shard);
+    source?.abort.abort();
+    const writer = this.#sinks.get(shard);
+    this.#sinks.delete(shard);
+    try {
+      await source?.reader?.close();
+      await writer?.close();
+    } catch (error) {
+      this.#warn(`closing an edge failed: ${messageOf(error)}`);
+    }
+  }
+}
