@@ -222,7 +222,7 @@ export class ComputationShard extends ComputationMemory {
     const pinned = this.open.dirty.has(key) ? this.open : undefined;
     if (pinned !== undefined) pinned.pinned++;
     this.#running.set(work, { call, since: this.host.now, pinned });
-    if (work.held === undefined) this.#awaited(work);
+    if (key.held[0] !== work) this.#awaited(work);
     this.#asynchronous = true;
     const settled = (error: unknown, failed: boolean) => {
       if (!call.alive || this.closed) return;
@@ -269,6 +269,7 @@ export class ComputationShard extends ComputationMemory {
       const work = key.waiting.shift() as Work;
       this.#finish(work);
       if (work.failure !== undefined) this.#giveBack(work, key, work.failure.error);
+      else if (work.aside !== undefined) this.#putBack(work, key, work.aside.until);
       else if (key.held.length > 0) this.#setAside(work, key);
       else this.#run(work, key);
     }
@@ -324,14 +325,15 @@ export class ComputationShard extends ComputationMemory {
   /** Does the key's work of this batch again, from its last sealed state, without what failed. */
   #again(key: KeyState, failure: { readonly work: Work; readonly error: unknown } | undefined): void {
     const again = this.open.drop(key);
-    for (const work of again.toReversed()) {
-      this.#count(work, -1);
-      if (work.held !== undefined) this.#returnHeld(work, key);
-    }
+    for (const work of again) this.#count(work, -1);
+    const behind = key.held.filter((work) => work !== failure?.work);
+    for (const work of behind) work.aside = { until: key.retryAt };
+    key.held = [];
     if (failure !== undefined) {
       failure.work.failure = { error: failure.error };
       again.push(failure.work);
     }
+    again.push(...behind);
     for (const work of again) this.#awaited(work);
     key.waiting = [...again, ...key.waiting];
     this.#runWaiting(key);
@@ -384,32 +386,42 @@ export class ComputationShard extends ComputationMemory {
     if (work.held !== undefined && key !== undefined) this.#leaveHeld(work, key);
   }
 
-  /** Moves work aside, behind what stands there of its key; what stood there already stays where it is. */
+  /** Moves work aside, behind what stands there of its key, with an id above theirs; the first of these stays where it is. */
   #setAside(work: Work, key: KeyState, error?: unknown): void {
-    if (work.held === undefined) {
-      work.held = this.image.nextHeld++;
+    if (work.held === undefined || key.held[0] !== work) {
+      if (work.held === undefined && work.kind === "timer") this.open.changeTimer({ clock: work.clock, member: work.member, time: undefined, output: undefined }, key);
+      if (work.held !== undefined && work.held < (key.held.at(-1)?.held ?? 0)) {
+        this.#forgetHeld(work.held);
+        work.held = undefined;
+      }
       key.held = add(key.held, work);
       this.#heldKeys.add(key);
-      if (work.kind === "timer") this.open.changeTimer({ clock: work.clock, member: work.member, time: undefined, output: undefined }, key);
     }
+    work.held ??= this.image.nextHeld++;
     this.heldHolds.set(String(work.held), work.hold);
     this.open.putHeld(work.held, heldBytes(work, key.retryAt === Number.POSITIVE_INFINITY, error));
     this.open.since ??= this.host.now;
   }
 
   #leaveHeld(work: Work, key: KeyState): void {
-    key.held.shift();
-    this.heldHolds.delete(String(work.held));
+    if (key.held[0] === work) key.held.shift();
     this.open.hold(work);
-    this.open.deleteHeld(work.held as number);
+    this.#forgetHeld(work.held as number);
     key.retryAt = 0;
     if (key.held.length === 0) this.#heldKeys.delete(key);
   }
 
-  #returnHeld(work: Work, key: KeyState): void {
-    key.held = [work, ...key.held];
-    this.heldHolds.set(String(work.held), work.hold);
-    this.open.putHeld(work.held as number, heldBytes(work, false));
+  #forgetHeld(id: number): void {
+    this.heldHolds.delete(String(id));
+    this.open.deleteHeld(id);
+  }
+
+  /** What stood aside before its key's earlier work was done again stands there again. */
+  #putBack(work: Work, key: KeyState, until: number): void {
+    work.aside = undefined;
+    if (key.held.length === 0) key.retryAt = until;
+    if (key.held.length === 0 || (key.held.at(-1)?.held as number) < (work.held as number)) key.held = add(key.held, work);
+    else this.#setAside(work, key);
     this.#heldKeys.add(key);
   }
 
@@ -435,7 +447,7 @@ export class ComputationShard extends ComputationMemory {
     for (const work of this.unfinished) keys.add(work.key as KeyState);
     for (const key of keys) {
       if (key.running !== undefined && this.unfinished.has(key.running)) this.#setAside(key.running, key);
-      for (const work of key.waiting) this.#setAside(work, key);
+      for (const work of key.waiting) if (work.aside === undefined) this.#setAside(work, key); else this.#putBack(work, key, work.aside.until);
       key.waiting = [];
     }
     for (const work of this.unfinished) work.batch = undefined;

@@ -18,6 +18,8 @@ interface WorkBase {
   batch: object | undefined;
   /** Set while its key's earlier work is done again: why it will not be tried now. */
   failure?: { readonly error: unknown } | undefined;
+  /** Set while its key's earlier work is done again: it stood aside behind that, until its key's `retryAt`, and will again. */
+  aside?: { readonly until: number } | undefined;
 }
 
 export interface RecordWork extends WorkBase {
