@@ -73,6 +73,7 @@ export function furthestBehind(worker: Worker, progress: Progress): ParticipantW
 export function progressLine(worker: Worker, progress: Progress, startedAt: number): string {
   const total = (of: readonly ParticipantProgress[], value: (each: ParticipantProgress) => number) => of.reduce((sum, each) => sum + value(each), 0);
   const injectors = progress.participants.filter(({ watermarks }) => watermarks.kind === "injector");
+  const computations = progress.participants.filter(({ watermarks }) => watermarks.kind === "computation");
   const sinks = progress.participants.filter(({ watermarks }) => watermarks.kind === "sink");
   const last = furthestBehind(worker, progress);
   const parts = [
@@ -80,7 +81,7 @@ export function progressLine(worker: Worker, progress: Progress, startedAt: numb
     `${countText(total(sinks, ({ counters }) => counters.processed))} out`,
     `watermark ${watermarkText(last?.output ?? null)}`,
     `lag ${last === undefined ? "-" : lagText(last.lag)}`,
-    `late ${countText(total(progress.participants, ({ counters }) => counters.late))}`,
+    `late ${countText(total(computations, ({ counters }) => counters.late))}`,
     `dead letters ${countText(total(progress.participants, ({ counters }) => counters.deadLetters))}`,
   ];
   const heldBy = last?.heldBy ?? null;
