@@ -6,7 +6,7 @@ import { EndpointError } from "../inspect/endpoint.ts";
 import { ConfigError, IncompatibleDataError, messageOf, StoreRefusedError } from "../errors.ts";
 
 export const DONE = 0;
-export const FAILED = 1;
+const FAILED = 1;
 export const MISTAKEN = 2;
 
 /** A mistake of whoever typed the command: told in one sentence, without a stack. */
