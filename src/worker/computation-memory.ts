@@ -3,8 +3,7 @@
  * and the open batch with the one in flight. It loads and seals; what runs when is `computation-shard.ts`.
  *
  * M1  A key in memory is as its last uncommitted batch left it; a key that is not is as the store has it.
- * M2  `complete`: every key that has stored state is in memory, so a key that is not there is new, and nothing is read.
- * M3  The output watermark counts all that is uncommitted as undone.
+ * M2  The output watermark counts all that is uncommitted as undone.
  */
 import type { Computation } from "../computation/computation.ts";
 import type { Log } from "../computation/context.ts";
@@ -20,6 +19,7 @@ import type { Standing } from "../watermark/upstream.ts";
 import { Batch } from "./batch.ts";
 import type { CallShard } from "./call.ts";
 import { keyOf } from "./held.ts";
+import { KeyCache } from "./key-cache.ts";
 import { Cell, KeyState } from "./key-state.ts";
 import { computationHolder, type Holder, type HoldingShard } from "./holder.ts";
 import { InboxShard, type ShardHost } from "./owned-shard.ts";
@@ -63,11 +63,7 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
   /** Held work of keys that are not in memory yet. */
   protected orphans: { readonly work: Work; readonly halted: boolean }[] = [];
   #sealed: Batch | undefined = undefined;
-  readonly #keys = new Map<string, KeyState>();
-  #complete: boolean;
-  #bytes = 0;
-  #loading = new Set<string>();
-  #wanted = new Set<string>();
+  readonly #keys: KeyCache;
   #paging = new Map<TimerClock | "holds", number>();
   readonly #inputs: ReadonlyMap<number, PlannedComputation["inputs"][number]>;
   #last: number;
@@ -78,7 +74,7 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
     this.keyed = keyed;
     this.frozen = host.frozen;
     this.deadCount = recovered.deadCount;
-    this.#complete = recovered.stateCount === 0;
+    this.#keys = new KeyCache(host.cacheBytes, recovered.stateCount === 0);
     this.#inputs = new Map(planned.inputs.map((input) => [input.id, input]));
     const keyOfMember = (member: string) => parseTimerMember(member).key;
     this.watermark = new TimerQueue("watermark", keyOfMember);
@@ -107,18 +103,15 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
       known.used = true;
       return known;
     }
-    if (!this.#complete) {
-      if (!this.#loading.has(name)) this.#wanted.add(name);
-      return undefined;
-    }
-    return this.#enter(name, undefined);
+    if (this.#keys.complete) return this.#enter(name, undefined);
+    this.#keys.want(name);
+    return undefined;
   }
 
   #enter(name: string, values: readonly (Uint8Array | undefined)[] | undefined): KeyState {
     const cells = this.planned.cells.map((cell, i) => new Cell(cell, name, values?.[i]));
     const key = new KeyState(name, cells, this.#holdOf(name, values?.[cells.length]));
-    this.#keys.set(name, key);
-    this.#bytes += key.size;
+    this.#keys.add(key);
     if (this.orphans.length > 0) this.adopt(key);
     return key;
   }
@@ -141,27 +134,19 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
 
   /** Asks for the states that will be needed soon, in one read. */
   protected prefetch(): void {
-    if (!this.#complete) {
-      for (const { record } of this.inbox.ahead(PREFETCH)) this.#want(record.key);
-      for (const member of this.watermark.allDue(this.input, PREFETCH)) this.#want(parseTimerMember(member).key);
-      for (const member of this.wall.allDue(this.wallTime(), PREFETCH)) this.#want(parseTimerMember(member).key);
-    }
-    if (this.#wanted.size > 0) {
-      const keys = [...this.#wanted].filter((key) => !this.#loading.has(key) && !this.#keys.has(key));
-      this.#wanted.clear();
-      if (keys.length > 0) this.#load(keys);
+    if (!this.#keys.complete) {
+      for (const { record } of this.inbox.ahead(PREFETCH)) this.#keys.want(record.key);
+      for (const member of this.watermark.allDue(this.input, PREFETCH)) this.#keys.want(parseTimerMember(member).key);
+      for (const member of this.wall.allDue(this.wallTime(), PREFETCH)) this.#keys.want(parseTimerMember(member).key);
+      const wanted = this.#keys.takeWanted();
+      if (wanted.length > 0) this.#load(wanted);
     }
     this.#page();
-  }
-
-  #want(key: string): void {
-    if (!this.#keys.has(key) && !this.#loading.has(key)) this.#wanted.add(key);
   }
 
   #load(keys: readonly string[]): void {
     const fields: string[] = [];
     for (const key of keys) {
-      this.#loading.add(key);
       for (const { id } of this.planned.cells) fields.push(stateField(id, key));
       fields.push(stateField(HOLD_CELL, key));
     }
@@ -172,26 +157,9 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
   onState(keys: readonly string[], values: readonly (Uint8Array | undefined)[] | undefined): void {
     const width = this.planned.cells.length + 1;
     keys.forEach((key, i) => {
-      this.#loading.delete(key);
-      if (values === undefined || this.#keys.has(key)) return;
-      this.#enter(key, values.slice(i * width, (i + 1) * width));
+      if (this.#keys.loaded(key) && values !== undefined) this.#enter(key, values.slice(i * width, (i + 1) * width));
     });
     this.host.wake(this);
-  }
-
-  /** Lets go of keys that were not used lately, oldest first, when there are too many bytes of them. */
-  #sweep(): void {
-    if (this.#bytes <= this.host.cacheBytes) return;
-    for (const [name, key] of this.#keys) {
-      if (this.#bytes <= 0.75 * this.host.cacheBytes) return;
-      if (key.used || !key.idle || key.batch === this.open) {
-        key.used = false;
-        continue;
-      }
-      this.#keys.delete(name);
-      this.#bytes -= key.size;
-      this.#complete = false;
-    }
   }
 
   // ── timers and holds that only the store knows ──────────────────────────────────────────────────────────────────
@@ -290,8 +258,7 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
       this.#put(cell);
     }
     this.open.dirty.delete(key);
-    this.#bytes -= key.size;
-    this.#bytes += key.weigh();
+    this.#keys.weigh(key);
   }
 
   #put(cell: Cell): void {
@@ -355,7 +322,7 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
     this.inFlight = undefined;
     this.#sealed = undefined;
     this.advance();
-    this.#sweep();
+    this.#keys.sweep((key) => key.idle && key.batch !== this.open);
   }
 
   // ── watermarks ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,82 @@
+/**
+ * The keys of one shard that are in its owner's memory, and which others are being read.
+ *
+ * C1  A key that is not here is as the store has it.
+ * C2  `complete`: every key with stored state is here, so a key that is not here is new, and nothing is read.
+ */
+import type { KeyState } from "./key-state.ts";
+
+export class KeyCache {
+  readonly #keys = new Map<string, KeyState>();
+  readonly #loading = new Set<string>();
+  readonly #wanted = new Set<string>();
+  readonly #limit: number;
+  #complete: boolean;
+  #bytes = 0;
+
+  /** @param limit bytes of keys to keep, about. */
+  constructor(limit: number, complete: boolean) {
+    this.#limit = limit;
+    this.#complete = complete;
+  }
+
+  get complete(): boolean {
+    return this.#complete;
+  }
+  get size(): number {
+    return this.#keys.size;
+  }
+
+  get(name: string): KeyState | undefined {
+    return this.#keys.get(name);
+  }
+  values(): Iterable<KeyState> {
+    return this.#keys.values();
+  }
+
+  add(key: KeyState): void {
+    this.#keys.set(key.key, key);
+    this.#bytes += key.size;
+  }
+
+  /** The key's cells have other bytes than before. */
+  weigh(key: KeyState): void {
+    this.#bytes -= key.size;
+    this.#bytes += key.weigh();
+  }
+
+  /** The key will be needed soon. */
+  want(name: string): void {
+    if (!this.#complete && !this.#keys.has(name) && !this.#loading.has(name)) this.#wanted.add(name);
+  }
+
+  /** What to read now. */
+  takeWanted(): readonly string[] {
+    if (this.#wanted.size === 0) return [];
+    const names = [...this.#wanted].filter((name) => !this.#keys.has(name));
+    this.#wanted.clear();
+    for (const name of names) this.#loading.add(name);
+    return names;
+  }
+
+  /** The read is over, with or without success. True: the key has not come in by another way. */
+  loaded(name: string): boolean {
+    this.#loading.delete(name);
+    return !this.#keys.has(name);
+  }
+
+  /** Lets go of keys that were not used lately, oldest first, when there are too many bytes of them. Only what is committed may go. */
+  sweep(mayGo: (key: KeyState) => boolean): void {
+    if (this.#bytes <= this.#limit) return;
+    for (const [name, key] of this.#keys) {
+      if (this.#bytes <= 0.75 * this.#limit) return;
+      if (key.used || !mayGo(key)) {
+        key.used = false;
+        continue;
+      }
+      this.#keys.delete(name);
+      this.#bytes -= key.size;
+      this.#complete = false;
+    }
+  }
+}
