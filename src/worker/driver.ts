@@ -75,6 +75,8 @@ export class Driver {
   #turn(): void {
     if (this.#stopped) return;
     let more = false;
+    // Before any effect goes out: what is remembered of another store would be taken for true by this one.
+    this.#noticeOtherStore();
     try {
       more = this.#engine.turn(this.#clock.now());
       for (const effect of this.#engine.takeEffects()) if (!this.#stopped) this.#carryOut(effect);
