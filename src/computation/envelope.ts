@@ -67,7 +67,7 @@ export function openValueAt(codec: Codec<unknown>, bytes: Uint8Array, start: num
   if (mark === NAMED) at += 1 + (at < stop ? (bytes[at] as number) : 0);
   const end = at + ((first & EXPIRES) !== 0 ? 10 : 2);
   if (stop < end) throw new DecodeError(`${where}: ${stop - start} bytes are too few for a value; it was damaged or not written by Millrace`);
-  const written = mark === CBOR ? "cbor" : mark === JSON_TEXT ? "json" : mark === NAMED ? asciiOf(bytes, start + 2, at) : undefined;
+  const written = mark === CBOR ? "cbor" : mark === JSON_TEXT ? "json" : mark === NAMED ? nameOf(bytes, start + 2, at, codec.id) : undefined;
   if (written === undefined || first > 0x7f)
     throw new DecodeError(`${where}: byte ${first} begins no value; it was damaged or not written by Millrace`);
   if (written !== codec.id) {
@@ -108,6 +108,13 @@ function decode(codec: Codec<unknown>, payload: Uint8Array, version: number, whe
 
 function float64(bytes: Uint8Array, at: number): number {
   return new DataView(bytes.buffer, bytes.byteOffset + at, 8).getFloat64(0, true);
+}
+
+/** The codec's name that is written there; `expected` itself, if it is that one. */
+function nameOf(bytes: Uint8Array, from: number, to: number, expected: string): string {
+  let i = 0;
+  if (to - from === expected.length) while (i < expected.length && bytes[from + i] === expected.charCodeAt(i)) i++;
+  return i === expected.length && to - from === i ? expected : asciiOf(bytes, from, to);
 }
 
 function asciiOf(bytes: Uint8Array, from: number, to: number): string {

@@ -3,7 +3,8 @@
  * uncommitted batches set, deleted and fired. Pure.
  *
  * I1  A timer is due when its time has been reached, and the earliest due timer comes first; at equal times, by member.
- * I2  What is beyond the horizon of a head read from the store is never reported as "no more timers" (`bound`).
+ * I2  Timers that were put aside are not due until they are taken back; they count like the others in everything else.
+ * I3  What is beyond the horizon of a head read from the store is never reported as "no more timers" (`bound`).
  */
 import type { TimerClock } from "../store/commit.ts";
 import { TimeIndex } from "../time-index.ts";
@@ -14,6 +15,7 @@ const KEPT = 250_000;
 export class TimerQueue {
   readonly clock: TimerClock;
   readonly #index = new TimeIndex();
+  readonly #aside = new TimeIndex();
   readonly #byKey = new Map<string, Set<string>>();
   #keyOf: (member: string) => string;
 
@@ -24,18 +26,18 @@ export class TimerQueue {
 
   /** Timers here; the store may have more, from `horizon` on. */
   get size(): number {
-    return this.#index.size;
+    return this.#index.size + this.#aside.size;
   }
   get horizon(): number {
     return this.#index.horizon;
   }
   /** No timer is set for an earlier time than this; Infinity if there is none. */
   get bound(): number {
-    return this.#index.bound;
+    return Math.min(this.#index.bound, this.#aside.bound);
   }
 
   timeOf(member: string): number | undefined {
-    return this.#index.timeOf(member);
+    return this.#index.timeOf(member) ?? this.#aside.timeOf(member);
   }
 
   /** Members of a key's timers that are here. */
@@ -43,15 +45,16 @@ export class TimerQueue {
     return this.#byKey.get(key) ?? [];
   }
 
-  set(member: string, time: number): void {
+  /** `key`: the member's, where the caller knows it. */
+  set(member: string, time: number, key = this.#keyOf(member)): void {
     this.#index.set(member, time);
-    if (time < this.#index.horizon) this.#enter(member);
-    else this.#leave(member);
+    if (time < this.#index.horizon) this.#enter(member, key);
+    else this.#leave(member, key);
   }
 
-  delete(member: string): void {
+  delete(member: string, key = this.#keyOf(member)): void {
     this.#index.delete(member);
-    this.#leave(member);
+    this.#leave(member, key);
   }
 
   /** The earliest timer, if it is due at `now`. */
@@ -73,25 +76,23 @@ export class TimerQueue {
   load(head: readonly { readonly member: string; readonly time: number }[], complete: boolean): void {
     this.#index.load(head, complete);
     this.#byKey.clear();
-    for (const { member } of head) if (this.#index.timeOf(member) !== undefined) this.#enter(member);
+    for (const { member } of head) if (this.#index.timeOf(member) !== undefined) this.#enter(member, this.#keyOf(member));
   }
 
   /** Lets go of the later timers when there are too many. Only while none of them is uncommitted. */
   trim(): void {
     if (this.#index.size <= KEPT) return;
     this.#index.shrink(KEPT / 2);
-    for (const members of this.#byKey.values()) for (const member of members) if (this.#index.timeOf(member) === undefined) this.#leave(member);
+    for (const members of this.#byKey.values()) for (const member of members) if (this.#index.timeOf(member) === undefined) this.#leave(member, this.#keyOf(member));
   }
 
-  #enter(member: string): void {
-    const key = this.#keyOf(member);
+  #enter(member: string, key: string): void {
     const members = this.#byKey.get(key);
     if (members === undefined) this.#byKey.set(key, new Set([member]));
     else members.add(member);
   }
 
-  #leave(member: string): void {
-    const key = this.#keyOf(member);
+  #leave(member: string, key: string): void {
     const members = this.#byKey.get(key);
     if (members?.delete(member) && members.size === 0) this.#byKey.delete(key);
   }

@@ -114,12 +114,12 @@ export class Batch {
     else known.change = next;
     if (holdBefore !== undefined) this.outputHold = Math.min(this.outputHold, holdBefore);
     else if (timeBefore !== undefined && change.clock === "watermark") this.outputHold = Math.min(this.outputHold, timeBefore);
-    this.#remember(next.clock, next.member, address, next.time, output);
+    this.#remember(next, owner.key, address, next.time, output);
   }
 
-  #remember(clock: TimerClock, member: string, address: string, time: number | undefined, hold: number | undefined): void {
-    if (time === undefined) this.#memory[clock].delete(member);
-    else this.#memory[clock].set(member, time);
+  #remember({ clock, member }: TimerChange, key: string, address: string, time: number | undefined, hold: number | undefined): void {
+    if (time === undefined) this.#memory[clock].delete(member, key);
+    else this.#memory[clock].set(member, time, key);
     if (hold === undefined) this.#memory.holds.delete(address);
     else this.#memory.holds.set(address, hold);
   }
@@ -150,7 +150,7 @@ export class Batch {
     for (const [address, operation] of this.#timers) {
       if (operation.owner !== key) continue;
       this.#timers.delete(address);
-      this.#remember(operation.change.clock, operation.change.member, address, operation.time, operation.hold);
+      this.#remember(operation.change, key.key, address, operation.time, operation.hold);
     }
     for (const [address, operation] of this.#holds) {
       if (operation.owner !== key) continue;

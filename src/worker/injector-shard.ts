@@ -71,6 +71,8 @@ export class InjectorShard extends OwnedShard {
   #expired = BEGINNING;
   #quietSince: number;
   #idle = false;
+  /** Items of one commit: they fan out, so several times what one shard takes. */
+  readonly #most: number;
   #unannounced = false;
 
   constructor(host: ShardHost, planned: PlannedInjector, partition: number, sequencer: Sequencer, recovered: RecoveredShard) {
@@ -85,6 +87,7 @@ export class InjectorShard extends OwnedShard {
     this.#recent = new RecentIds(recovered.idCount === 0);
     this.#committed = this.image.input;
     this.#quietSince = host.now;
+    this.#most = Math.min(16 * host.batchRecords, 2 * PULL);
   }
 
   // ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -97,7 +100,7 @@ export class InjectorShard extends OwnedShard {
       this.host.effect({ kind: "open-source", shard: this.ref, position: this.#resume });
     }
     let taken = 0;
-    while (taken < budget && this.#next < this.#ahead.length && this.#open.items < this.host.batchRecords * 16 && this.#open.bytes < (1 << 20) && !this.host.blocked(this.participant)) {
+    while (taken < budget && this.#next < this.#ahead.length && this.#open.items < this.#most && this.#open.bytes < (1 << 20) && !this.host.blocked(this.participant)) {
       this.#inject(this.#ahead[this.#next++] as Prepared);
       taken++;
     }
