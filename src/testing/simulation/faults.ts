@@ -1,0 +1,53 @@
+/**
+ * What can go wrong in a simulation, and how much of it. Which kinds a run has, how often and when is on its tape; what
+ * each does is `simulation.ts`.
+ */
+import type { Tape } from "./tape.ts";
+
+export type FaultKind =
+  /** A worker is gone at once. What it had sent may arrive or not. Another starts later. */
+  | "crash"
+  /** A worker does nothing for a while, perhaps past its lease, and then goes on as if nothing had happened. */
+  | "stall"
+  /** Another worker starts beside those that run. */
+  | "join"
+  /** A worker is told to stop: it finishes what it began and gives its shards up. */
+  | "leave"
+  /** A connection breaks; what was on its way is lost. */
+  | "break"
+  /** Calls time out; what was on its way arrives later, when no one waits for it. */
+  | "time-out"
+  /** What is on its way to the store, or back, takes longer. */
+  | "delay"
+  /** A worker's clock jumps, forward or back. */
+  | "skew"
+  /** The store's clock jumps, forward or back. */
+  | "store-clock"
+  /** The store comes back without the last of what it had, or with all of it. */
+  | "lost-tail";
+
+export interface Faults {
+  readonly kinds: readonly FaultKind[];
+  /** Of a thousand steps, how many are faults. */
+  readonly perMille: number;
+  /** Of a thousand reads, writes and openings outside the store, how many fail. */
+  readonly edges: number;
+  /** Steps after which nothing goes wrong any more, and everything has to come to its end. */
+  readonly steps: number;
+}
+
+const SHARED: readonly FaultKind[] = ["crash", "stall", "join", "leave", "break", "time-out", "delay", "skew", "store-clock", "lost-tail"];
+/** In a store that one process has to itself there is no network and no second worker. */
+const EXCLUSIVE: readonly FaultKind[] = ["crash", "stall", "leave", "delay", "skew", "store-clock"];
+
+/** A random subset of what can go wrong, with a random rate: with everything at once, each hides the others. */
+export function swarm(tape: Tape, exclusive: boolean): Faults {
+  const all = exclusive ? EXCLUSIVE : SHARED;
+  const each = tape.pick([0, 300, 500, 800, 1_000]);
+  return {
+    kinds: all.filter(() => tape.chance(each)),
+    perMille: tape.pick([0, 5, 10, 20, 50]),
+    edges: tape.pick([0, 0, 20, 100]),
+    steps: tape.pick([0, 200, 400, 800]),
+  };
+}

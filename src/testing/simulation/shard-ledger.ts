@@ -1,0 +1,153 @@
+/**
+ * What the auditor knows of one shard, from the commits that were applied and from nothing else: the records that wait,
+ * the timers, the holds, what stands aside, and of each whether the output watermark has to wait for it.
+ *
+ * A thing has to be waited for if it was not late when it came to be; what came late delays no one.
+ */
+import { keyHold, timerHold } from "../../store/address.ts";
+import type { Commit, Numbered } from "../../store/commit.ts";
+import { BEGINNING, END } from "../../time.ts";
+import { parseHeld } from "../../worker/held.ts";
+import { type ParcelRecord, unpackParcel } from "../../worker/parcel.ts";
+import { check, Violation } from "./violation.ts";
+import { name } from "./store-request.ts";
+
+interface Waiting {
+  readonly time: number;
+  readonly holds: boolean;
+  readonly sender: number;
+  readonly monotonic: number;
+  readonly place: number;
+}
+
+/** undefined: it holds nothing. */
+type Held = number | undefined;
+
+export class ShardLedger {
+  readonly shard: number;
+  sequencer: string | undefined = undefined;
+  number = 0;
+  input = BEGINNING;
+  wallTime = 0;
+  /** First parcel that is not wholly consumed, and how many of its records are. */
+  #position = 0;
+  #offset = 0;
+  #parcels: (readonly Waiting[])[] = [];
+  /** By the member of the index of holds. */
+  #timers = new Map<string, Held>();
+  #keys = new Map<string, Held>();
+  /** By id: the event time of a record; the output timestamp of a timer. */
+  #aside = new Map<number, { readonly kind: "record" | "timer"; readonly hold: Held }>();
+
+  constructor(shard: number) {
+    this.shard = shard;
+  }
+
+  copy(): ShardLedger {
+    const copy = new ShardLedger(this.shard);
+    const { sequencer, number, input, wallTime } = this;
+    Object.assign(copy, { sequencer, number, input, wallTime });
+    copy.#position = this.#position;
+    copy.#offset = this.#offset;
+    copy.#parcels = [...this.#parcels];
+    copy.#timers = new Map(this.#timers);
+    copy.#keys = new Map(this.#keys);
+    copy.#aside = new Map(this.#aside);
+    return copy;
+  }
+
+  get tail(): number {
+    return this.#position + this.#parcels.length;
+  }
+
+  /** A parcel is appended. `bound`: below it a record is late here, whatever the owner does. */
+  append(parcel: Uint8Array, bound: number): ParcelRecord[] {
+    const records: ParcelRecord[] = [];
+    unpackParcel(parcel, (record) => records.push(record));
+    this.#parcels.push(records.map(({ timestamp, sender, monotonic, place }) => ({ time: timestamp, holds: timestamp >= bound, sender, monotonic, place })));
+    return records;
+  }
+
+  /** The smallest output watermark that the owner may have had when it did what this commit holds; `input` is the commit's. */
+  floor(input: number): number {
+    let floor = input;
+    for (const hold of this.#timers.values()) if (hold !== undefined && hold < floor) floor = hold;
+    for (const hold of this.#keys.values()) if (hold !== undefined && hold < floor) floor = hold;
+    for (const { hold } of this.#aside.values()) if (hold !== undefined && hold < floor) floor = hold;
+    return floor;
+  }
+
+  /** The largest input watermark that what waits here allows. */
+  inputLimit(): number {
+    let limit = END;
+    this.#parcels.forEach((records, i) => {
+      for (let at = i === 0 ? this.#offset : 0; at < records.length; at++) {
+        const { time, holds } = records[at] as Waiting;
+        if (holds && time < limit) limit = time;
+      }
+    });
+    for (const { kind, hold } of this.#aside.values()) if (kind === "record" && hold !== undefined && hold < limit) limit = hold;
+    return limit;
+  }
+
+  /** Applies a commit. `floor`: what it set below this was late. */
+  apply(commit: Commit, floor: number): void {
+    const consumed = this.#consume(commit);
+    for (const id of commit.heldDeletes) this.#aside.delete(id);
+    for (const entry of commit.heldPuts) if (!this.#aside.has(entry.id)) this.#setAside(entry, consumed, floor);
+    const outputs = new Map<string, number>();
+    for (const { member, time } of commit.holdSets) outputs.set(member, time);
+    for (const { clock, member } of commit.timerDeletes) this.#timers.delete(timerHold(clock, member));
+    for (const { clock, member, time } of commit.timerSets) {
+      const address = timerHold(clock, member);
+      const output = outputs.get(address) ?? (clock === "watermark" ? time : undefined);
+      this.#timers.set(address, output !== undefined && output >= floor ? output : undefined);
+    }
+    for (const member of commit.holdDeletes) this.#keys.delete(member);
+    for (const [member, time] of outputs) if (member.startsWith(KEY)) this.#keys.set(member, time >= floor ? time : undefined);
+    this.number = commit.number;
+  }
+
+  /** Before the timers change: a firing that stands aside has left them with this commit. */
+  #setAside(entry: Numbered, consumed: readonly Waiting[], floor: number): void {
+    const { work } = parseHeld(entry);
+    if (work.kind === "timer") {
+      const output = work.output ?? END;
+      const known = this.#timers.get(timerHold(work.clock, work.member));
+      this.#aside.set(entry.id, { kind: "timer", hold: known ?? (output >= floor ? output : undefined) });
+      return;
+    }
+    const { sender, monotonic, place } = work.record;
+    const found = consumed.find((each) => each.sender === sender && each.place === place && each.monotonic === monotonic);
+    if (found === undefined) throw new Violation("held", `${name(this.shard)} sets a record aside that this commit does not consume`);
+    this.#aside.set(entry.id, { kind: "record", hold: found.holds ? found.time : undefined });
+  }
+
+  #consume({ consumed }: Commit): Waiting[] {
+    if (consumed === undefined) return [];
+    const taken: Waiting[] = [];
+    while (this.#position < consumed.position) {
+      const parcel = this.#parcels.shift();
+      if (parcel === undefined) throw new Violation("consumed", `${name(this.shard)} consumes to ${consumed.position}, past its end`);
+      taken.push(...parcel.slice(this.#offset));
+      this.#position++;
+      this.#offset = 0;
+    }
+    taken.push(...(this.#parcels[0] ?? []).slice(this.#offset, consumed.offset));
+    this.#offset = consumed.offset;
+    check(
+      taken.length === consumed.records,
+      "consumed",
+      () => `${name(this.shard)} says that it consumes ${consumed.records} records where ${taken.length} are`,
+    );
+    return taken;
+  }
+
+  /** What is pending, for comparison with the store. */
+  pending(): { readonly timers: number; readonly aside: number; readonly queued: number } {
+    const queued = this.#parcels.reduce((sum, parcel) => sum + parcel.length, 0) - this.#offset;
+    return { timers: this.#timers.size, aside: this.#aside.size, queued };
+  }
+}
+
+const KEY = keyHold("");

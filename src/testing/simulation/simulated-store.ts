@@ -1,0 +1,109 @@
+/**
+ * The store of a simulation: one `MemoryData` with a clock of its own, the auditor that watches all that is applied to
+ * it, and what it was like a while ago, to which it may fall back.
+ */
+import type { Random } from "../../random.ts";
+import type { MemoryData } from "../../store/memory-data.ts";
+import type { AcquireOutcome, CommitReply, RecoverLimits, ReportReply } from "../../store/store.ts";
+import type { StoreAudit } from "./store-audit.ts";
+import { carryOut, describe, type StoreEffect } from "./store-request.ts";
+import type { Trace } from "./trace.ts";
+
+interface Kept {
+  readonly data: MemoryData;
+  readonly audit: StoreAudit;
+}
+
+export interface SimulatedStoreOptions {
+  readonly data: MemoryData;
+  readonly audit: StoreAudit;
+  readonly trace: Trace;
+  readonly random: Random;
+  readonly leaseMs: number;
+  readonly exclusive: boolean;
+  readonly recover: RecoverLimits;
+}
+
+/** Earlier contents that are kept. */
+const KEPT = 3;
+
+export class SimulatedStore {
+  readonly #options: SimulatedStoreOptions;
+  data: MemoryData;
+  audit: StoreAudit;
+  /** Its clock less the true time, ms. */
+  skew = 0;
+  /** The largest time that its clock has shown. */
+  #latest = 0;
+  #kept: Kept[] = [];
+
+  constructor(options: SimulatedStoreOptions) {
+    this.#options = options;
+    this.data = options.data;
+    this.audit = options.audit;
+  }
+
+  /** Carries a worker's request out, at this true time, and audits what it has changed. */
+  apply(worker: string, effect: StoreEffect, time: number): unknown {
+    const { trace, random, leaseMs, exclusive, recover } = this.#options;
+    const now = time + this.skew;
+    this.#latest = Math.max(this.#latest, now);
+    const answer = carryOut(this.data, effect, { worker, leaseMs, exclusive, recover, random, now });
+    trace.mixText(effect.kind);
+    trace.line(() => `store takes ${worker}'s ${describe(effect)}${effect.kind === "commit" ? `: ${(answer as CommitReply).outcomes.join(" ")}` : ""}`);
+    switch (effect.kind) {
+      case "commit":
+        this.#committed(effect, answer as CommitReply);
+        break;
+      case "report":
+        if ((answer as ReportReply).refused.length > 0) trace.saw("report refused");
+        this.audit.published((answer as ReportReply).watermarks);
+        break;
+      case "register":
+        this.audit.published(this.data.report("", [], now).watermarks);
+        break;
+      case "acquire":
+        effect.shards.forEach((shard, i) => {
+          const outcome = (answer as AcquireOutcome[])[i];
+          if (outcome?.kind === "acquired") this.audit.granted(shard, outcome.sequencer);
+        });
+        break;
+      default:
+    }
+    return answer;
+  }
+
+  #committed(effect: Extract<StoreEffect, { readonly kind: "commit" }>, { outcomes }: CommitReply): void {
+    const { trace } = this.#options;
+    effect.commits.forEach((commit, i) => {
+      const outcome = outcomes[i] ?? "lost";
+      trace.mix(commit.shard);
+      trace.mix(commit.number);
+      trace.mixText(outcome);
+      trace.mixBytes(commit.image);
+      for (const parcel of commit.parcels) trace.mixBytes(parcel.bytes);
+      if (outcome !== "committed") trace.saw(outcome);
+      else this.audit.committed(commit, this.#latest);
+    });
+  }
+
+  /** Remembers its contents, for a loss of its tail. */
+  keep(): void {
+    this.#kept.push({ data: this.data.copy(), audit: this.audit.copy() });
+    if (this.#kept.length > KEPT) this.#kept.shift();
+  }
+
+  get kept(): number {
+    return this.#kept.length;
+  }
+
+  /** Is as it was: 1 for the last time it was kept, 2 for the time before. */
+  fallBack(by: number): void {
+    const kept = this.#kept.at(-by);
+    if (kept === undefined) return;
+    this.data = kept.data;
+    this.audit = kept.audit;
+    this.#kept = [];
+    this.#options.trace.saw("tail lost");
+  }
+}

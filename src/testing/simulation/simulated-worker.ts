@@ -1,0 +1,265 @@
+/**
+ * One worker of a simulation: the real engine, its connection to the store, its sources, sinks and running handlers.
+ * It does what `worker/driver.ts` does, but one thing at a time, each when the tape says so.
+ *
+ * W1  Requests reach the store in the order in which they were sent, and answers come back in the order of the requests.
+ * W2  A connection that breaks answers everything under way with "nothing is known"; what was sent may still arrive.
+ */
+import type { Effect } from "../../worker/effect.ts";
+import type { Engine } from "../../worker/engine.ts";
+import { Later } from "./later.ts";
+import { describe, type StoreEffect, tell } from "./store-request.ts";
+import { Violation } from "./violation.ts";
+import { WorkerEdges } from "./worker-edges.ts";
+import type { World } from "./world.ts";
+
+interface Request {
+  readonly effect: StoreEffect;
+  readonly from: number;
+}
+interface Answer {
+  readonly effect: StoreEffect;
+  readonly value: unknown;
+  readonly from: number;
+}
+/** Something outside that takes its time: `run` once it is `from`. */
+interface Task {
+  readonly what: string;
+  readonly from: number;
+  readonly run: () => void;
+}
+/** Turns in a row without any effect, each of which asks for another at once, after which the worker counts as spinning. */
+const SPINS = 200;
+
+export class SimulatedWorker {
+  readonly name: string;
+  readonly index: number;
+  readonly engine: Engine;
+  readonly #world: World;
+  /** Its clock less the true time, ms. */
+  skew: number;
+  stalledUntil = 0;
+  /** Until then it has no connection. */
+  downUntil = 0;
+  stopping = false;
+  /** The generation of the store that the engine knows of. */
+  #known: number;
+  #wants = true;
+  /** As the engine said after its last turn: until the next one nothing changes it but what also asks for a turn. */
+  #wakeAt = 0;
+  #restUntil = 0;
+  #spins = 0;
+  #requests: Request[] = [];
+  #answers: Answer[] = [];
+  #tasks: Task[] = [];
+  readonly #edges: WorkerEdges;
+
+  constructor(world: World, engine: Engine, index: number, skew: number) {
+    this.#world = world;
+    this.engine = engine;
+    this.name = engine.options.worker;
+    this.index = index;
+    this.skew = skew;
+    this.#known = world.generation;
+    this.#edges = new WorkerEdges(engine, world, (what, from, run) => this.#later(what, from, run));
+    engine.start(this.now);
+  }
+
+  get now(): number {
+    return this.#world.time + this.skew;
+  }
+
+  // ── what can happen next ────────────────────────────────────────────────────────────────────────────────────────
+
+  /** How many things can happen now: `run` takes one of them, by its number. */
+  ready(time: number): number {
+    let ready = this.#requests.length > 0 && (this.#requests[0] as Request).from <= time ? 1 : 0;
+    if (this.stalledUntil > time) return ready;
+    if (this.#turnWanted(time)) ready++;
+    if (this.#answers.length > 0 && (this.#answers[0] as Answer).from <= time) ready++;
+    for (const task of this.#tasks) if (task.from <= time) ready++;
+    return ready;
+  }
+
+  run(choice: number): void {
+    const { time } = this.#world;
+    let left = choice;
+    if (this.stalledUntil <= time) {
+      if (this.#turnWanted(time) && left-- === 0) return this.#turn();
+      if (this.#answers.length > 0 && (this.#answers[0] as Answer).from <= time && left-- === 0) return this.#answer();
+    }
+    if (this.#requests.length > 0 && (this.#requests[0] as Request).from <= time && left-- === 0) return this.#arrive();
+    for (const task of this.#tasks) {
+      if (task.from > time || left-- > 0) continue;
+      this.#tasks.splice(this.#tasks.indexOf(task), 1);
+      return this.#outside(task);
+    }
+  }
+
+  #turnWanted(time: number): boolean {
+    return this.#restUntil <= time && (this.#wants || this.#wakeAt <= time + this.skew);
+  }
+
+  /** The next true time at which something can happen. */
+  nextAt(): number {
+    let at = this.#requests[0]?.from ?? Number.POSITIVE_INFINITY;
+    let mine = this.#wants ? this.#restUntil : Math.max(this.#wakeAt - this.skew, this.#restUntil);
+    mine = Math.min(mine, this.#answers[0]?.from ?? Number.POSITIVE_INFINITY);
+    for (const task of this.#tasks) mine = Math.min(mine, task.from);
+    at = Math.min(at, Math.max(mine, this.stalledUntil));
+    return at;
+  }
+
+  // ── turns ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #turn(): void {
+    const { trace, time, generation } = this.#world;
+    trace.mix(1);
+    this.#wants = false;
+    if (this.downUntil <= time && this.#known !== generation) this.#loseAll(generation);
+    const more = this.engine.turn(this.now);
+    const effects = this.engine.takeEffects();
+    for (const effect of effects) this.#carryOut(effect);
+    if (effects.length > 0) this.#spins = 0;
+    this.#wakeAt = this.engine.wakeAt();
+    const again = more || this.#wakeAt <= this.now;
+    if (!again) return;
+    this.#wants = true;
+    if (effects.length > 0) return;
+    // A turn that did nothing and wants another at once: a processor kept busy by nothing, if it goes on.
+    this.#restUntil = this.#world.time + 1;
+    if (++this.#spins > SPINS) throw new Violation("spins", `worker ${this.name} asked for ${this.#spins} turns in a row and did nothing in them`);
+  }
+
+  /** After anything was told to the engine. */
+  #told(): void {
+    this.#wants = true;
+    this.#restUntil = 0;
+  }
+
+  /** The connection is to another store than before: no request may reach it that what is remembered has led to. */
+  #loseAll(generation: number): void {
+    this.#known = generation;
+    this.#world.trace.line(() => `${this.name} notices that the store is another`);
+    this.#world.trace.saw("store is another");
+    this.engine.loseAll();
+  }
+
+  #carryOut(effect: Effect): void {
+    switch (effect.kind) {
+      case "await":
+        this.#await(effect.promise as Later, effect.settled);
+        break;
+      case "open-source":
+      case "pull":
+      case "open-sink":
+      case "write-sink":
+      case "close-edge":
+        this.#edges.carryOut(effect);
+        break;
+      case "log":
+        this.#world.trace.line(() => `${this.name} says: ${effect.text}`);
+        break;
+      case "finished":
+        this.#world.trace.line(() => `${this.name} has finished`);
+        break;
+      case "failed":
+        throw new Violation("failed", `worker ${this.name} gave up: ${effect.error instanceof Error ? effect.error.stack : String(effect.error)}`);
+      default:
+        this.#send(effect);
+    }
+  }
+
+  // ── the connection ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  #send(effect: StoreEffect): void {
+    const { trace, tape, time, latency } = this.#world;
+    trace.line(() => `${this.name} → ${describe(effect)}`);
+    if (this.downUntil > time) this.#answers.push({ effect, value: undefined, from: time });
+    else this.#requests.push({ effect, from: latency > 0 ? time + tape.choose(latency) : time });
+  }
+
+  #arrive(): void {
+    const { effect } = this.#requests.shift() as Request;
+    const { tape, time, latency } = this.#world;
+    const value = this.#world.apply(this.name, effect);
+    this.#answers.push({ effect, value, from: latency > 0 ? time + tape.choose(latency) : time });
+  }
+
+  #answer(): void {
+    const { effect, value } = this.#answers.shift() as Answer;
+    const { trace } = this.#world;
+    trace.mix(2);
+    trace.line(() => `${this.name} ← ${value === undefined && effect.kind !== "release" ? "no answer to " : ""}${describe(effect)}`);
+    if (value === undefined) trace.saw(`unanswered ${effect.kind}`);
+    tell(this.engine, effect, value, this.now);
+    this.#told();
+  }
+
+  /**
+   * The connection breaks: nobody learns what became of the requests under way. The first `applied` of those that had
+   * not arrived still do; gives the others.
+   */
+  breakConnection(applied: number, downFor: number): StoreEffect[] {
+    const { time } = this.#world;
+    const lost: StoreEffect[] = [];
+    this.#requests.forEach(({ effect }, i) => {
+      if (i < applied) this.#world.apply(this.name, effect);
+      else lost.push(effect);
+    });
+    const unanswered = [...this.#answers, ...this.#requests];
+    this.#requests = [];
+    this.#answers = unanswered.map(({ effect }) => ({ effect, value: undefined, from: time }));
+    this.downUntil = time + downFor;
+    return lost;
+  }
+
+  /** Requests that have been sent and have not arrived. */
+  get underWay(): readonly StoreEffect[] {
+    return this.#requests.map((request) => request.effect);
+  }
+
+  /** Gives its shards up, as `Driver.stop` does at its end; gives what it still had to say to the store. */
+  leave(): StoreEffect[] {
+    const { engine } = this;
+    const leases = engine.leases();
+    for (const shard of engine.shards.values()) shard.close();
+    return [...this.underWay, { kind: "release", leases }];
+  }
+
+  /** Delays what is under way to the store, or back. */
+  delay(requests: boolean, by: number): void {
+    const from = this.#world.time + by;
+    if (requests) this.#requests = this.#requests.map((request) => ({ ...request, from }));
+    else this.#answers = this.#answers.map((answer) => ({ ...answer, from }));
+  }
+
+  // ── user code and the outside ───────────────────────────────────────────────────────────────────────────────────
+
+  #later(what: string, from: number, run: () => void): void {
+    this.#tasks.push({ what, from, run });
+  }
+
+  #outside(task: Task): void {
+    this.#world.trace.mix(3);
+    this.#world.trace.line(() => `${this.name} ${task.what}`);
+    task.run();
+    this.#told();
+  }
+
+  #await(later: Later, settled: (error: unknown, failed: boolean) => void): void {
+    const { tape, time, faulty } = this.#world;
+    const wait = faulty ? tape.pick([0, 0, 1, 5, 30, 300]) : 0;
+    this.#later("goes on with a handler", time + wait, () => {
+      let next: Later | void;
+      try {
+        next = later.resume();
+      } catch (error) {
+        settled(error, true);
+        return;
+      }
+      if (next instanceof Later) this.#await(next, settled);
+      else settled(undefined, false);
+    });
+  }
+}

@@ -1,0 +1,357 @@
+/**
+ * The simulator: workers with the real engine, one store, one network and one clock in one thread, with every choice
+ * taken from one tape. It looks for what breaks a promise; `store-audit.ts` says after each step, and a checker of the
+ * workload's own at the end, whether one was broken.
+ *
+ * S1  The same tape makes the same run, step by step: `Outcome.hash` is equal.
+ * S2  Time stands still while anything can happen without it.
+ * S3  When the faults have stopped, everything is done within a bounded number of steps.
+ */
+import type { Random } from "../../random.ts";
+import type { MemoryData } from "../../store/memory-data.ts";
+import type { RecoverLimits } from "../../store/store.ts";
+import { Engine } from "../../worker/engine.ts";
+import { makeInstances } from "../../worker/instances.ts";
+import type { Plan } from "../../worker/plan.ts";
+import type { Faults } from "./faults.ts";
+import { SimulatedSink, type SimulatedSource } from "./simulated-edges.ts";
+import { SimulatedStore } from "./simulated-store.ts";
+import { SimulatedWorker } from "./simulated-worker.ts";
+import { StoreAudit } from "./store-audit.ts";
+import { name, type StoreEffect } from "./store-request.ts";
+import type { Tape } from "./tape.ts";
+import { Trace } from "./trace.ts";
+import { Violation } from "./violation.ts";
+import type { World } from "./world.ts";
+
+export interface Settings {
+  /** One worker at a time, in one process with its store; otherwise several, over a network. */
+  readonly exclusive: boolean;
+  readonly leaseMs: number;
+  readonly batchRecords: number;
+  readonly cacheBytes: number;
+  readonly frozen: boolean;
+  readonly reportEvery: number;
+  readonly recover: RecoverLimits;
+  /** ms that a request or an answer may take, without any fault; 0: none. */
+  readonly latency: number;
+}
+
+export interface SimulationOptions {
+  readonly plan: Plan;
+  /** A store in which the plan's graph is stored. */
+  readonly data: MemoryData;
+  /** By name of the injector: its partitions. */
+  readonly sources: ReadonlyMap<string, readonly SimulatedSource[]>;
+  readonly tape: Tape;
+  readonly settings: Settings;
+  readonly faults: Faults;
+  /** Keep a timeline. */
+  readonly recording: boolean;
+}
+
+export interface Outcome {
+  readonly violation: Violation | undefined;
+  readonly hash: string;
+  readonly steps: number;
+  readonly faults: number;
+  readonly workers: number;
+  readonly seen: ReadonlyMap<string, number>;
+  readonly timeline: readonly string[];
+}
+
+/** Steps within which all must be done once nothing goes wrong any more. */
+const CALM_STEPS = 15_000;
+/** Live workers at once. */
+const WORKERS = 3;
+const START = 1_000_000;
+/** A stall or jump of this much can time a handler out; few a run, so that no record fails too often by bad luck. */
+const LONG = 1_000;
+const LONG_MOST = 4;
+const STOP_LIMIT = 5_000;
+
+/** What a dead connection still has to deliver: in order, each once its time has come. */
+interface Stray {
+  readonly worker: string;
+  readonly effects: StoreEffect[];
+  readonly from: number;
+}
+
+export class Simulation implements World {
+  readonly #options: SimulationOptions;
+  readonly tape: Tape;
+  readonly trace: Trace;
+  time = START;
+  generation = 1;
+  readonly store: SimulatedStore;
+  #workers: SimulatedWorker[] = [];
+  #strays: Stray[] = [];
+  #starts: number[] = [];
+  readonly #stopLimits = new Map<SimulatedWorker, number>();
+  readonly #sinks = new Map<string, SimulatedSink>();
+  #steps = 0;
+  #faults = 0;
+  #started = 0;
+  #ids = 0;
+  #long = 0;
+  readonly #random: Random = { id: () => `x${(this.#ids += 1)}` };
+
+  constructor(options: SimulationOptions) {
+    this.#options = options;
+    this.tape = options.tape;
+    this.trace = new Trace(options.recording);
+    const { data, plan, sources, settings } = options;
+    const { leaseMs, exclusive, recover } = settings;
+    this.store = new SimulatedStore({ data, audit: StoreAudit.of(plan, sources), trace: this.trace, random: this.#random, leaseMs, exclusive, recover });
+  }
+
+  get faulty(): boolean {
+    return this.#steps < this.#options.faults.steps;
+  }
+  get latency(): number {
+    return this.faulty ? this.#options.settings.latency : 0;
+  }
+  get edgeFaults(): number {
+    return this.#options.faults.edges;
+  }
+  sourceOf(participant: string): readonly SimulatedSource[] {
+    return this.#options.sources.get(participant) ?? [];
+  }
+  sinkOf(participant: string): SimulatedSink {
+    let sink = this.#sinks.get(participant);
+    if (sink === undefined) this.#sinks.set(participant, (sink = new SimulatedSink()));
+    return sink;
+  }
+
+  /** Runs to the end, or to the first violation; `verify` looks at what is stored at the end, and throws violations. */
+  run(verify: (simulation: Simulation) => void): Outcome {
+    let violation: Violation | undefined;
+    try {
+      this.#start();
+      if (!this.#options.settings.exclusive && this.tape.chance(500)) this.#start();
+      while (!this.store.audit.finished) this.#step();
+      this.store.audit.drained(this.store.data);
+      verify(this);
+    } catch (error) {
+      violation =
+        error instanceof Violation
+          ? error
+          : new Violation("exception", error instanceof Error ? (error.stack ?? error.message) : String(error), { cause: error });
+      this.trace.line(() => `VIOLATION ${violation?.message}`);
+    }
+    const { hash, seen, lines } = this.trace;
+    return { violation, hash, steps: this.#steps, faults: this.#faults, workers: this.#started, seen, timeline: lines };
+  }
+
+  // ── steps ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #step(): void {
+    const { faults } = this.#options;
+    this.#steps++;
+    if (this.#steps > faults.steps + CALM_STEPS)
+      throw new Violation("S3 not drained", `${CALM_STEPS} steps without a fault were not enough: ${this.#standing()}`);
+    if (this.faulty && faults.kinds.length > 0 && this.tape.chance(faults.perMille)) {
+      this.#faults++;
+      this.#fault();
+      return;
+    }
+    if (this.faulty && faults.kinds.includes("lost-tail") && this.tape.chance(20)) this.store.keep();
+    this.#startDue();
+    let ready = 0;
+    for (const stray of this.#strays) if (stray.from <= this.time) ready++;
+    const strays = ready;
+    for (const worker of this.#workers) ready += worker.ready(this.time);
+    if (ready === 0) {
+      this.#advance();
+      return;
+    }
+    let choice = this.tape.choose(ready);
+    this.trace.mix(choice);
+    if (choice < strays) {
+      this.#strayArrives(choice);
+      return;
+    }
+    choice -= strays;
+    for (const worker of this.#workers) {
+      const mine = worker.ready(this.time);
+      if (choice < mine) {
+        worker.run(choice);
+        if (worker.stopping) this.#leaveIfDone(worker);
+        return;
+      }
+      choice -= mine;
+    }
+  }
+
+  #advance(): void {
+    let at = Number.POSITIVE_INFINITY;
+    for (const worker of this.#workers) at = Math.min(at, worker.nextAt());
+    for (const stray of this.#strays) at = Math.min(at, stray.from);
+    for (const start of this.#starts) at = Math.min(at, start);
+    if (at === Number.POSITIVE_INFINITY) throw new Violation("S3 stuck", `nothing can happen any more: ${this.#standing()}`);
+    this.time = Math.max(this.time, Math.ceil(at));
+    this.trace.mix(this.time);
+    this.trace.line(() => `── ${this.time - START} ms`);
+  }
+
+  #startDue(): void {
+    if (this.#workers.length === 0 && this.#starts.length === 0) this.#starts.push(this.time);
+    for (const at of this.#starts) {
+      if (at > this.time) continue;
+      this.#starts.splice(this.#starts.indexOf(at), 1);
+      if (this.#options.settings.exclusive && this.#workers.length > 0) continue;
+      this.#start();
+    }
+  }
+
+  #start(): void {
+    const { plan, settings } = this.#options;
+    const { exclusive, leaseMs, batchRecords, cacheBytes, frozen, reportEvery } = settings;
+    const skew = this.faulty ? this.tape.pick([0, 0, 7, 1_500, -1_500]) : 0;
+    const engine = new Engine({
+      plan,
+      worker: `w${(this.#started += 1)}`,
+      random: this.#random,
+      instances: makeInstances(plan),
+      exclusive,
+      now: this.time + skew,
+      leaseMs,
+      batchRecords,
+      cacheBytes,
+      frozen,
+      reportEvery,
+    });
+    this.trace.line(() => `w${this.#started} starts`);
+    this.#workers.push(new SimulatedWorker(this, engine, this.#started, skew));
+  }
+
+  /** Where everything stands, for a violation that is about nothing happening. */
+  #standing(): string {
+    const lines: string[] = [];
+    for (const worker of this.#workers) {
+      for (const shard of worker.engine.shards.values()) {
+        const { kind, at, key, detail } = shard.why();
+        if (kind !== "end")
+          lines.push(
+            `${worker.name} ${shard.kind} ${name(shard.ref)} input ${shard.input} output ${shard.output} ${shard.status}: ${kind} at ${at} ${key ?? ""} ${detail ?? ""}`,
+          );
+      }
+    }
+    return `${this.#workers.length} workers, time ${this.time - START}\n  ${lines.join("\n  ")}`;
+  }
+
+  // ── the store ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  apply(worker: string, effect: StoreEffect): unknown {
+    return this.store.apply(worker, effect, this.time);
+  }
+
+  #strayArrives(choice: number): void {
+    const due = this.#strays.filter((stray) => stray.from <= this.time);
+    const stray = due[choice] as Stray;
+    const effect = stray.effects.shift() as StoreEffect;
+    if (stray.effects.length === 0) this.#strays.splice(this.#strays.indexOf(stray), 1);
+    this.trace.saw(`stray ${effect.kind}`);
+    this.apply(stray.worker, effect);
+  }
+
+  // ── faults ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #fault(): void {
+    const { tape } = this;
+    const kind = tape.pick(this.#options.faults.kinds);
+    this.trace.mixText(kind);
+    this.trace.saw(kind);
+    const worker = this.#workers.length === 0 ? undefined : tape.pick(this.#workers);
+    if (kind === "join") {
+      if (this.#workers.length < WORKERS) this.#start();
+    } else if (kind === "store-clock") this.#jumpStore();
+    else if (kind === "lost-tail") this.#loseTail();
+    else if (worker !== undefined) this.#faultOf(kind, worker);
+  }
+
+  #faultOf(kind: Exclude<Faults["kinds"][number], "join" | "store-clock" | "lost-tail">, worker: SimulatedWorker): void {
+    const { tape, time } = this;
+    const { leaseMs } = this.#options.settings;
+    switch (kind) {
+      case "crash":
+        this.trace.line(() => `FAULT ${worker.name} crashes`);
+        this.#crash(worker);
+        break;
+      case "stall":
+        worker.stalledUntil = time + this.#bounded(tape.pick([3, 40, leaseMs, 3 * leaseMs]));
+        this.trace.line(() => `FAULT ${worker.name} stalls until ${worker.stalledUntil - START}`);
+        break;
+      case "leave":
+        if (worker.stopping) break;
+        this.trace.line(() => `FAULT ${worker.name} is told to stop`);
+        worker.stopping = true;
+        this.#stopLimits.set(worker, time + STOP_LIMIT);
+        worker.engine.stop(worker.now);
+        this.#starts.push(time + tape.pick([0, 50, 2 * leaseMs]));
+        break;
+      case "break":
+      case "time-out": {
+        const applied = tape.choose(worker.underWay.length + 1);
+        const lost = worker.breakConnection(applied, tape.pick([0, 5, 100]));
+        this.trace.line(
+          () =>
+            `FAULT ${worker.name} loses its connection; ${applied} requests still arrived, ${lost.length} ${kind === "break" ? "are lost" : "will arrive later"}`,
+        );
+        if (kind === "time-out" && lost.length > 0) this.#strays.push({ worker: worker.name, effects: lost, from: time + tape.pick([0, 30, 500]) });
+        break;
+      }
+      case "delay":
+        worker.delay(tape.choose(2) === 0, tape.pick([2, 30, 300]));
+        break;
+      case "skew":
+        worker.skew += tape.pick([1, -1]) * this.#bounded(tape.pick([10, 300, 2_500]));
+        this.trace.line(() => `FAULT ${worker.name}'s clock is ${worker.skew} ms ahead now`);
+        break;
+    }
+  }
+
+  #bounded(ms: number): number {
+    if (ms < LONG) return ms;
+    return this.#long++ < LONG_MOST ? ms : LONG / 10;
+  }
+
+  #crash(worker: SimulatedWorker): void {
+    const { tape, time } = this;
+    const { exclusive, leaseMs } = this.#options.settings;
+    this.#remove(worker);
+    const effects = worker.underWay.slice(0, tape.choose(worker.underWay.length + 1));
+    if (effects.length > 0 && !exclusive) this.#strays.push({ worker: worker.name, effects, from: time + tape.pick([0, 10, 3 * leaseMs]) });
+    this.#starts.push(time + tape.pick([0, 10, 2 * leaseMs]));
+  }
+
+  #leaveIfDone(worker: SimulatedWorker): void {
+    if (!worker.engine.drained && this.time < (this.#stopLimits.get(worker) ?? 0)) return;
+    const effects = worker.leave();
+    this.#remove(worker);
+    this.trace.line(() => `${worker.name} has stopped`);
+    this.trace.saw("left");
+    if (this.#options.settings.exclusive) for (const effect of effects) this.apply(worker.name, effect);
+    else this.#strays.push({ worker: worker.name, effects, from: this.time });
+  }
+
+  #remove(worker: SimulatedWorker): void {
+    this.#workers = this.#workers.filter((each) => each !== worker);
+  }
+
+  #jumpStore(): void {
+    this.store.skew += this.tape.pick([1, -1]) * this.#bounded(this.tape.pick([10, 500, 3_000]));
+    this.trace.line(() => `FAULT the store's clock is ${this.store.skew} ms ahead now`);
+  }
+
+  /** The store restarts: with all it had, or as it was a while ago. Every connection breaks, and nothing is under way any more. */
+  #loseTail(): void {
+    const { tape } = this;
+    const back = tape.choose(this.store.kept + 1);
+    if (back > 0) this.store.fallBack(back);
+    this.trace.line(() => `FAULT the store restarts${back > 0 ? ", without its last commits" : ""}`);
+    this.generation++;
+    this.#strays = [];
+    for (const worker of this.#workers) worker.breakConnection(back > 0 ? 0 : tape.choose(worker.underWay.length + 1), tape.pick([0, 5, 100]));
+  }
+}

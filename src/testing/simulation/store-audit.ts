@@ -1,0 +1,228 @@
+/**
+ * The auditor: watches what is applied to the store, call by call, and checks what must hold after each, by brute force
+ * over all that is pending. It knows nothing of any worker's memory.
+ *
+ * A1  Only the last owner's commits are applied, each with the next number.
+ * A2  A shard's input watermark and processing time never fall; the input never passes what feeds it, nor a record of its
+ *     own that is not done and was not late when it was appended.
+ * A3  A published watermark never falls, and never passes what is pending anywhere in its participant: unread and
+ *     unfinished records, held ones, timers, holds, an injector's promise.
+ * A4  What a shard does in time is in time for those it feeds.
+ */
+import { indexOf, participantOf, type ShardRef, shardRef } from "../../key.ts";
+import type { Commit, Sequencer } from "../../store/commit.ts";
+import type { MemoryData } from "../../store/memory-data.ts";
+import type { ParticipantWatermark } from "../../store/store.ts";
+import { BEGINNING, END } from "../../time.ts";
+import { decodeImage, type ShardImage } from "../../worker/image.ts";
+import type { Plan, PlannedParticipant } from "../../worker/plan.ts";
+import { ShardLedger } from "./shard-ledger.ts";
+import type { SimulatedSource } from "./simulated-edges.ts";
+import { name } from "./store-request.ts";
+import { check } from "./violation.ts";
+
+interface Audited {
+  readonly participant: PlannedParticipant;
+  readonly shards: readonly ShardRef[];
+  readonly feeds: readonly number[];
+  /** It may be left out of its consumers' watermarks, where they have others. */
+  readonly idles: boolean;
+  readonly sources: readonly SimulatedSource[];
+}
+
+export class StoreAudit {
+  readonly #audited: ReadonlyMap<number, Audited>;
+  readonly #ledgers: ReadonlyMap<ShardRef, ShardLedger>;
+  #published: ReadonlyMap<number, ParticipantWatermark>;
+  /** What the watermarks upstream have allowed at most, so far. */
+  readonly #bounds: Map<number, number>;
+
+  private constructor(
+    audited: ReadonlyMap<number, Audited>,
+    ledgers: ReadonlyMap<ShardRef, ShardLedger>,
+    published: ReadonlyMap<number, ParticipantWatermark>,
+    bounds: Map<number, number>,
+  ) {
+    this.#audited = audited;
+    this.#ledgers = ledgers;
+    this.#published = published;
+    this.#bounds = bounds;
+  }
+
+  static of(plan: Plan, sources: ReadonlyMap<string, readonly SimulatedSource[]>): StoreAudit {
+    const audited = new Map<number, Audited>();
+    const ledgers = new Map<ShardRef, ShardLedger>();
+    for (const participant of plan.participants) {
+      const { id, upstream } = participant;
+      const shards = Array.from({ length: participant.shards }, (_, index) => shardRef(id, index));
+      const feeds = plan.participants.filter((other) => other.upstream.includes(id)).map((other) => other.id);
+      const idles =
+        participant.kind === "injector" ? participant.node.source.watermark.idleAfter !== undefined : upstream.every((each) => audited.get(each)?.idles);
+      audited.set(id, { participant, shards, feeds, idles, sources: sources.get(participant.name) ?? [] });
+      for (const shard of shards) ledgers.set(shard, new ShardLedger(shard));
+    }
+    return new StoreAudit(audited, ledgers, new Map(), new Map());
+  }
+
+  /** As it is now, for a store that will come back to this. */
+  copy(): StoreAudit {
+    const ledgers = new Map<ShardRef, ShardLedger>();
+    for (const [shard, ledger] of this.#ledgers) ledgers.set(shard, ledger.copy());
+    return new StoreAudit(this.#audited, ledgers, this.#published, new Map(this.#bounds));
+  }
+
+  /** Are all participants finished, as far as the store has been told? */
+  get finished(): boolean {
+    for (const id of this.#audited.keys()) if (this.#published.get(id)?.status !== "finished") return false;
+    return true;
+  }
+
+  granted(shard: ShardRef, sequencer: Sequencer): void {
+    this.#ledger(shard).sequencer = sequencer;
+  }
+
+  // ── commits ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A commit has been applied. `now`: the largest time that the store clock has shown. */
+  committed(commit: Commit, now: number): void {
+    const ledger = this.#ledger(commit.shard);
+    const audited = this.#of(participantOf(commit.shard));
+    const image = decodeImage(commit.image);
+    check(
+      commit.sequencer === ledger.sequencer,
+      "A1 fence",
+      () => `${name(commit.shard)}#${commit.number} of ${commit.sequencer} was applied, but ${ledger.sequencer} owns it`,
+    );
+    check(commit.number === ledger.number + 1, "A1 number", () => `${name(commit.shard)}#${commit.number} was applied after #${ledger.number}`);
+    check(image.input >= ledger.input, "A2 input falls", () => `${name(commit.shard)} from ${ledger.input} to ${image.input}`);
+    check(
+      image.wallTime >= ledger.wallTime && image.wallTime <= now,
+      "A2 processing time",
+      () => `${name(commit.shard)} has ${image.wallTime}, after ${ledger.wallTime}, at ${now}`,
+    );
+    const { consumed } = commit;
+    check(
+      consumed === undefined || consumed.position <= ledger.tail,
+      "A1 consumption",
+      () => `${name(commit.shard)} consumes to ${consumed?.position} of ${ledger.tail}`,
+    );
+    const floor = audited.participant.kind === "injector" ? ledger.input : ledger.floor(image.input);
+    if (audited.participant.kind !== "injector") {
+      const bound = this.#boundOf(audited.participant.id);
+      check(image.input <= bound, "A2 input passes upstream", () => `${name(commit.shard)} has ${image.input}, upstream allows ${bound}`);
+      const limit = ledger.inputLimit();
+      check(image.input <= limit, "A2 input passes a record", () => `${name(commit.shard)} has ${image.input}, a record waits at ${limit}`);
+    } else this.#checkPromise(audited, commit, image);
+    ledger.apply(commit, floor);
+    ledger.input = image.input;
+    ledger.wallTime = image.wallTime;
+    this.#append(commit, audited, floor);
+  }
+
+  #checkPromise({ participant, sources }: Audited, commit: Commit, image: ShardImage): void {
+    const { position, done } = (image.checkpoint ?? {}) as { position?: number; done?: boolean };
+    const items = sources[indexOf(commit.shard)]?.items ?? [];
+    if (done) check((position ?? 0) === items.length, "end of a source", () => `${participant.name} ends at ${position} of ${items.length}`);
+    const promise = done ? END : position === undefined ? BEGINNING : (items[position - 1]?.promise ?? BEGINNING);
+    check(image.input <= promise, "A3 promise", () => `${name(commit.shard)} promises ${image.input}; what it has read allows ${promise}`);
+  }
+
+  #append(commit: Commit, sender: Audited, floor: number): void {
+    for (const { target, bytes } of commit.parcels) {
+      const id = participantOf(target);
+      const bound = this.#boundOf(id);
+      const records = this.#ledger(target).append(bytes, bound);
+      if (sender.idles && this.#of(id).participant.upstream.length > 1) continue;
+      for (const { timestamp, place } of records) {
+        const late = timestamp >= floor && timestamp < bound;
+        check(
+          !late,
+          "A4 late downstream",
+          () => `${name(commit.shard)}#${commit.number} produced ${place} at ${timestamp} in time (${floor}), but ${name(target)} may stand at ${bound}`,
+        );
+      }
+    }
+  }
+
+  // ── watermarks ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A report has been taken, or shards have been registered. */
+  published(watermarks: readonly ParticipantWatermark[]): void {
+    const before = this.#published;
+    this.#published = new Map(watermarks.map((watermark) => [watermark.participant, watermark]));
+    for (const { participant, output, status } of watermarks) {
+      const last = before.get(participant)?.output ?? BEGINNING;
+      check(output >= last, "A3 watermark falls", () => `participant ${participant} from ${last} to ${output}`);
+      if (output === last && status !== "finished") continue;
+      const audited = this.#of(participant);
+      const limit = this.#limitOf(audited);
+      check(output <= limit, "A3 watermark passes", () => `${audited.participant.name} has published ${output}; what is pending allows ${limit}`);
+      check(status !== "finished" || limit === END, "A3 finished", () => `${audited.participant.name} is finished; what is pending allows ${limit}`);
+    }
+    for (const { participant } of this.#audited.values()) this.#raiseBound(participant);
+  }
+
+  #limitOf({ participant, shards }: Audited): number {
+    let limit = participant.kind === "injector" ? END : this.#boundOf(participant.id);
+    for (const shard of shards) {
+      const ledger = this.#ledger(shard);
+      const mine = participant.kind === "injector" ? ledger.input : Math.min(ledger.floor(limit), ledger.inputLimit());
+      if (mine < limit) limit = mine;
+    }
+    return limit;
+  }
+
+  #boundOf(participant: number): number {
+    return this.#bounds.get(participant) ?? BEGINNING;
+  }
+
+  #raiseBound({ id, kind, upstream }: PlannedParticipant): void {
+    if (kind === "injector") return;
+    let least = END;
+    let live = 0;
+    let finished = 0;
+    for (const each of upstream) {
+      const known = this.#published.get(each);
+      if (known?.status === "finished") finished++;
+      else if (known?.status !== "idle") {
+        live++;
+        least = Math.min(least, known?.output ?? BEGINNING);
+      }
+    }
+    if (live === 0 && finished < upstream.length) return;
+    if (least > this.#boundOf(id)) this.#bounds.set(id, least);
+  }
+
+  // ── the end ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Has the store what the commits said, and is nothing left to do? */
+  drained(data: MemoryData): void {
+    for (const [shard, ledger] of this.#ledgers) {
+      const [stored] = data.recover([shard], { timers: 0, holds: 0 });
+      if (stored === undefined) continue;
+      const known = ledger.pending();
+      const timers = stored.watermarkTimerCount + stored.wallTimerCount;
+      const agree = stored.number === ledger.number && timers === known.timers && stored.held.length === known.aside && stored.queued === known.queued;
+      check(
+        agree,
+        "store and commits differ",
+        () =>
+          `${name(shard)} has #${stored.number}, ${timers} timers, ${stored.held.length} held, ${stored.queued} queued; by its commits #${ledger.number}, ${JSON.stringify(known)}`,
+      );
+      check(
+        stored.queued === 0 && stored.held.length === 0,
+        "not drained",
+        () => `${name(shard)} has ${stored.queued} records and ${stored.held.length} held at the end`,
+      );
+      check(stored.watermarkTimerCount === 0, "not drained", () => `${name(shard)} has ${stored.watermarkTimerCount} event timers at the end`);
+    }
+  }
+
+  #ledger(shard: ShardRef): ShardLedger {
+    return this.#ledgers.get(shard) as ShardLedger;
+  }
+
+  #of(participant: number): Audited {
+    return this.#audited.get(participant) as Audited;
+  }
+}

@@ -1,0 +1,142 @@
+/** The open sources and sinks of one simulated worker: what `worker/open-edges.ts` is to a real one, with the tape in the place of promises. */
+import { InjectorFailedError, SinkUnavailableError } from "../../errors.ts";
+import { indexOf, participantOf, type ShardRef } from "../../key.ts";
+import type { Effect } from "../../worker/effect.ts";
+import type { Engine } from "../../worker/engine.ts";
+import type { SimulatedSource } from "./simulated-edges.ts";
+import { name } from "./store-request.ts";
+import type { World } from "./world.ts";
+
+type EdgeEffect = Extract<Effect, { readonly kind: "open-source" | "pull" | "open-sink" | "write-sink" | "close-edge" }>;
+
+interface OpenSource {
+  aborted: boolean;
+  open: boolean;
+  /** Items given. */
+  at: number;
+}
+interface OpenSink {
+  checkpoint: number;
+}
+
+/** Failures of sources in a row; more make the engine give up. */
+const FAILURES = 3;
+
+export class WorkerEdges {
+  readonly #engine: Engine;
+  readonly #world: World;
+  /** Runs something that takes its time, from a moment on. */
+  readonly #later: (what: string, from: number, run: () => void) => void;
+  readonly #sources = new Map<ShardRef, OpenSource>();
+  readonly #sinks = new Map<ShardRef, OpenSink>();
+  #failures = 0;
+
+  constructor(engine: Engine, world: World, later: (what: string, from: number, run: () => void) => void) {
+    this.#engine = engine;
+    this.#world = world;
+    this.#later = later;
+  }
+
+  carryOut(effect: EdgeEffect): void {
+    switch (effect.kind) {
+      case "open-source":
+        this.#openSource(effect.shard, effect.position);
+        break;
+      case "pull":
+        this.#pull(effect.shard, effect.max);
+        break;
+      case "open-sink":
+        this.#openSink(effect.shard, effect.checkpoint);
+        break;
+      case "write-sink":
+        this.#writeSink(effect);
+        break;
+      case "close-edge":
+        this.#closeEdge(effect.shard);
+        break;
+    }
+  }
+
+  #openSource(shard: ShardRef, position: unknown): void {
+    this.#closeEdge(shard);
+    const source: OpenSource = { aborted: false, open: false, at: (position as number | undefined) ?? 0 };
+    this.#sources.set(shard, source);
+    this.#later(`opens source ${name(shard)} after ${source.at}`, this.#takes(), () => {
+      if (this.#failsOutside()) this.#engine.injector(shard)?.onSourceFailed(new InjectorFailedError("the simulated source cannot be opened"));
+      else if (!source.aborted) {
+        source.open = true;
+        this.#engine.injector(shard)?.onOpened();
+      }
+    });
+  }
+
+  /** When something outside that begins now is done. */
+  #takes(): number {
+    const { tape, time, faulty } = this.#world;
+    return time + (faulty ? tape.pick([0, 0, 0, 4, 60, 900]) : 0);
+  }
+
+  /** Few in a row, so that no worker gives up. */
+  #failsOutside(): boolean {
+    const fails = this.#failures < FAILURES && this.#world.faulty && this.#world.tape.chance(this.#world.edgeFaults);
+    this.#failures = fails ? this.#failures + 1 : 0;
+    if (fails) this.#world.trace.saw("edge failed");
+    return fails;
+  }
+
+  #pull(shard: ShardRef, max: number): void {
+    const source = this.#sources.get(shard);
+    const planned = this.#engine.participant(participantOf(shard));
+    if (source === undefined || !source.open || planned === undefined) return;
+    const { items } = this.#world.sourceOf(planned.name)[indexOf(shard)] as SimulatedSource;
+    const from = Math.max(this.#world.time, items[source.at]?.arrival ?? 0);
+    this.#later(`reads source ${name(shard)} from ${source.at}`, from, () => {
+      if (source.aborted) return;
+      if (this.#failsOutside()) {
+        this.#engine.injector(shard)?.onSourceFailed(new InjectorFailedError("the simulated source cannot be read"));
+        return;
+      }
+      let end = source.at;
+      while (end < items.length && end - source.at < max && (items[end]?.arrival ?? 0) <= this.#world.time) end++;
+      if (end - source.at > 1 && this.#world.faulty) end -= this.#world.tape.choose(end - source.at);
+      const given = items.slice(source.at, end).map((each) => each.item);
+      source.at = end;
+      this.#engine.injector(shard)?.onPulled(given, end === items.length);
+    });
+  }
+
+  #openSink(shard: ShardRef, checkpoint: unknown): void {
+    this.#closeEdge(shard);
+    this.#later(`opens sink ${name(shard)} at ${String(checkpoint)}`, this.#takes(), () => {
+      const shardNow = this.#engine.sink(shard);
+      if (shardNow === undefined) return;
+      this.#sinks.set(shard, { checkpoint: (checkpoint as number | undefined) ?? 0 });
+      shardNow.onOpened(0);
+    });
+  }
+
+  #writeSink({ shard, records }: Extract<Effect, { readonly kind: "write-sink" }>): void {
+    const sink = this.#sinks.get(shard);
+    const planned = this.#engine.participant(participantOf(shard));
+    if (sink === undefined || planned === undefined) return;
+    this.#later(`writes ${records.length} records to sink ${name(shard)}`, this.#takes(), () => {
+      if (this.#sinks.get(shard) !== sink) return;
+      const { tape, faulty, edgeFaults } = this.#world;
+      if (faulty && tape.chance(edgeFaults)) {
+        this.#world.trace.saw("edge failed");
+        if (tape.choose(2) === 0) this.#engine.sink(shard)?.onUnavailable(new SinkUnavailableError("the simulated sink is away"));
+        else this.#engine.sink(shard)?.onRecordFailed(new Error("the simulated sink refuses"));
+        return;
+      }
+      sink.checkpoint = this.#world.sinkOf(planned.name).write(sink.checkpoint, records);
+      this.#engine.sink(shard)?.onWritten(sink.checkpoint);
+    });
+  }
+
+  #closeEdge(shard: ShardRef): void {
+    const source = this.#sources.get(shard);
+    if (source !== undefined) source.aborted = true;
+    this.#sources.delete(shard);
+    this.#sinks.delete(shard);
+  }
+}

@@ -1,0 +1,512 @@
+/**
+ * The oracle: what a pipeline does when nothing can go wrong. A plain sequential fold over each key's calls; it knows no
+ * shards, batches, owners or retries, and imports nothing of the engine, not even its types.
+ *
+ * How calls of different keys interleave is free, so it predicts nothing: it takes the order of calls that each key's log
+ * shows, carries the programs out again in its own way, and says where the log, the state or what came out is not what
+ * follows from what went in.
+ *
+ * F1  Every delivery is one call of its key, or one dead letter, or as the source's ids make it a duplicate: exactly one.
+ * F2  Calls of one key have their records in the order in which each sender produced them.
+ * F3  A timer fires once for each time it was set and neither replaced nor deleted; never before its time, the earliest
+ *     of a key and clock first.
+ * F4  What was in time where it was made is in time where it is processed.
+ * F5  State, productions, timestamps and sinks are what the calls make of them.
+ */
+import { BRIEF, type Entry, FUEL, type Item, LATEST, type Program, type Script, type Step, type Sums } from "./program.ts";
+
+/** A record on its way to one consumer. */
+interface Delivery {
+  readonly item: Item;
+  readonly timestamp: number;
+  /** Who made it, and which of theirs it is: order is kept within a sender. */
+  readonly sender: string;
+  readonly place: number;
+  /** It must not be late. */
+  readonly inTime: boolean;
+}
+
+export interface FoldShape {
+  readonly injectors: readonly { readonly name: string; readonly stream: string }[];
+  readonly computations: readonly { readonly name: string; readonly inputs: readonly string[]; readonly outputs: readonly string[]; readonly other: boolean }[];
+  readonly sinks: readonly { readonly name: string; readonly stream: string }[];
+}
+
+export interface FoldInput {
+  readonly shape: FoldShape;
+  readonly scripts: ReadonlyMap<string, Script>;
+  /** By injector: whether it knows ids, may go idle; its partitions' items, with the watermark promised before each. */
+  readonly injectors: ReadonlyMap<string, FoldInjector>;
+}
+
+export interface FoldInjector {
+  readonly ids: boolean;
+  readonly idles: boolean;
+  readonly partitions: readonly (readonly FoldItem[])[];
+}
+
+export interface FoldItem {
+  /** undefined: a mark. */
+  readonly item: Item | undefined;
+  /** Refused at the door: no timestamp that can be, or no value. */
+  readonly refused: boolean;
+  readonly timestamp: number;
+  readonly promisedBefore: number;
+}
+
+export interface Counted {
+  readonly processed: number;
+  readonly late: number;
+  readonly produced: number;
+  readonly duplicates: number;
+  readonly deadLetters: number;
+  readonly timersFired: number;
+}
+
+/** What a run left behind. */
+export interface Found {
+  readonly logs: ReadonlyMap<string, ReadonlyMap<string, readonly Entry[]>>;
+  readonly sums: ReadonlyMap<string, ReadonlyMap<string, Sums>>;
+  /** By sink, in order. */
+  readonly sinks: ReadonlyMap<string, readonly { readonly item: Item; readonly timestamp: number; readonly key: string }[]>;
+  /** By participant: a record's id, or `<timer>:<tag>:<time>`, with its key. */
+  readonly dead: ReadonlyMap<string, readonly { readonly what: string; readonly key: string }[]>;
+  /** By participant. */
+  readonly counted: ReadonlyMap<string, Counted>;
+}
+
+interface SetTimer {
+  readonly time: number;
+  readonly output: number | undefined;
+  readonly inTime: boolean;
+  /** Set by a timer at the end of time: it may have been dropped. */
+  readonly droppable: boolean;
+  readonly poison: boolean;
+}
+
+interface KeyModel {
+  readonly key: string;
+  readonly sums: Sums;
+  brief: { readonly value: number; readonly until: number } | undefined;
+  hold: { readonly time: number; readonly inTime: boolean } | undefined;
+  readonly timers: Map<string, SetTimer>;
+  /** Poisoned timers that were replaced or deleted, or had gone to dead letters before: no one can tell. */
+  readonly doubtful: string[];
+  watermark: number;
+  now: number;
+  /** Largest event time of the records of this key. */
+  largest: number;
+}
+
+/** One call as the fold sees it. */
+interface Called {
+  readonly computation: FoldShape["computations"][number];
+  readonly model: KeyModel;
+  readonly entry: Entry;
+  readonly index: number;
+  readonly steps: Program;
+  /** Default timestamp of what it produces, and what its times are counted from. */
+  readonly base: number;
+  readonly from: number;
+  readonly stamped: boolean;
+  readonly isTimer: boolean;
+  /** At or after this, what it makes is in time. */
+  readonly inTimeFrom: number;
+  readonly held: KeyModel["hold"];
+  saw: number;
+  produced: number;
+}
+
+const EMPTY: Counted = { processed: 0, late: 0, produced: 0, duplicates: 0, deadLetters: 0, timersFired: 0 };
+const END = Number.MAX_SAFE_INTEGER;
+const RELEASE: Program = [{ do: "release" }];
+
+/** The findings, empty if the run is right. At most a few: the first ones say most. */
+export function findings(input: FoldInput, found: Found): string[] {
+  const fold = new Fold(input, found);
+  fold.run();
+  return fold.findings;
+}
+
+class Fold {
+  readonly findings: string[] = [];
+  readonly #input: FoldInput;
+  readonly #found: Found;
+  /** By stream, in the order in which they were made per sender. */
+  readonly #streams = new Map<string, Delivery[]>();
+  /** Senders whose productions may come after their consumers' watermark, if those have other inputs: they go idle. */
+  readonly #idles = new Set<string>();
+  #counted!: { -readonly [K in keyof Counted]: number };
+
+  constructor(input: FoldInput, found: Found) {
+    this.#input = input;
+    this.#found = found;
+  }
+
+  run(): void {
+    const { shape } = this.#input;
+    for (const { name, stream } of shape.injectors) this.#inject(name, stream);
+    for (const computation of shape.computations) this.#compute(computation);
+    for (const { name, stream } of shape.sinks) this.#sink(name, stream);
+  }
+
+  #wrong(text: string): void {
+    if (this.findings.length < 5) this.findings.push(text);
+  }
+
+  #equal(what: string, actual: unknown, expected: unknown): void {
+    if (JSON.stringify(actual) !== JSON.stringify(expected)) this.#wrong(`${what} is ${JSON.stringify(actual)}, should be ${JSON.stringify(expected)}`);
+  }
+
+  #add(stream: string, delivery: Delivery): void {
+    const known = this.#streams.get(stream);
+    if (known === undefined) this.#streams.set(stream, [delivery]);
+    else known.push(delivery);
+    this.#counted.produced += this.#consumersOf(stream).length;
+  }
+
+  #consumersOf(stream: string): string[] {
+    const { computations, sinks } = this.#input.shape;
+    return [...computations.filter((each) => each.inputs.includes(stream)), ...sinks.filter((each) => each.stream === stream)].map((each) => each.name);
+  }
+
+  // ── injectors ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #inject(name: string, stream: string): void {
+    this.#counted = { ...EMPTY };
+    const { ids, idles, partitions } = this.#input.injectors.get(name) as FoldInjector;
+    if (idles) this.#idles.add(name);
+    partitions.forEach((items, partition) => {
+      const taken = new Set<string>();
+      items.forEach(({ item, refused, timestamp, promisedBefore }, place) => {
+        if (item === undefined && !refused) return;
+        if (ids && item !== undefined && taken.has(item.id)) {
+          this.#counted.duplicates++;
+          return;
+        }
+        if (refused) {
+          this.#counted.deadLetters++;
+          return;
+        }
+        taken.add((item as Item).id);
+        this.#counted.processed++;
+        this.#add(stream, { item: item as Item, timestamp, sender: `${name}/${partition}`, place, inTime: timestamp >= promisedBefore });
+      });
+    });
+    this.#count(name);
+    this.#equal(`dead letters of ${name}`, this.#found.dead.get(name)?.length ?? 0, this.#counted.deadLetters);
+  }
+
+  #count(name: string): void {
+    this.#equal(`counters of ${name}`, { ...EMPTY, ...this.#found.counted.get(name) }, this.#counted);
+  }
+
+  /** What a consumer of these streams gets, by id. */
+  #incoming(streams: readonly string[]): { readonly stream: string; readonly delivery: Delivery }[] {
+    return streams.flatMap((stream) => (this.#streams.get(stream) ?? []).map((delivery) => ({ stream, delivery })));
+  }
+
+  /** Who feeds a participant with these inputs. */
+  #feeders(streams: readonly string[]): string[] {
+    const { injectors, computations } = this.#input.shape;
+    return [
+      ...injectors.filter((each) => streams.includes(each.stream)),
+      ...computations.filter((each) => each.outputs.some((out) => streams.includes(out))),
+    ].map((each) => each.name);
+  }
+
+  // ── computations ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #compute(computation: FoldShape["computations"][number]): void {
+    this.#counted = { ...EMPTY };
+    const { name, inputs, other } = computation;
+    const feeders = this.#feeders(inputs);
+    if (feeders.every((feeder) => this.#idles.has(feeder))) this.#idles.add(name);
+    const script = this.#input.scripts.get(name) as Script;
+    const dead = new Map<string, number>();
+    for (const { what, key } of this.#found.dead.get(name) ?? []) dead.set(`${key} ${what}`, (dead.get(`${key} ${what}`) ?? 0) + 1);
+    const waiting = new Map<string, Delivery>();
+    for (const { delivery } of this.#incoming(inputs)) {
+      const key = other ? delivery.item.other : delivery.item.key;
+      const steps = script.records[delivery.item.program % script.records.length] as Program;
+      if (key === "" || isPoison(steps)) this.#takeDead(dead, name, `${key} ${delivery.item.id}`);
+      else waiting.set(delivery.item.id, this.#asFedBy(delivery, feeders));
+    }
+    for (const [key, log] of this.#found.logs.get(name) ?? []) this.#key(computation, key, log, waiting, dead);
+    for (const id of waiting.keys()) this.#wrong(`F1: ${name} never processed ${id}`);
+    for (const [what, times] of dead) if (times > 0) this.#wrong(`F1: ${name} has ${times} dead letters of ${what} that it should not have`);
+    this.#counted.deadLetters = (this.#found.dead.get(name) ?? []).length;
+    this.#count(name);
+  }
+
+  /** A sender that may have been left out of the watermark, beside others, promises nothing. */
+  #asFedBy(delivery: Delivery, feeders: readonly string[]): Delivery {
+    const sender = delivery.sender.slice(0, delivery.sender.indexOf("/"));
+    return this.#idles.has(sender) && feeders.length > 1 ? { ...delivery, inTime: false } : delivery;
+  }
+
+  #takeDead(dead: Map<string, number>, name: string, what: string): void {
+    const times = dead.get(what) ?? 0;
+    if (times === 0) this.#wrong(`F1: ${name} has no dead letter of ${what}`);
+    dead.set(what, times - 1);
+  }
+
+  #key(computation: Called["computation"], key: string, log: readonly Entry[], waiting: Map<string, Delivery>, dead: Map<string, number>): void {
+    const { name } = computation;
+    const sums: Sums = { total: 0, fuel: FUEL, hold: -1 };
+    const model: KeyModel = { key, sums, brief: undefined, hold: undefined, timers: new Map(), doubtful: [], watermark: -1, now: 0, largest: -1 };
+    const order = new Map<string, number>();
+    log.forEach((entry, index) => {
+      const [what, watermark, now, late] = entry;
+      const where = `${name} ${key}, call ${index}, ${what}`;
+      if (watermark < model.watermark) this.#wrong(`${where}: the watermark fell from ${model.watermark} to ${watermark}`);
+      if (now < model.now) this.#wrong(`${where}: processing time fell from ${model.now} to ${now}`);
+      model.watermark = watermark;
+      model.now = now;
+      const called = what.includes("/")
+        ? this.#record(computation, model, entry, index, waiting, order, where)
+        : this.#timer(computation, model, entry, index, where);
+      if (called === undefined) return;
+      if (late) this.#counted.late++;
+      for (const step of called.steps) this.#step(step, called);
+      if (called.saw !== entry.length) this.#wrong(`${where}: logged ${entry.length - 4} readings, should be ${called.saw - 4}`);
+    });
+    for (const [timer, set] of model.timers) this.#leftOver(name, model, timer, set, dead);
+    for (const doubtful of model.doubtful) {
+      const times = dead.get(doubtful) ?? 0;
+      if (times > 0) dead.set(doubtful, times - 1);
+    }
+    this.#equal(`F5: sums of ${name} ${key}`, this.#found.sums.get(name)?.get(key) ?? { total: 0, fuel: FUEL, hold: -1 }, model.sums);
+  }
+
+  #record(
+    computation: Called["computation"],
+    model: KeyModel,
+    entry: Entry,
+    index: number,
+    waiting: Map<string, Delivery>,
+    order: Map<string, number>,
+    where: string,
+  ): Called | undefined {
+    const [what, watermark, , late] = entry;
+    const delivery = waiting.get(what);
+    if (delivery === undefined) {
+      this.#wrong(`F1: ${where}: processed twice, or never produced`);
+      return undefined;
+    }
+    waiting.delete(what);
+    this.#counted.processed++;
+    const { item, timestamp, sender, place, inTime } = delivery;
+    if ((computation.other ? item.other : item.key) !== model.key) this.#wrong(`F1: ${where}: belongs to another key`);
+    if (place <= (order.get(sender) ?? -1)) this.#wrong(`F2: ${where}: comes after a later record of ${sender}`);
+    order.set(sender, place);
+    if (late !== timestamp < watermark) this.#wrong(`F4: ${where}: late is ${late}, timestamp ${timestamp}, watermark ${watermark}`);
+    if (late && inTime) this.#wrong(`F4: ${where}: was made in time at ${timestamp} and is late at ${watermark}`);
+    model.largest = Math.max(model.largest, timestamp);
+    const { records } = this.#input.scripts.get(computation.name) as Script;
+    const steps = records[item.program % records.length] as Program;
+    return this.#called(computation, model, entry, index, { steps, base: timestamp, from: timestamp, stamped: true, isTimer: false, inTime });
+  }
+
+  #timer(computation: Called["computation"], model: KeyModel, entry: Entry, index: number, where: string): Called | undefined {
+    const [what, watermark, now] = entry;
+    const [timer, tag, time] = what.split(":") as [string, string, string];
+    const address = `${timer}:${tag}`;
+    const set = model.timers.get(address);
+    if (set === undefined || set.time !== Number(time)) {
+      this.#wrong(`F3: ${where}: fired, but it is ${set === undefined ? "not set" : `set for ${set.time}`}`);
+      return undefined;
+    }
+    this.#counted.timersFired++;
+    const isWall = timer === "wait";
+    if (isWall ? now < set.time : watermark < set.time) this.#wrong(`F3: ${where}: fired early, at watermark ${watermark} and time ${now}`);
+    for (const [each, { time: earlier, droppable, poison }] of model.timers) {
+      if (each.startsWith("wait:") === isWall && earlier < set.time && !droppable && !poison) this.#wrong(`F3: ${where}: fired before ${each} of ${earlier}`);
+    }
+    model.timers.delete(address);
+    const base = Math.max(set.output ?? Math.max(watermark, 0), 0);
+    const from = isWall ? Math.max(watermark, 0) : set.time;
+    const { timers, flush } = this.#input.scripts.get(computation.name) as Script;
+    const steps = timer === "release" ? RELEASE : timer === "flush" ? flush : (timers[Number(tag)] as Program);
+    return this.#called(computation, model, entry, index, { steps, base, from, stamped: !isWall, isTimer: true, inTime: set.inTime });
+  }
+
+  #called(
+    computation: Called["computation"],
+    model: KeyModel,
+    entry: Entry,
+    index: number,
+    { steps, base, from, stamped, isTimer, inTime }: Pick<Called, "steps" | "base" | "from" | "stamped" | "isTimer"> & { readonly inTime: boolean },
+  ): Called {
+    const held = model.hold;
+    const inTimeFrom = Math.min(inTime ? base : Number.POSITIVE_INFINITY, held?.inTime ? held.time : Number.POSITIVE_INFINITY);
+    return { computation, model, entry, index, steps, base, from, stamped, isTimer, inTimeFrom, held, saw: 4, produced: 0 };
+  }
+
+  /** A timer that is still set when all is done. */
+  #leftOver(name: string, { key, largest }: KeyModel, timer: string, set: SetTimer, dead: Map<string, number>): void {
+    const where = `${name} ${key}, timer ${timer} for ${set.time}`;
+    const never = timer.startsWith("wait:") && set.output === undefined;
+    if (set.droppable) {
+      if (set.time <= largest && !set.poison) this.#wrong(`F3: ${where}: was dropped, though not after the last record`);
+      if (set.poison) this.#maybeDead(dead, `${key} ${timer}:${set.time}`);
+    } else if (set.poison && never) this.#maybeDead(dead, `${key} ${timer}:${set.time}`);
+    else if (set.poison) this.#takeDead(dead, name, `${key} ${timer}:${set.time}`);
+    else if (!never) this.#wrong(`F3: ${where}: never fired`);
+  }
+
+  #maybeDead(dead: Map<string, number>, what: string): void {
+    const times = dead.get(what) ?? 0;
+    if (times > 0) dead.set(what, times - 1);
+  }
+
+  // ── steps ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #step(step: Step, called: Called): void {
+    const { model, entry, from } = called;
+    const read = (): number => entry[called.saw++] as number;
+    switch (step.do) {
+      case "add":
+        model.sums.total += step.by;
+        break;
+      case "produce":
+      case "produce-held":
+        this.#produce(step, called);
+        break;
+      case "set":
+        this.#set(step, called, read);
+        break;
+      case "delete":
+        this.#unset(called, address(step.timer, step.tag));
+        break;
+      case "hold": {
+        if (from > LATEST) break;
+        const hold = Math.max(0, from + step.after);
+        const release = Math.max(0, from + step.until);
+        model.hold = { time: hold, inTime: hold >= called.inTimeFrom };
+        this.#putTimer(called, address("release", 0), release, release);
+        model.sums.hold = hold;
+        break;
+      }
+      case "release":
+        model.hold = undefined;
+        model.sums.hold = -1;
+        break;
+      case "clear":
+        for (const timer of [...model.timers.keys()]) this.#unset(called, timer);
+        model.hold = undefined;
+        model.brief = undefined;
+        Object.assign(model.sums, { total: 0, fuel: FUEL, hold: -1 });
+        break;
+      case "put":
+        model.brief = { value: step.value, until: read() + BRIEF };
+        break;
+      case "drop":
+        model.brief = undefined;
+        break;
+      case "look": {
+        const value = read();
+        const now = read();
+        const expected = model.brief !== undefined && now < model.brief.until ? model.brief.value : -1;
+        if (value !== expected) this.#wrong(`F5: ${called.computation.name} ${model.key}, call ${called.index}: brief is ${value}, should be ${expected}`);
+        break;
+      }
+      case "fail":
+      case "wait":
+        break;
+    }
+  }
+
+  #produce(step: Extract<Step, { do: "produce" | "produce-held" }>, called: Called): void {
+    const { computation, model, index, base, from, stamped, held } = called;
+    const stream = computation.outputs[step.to];
+    if (stream === undefined) return;
+    const id = `${computation.name}/${model.key}/${index}/${called.produced++}`;
+    const item: Item = { id, key: step.key, other: step.other, program: step.program };
+    let timestamp = base;
+    if (step.do === "produce-held") {
+      if (held === undefined || !stamped || held.time > from) return;
+      timestamp = held.time;
+    } else if (step.after > 0 && stamped && from <= LATEST) timestamp = from + step.after;
+    this.#add(stream, {
+      item,
+      timestamp,
+      sender: `${computation.name}/${model.key}`,
+      place: index * 100 + called.produced,
+      inTime: timestamp >= called.inTimeFrom,
+    });
+  }
+
+  #set(step: Extract<Step, { do: "set" }>, called: Called, read: () => number): void {
+    const { model, from, base, stamped, isTimer } = called;
+    if (isTimer) {
+      if (model.sums.fuel === 0) return;
+      model.sums.fuel--;
+    }
+    if (step.timer === "wait") {
+      const time = read() + Math.max(step.after, -5);
+      this.#putTimer(called, address("wait", step.tag), time, step.output === "none" ? undefined : base);
+      return;
+    }
+    const watermark = step.from === "watermark" ? read() : -1;
+    const start = watermark >= 0 ? watermark : from;
+    if (start > LATEST) return;
+    const time = Math.max(0, start + step.after);
+    const out = typeof step.output === "number" && stamped && from + step.output <= time && from <= LATEST ? from + step.output : time;
+    this.#putTimer(called, address(step.timer, step.tag), time, out);
+  }
+
+  #putTimer(called: Called, timer: string, time: number, output: number | undefined): void {
+    const { model, entry, isTimer } = called;
+    this.#unset(called, timer);
+    const droppable = isTimer && entry[1] === END;
+    const inTime = output === undefined ? true : output >= called.inTimeFrom;
+    model.timers.set(timer, { time, output, inTime, droppable, poison: this.#poisoned(called, timer) });
+  }
+
+  #unset({ model }: Called, timer: string): void {
+    const set = model.timers.get(timer);
+    if (set?.poison) model.doubtful.push(`${model.key} ${timer}:${set.time}`);
+    model.timers.delete(timer);
+  }
+
+  #poisoned({ computation }: Called, timer: string): boolean {
+    const script = this.#input.scripts.get(computation.name) as Script;
+    if (timer.startsWith("release")) return false;
+    return isPoison(timer.startsWith("flush") ? script.flush : (script.timers[Number(timer.slice(timer.indexOf(":") + 1))] as Program));
+  }
+
+  // ── sinks ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #sink(name: string, stream: string): void {
+    this.#counted = { ...EMPTY };
+    const waiting = new Map<string, Delivery>();
+    const feeders = this.#feeders([stream]);
+    for (const { delivery } of this.#incoming([stream])) waiting.set(delivery.item.id, this.#asFedBy(delivery, feeders));
+    const order = new Map<string, number>();
+    for (const { item, timestamp } of this.#found.sinks.get(name) ?? []) {
+      const delivery = waiting.get(item.id);
+      if (delivery === undefined) {
+        this.#wrong(`F5: sink ${name} has ${item.id} twice, or it was never produced`);
+        continue;
+      }
+      waiting.delete(item.id);
+      this.#counted.processed++;
+      this.#equal(`F5: ${item.id} in sink ${name}`, [item, timestamp], [delivery.item, delivery.timestamp]);
+      if (delivery.place <= (order.get(delivery.sender) ?? -1)) this.#wrong(`F2: ${item.id} in sink ${name} comes after a later record of ${delivery.sender}`);
+      order.set(delivery.sender, delivery.place);
+    }
+    for (const id of waiting.keys()) this.#wrong(`F5: sink ${name} lacks ${id}`);
+    this.#counted.late = this.#found.counted.get(name)?.late ?? 0;
+    this.#count(name);
+  }
+}
+
+/** Untagged timers have an empty tag. */
+function address(timer: string, tag: number): string {
+  return timer === "flush" || timer === "release" ? `${timer}:` : `${timer}:${tag}`;
+}
+
+function isPoison(steps: Program): boolean {
+  return steps.some((step) => step.do === "fail" && step.tries === Number.POSITIVE_INFINITY);
+}

@@ -1,0 +1,117 @@
+/** One run: a workload and its schedule drawn from one tape, simulated, audited step by step, and compared with the fold. */
+import { openValue } from "../../src/computation/envelope.ts";
+import { shardOf, shardRef } from "../../src/key.ts";
+import { parseTimerMember, stateField } from "../../src/store/address.ts";
+import type { MemoryData } from "../../src/store/memory-data.ts";
+import { swarm } from "../../src/testing/simulation/faults.ts";
+import { type Outcome, Simulation } from "../../src/testing/simulation/simulation.ts";
+import type { Tape } from "../../src/testing/simulation/tape.ts";
+import { Violation } from "../../src/testing/simulation/violation.ts";
+import { type DeadLetter, parseDeadLetter } from "../../src/worker/held.ts";
+import { type Counters, decodeImage } from "../../src/worker/image.ts";
+import type { Plan, PlannedComputation } from "../../src/worker/plan.ts";
+import { type Counted, findings, type FoldInjector, type FoldItem, type Found } from "./fold.ts";
+import type { Entry, Item, Sums } from "./program.ts";
+import { type RunStage, staged } from "./shapes.ts";
+import { drawWorkload, type Workload } from "./workload.ts";
+
+export interface Run extends Outcome {
+  readonly workload: Workload;
+}
+
+export async function run(tape: Tape, recording = false): Promise<Run> {
+  const workload = drawWorkload(tape);
+  const { plan, data, current } = await staged(workload.shape, workload.variant);
+  const stage: RunStage = { scripts: workload.scripts, tries: new Map(), sources: workload.sourceSettings };
+  current.stage = stage;
+  const faults = swarm(tape, workload.settings.exclusive);
+  const { sources, settings } = workload;
+  const simulation = new Simulation({ plan, data: data.copy(), sources, tape, settings, faults, recording });
+  const outcome = simulation.run(() => {
+    const wrong = findings({ shape: workload.shape, scripts: workload.scripts, injectors: injectorsOf(workload) }, foundIn(simulation, plan, workload));
+    if (wrong.length > 0) throw new Violation("fold", wrong.join("\n      "));
+  });
+  return { ...outcome, workload };
+}
+
+function injectorsOf({ sources, sourceSettings }: Workload): ReadonlyMap<string, FoldInjector> {
+  const injectors = new Map<string, FoldInjector>();
+  for (const [name, partitions] of sources) {
+    const { ids, policy } = sourceSettings.get(name) as { ids: boolean; policy: { idleAfter: number | undefined } };
+    const items = partitions.map((partition) =>
+      partition.items.map(({ item }, i): FoldItem => {
+        const timestamp = item.timestamp ?? Number.NaN;
+        const refused = !item.mark && (item.failure !== undefined || !Number.isInteger(timestamp) || timestamp < 0);
+        const value = item.mark || item.failure !== undefined ? undefined : (item.value as Item);
+        return { item: value, refused, timestamp, promisedBefore: partition.items[i - 1]?.promise ?? -1 };
+      }),
+    );
+    injectors.set(name, { ids, idles: policy.idleAfter !== undefined, partitions: items });
+  }
+  return injectors;
+}
+
+// ── what a run left behind ────────────────────────────────────────────────────────────────────────────────────────
+
+function foundIn(simulation: Simulation, plan: Plan, { keys }: Workload): Found {
+  const { data } = simulation.store;
+  const found = { logs: new Map(), sums: new Map(), sinks: new Map(), dead: new Map(), counted: new Map() };
+  for (const participant of plan.participants) {
+    const { id, name, kind } = participant;
+    const shards = Array.from({ length: participant.shards }, (_, index) => shardRef(id, index));
+    found.counted.set(name, countedIn(data, shards));
+    found.dead.set(
+      name,
+      shards.flatMap((shard) => data.readDeadLetters(shard, 100_000).map(({ bytes }) => nameOf(parseDeadLetter(bytes), participant))),
+    );
+    if (kind === "computation") {
+      found.logs.set(name, cellsIn<Entry[]>(data, participant, "log", keys));
+      found.sums.set(name, cellsIn<Sums>(data, participant, "sums", keys));
+    } else if (kind === "sink") {
+      const image = data.recover(shards, { timers: 0, holds: 0 })[0]?.image;
+      const checkpoint = image === undefined ? 0 : ((decodeImage(image).checkpoint as number | undefined) ?? 0);
+      found.sinks.set(
+        name,
+        simulation
+          .sinkOf(name)
+          .upTo(checkpoint)
+          .map(({ value, timestamp, key }) => ({ item: value, timestamp, key })),
+      );
+    }
+  }
+  return found;
+}
+
+function cellsIn<T>(data: MemoryData, planned: PlannedComputation, cell: string, keys: readonly string[]): ReadonlyMap<string, T> {
+  const { id, node } = planned.cells.find((each) => each.node.name === cell) as PlannedComputation["cells"][number];
+  const values = new Map<string, T>();
+  for (const key of keys) {
+    const [bytes] = data.readState(shardRef(planned.id, shardOf(key, planned.shards)), [stateField(id, key)]);
+    if (bytes !== undefined) values.set(key, openValue(node.codec, bytes).value as T);
+  }
+  return values;
+}
+
+function countedIn(data: MemoryData, shards: readonly number[]): Counted {
+  const total = { processed: 0, late: 0, produced: 0, duplicates: 0, deadLetters: 0, timersFired: 0 };
+  for (const { image } of data.recover(shards, { timers: 0, holds: 0 })) {
+    if (image === undefined) continue;
+    const counters: Counters = decodeImage(image).counters;
+    for (const name of Object.keys(total) as (keyof typeof total)[]) total[name] += counters[name];
+  }
+  return total;
+}
+
+function nameOf(letter: DeadLetter, planned: Plan["participants"][number]): { what: string; key: string } {
+  const { key, kind, timer, timestamp, value } = letter;
+  if (kind === "timer" && planned.kind === "computation") {
+    const address = parseTimerMember(timer as string);
+    const name = planned.timers.find((each) => each.id === address.timer)?.node.name ?? "";
+    return { what: `${name}:${String(address.tag ?? "")}:${timestamp}`, key };
+  }
+  if (planned.kind === "computation" && value !== undefined) {
+    const codec = planned.inputs[0]?.codec;
+    return { what: codec === undefined ? "" : (openValue(codec, value).value as Item).id, key };
+  }
+  return { what: "", key };
+}

@@ -1,0 +1,167 @@
+/**
+ * The pipelines that are simulated. Making a plan takes longer than a run, so plans are made once and used by many runs;
+ * what differs from run to run (scripts, policies, items) is looked up on the `Stage` of the run.
+ */
+import { exponential, injector, type InjectorSource, Pipeline, sink, stream, type Stream, type WatermarkPolicy } from "../../src/index.ts";
+import { MemoryData } from "../../src/store/memory-data.ts";
+import { MemoryStore } from "../../src/store/memory-store.ts";
+import { VirtualClock } from "../../src/testing/index.ts";
+import type { Plan } from "../../src/worker/plan.ts";
+import { reconcile } from "../../src/worker/reconcile.ts";
+import type { Item } from "./program.ts";
+import { AsyncScripted, Scripted, type Stage } from "./scripted.ts";
+
+export interface Computed {
+  readonly name: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** Keyed by `other`, not by `key`. */
+  readonly other: boolean;
+}
+
+/** A graph, by names. Streams that no computation reads go to a sink; so does every one named in `taps`. */
+export interface Shape {
+  readonly name: string;
+  readonly injectors: readonly { readonly name: string; readonly stream: string }[];
+  /** Upstream before downstream. */
+  readonly computations: readonly Computed[];
+  readonly sinks: readonly { readonly name: string; readonly stream: string }[];
+}
+
+const computed = (name: string, inputs: string[], outputs: string[], other = false): Computed => ({ name, inputs, outputs, other });
+
+export const shapes: readonly Shape[] = [
+  { name: "one stage", injectors: [{ name: "i", stream: "in" }], computations: [computed("A", ["in"], ["out"])], sinks: [{ name: "s", stream: "out" }] },
+  {
+    name: "two stages",
+    injectors: [{ name: "i", stream: "in" }],
+    computations: [computed("A", ["in"], ["mid", "side"]), computed("B", ["mid"], ["out"])],
+    sinks: [
+      { name: "s", stream: "out" },
+      { name: "t", stream: "side" },
+    ],
+  },
+  {
+    name: "join",
+    injectors: [
+      { name: "i", stream: "left" },
+      { name: "j", stream: "right" },
+    ],
+    computations: [computed("A", ["left", "right"], ["out"])],
+    sinks: [{ name: "s", stream: "out" }],
+  },
+  {
+    name: "diamond",
+    injectors: [{ name: "i", stream: "in" }],
+    computations: [
+      computed("A", ["in"], ["mid"]),
+      computed("B", ["mid"], ["joined"]),
+      computed("C", ["mid"], ["joined"], true),
+      computed("D", ["joined"], ["out"]),
+    ],
+    sinks: [
+      { name: "s", stream: "out" },
+      { name: "t", stream: "in" },
+    ],
+  },
+  {
+    name: "two paths",
+    injectors: [
+      { name: "i", stream: "left" },
+      { name: "j", stream: "right" },
+    ],
+    computations: [computed("A", ["left"], ["mid"]), computed("B", ["mid", "right"], ["out"], true)],
+    sinks: [{ name: "s", stream: "out" }],
+  },
+];
+
+/** What a source of the running simulation is like. */
+export interface SourceSetting {
+  readonly policy: WatermarkPolicy;
+  /** Do its values have ids, so that one may come twice? */
+  readonly ids: boolean;
+}
+
+export interface RunStage extends Stage {
+  readonly sources: ReadonlyMap<string, SourceSetting>;
+}
+
+export interface Staged {
+  readonly plan: Plan;
+  /** A store that holds the graph and nothing else. To be copied. */
+  readonly data: MemoryData;
+  /** Where the run puts what its computations and sources go by. */
+  readonly current: { stage: RunStage };
+}
+
+export interface Variant {
+  readonly shards: number;
+  readonly partitions: number;
+  readonly asynchronous: boolean;
+}
+
+/** Tries of a record or timer. More than scripts fail on purpose, and than stalls can time out. */
+export const ATTEMPTS = 9;
+/** ms that a handler may take. */
+export const TIME_LIMIT = 1_000;
+
+const made = new Map<string, Promise<Staged>>();
+
+export function staged(shape: Shape, variant: Variant): Promise<Staged> {
+  const key = `${shape.name} ${JSON.stringify(variant)}`;
+  let known = made.get(key);
+  if (known === undefined) made.set(key, (known = make(shape, variant)));
+  return known;
+}
+
+async function make(shape: Shape, { shards, partitions, asynchronous }: Variant): Promise<Staged> {
+  const current: { stage: RunStage } = { stage: { scripts: new Map(), tries: new Map(), sources: new Map() } };
+  const pipeline = new Pipeline("simulated", { shards });
+  const streams = new Map<string, Stream<Item>>();
+  const streamOf = (name: string): Stream<Item> => {
+    let known = streams.get(name);
+    if (known === undefined) streams.set(name, (known = stream<Item>(name)));
+    return known;
+  };
+  for (const { name, stream: into } of shape.injectors) {
+    pipeline.inject(name, streamOf(into), injector<Item>(sourceOf(name, partitions, current)));
+  }
+  const Class = asynchronous ? AsyncScripted : Scripted;
+  for (const { name, inputs, outputs, other } of shape.computations) {
+    const declared = { inputs: inputs.map(streamOf), outputs: outputs.map(streamOf), other };
+    pipeline.compute(name, () => new Class(name, declared, () => current.stage), { attempts: ATTEMPTS, backoff: exponential(20, 200), timeLimit: TIME_LIMIT });
+  }
+  for (const { name, stream: from } of shape.sinks) {
+    const target = {
+      kind: "sink" as const,
+      description: `simulated ${name}`,
+      attempts: Number.POSITIVE_INFINITY,
+      open: () => Promise.reject(new Error("simulated")),
+    };
+    pipeline.sink(name, streamOf(from), sink<Item>(target));
+  }
+  const store = new MemoryStore();
+  const clock = new VirtualClock();
+  const plan = await reconcile(await store.open({ pipeline: "simulated", clock, random: { id: () => "" } }), pipeline.graph(), []);
+  return { plan, data: store.data("simulated"), current };
+}
+
+/** A source whose settings are those of the run; the simulator reads its items, so it is never opened. */
+function sourceOf(name: string, partitions: number, current: { readonly stage: RunStage }): InjectorSource {
+  const setting = () => current.stage.sources.get(name) as SourceSetting;
+  return {
+    kind: "injector",
+    description: `simulated ${name}`,
+    partitions,
+    timestamp: undefined,
+    get id() {
+      return setting().ids ? (item: Item) => item.id : undefined;
+    },
+    idRetention: 1_000_000,
+    get watermark() {
+      return setting().policy;
+    },
+    maxAhead: Number.POSITIVE_INFINITY,
+    open: () => Promise.reject(new Error("simulated")),
+  };
+}

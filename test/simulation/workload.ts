@@ -1,0 +1,200 @@
+/**
+ * A random workload, drawn from the tape: the shape of the pipeline, the scripts of its computations, and what its sources
+ * give and when. A tape of zeros draws the plainest: one stage, one shard, records that only add.
+ */
+import { ascending, boundedDisorder, byHand, type SourceItem, type WatermarkPolicy } from "../../src/index.ts";
+import type { SimulatedItem, SimulatedSource } from "../../src/testing/simulation/simulated-edges.ts";
+import type { Settings } from "../../src/testing/simulation/simulation.ts";
+import type { Tape } from "../../src/testing/simulation/tape.ts";
+import type { Item, Program, Script, Step } from "./program.ts";
+import { type Computed, type Shape, shapes, type SourceSetting, type Variant } from "./shapes.ts";
+
+export interface Workload {
+  readonly shape: Shape;
+  readonly variant: Variant;
+  readonly keys: readonly string[];
+  readonly scripts: ReadonlyMap<string, Script>;
+  readonly sources: ReadonlyMap<string, readonly SimulatedSource[]>;
+  readonly sourceSettings: ReadonlyMap<string, SourceSetting>;
+  readonly settings: Settings;
+}
+
+/** Which kinds of steps a run has: with everything at once, each hides the others. */
+interface Menu {
+  readonly timers: boolean;
+  readonly wall: boolean;
+  readonly holds: boolean;
+  readonly brief: boolean;
+  readonly clear: boolean;
+  readonly failing: boolean;
+  readonly poison: boolean;
+  readonly waiting: boolean;
+  readonly early: boolean;
+}
+
+const RECORD_PROGRAMS = 8;
+const TIMER_PROGRAMS = 4;
+/** Arrival of the first item, simulated time. */
+const FIRST = 1_000_000;
+const FIRST_EVENT = 1_000;
+
+export function drawWorkload(tape: Tape): Workload {
+  const shape = tape.pick(shapes);
+  const exclusive = tape.chance(300);
+  const menu = drawMenu(tape);
+  const keys = Array.from({ length: 1 + tape.choose(6) }, (_, i) => `k${i}`);
+  const variant: Variant = { shards: tape.pick([1, 2, 3, 5, 8]), partitions: tape.pick([1, 1, 2]), asynchronous: menu.waiting && tape.chance(500) };
+  const scripts = new Map(shape.computations.map((computation) => [computation.name, drawScript(tape, computation, menu, keys)]));
+  const sources = new Map<string, readonly SimulatedSource[]>();
+  const sourceSettings = new Map<string, SourceSetting>();
+  const most = tape.pick([20, 40, 70]);
+  for (const { name } of shape.injectors) {
+    const setting = drawSource(tape, name, Math.ceil((20 + tape.choose(most)) / shape.injectors.length / variant.partitions), variant.partitions, keys);
+    sources.set(name, setting.sources);
+    sourceSettings.set(name, { policy: setting.policy, ids: setting.ids });
+  }
+  const recover = tape.pick([10_000, 10_000, 5, 2]);
+  const settings: Settings = {
+    exclusive,
+    leaseMs: tape.pick([2_000, 400, 200]),
+    batchRecords: tape.pick([256, 8, 3, 1]),
+    cacheBytes: tape.pick([1 << 28, 1 << 28, 3_000, 0]),
+    frozen: tape.chance(100),
+    reportEvery: tape.pick([2, 0, 10]),
+    recover: { timers: recover, holds: recover },
+    latency: exclusive ? 0 : tape.pick([0, 0, 4, 30]),
+  };
+  return { shape, variant, keys, scripts, sources, sourceSettings, settings };
+}
+
+function drawMenu(tape: Tape): Menu {
+  const on = () => tape.chance(400);
+  return { timers: tape.chance(700), wall: on(), holds: on(), brief: on(), clear: on(), failing: on(), poison: tape.chance(250), waiting: on(), early: on() };
+}
+
+// ── scripts ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function drawScript(tape: Tape, computation: Computed, menu: Menu, keys: readonly string[]): Script {
+  const draw = (isTimer: boolean) => drawProgram(tape, computation, menu, keys, isTimer);
+  return {
+    records: Array.from({ length: RECORD_PROGRAMS }, () => draw(false)),
+    timers: Array.from({ length: TIMER_PROGRAMS }, () => draw(true)),
+    flush: draw(true),
+  };
+}
+
+function drawProgram(tape: Tape, computation: Computed, menu: Menu, keys: readonly string[], isTimer: boolean): Program {
+  const steps: Step[] = [{ do: "add", by: 1 + tape.choose(9) }];
+  const length = tape.choose(isTimer ? 4 : 6);
+  let produced = 0;
+  let set = 0;
+  for (let i = 0; i < length; i++) {
+    const kind = tape.choose(12);
+    if (kind <= 3 && produced < (isTimer ? 1 : 3)) {
+      produced++;
+      steps.push({ ...drawProduction(tape, computation, keys), do: "produce", after: tape.pick([0, 0, 0, 40, 700]) });
+    } else if (kind === 4 && menu.holds && produced < 3) {
+      produced++;
+      steps.push({ ...drawProduction(tape, computation, keys), do: "produce-held" });
+    } else if (kind <= 7) {
+      if (set < (isTimer ? 1 : 3)) steps.push(...drawTimer(tape, menu));
+      set++;
+    } else if (kind === 8 && menu.timers) steps.push({ do: "delete", timer: tape.pick(["due", "flush", "wait"]), tag: tape.choose(TIMER_PROGRAMS) });
+    else if (kind === 9 && menu.holds && !isTimer) steps.push(drawHold(tape));
+    else if (kind === 10 && menu.brief) steps.push(tape.pick<Step>([{ do: "look" }, { do: "put", value: 1 + tape.choose(90) }, { do: "drop" }]));
+    else if (kind === 11) {
+      if (menu.waiting && tape.choose(2) === 0) steps.push({ do: "wait" });
+      else if (menu.clear && !isTimer && tape.choose(3) === 0) steps.push({ do: "clear" });
+    }
+  }
+  if (menu.failing && tape.chance(250))
+    steps.splice(tape.choose(steps.length + 1), 0, { do: "fail", tries: menu.poison && tape.chance(400) ? Number.POSITIVE_INFINITY : 1 + tape.choose(2) });
+  return steps;
+}
+
+function drawProduction(tape: Tape, { outputs }: Computed, keys: readonly string[]): { to: number; key: string; other: string; program: number } {
+  const other = tape.chance(40) ? "" : tape.pick(keys);
+  return { to: tape.choose(outputs.length), key: tape.pick(keys), other, program: tape.choose(RECORD_PROGRAMS) };
+}
+
+function drawTimer(tape: Tape, menu: Menu): Step[] {
+  const timer = tape.pick(["due", "due", "flush", "wait"] as const);
+  if (timer === "wait" ? !menu.wall : !menu.timers) return [];
+  const after = timer === "wait" ? tape.pick([20, 0, 200, 2_000, -5]) : tape.pick([500, 0, 1, 100, 2_500, -50, -1_000]);
+  const output = menu.early ? tape.pick([undefined, "none", 0, 60] as const) : undefined;
+  return [{ do: "set", timer, tag: tape.choose(TIMER_PROGRAMS), from: tape.pick(["call", "call", "watermark"]), after, output }];
+}
+
+function drawHold(tape: Tape): Step {
+  const after = tape.pick([0, 100, -80]);
+  return { do: "hold", after, until: Math.max(after, 0) + tape.pick([200, 0, 1_500]) };
+}
+
+// ── sources ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+interface DrawnSource {
+  readonly policy: WatermarkPolicy;
+  readonly ids: boolean;
+  readonly sources: readonly SimulatedSource[];
+}
+
+function drawSource(tape: Tape, name: string, records: number, partitions: number, keys: readonly string[]): DrawnSource {
+  const idle = tape.chance(250) ? { idleAfter: tape.pick([200, 40]) } : {};
+  const disorder = tape.pick([0, 30, 300]);
+  const marked = tape.chance(300);
+  const policy = marked ? byHand(idle) : disorder === 0 ? ascending(idle) : boundedDisorder(disorder, idle);
+  const ids = tape.chance(300);
+  const sources = Array.from({ length: partitions }, (_, partition) =>
+    drawPartition(tape, { name: `${name}/${partition}`, records, keys, disorder, marked, ids }),
+  );
+  return { policy, ids, sources };
+}
+
+interface PartitionSetting {
+  readonly name: string;
+  readonly records: number;
+  readonly keys: readonly string[];
+  readonly disorder: number;
+  readonly marked: boolean;
+  readonly ids: boolean;
+}
+
+function drawPartition(tape: Tape, { name, records, keys, disorder, marked, ids }: PartitionSetting): SimulatedSource {
+  const items: SimulatedItem[] = [];
+  const gap = tape.pick([10, 0, 1, 100]);
+  const lateness = tape.pick([0, 0, 60, 200]);
+  const badness = tape.pick([0, 0, 0, 30]);
+  let arrival = FIRST;
+  let largest = -1;
+  let promise = -1;
+  const add = (item: Omit<SourceItem, "position">) => {
+    if (tape.chance(60)) arrival += tape.pick([3, 30, 300, 1_200]);
+    items.push({ item: { ...item, position: items.length + 1 }, arrival, promise });
+  };
+  for (let i = 0; i < records; i++) {
+    const late = tape.chance(lateness);
+    const timestamp = Math.max(0, FIRST_EVENT + i * gap - tape.choose(disorder + 1) - (late ? tape.pick([disorder + 1, 400, 3_000]) : 0));
+    const other = tape.chance(40) ? "" : tape.pick(keys);
+    const value: Item = { id: `${name}/${items.length + 1}`, key: tape.pick(keys), other, program: tape.choose(RECORD_PROGRAMS) };
+    const bad = tape.chance(badness);
+    if (bad && tape.choose(2) === 0) add({ value: value.id, failure: "not a value" });
+    else {
+      const repeated = ids && tape.chance(150) ? items[tape.choose(items.length)]?.item : undefined;
+      if (repeated !== undefined && !repeated.mark && repeated.failure === undefined) {
+        add({ value: repeated.value, timestamp: repeated.timestamp });
+        continue;
+      }
+      const stamp = bad ? tape.pick([Number.NaN, -5, 1.5]) : timestamp;
+      if (!bad && !marked && stamp > largest) {
+        largest = stamp;
+        promise = Math.max(promise, largest - disorder);
+      }
+      add({ value, timestamp: stamp });
+    }
+    if (marked && tape.chance(200)) {
+      promise = Math.max(promise, timestamp - tape.choose(50));
+      add({ value: undefined, mark: true, watermark: promise });
+    }
+  }
+  return { items };
+}
