@@ -67,11 +67,51 @@ export class TimeIndex {
 
   /** Members with time <= `until`, in order, at most `limit`; they stay. */
   upTo(until: number, limit: number): string[] {
-    const first = this.first();
-    if (first === undefined || first.time > until) return [];
-    const due = this.#heap.filter((entry) => entry.live && entry.time <= until);
-    due.sort((a, b) => (before(a, b) ? -1 : 1));
-    return due.slice(0, limit).map((entry) => entry.member);
+    const heap = this.#heap;
+    const members: string[] = [];
+    // Places in the heap whose parents have been visited: itself a heap, so that no more is looked at than is given.
+    const next: number[] = [];
+    const visit = (place: number) => {
+      const entry = heap[place];
+      if (entry === undefined || entry.time > until) return;
+      let child = next.push(place) - 1;
+      while (child > 0) {
+        const parent = (child - 1) >> 1;
+        if (!before(entry, heap[next[parent] as number] as Entry)) break;
+        next[child] = next[parent] as number;
+        child = parent;
+      }
+      next[child] = place;
+    };
+    visit(0);
+    while (next.length > 0 && members.length < limit) {
+      const place = this.#takeLeast(next);
+      const entry = heap[place] as Entry;
+      if (entry.live) members.push(entry.member);
+      visit(2 * place + 1);
+      visit(2 * place + 2);
+    }
+    return members;
+  }
+
+  /** Takes the first out of a heap of places. */
+  #takeLeast(places: number[]): number {
+    const heap = this.#heap;
+    const least = places[0] as number;
+    const last = places.pop() as number;
+    if (places.length === 0) return least;
+    let parent = 0;
+    for (;;) {
+      let child = 2 * parent + 1;
+      if (child >= places.length) break;
+      const right = places[child + 1];
+      if (right !== undefined && before(heap[right] as Entry, heap[places[child] as number] as Entry)) child++;
+      if (!before(heap[places[child] as number] as Entry, heap[last] as Entry)) break;
+      places[parent] = places[child] as number;
+      parent = child;
+    }
+    places[parent] = last;
+    return least;
   }
 
   /** Replaces all that is known by a head read from the store; `complete` if there is nothing after it. */

@@ -47,6 +47,7 @@ export class TimerQueue {
 
   /** `key`: the member's, where the caller knows it. */
   set(member: string, time: number, key = this.#keyOf(member)): void {
+    this.#aside.delete(member);
     this.#index.set(member, time);
     if (time < this.#index.horizon) this.#enter(member, key);
     else this.#leave(member, key);
@@ -54,6 +55,7 @@ export class TimerQueue {
 
   delete(member: string, key = this.#keyOf(member)): void {
     this.#index.delete(member);
+    this.#aside.delete(member);
     this.#leave(member, key);
   }
 
@@ -61,6 +63,32 @@ export class TimerQueue {
   due(now: number): { readonly time: number; readonly member: string } | undefined {
     const first = this.#index.first();
     return first !== undefined && first.time <= now ? first : undefined;
+  }
+
+  /** The earliest timer of all, aside or not, if its time is not after `until`. */
+  earliest(until: number): { readonly time: number; readonly member: string } | undefined {
+    const first = this.due(until);
+    const aside = this.#aside.first();
+    return aside !== undefined && aside.time <= until && (first === undefined || aside.time < first.time) ? aside : first;
+  }
+
+  /** Its key has other work to do first: so that it is not met again and again until that is done. */
+  putAside(member: string): void {
+    const time = this.#index.timeOf(member);
+    if (time === undefined) return;
+    this.#index.delete(member);
+    this.#aside.set(member, time);
+  }
+
+  /** The key can take timers again. */
+  takeBack(key: string): void {
+    if (this.#aside.size === 0) return;
+    for (const member of this.ofKey(key)) {
+      const time = this.#aside.timeOf(member);
+      if (time === undefined) continue;
+      this.#aside.delete(member);
+      this.#index.set(member, time);
+    }
   }
 
   /** Up to `limit` members due at `now`, in order. */
@@ -75,6 +103,7 @@ export class TimerQueue {
 
   load(head: readonly { readonly member: string; readonly time: number }[], complete: boolean): void {
     this.#index.load(head, complete);
+    this.#aside.load([], true);
     this.#byKey.clear();
     for (const { member } of head) if (this.#index.timeOf(member) !== undefined) this.#enter(member, this.#keyOf(member));
   }
@@ -83,7 +112,7 @@ export class TimerQueue {
   trim(): void {
     if (this.#index.size <= KEPT) return;
     this.#index.shrink(KEPT / 2);
-    for (const members of this.#byKey.values()) for (const member of members) if (this.#index.timeOf(member) === undefined) this.#leave(member, this.#keyOf(member));
+    for (const members of this.#byKey.values()) for (const member of members) if (this.timeOf(member) === undefined) this.#leave(member, this.#keyOf(member));
   }
 
   #enter(member: string, key: string): void {

@@ -128,13 +128,10 @@ export class ComputationShard extends ComputationMemory {
 
   #takeTimer(clock: "watermark" | "wall", now: number): boolean {
     const queue = this[clock];
-    const first = queue.due(now);
-    if (first === undefined) return false;
-    const taken = this.#startTimer(clock, first.member, first.time);
-    if (taken !== "busy") return taken === "started";
-    for (const member of queue.allDue(now, Number.POSITIVE_INFINITY)) {
-      const time = queue.timeOf(member);
-      if (time !== undefined && this.#startTimer(clock, member, time) === "started") return true;
+    for (let first = queue.due(now); first !== undefined; first = queue.due(now)) {
+      const taken = this.#startTimer(clock, first.member, first.time);
+      if (taken !== "busy") return taken === "started";
+      queue.putAside(first.member);
     }
     return false;
   }
@@ -256,6 +253,14 @@ export class ComputationShard extends ComputationMemory {
     this.#running.delete(work);
     key.running = undefined;
     this.#finish(work);
+    this.#takeTimersBack(key);
+  }
+
+  /** Timers of a key stand aside while it runs other work, or has work that goes before them. */
+  #takeTimersBack(key: KeyState): void {
+    if (key.held.length > 0) return;
+    this.watermark.takeBack(key.key);
+    this.wall.takeBack(key.key);
   }
 
   /** The work is no longer what the batch it was taken by waits for. */
@@ -408,7 +413,9 @@ export class ComputationShard extends ComputationMemory {
     this.open.hold(work);
     this.#forgetHeld(work.held as number);
     key.retryAt = 0;
-    if (key.held.length === 0) this.#heldKeys.delete(key);
+    if (key.held.length > 0) return;
+    this.#heldKeys.delete(key);
+    this.#takeTimersBack(key);
   }
 
   #forgetHeld(id: number): void {

@@ -96,7 +96,7 @@ export function computationHolder(shard: HoldingShard): Holder {
   if (at === END) return { kind: "end", ...base };
   const work = unfinishedWork(shard, at) ?? setAsideWork(shard, at);
   if (work !== undefined) return { ...base, ...work };
-  const timer = shard.watermark.due(at);
+  const timer = shard.watermark.earliest(at);
   if (timer !== undefined) return { kind: "timer", ...base, ...timerIdentity(shard, timer.member, timer.time) };
   const hold = shard.holds.first();
   if (hold !== undefined && hold.time <= at) return { ...base, ...holdIdentity(shard, hold.member) };
