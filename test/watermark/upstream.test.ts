@@ -1,0 +1,25 @@
+import { describe, expect, test } from "vitest";
+import { BEGINNING, END } from "../../src/time.ts";
+import { boundOf, type Standing, type Upstream } from "../../src/watermark/upstream.ts";
+
+const at = (output: number, status: Standing, last = BEGINNING): Upstream => ({ output, status, last });
+
+describe("the bound is", () => {
+  const cases: readonly (readonly [string, readonly Upstream[], number | undefined, string])[] = [
+    ["the least of the live inputs", [at(5, "live"), at(3, "live")], 3, "live"],
+    ["that of a back-pressured input like that of a live one", [at(5, "live"), at(3, "back-pressured")], 3, "live"],
+    ["not held by an idle input while another is live", [at(5, "live"), at(3, "idle")], 5, "live"],
+    ["not held by an idle input while another is back-pressured", [at(5, "back-pressured"), at(3, "idle")], 5, "live"],
+    ["held by a live input although another has finished (C68)", [at(END, "finished"), at(BEGINNING, "live")], BEGINNING, "live"],
+    ["unknown where one has finished and the other is idle (R8)", [at(END, "finished"), at(3, "idle")], undefined, "idle"],
+    ["unknown where all are idle (R8)", [at(4, "idle"), at(3, "idle")], undefined, "idle"],
+    ["the end of time only where all have finished", [at(END, "finished"), at(END, "finished")], END, "finished"],
+  ];
+  test.each(cases)("%s", (_what, inputs, bound, status) => {
+    expect(boundOf(inputs)).toMatchObject({ bound, status });
+  });
+});
+
+test("the largest event time known is that of all inputs, idle and finished ones included", () => {
+  expect(boundOf([at(1, "live", 10), at(1, "idle", 30), at(END, "finished", 20)]).last).toBe(30);
+});
