@@ -96,9 +96,11 @@ export class Engine implements ShardHost {
   blocked(participant: number): boolean {
     return this.#backlog.blocks(participant);
   }
-  /** The inboxes above the high mark that this participant feeds: what it waits for while it is blocked. */
   blockers(participant: number): ShardRef[] {
     return this.#backlog.blockers(participant);
+  }
+  announce(participant: number): void {
+    this.reporter.again(participant);
   }
   fail(error: unknown): void {
     if (this.#failed) return;
@@ -393,7 +395,5 @@ export class Engine implements ShardHost {
 }
 
 function append(byTarget: Map<ShardRef, Uint8Array[]>, target: ShardRef, bytes: Uint8Array): void {
-  const known = byTarget.get(target);
-  if (known === undefined) byTarget.set(target, [bytes]);
-  else known.push(bytes);
+  if (byTarget.get(target)?.push(bytes) === undefined) byTarget.set(target, [bytes]);
 }

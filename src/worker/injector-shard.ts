@@ -142,6 +142,7 @@ export class InjectorShard extends OwnedShard {
       if (this.#idle) {
         this.#idle = false;
         this.#unannounced = true;
+        this.host.announce(this.participant);
       }
       this.#check(items);
     }
@@ -286,13 +287,16 @@ export class InjectorShard extends OwnedShard {
   #watchSilence(): void {
     const { idleAfter } = this.planned.node.source.watermark;
     if (idleAfter === undefined || this.#idle || this.#done || this.#reader !== "pulling" || this.#ahead.length > this.#next || this.#open.items > 0) return;
-    if (this.host.now - this.#quietSince >= idleAfter) this.#idle = true;
+    if (this.host.now - this.#quietSince < idleAfter) return;
+    this.#idle = true;
+    this.host.announce(this.participant);
   }
 
   /** The authority has the injector's status as `status`. */
   onReported(status: Standing): void {
     if (!this.#unannounced || status === "idle") return;
     this.#unannounced = false;
+    this.#quietSince = this.host.now;
     this.host.wake(this);
   }
 
@@ -307,7 +311,7 @@ export class InjectorShard extends OwnedShard {
     const { idleAfter } = this.planned.node.source.watermark;
     const silence = idleAfter === undefined || this.#idle ? Number.POSITIVE_INFINITY : this.#quietSince + idleAfter;
     const retry = this.#reader === "closed" ? this.#retryAt : Number.POSITIVE_INFINITY;
-    return Math.min(this.readyAt(), silence > this.host.now ? silence : Number.POSITIVE_INFINITY, retry);
+    return Math.min(this.readyAt(), silence, retry);
   }
 
   seal(): Commit {

@@ -35,6 +35,8 @@ export interface ShardHost {
   wake(shard: OwnedShard): void;
   /** Is a shard that this participant feeds above its high mark? */
   blocked(participant: number): boolean;
+  /** The participant's status is to be reported soon, and its shards told of it, even if it is what was reported last. */
+  announce(participant: number): void;
   /** Gives shards up, to acquire them anew. */
   lose(shards: readonly ShardRef[]): void;
   /** Ends the pipeline with an error. */

@@ -48,6 +48,12 @@ export class Reporter {
     this.#changed = true;
   }
 
+  /** The participant is reported at the next opportunity, whatever was reported before. */
+  again(participant: number): void {
+    this.#sent.delete(participant);
+    this.#changed = true;
+  }
+
   registered(participant: number, generation: number, shards: readonly number[]): void {
     this.#registered.set(participant, { generation, shards: shards.length });
     this.#sent.delete(participant);
