@@ -244,7 +244,9 @@ export class LmdbPipelineStore implements PipelineStore {
   }
 
   #unavailable(error: unknown): StoreUnavailableError {
-    return new StoreUnavailableError(`${this.description} could not be written to: ${messageOf(error)}`, { cause: error });
+    return new StoreUnavailableError(`${this.description} could not be written to (${messageOf(error)}); see that its disk works and has room`, {
+      cause: error,
+    });
   }
 
   #checkOpen(): void {

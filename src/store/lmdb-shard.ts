@@ -41,12 +41,17 @@ import { identityOf } from "./outcome.ts";
 import type { StoredOutboxEntry, StoredTimerEntry } from "./store.ts";
 import { invariant } from "../errors.ts";
 
+/** State fields of a shard of which is remembered whether they are stored. */
+const FIELDS_KNOWN = 4_096;
+
 const NOTHING: ShardCounts = { state: 0, watermark: 0, wall: 0, holds: 0, held: 0, dead: 0, ids: 0, outbox: 0 };
 
 export class LmdbShard extends EmbeddedShard implements Recorded {
   readonly #reader: LmdbReader;
   readonly #writer: LmdbWriter;
   #state: number;
+  /** Is a state field stored? Of those used lately, so that most writes need no look-up to be counted. */
+  readonly #fields = new Map<string, boolean>();
   readonly #timers: { readonly watermark: LmdbTimes; readonly wall: LmdbTimes };
   readonly #holds: LmdbTimes;
   readonly #ids: LmdbTimes;
@@ -173,17 +178,24 @@ export class LmdbShard extends EmbeddedShard implements Recorded {
 
   #applyState({ stateFields, stateValues }: Commit): void {
     for (let i = 0; i < stateFields.length; i++) {
-      const key = textKey(this.shard, STATE, stateFields[i]!);
+      const field = stateFields[i]!;
+      const key = textKey(this.shard, STATE, field);
       const value = stateValues[i];
-      const known = this.#reader.has(key);
+      const before = this.#fields.get(field) ?? this.#reader.has(key);
       if (value !== undefined) {
         this.#writer.put(key, value);
-        if (!known) this.#state += 1;
-      } else if (known) {
+        if (!before) this.#state += 1;
+      } else if (before) {
         this.#writer.remove(key);
         this.#state -= 1;
       }
+      this.#know(field, value !== undefined);
     }
+  }
+
+  #know(field: string, stored: boolean): void {
+    if (this.#fields.size >= FIELDS_KNOWN) this.#fields.clear();
+    this.#fields.set(field, stored);
   }
 
   /** Deletes, then puts; gives by how many there are more. */
@@ -226,7 +238,11 @@ export class LmdbShard extends EmbeddedShard implements Recorded {
   // ── reads ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   readState(fields: readonly string[]): (Uint8Array | undefined)[] {
-    return fields.map((field) => this.#reader.get(textKey(this.shard, STATE, field)));
+    return fields.map((field) => {
+      const value = this.#reader.get(textKey(this.shard, STATE, field));
+      this.#know(field, value !== undefined);
+      return value;
+    });
   }
 
   readTimers(clock: TimerClock, limit: number): StoredTimerEntry[] {

@@ -11,6 +11,9 @@ import { headKey, rangeOf, textKey, type TimeKinds, timeKey, timeOf } from "./lm
 import { type LmdbReader, numberValue } from "./lmdb-reader.ts";
 import type { LmdbWriter } from "./lmdb-writer.ts";
 
+/** Members of which the time is remembered. */
+const MEMBERS_KNOWN = 4_096;
+
 const NO_VALUE = Buffer.alloc(0);
 
 export class LmdbTimes {
@@ -18,6 +21,8 @@ export class LmdbTimes {
   readonly #kinds: TimeKinds;
   readonly #reader: LmdbReader;
   readonly #writer: LmdbWriter;
+  /** Times of members set lately, so that moving or deleting them needs no look-up. */
+  readonly #known = new Map<string, number>();
   size: number;
 
   constructor(shard: ShardRef, kinds: TimeKinds, size: number, reader: LmdbReader, writer: LmdbWriter) {
@@ -29,7 +34,7 @@ export class LmdbTimes {
   }
 
   get(member: string): number | undefined {
-    return this.#reader.number(textKey(this.#shard, this.#kinds.member, member));
+    return this.#known.get(member) ?? this.#reader.number(textKey(this.#shard, this.#kinds.member, member));
   }
 
   has(member: string): boolean {
@@ -65,7 +70,9 @@ export class LmdbTimes {
 
   #set(member: string, time: number): void {
     const key = textKey(this.#shard, this.#kinds.member, member);
-    const before = this.#reader.number(key);
+    const before = this.#known.get(member) ?? this.#reader.number(key);
+    if (this.#known.size >= MEMBERS_KNOWN) this.#known.clear();
+    this.#known.set(member, time);
     if (before === time) return;
     if (before === undefined) this.size += 1;
     else this.#writer.remove(timeKey(this.#shard, this.#kinds.order, before, member));
@@ -80,6 +87,7 @@ export class LmdbTimes {
 
   #remove(member: string, time: number): void {
     this.size -= 1;
+    this.#known.delete(member);
     this.#writer.remove(textKey(this.#shard, this.#kinds.member, member));
     this.#writer.remove(timeKey(this.#shard, this.#kinds.order, time, member));
   }

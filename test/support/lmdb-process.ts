@@ -8,8 +8,9 @@
 import { systemClock } from "../../src/clock.ts";
 import { systemRandom } from "../../src/random.ts";
 import { LmdbStore } from "../../src/store/lmdb-store.ts";
+import type { ShardRef } from "../../src/key.ts";
 import type { PipelineStore } from "../../src/store/store.ts";
-import { append, bytes, counter, GRAPH, LEASE, NOTHING, report } from "../store/conformance/values.ts";
+import { append, bytes, counter, far, GRAPH, joiner, LEASE, NOTHING, report } from "../store/conformance/values.ts";
 
 const [, , directory = "", task, count = "0"] = process.argv;
 const say = (line: unknown): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -24,48 +25,56 @@ try {
   say({ refused: `${(error as Error).name}: ${(error as Error).message}` });
 }
 
-async function sequencerOf(store: PipelineStore): Promise<string> {
-  const [outcome] = await store.acquire({ worker: "child", shards: [counter], leaseMs: LEASE, steal: true });
-  return outcome?.kind === "acquired" ? outcome.sequencer : "";
+interface Owner {
+  readonly shard: ShardRef;
+  readonly sequencer: string;
+  number: number;
 }
 
-async function commit(store: PipelineStore, sequencer: string, number: number, size: number): Promise<unknown> {
+async function acquire(store: PipelineStore, shard: ShardRef): Promise<Owner> {
+  const [outcome] = await store.acquire({ worker: "child", shards: [shard], leaseMs: LEASE, steal: true });
+  const [stored] = await store.recover([shard], { timers: 0, holds: 0 });
+  return { shard, sequencer: outcome?.kind === "acquired" ? outcome.sequencer : "", number: stored?.number ?? 0 };
+}
+
+/** Makes the owner's next commit, with a value of `size` bytes; counts it when it is committed. */
+async function commit(store: PipelineStore, owner: Owner, size: number): Promise<void> {
+  const number = owner.number + 1;
   const value = bytes(`value ${number} `.padEnd(size, "."));
-  const sealed = {
-    ...NOTHING,
-    shard: counter,
-    sequencer,
-    number,
-    id: `id ${number}`,
-    stateFields: [`2:${number}`],
-    stateValues: [value],
-    parcels: [append(report, `parcel ${number}`)],
-  };
-  return (await store.commit([sealed])).outcomes[0];
+  const parcels = [append(report, `${owner.shard} ${number}`)];
+  const sealed = { ...NOTHING, ...owner, number, id: `id ${number}`, stateFields: [`2:${number}`], stateValues: [value], parcels };
+  const { outcomes } = await store.commit([sealed]);
+  if (outcomes[0] === "committed") owner.number = number;
 }
 
 async function hold(store: PipelineStore, commits: number): Promise<void> {
-  const sequencer = await sequencerOf(store);
-  for (let number = 1; number <= commits; number++) await commit(store, sequencer, number, 100);
-  say({ committed: commits });
+  const owner = await acquire(store, counter);
+  for (let i = 0; i < commits; i++) await commit(store, owner, 100);
+  say({ committed: owner.number });
   setInterval(() => {}, 1_000_000);
 }
 
 async function fill(store: PipelineStore): Promise<void> {
-  const before = store.generation;
-  const sequencer = await sequencerOf(store);
-  let number = 0;
-  let failure: unknown;
-  while (failure === undefined && number < 1_000) {
-    // Two at once: the second builds on the first, which may fail.
-    const both = await Promise.allSettled([commit(store, sequencer, number + 1, 100_000), commit(store, sequencer, number + 2, 100)]);
-    for (const each of both) {
-      if (each.status === "fulfilled" && each.value === "committed") number += 1;
-      else failure ??= each.status === "rejected" ? `${(each.reason as Error).name}: ${(each.reason as Error).message}` : each.value;
-    }
+  const [large, small] = [await acquire(store, counter), await acquire(store, joiner)];
+  let failures: string[] = [];
+  while (failures.length === 0 && large.number < 1_000) {
+    const first = commit(store, large, 100_000);
+    // The first is being written now; the second gathers for the next group.
+    await Promise.resolve();
+    const both = await Promise.allSettled([first, commit(store, small, 100)]);
+    failures = both.flatMap((each) => (each.status === "rejected" ? [`${(each.reason as Error).name}: ${(each.reason as Error).message}`] : []));
   }
-  const [stored] = await store.recover([counter], { timers: 0, holds: 0 });
-  const risen = store.generation - before;
-  say({ number, stored: stored?.number, states: stored?.stateCount, tail: (await store.readTails([report])).tails[0]?.tail, failure, risen });
+  const said = { failures, generation: store.generation, answered: [large.number, small.number] };
+  await acquire(store, far);
+  const stored = await store.recover([counter, joiner], { timers: 0, holds: 0 });
+  const beyond = await Promise.all([large, small].map(({ shard, number }) => store.readState(shard, [`2:${number + 1}`])));
+  const [tail] = (await store.readTails([report])).tails;
+  say({
+    ...said,
+    numbers: stored.map(({ number }) => number),
+    states: stored.map(({ stateCount }) => stateCount),
+    tail: tail?.tail,
+    beyond: beyond.flat().filter(Boolean).length,
+  });
   await store.close();
 }
