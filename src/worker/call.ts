@@ -197,7 +197,7 @@ export class Call implements Context {
   }
 
   #undeclared(what: string, handle: object): InvalidUseError {
-    const name = (handle as { name?: unknown }).name ?? (handle as { stream?: { name?: unknown } }).stream?.name;
-    return new InvalidUseError(`${this.#shard.planned.name} uses ${what} ${name === undefined ? "" : `"${String(name)}" `}that is not a field of its class: declare it as one`);
+    const { name = (handle as { readonly stream?: { readonly name: string } }).stream?.name } = handle as { readonly name?: string };
+    return new InvalidUseError(`${this.#shard.planned.name} uses ${what} ${name === undefined ? "" : `"${name}" `}that is not a field of its class: declare it as one`);
   }
 }

@@ -24,7 +24,7 @@ import { Cell, KeyState } from "./key-state.ts";
 import { computationHolder, type Holder, type HoldingShard } from "./holder.ts";
 import { InboxShard, type ShardHost } from "./owned-shard.ts";
 import type { PlannedComputation, PlannedStream } from "./plan.ts";
-import type { RecordWork, TimerWork, Work } from "./work.ts";
+import type { RecordWork, Work } from "./work.ts";
 
 /** One worker's instance of a computation, and what its handles stand for. */
 export interface Keyed {
@@ -340,7 +340,6 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
     return this.host.blocked(this.participant) ? "back-pressured" : "live";
   }
 
-  /** Nothing is read, pending or uncommitted here. */
   get quiet(): boolean {
     return this.inbox.size === 0 && this.inbox.reached(this.inbox.tail) && this.open.empty && this.inFlight === undefined && this.heldHolds.size === 0;
   }
@@ -396,4 +395,3 @@ function holdBytes(hold: number): Uint8Array {
   return bytes;
 }
 
-export type { TimerWork };

@@ -10,15 +10,15 @@
  * I4  While the shard feeds one above its high mark, it starts no new work.
  */
 import type { Computation } from "../computation/computation.ts";
-import { messageOf, RecordFailedError } from "../errors.ts";
-import { DEAD_LETTERS, HELD_RECORDS } from "../limits.ts";
+import { messageOf } from "../errors.ts";
+import { HELD_RECORDS } from "../limits.ts";
 import { parseTimerMember } from "../store/address.ts";
-import type { Numbered, RecoveredShard, Sequencer } from "../store/index.ts";
+import type { RecoveredShard, Sequencer } from "../store/index.ts";
 import { END } from "../time.ts";
 import { type Batch, CallEffects } from "./batch.ts";
 import { Call } from "./call.ts";
-import { ComputationMemory, type Keyed } from "./computation-memory.ts";
-import { deadLetter, heldBytes, parseHeld } from "./held.ts";
+import { ComputationHeld } from "./computation-held.ts";
+import type { Keyed } from "./computation-memory.ts";
 import { add, type KeyState } from "./key-state.ts";
 import type { ShardHost } from "./owned-shard.ts";
 import type { PlannedComputation } from "./plan.ts";
@@ -30,7 +30,7 @@ const PATIENCE = 20;
 /** Asynchronous calls of one shard at a time. */
 const CONCURRENT_CALLS = 64;
 
-export class ComputationShard extends ComputationMemory {
+export class ComputationShard extends ComputationHeld {
   readonly kind = "computation";
   readonly #instance: Computation;
   /** Handlers are known to return promises: what they write is encoded call by call. */
@@ -39,29 +39,11 @@ export class ComputationShard extends ComputationMemory {
   /** The effects of a synchronous call are merged before the next call, so one set of them serves all. */
   #spare: CallEffects | undefined = undefined;
   readonly #running = new Map<Work, { readonly call: Call; readonly since: number; readonly pinned: Batch | undefined }>();
-  /** Keys with work in `held`, and the earliest time at which one of them may be tried again. */
-  readonly #heldKeys = new Set<KeyState>();
 
   constructor(host: ShardHost, planned: PlannedComputation, keyed: Keyed, sequencer: Sequencer, recovered: RecoveredShard, floor: number) {
     super(host, planned, keyed, sequencer, recovered, floor);
     this.#instance = keyed.instance;
     this.#asynchronous = [keyed.instance.processRecord, keyed.instance.processTimer].some((handler) => handler?.constructor.name === "AsyncFunction");
-    for (const entry of recovered.held) this.#recoverHeld(entry);
-  }
-
-  #recoverHeld(entry: Numbered): void {
-    const { work, halted } = parseHeld(entry);
-    this.heldHolds.set(String(entry.id), work.hold);
-    this.orphans.push({ work, halted });
-  }
-
-  protected override adopt(key: KeyState): void {
-    for (const { work, halted } of this.orphansOf(key.key)) {
-      work.key = key;
-      key.held = add(key.held, work);
-      if (halted) key.retryAt = Number.POSITIVE_INFINITY;
-      this.#heldKeys.add(key);
-    }
   }
 
   // ── taking work ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -93,14 +75,14 @@ export class ComputationShard extends ComputationMemory {
     }
     if (work.record.refused) {
       this.#take(work);
-      this.#park(work, undefined, undefined);
+      this.park(work, undefined, undefined);
       return true;
     }
     const key = this.keyState(work.record.key);
     if (key === undefined) return false;
     this.#take(work);
     work.key = key;
-    if (key.held.length > 0) this.#setAside(work, key);
+    if (key.held.length > 0) this.setAside(work, key);
     else if (key.running !== undefined) this.#wait(work, key);
     else this.#run(work, key);
     return true;
@@ -169,9 +151,16 @@ export class ComputationShard extends ComputationMemory {
 
   #takeHeld(): boolean {
     if (this.orphans.length > 0) this.loadOrphans();
-    for (const key of this.#heldKeys) {
+    if (this.host.now < this.heldAt) return false;
+    this.heldAt = Number.POSITIVE_INFINITY;
+    for (const key of this.heldKeys) {
       const work = key.held[0];
-      if (work === undefined || key.running !== undefined || key.retryAt > this.host.now) continue;
+      if (work === undefined || key.running !== undefined) continue;
+      if (key.retryAt > this.host.now) {
+        this.heldAt = Math.min(this.heldAt, key.retryAt);
+        continue;
+      }
+      this.heldAt = 0;
       if (work.kind === "record" && this.open.pendingHold > work.hold) this.open.hold(work);
       this.#run(work, key);
       return true;
@@ -253,11 +242,11 @@ export class ComputationShard extends ComputationMemory {
     this.#running.delete(work);
     key.running = undefined;
     this.#finish(work);
-    this.#takeTimersBack(key);
+    this.takeTimersBack(key);
   }
 
   /** Timers of a key stand aside while it runs other work, or has work that goes before them. */
-  #takeTimersBack(key: KeyState): void {
+  protected override takeTimersBack(key: KeyState): void {
     if (key.held.length > 0) return;
     this.watermark.takeBack(key.key);
     this.wall.takeBack(key.key);
@@ -273,9 +262,9 @@ export class ComputationShard extends ComputationMemory {
     while (key.running === undefined && key.waiting.length > 0) {
       const work = key.waiting.shift() as Work;
       this.#finish(work);
-      if (work.failure !== undefined) this.#giveBack(work, key, work.failure.error);
-      else if (work.aside !== undefined) this.#putBack(work, key, work.aside.until);
-      else if (key.held.length > 0) this.#setAside(work, key);
+      if (work.failure !== undefined) this.giveBack(work, key, work.failure.error);
+      else if (work.aside !== undefined) this.putBack(work, key, work.aside.until);
+      else if (key.held.length > 0) this.setAside(work, key);
       else this.#run(work, key);
     }
   }
@@ -299,7 +288,7 @@ export class ComputationShard extends ComputationMemory {
     this.#count(work, 1);
     open.done.push(work);
     key.batch = open;
-    if (work.held !== undefined) this.#leaveHeld(work, key);
+    if (work.held !== undefined) this.leaveHeld(work, key);
     this.#calls++;
   }
 
@@ -324,7 +313,7 @@ export class ComputationShard extends ComputationMemory {
       return;
     }
     for (const cell of key.cells) cell.revert();
-    this.#giveBack(work, key, error);
+    this.giveBack(work, key, error);
   }
 
   /** Does the key's work of this batch again, from its last sealed state, without what failed. */
@@ -351,87 +340,6 @@ export class ComputationShard extends ComputationMemory {
     this.#again(key, undefined);
   }
 
-  /** A failed try: again later, or never. */
-  #giveBack(work: Work, key: KeyState, error: unknown): void {
-    work.failure = undefined;
-    work.attempts++;
-    const { attempts, onFailure, backoffFirst, backoffMost } = this.planned.node.options;
-    const log = this.host.logOf(this.name, key.key);
-    if (work.attempts < attempts) {
-      key.retryAt = this.host.now + Math.min(backoffFirst * 2 ** (work.attempts - 1), backoffMost);
-      log.warn(`try ${work.attempts} of ${attempts} failed: ${messageOf(error)}`);
-      this.#setAside(work, key, error);
-      return;
-    }
-    if (onFailure === "stop") {
-      this.host.fail(new RecordFailedError(this.name, key.key, work.attempts, error));
-      // Not as halted: a start with better code tries it again.
-      this.#setAside(work, key, error);
-      key.retryAt = Number.POSITIVE_INFINITY;
-      return;
-    }
-    if (onFailure === "park" && this.deadCount < DEAD_LETTERS) {
-      log.error(`failed ${work.attempts} times and goes to dead letters: ${messageOf(error)}`);
-      this.#park(work, key, error);
-      return;
-    }
-    key.retryAt = Number.POSITIVE_INFINITY;
-    log.error(`failed ${work.attempts} times; the key is halted${onFailure === "park" ? ", for the dead letters are full" : ""}: ${messageOf(error)}`);
-    this.#setAside(work, key, error);
-  }
-
-  #park(work: Work, key: KeyState | undefined, error: unknown): void {
-    const { open, image } = this;
-    this.deadCount++;
-    open.deadPuts.push({ id: image.nextDead++, bytes: deadLetter(work, error, this.wallTime()) });
-    open.counted.deadLetters++;
-    open.finished++;
-    open.since ??= this.host.now;
-    if (work.kind === "timer" && work.held === undefined && key !== undefined) this.open.changeTimer({ clock: work.clock, member: work.member, time: undefined, output: undefined }, key);
-    if (work.held !== undefined && key !== undefined) this.#leaveHeld(work, key);
-  }
-
-  /** Moves work aside, behind what stands there of its key, with an id above theirs; the first of these stays where it is. */
-  #setAside(work: Work, key: KeyState, error?: unknown): void {
-    if (work.held === undefined || key.held[0] !== work) {
-      if (work.held === undefined && work.kind === "timer") this.open.changeTimer({ clock: work.clock, member: work.member, time: undefined, output: undefined }, key);
-      if (work.held !== undefined && work.held < (key.held.at(-1)?.held ?? 0)) {
-        this.#forgetHeld(work.held);
-        work.held = undefined;
-      }
-      key.held = add(key.held, work);
-      this.#heldKeys.add(key);
-    }
-    work.held ??= this.image.nextHeld++;
-    this.heldHolds.set(String(work.held), work.hold);
-    this.open.putHeld(work.held, heldBytes(work, key.retryAt === Number.POSITIVE_INFINITY, error));
-    this.open.since ??= this.host.now;
-  }
-
-  #leaveHeld(work: Work, key: KeyState): void {
-    if (key.held[0] === work) key.held.shift();
-    this.open.hold(work);
-    this.#forgetHeld(work.held as number);
-    key.retryAt = 0;
-    if (key.held.length > 0) return;
-    this.#heldKeys.delete(key);
-    this.#takeTimersBack(key);
-  }
-
-  #forgetHeld(id: number): void {
-    this.heldHolds.delete(String(id));
-    this.open.deleteHeld(id);
-  }
-
-  /** What stood aside before its key's earlier work was done again stands there again. */
-  #putBack(work: Work, key: KeyState, until: number): void {
-    work.aside = undefined;
-    if (key.held.length === 0) key.retryAt = until;
-    if (key.held.length === 0 || (key.held.at(-1)?.held as number) < (work.held as number)) key.held = add(key.held, work);
-    else this.#setAside(work, key);
-    this.#heldKeys.add(key);
-  }
-
   // ── the batch ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   readyAt(): number {
@@ -444,22 +352,8 @@ export class ComputationShard extends ComputationMemory {
   wakeAt(): number {
     let at = this.readyAt();
     for (const { since } of this.#running.values()) at = Math.min(at, since + this.planned.node.options.timeLimit);
-    for (const key of this.#heldKeys) if (key.running === undefined) at = Math.min(at, key.retryAt);
+    for (const key of this.heldKeys) if (key.running === undefined) at = Math.min(at, key.retryAt);
     return at;
-  }
-
-  /** Work that the batch took and that is not done stands aside from now on, so that the batch can go. */
-  protected override setUnfinishedAside(): void {
-    const keys = new Set<KeyState>();
-    for (const work of this.unfinished) keys.add(work.key as KeyState);
-    for (const key of keys) {
-      if (key.running !== undefined && this.unfinished.has(key.running)) this.#setAside(key.running, key);
-      for (const work of key.waiting) if (work.aside === undefined) this.#setAside(work, key); else this.#putBack(work, key, work.aside.until);
-      key.waiting = [];
-    }
-    for (const work of this.unfinished) work.batch = undefined;
-    this.unfinished.clear();
-    this.open.unfinished = 0;
   }
 
   close(): void {
@@ -472,10 +366,6 @@ export class ComputationShard extends ComputationMemory {
     return this.input === END ? this.lastKnown : Number.POSITIVE_INFINITY;
   }
 
-  /** Keys that wait for an operator. */
-  get halted(): readonly string[] {
-    return [...this.#heldKeys].filter((key) => key.retryAt === Number.POSITIVE_INFINITY).map((key) => key.key);
-  }
   /** Calls of user code that succeeded since the shard was acquired. */
   get calls(): number {
     return this.#calls;

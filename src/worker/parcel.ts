@@ -61,7 +61,7 @@ export function placeId(sender: ShardRef, monotonic: number, place: number): str
 }
 
 /** An upper bound of the bytes that a production takes in a parcel. */
-export function productionBytes(production: Production): number {
+function productionBytes(production: Production): number {
   return RECORD_HEAD + 8 + 3 * production.key.length + (production.id === undefined ? 0 : 3 * production.id.length) + (production.codec === undefined ? 0 : headBytes(production.codec)) + production.payload.length;
 }
 

@@ -45,7 +45,7 @@ function deliveryTo(consumer: Consumer, produced: Produced, codec: Codec<unknown
   }
 }
 
-export function checkKey(key: unknown): string {
+function checkKey(key: unknown): string {
   if (typeof key !== "string" || key.length === 0) throw new InvalidUseError(`it gave ${typeof key === "string" ? "an empty string" : String(key)}; a key is a non-empty string`);
   if (key.length > KEY_BYTES / 3 && Buffer.byteLength(key) > KEY_BYTES) throw new LimitExceededError(`it gave a key of ${Buffer.byteLength(key)} bytes, more than ${KEY_BYTES}`);
   return key;

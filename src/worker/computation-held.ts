@@ -1,0 +1,151 @@
+/**
+ * What becomes of a computation's work that cannot finish with its batch: it stands aside in `held`, in order, is tried
+ * again with back-off, and is parked in dead letters, halts its key, or stops the pipeline when that goes on failing.
+ *
+ * H1  What stands aside of a key goes before all else of that key, by ascending id; a new owner finds it so.
+ * H2  Its attempts are stored with it, and it holds the watermark until it is done or parked.
+ * H3  Nothing here calls user code.
+ */
+import { messageOf, RecordFailedError } from "../errors.ts";
+import { DEAD_LETTERS } from "../limits.ts";
+import type { Numbered, RecoveredShard, Sequencer } from "../store/index.ts";
+import { ComputationMemory, type Keyed } from "./computation-memory.ts";
+import { deadLetter, heldBytes, parseHeld } from "./held.ts";
+import { add, type KeyState } from "./key-state.ts";
+import type { ShardHost } from "./owned-shard.ts";
+import type { PlannedComputation } from "./plan.ts";
+import type { Work } from "./work.ts";
+
+export abstract class ComputationHeld extends ComputationMemory {
+  /** Keys with work in `held`. */
+  protected readonly heldKeys = new Set<KeyState>();
+  /** None of them may be tried again before this, by the worker's clock; 0: look. */
+  protected heldAt = 0;
+
+  constructor(host: ShardHost, planned: PlannedComputation, keyed: Keyed, sequencer: Sequencer, recovered: RecoveredShard, floor: number) {
+    super(host, planned, keyed, sequencer, recovered, floor);
+    for (const entry of recovered.held) this.#recover(entry);
+  }
+
+  /** The key's timers that waited for it may go on. */
+  protected abstract takeTimersBack(key: KeyState): void;
+
+  #recover(entry: Numbered): void {
+    const { work, halted } = parseHeld(entry);
+    this.heldHolds.set(String(entry.id), work.hold);
+    this.orphans.push({ work, halted });
+  }
+
+  protected override adopt(key: KeyState): void {
+    for (const { work, halted } of this.orphansOf(key.key)) {
+      work.key = key;
+      key.held = add(key.held, work);
+      if (halted) key.retryAt = Number.POSITIVE_INFINITY;
+      this.heldKeys.add(key);
+      this.heldAt = 0;
+    }
+  }
+
+  /** A failed try: again later, or never. */
+  protected giveBack(work: Work, key: KeyState, error: unknown): void {
+    work.failure = undefined;
+    work.attempts++;
+    const { attempts, onFailure, backoffFirst, backoffMost } = this.planned.node.options;
+    const log = this.host.logOf(this.name, key.key);
+    if (work.attempts < attempts) {
+      key.retryAt = this.host.now + Math.min(backoffFirst * 2 ** (work.attempts - 1), backoffMost);
+      log.warn(`try ${work.attempts} of ${attempts} failed: ${messageOf(error)}`);
+      this.setAside(work, key, error);
+      return;
+    }
+    if (onFailure === "stop") {
+      this.host.fail(new RecordFailedError(this.name, key.key, work.attempts, error));
+      // Not as halted: a start with better code tries it again.
+      this.setAside(work, key, error);
+      key.retryAt = Number.POSITIVE_INFINITY;
+      return;
+    }
+    if (onFailure === "park" && this.deadCount < DEAD_LETTERS) {
+      log.error(`failed ${work.attempts} times and goes to dead letters: ${messageOf(error)}`);
+      this.park(work, key, error);
+      return;
+    }
+    key.retryAt = Number.POSITIVE_INFINITY;
+    log.error(`failed ${work.attempts} times; the key is halted${onFailure === "park" ? ", for the dead letters are full" : ""}: ${messageOf(error)}`);
+    this.setAside(work, key, error);
+  }
+
+  protected park(work: Work, key: KeyState | undefined, error: unknown): void {
+    const { open, image } = this;
+    this.deadCount++;
+    open.deadPuts.push({ id: image.nextDead++, bytes: deadLetter(work, error, this.wallTime()) });
+    open.counted.deadLetters++;
+    open.finished++;
+    open.since ??= this.host.now;
+    if (work.kind === "timer" && work.held === undefined && key !== undefined) this.open.changeTimer({ clock: work.clock, member: work.member, time: undefined, output: undefined }, key);
+    if (work.held !== undefined && key !== undefined) this.leaveHeld(work, key);
+  }
+
+  /** Moves work aside, behind what stands there of its key, with an id above theirs; the first of these stays where it is. */
+  protected setAside(work: Work, key: KeyState, error?: unknown): void {
+    if (work.held === undefined || key.held[0] !== work) {
+      if (work.held === undefined && work.kind === "timer") this.open.changeTimer({ clock: work.clock, member: work.member, time: undefined, output: undefined }, key);
+      if (work.held !== undefined && work.held < (key.held.at(-1)?.held ?? 0)) {
+        this.#forgetHeld(work.held);
+        work.held = undefined;
+      }
+      key.held = add(key.held, work);
+      this.heldKeys.add(key);
+    }
+    this.heldAt = 0;
+    work.held ??= this.image.nextHeld++;
+    this.heldHolds.set(String(work.held), work.hold);
+    this.open.putHeld(work.held, heldBytes(work, key.retryAt === Number.POSITIVE_INFINITY, error));
+    this.open.since ??= this.host.now;
+  }
+
+  protected leaveHeld(work: Work, key: KeyState): void {
+    if (key.held[0] === work) key.held.shift();
+    this.open.hold(work);
+    this.#forgetHeld(work.held as number);
+    key.retryAt = 0;
+    this.heldAt = 0;
+    if (key.held.length > 0) return;
+    this.heldKeys.delete(key);
+    this.takeTimersBack(key);
+  }
+
+  #forgetHeld(id: number): void {
+    this.heldHolds.delete(String(id));
+    this.open.deleteHeld(id);
+  }
+
+  /** What stood aside before its key's earlier work was done again stands there again. */
+  protected putBack(work: Work, key: KeyState, until: number): void {
+    work.aside = undefined;
+    this.heldAt = 0;
+    if (key.held.length === 0) key.retryAt = until;
+    if (key.held.length === 0 || (key.held.at(-1)?.held as number) < (work.held as number)) key.held = add(key.held, work);
+    else this.setAside(work, key);
+    this.heldKeys.add(key);
+  }
+
+  /** Work that the batch took and that is not done stands aside from now on, so that the batch can go. */
+  protected override setUnfinishedAside(): void {
+    const keys = new Set<KeyState>();
+    for (const work of this.unfinished) keys.add(work.key as KeyState);
+    for (const key of keys) {
+      if (key.running !== undefined && this.unfinished.has(key.running)) this.setAside(key.running, key);
+      for (const work of key.waiting) if (work.aside === undefined) this.setAside(work, key); else this.putBack(work, key, work.aside.until);
+      key.waiting = [];
+    }
+    for (const work of this.unfinished) work.batch = undefined;
+    this.unfinished.clear();
+    this.open.unfinished = 0;
+  }
+
+  /** Keys that wait for an operator. */
+  get halted(): readonly string[] {
+    return [...this.heldKeys].filter((key) => key.retryAt === Number.POSITIVE_INFINITY).map((key) => key.key);
+  }
+}
