@@ -109,6 +109,29 @@ describe("one process at a time", () => {
     expect(values.map((value) => Buffer.from(value!).toString().split(" ", 2).join(" "))).toEqual(values.map((_, i) => `value ${i + 1}`));
   });
 
+  test("one that is killed amid its commits leaves every answered one, and no part of any other", async () => {
+    const { child, next } = start("race");
+    await next();
+    for (let round = 0; round < 100; round++) await next();
+    child.kill("SIGKILL");
+    let answered: unknown = [];
+    for (let line = await next(); line !== null; line = await next()) answered = line;
+    const store = await open();
+    const shards = await store.recover([counter, joiner, far], { timers: 0, holds: 0 });
+    for (const [i, { number, stateCount }] of shards.entries()) {
+      expect(number).toBeGreaterThanOrEqual((answered as number[])[i] ?? 100);
+      expect(stateCount).toBe(number);
+      const values = await store.readState(
+        shards[i]!.shard,
+        Array.from({ length: number + 1 }, (_, n) => `2:${n + 1}`),
+      );
+      expect(values.map((value) => value !== undefined)).toEqual([...Array.from({ length: number }, () => true), false]);
+    }
+    const committed = shards.reduce((sum, { number }) => sum + number, 0);
+    expect((await store.readTails([report])).tails).toEqual([{ shard: report, tail: committed, queued: committed }]);
+    expect((await store.readInbox(report, 0, committed)).parcels).toHaveLength(committed);
+  });
+
   test("of processes that open at the same time one succeeds", async () => {
     const started = [1, 2, 3].map(() => start("hold", "0"));
     const said = (await Promise.all(started.map(({ next }) => next()))) as (string | { refused: string })[];

@@ -3,6 +3,7 @@
  * and then does what its second argument says:
  *
  *   hold <n>   makes n commits, says so, and lives on until it is ended
+ *   race       commits to three shards, without end, and says after each round how far it is
  *   fill       commits until the files may not grow further (it is started with a limit on their size), then goes on
  */
 import { systemClock } from "../../src/clock.ts";
@@ -20,6 +21,7 @@ try {
   say("opened");
   if ((await store.readGraph()) === undefined) await store.init(GRAPH, undefined);
   if (task === "hold") await hold(store, Number(count));
+  else if (task === "race") await race(store);
   else await fill(store);
 } catch (error) {
   say({ refused: `${(error as Error).name}: ${(error as Error).message}` });
@@ -52,6 +54,14 @@ async function hold(store: PipelineStore, commits: number): Promise<void> {
   for (let i = 0; i < commits; i++) await commit(store, owner, 100);
   say({ committed: owner.number });
   setInterval(() => {}, 1_000_000);
+}
+
+async function race(store: PipelineStore): Promise<void> {
+  const owners = [await acquire(store, counter), await acquire(store, joiner), await acquire(store, far)];
+  for (;;) {
+    await Promise.all(owners.map((owner) => commit(store, owner, 300)));
+    say(owners.map(({ number }) => number));
+  }
 }
 
 async function fill(store: PipelineStore): Promise<void> {
