@@ -156,6 +156,8 @@ export abstract class InboxShard extends OwnedShard {
 
   /** The smallest hold of what has been read and is not committed. */
   protected abstract get pendingHold(): number;
+  /** Nothing is unread, pending or uncommitted here. */
+  abstract get quiet(): boolean;
 
   /** The upstream watermarks allow `bound`, provided that everything before `tail` has been read. */
   learnBound(bound: number, tail: number): void {

@@ -136,8 +136,10 @@ export class Reporter {
   #statusOf(participant: PlannedParticipant, shards: readonly OwnedShard[], output: number): Status {
     if (participant.kind !== "injector") {
       const upstream = this.boundOf(participant).status;
-      if (output === END && upstream === "finished") return "finished";
-      if (upstream === "idle" && shards.every((shard) => !(shard instanceof ComputationShard) || shard.quiet)) return "idle";
+      // Also at the end of time: a record that is there holds nothing back by its timestamp, and still has to be done.
+      const quiet = shards.every((shard) => !(shard instanceof InboxShard) || shard.quiet);
+      if (quiet && output === END && upstream === "finished") return "finished";
+      if (quiet && upstream === "idle") return "idle";
       return this.#engine.blocked(participant.id) ? "back-pressured" : "live";
     }
     const statuses = shards.map((shard) => shard.status);

@@ -202,6 +202,10 @@ export class SinkShard extends InboxShard {
     return hold;
   }
 
+  get quiet(): boolean {
+    return this.inbox.size === 0 && this.inbox.reached(this.inbox.tail) && this.#writing.length === 0 && this.readyAt() === Number.POSITIVE_INFINITY && this.inFlight === undefined;
+  }
+
   get output(): number {
     return this.input;
   }
