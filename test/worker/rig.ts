@@ -129,6 +129,7 @@ export class Rig {
 
   /** Moves processing time on, through everything that is due meanwhile. */
   async advance(by: number): Promise<void> {
+    await this.rest();
     const until = this.clock.now() + by;
     for (let next = this.clock.next(); next !== undefined && next <= until; next = this.clock.next()) {
       this.clock.advance(Math.max(0, next - this.clock.now()));
