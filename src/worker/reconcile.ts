@@ -7,7 +7,7 @@
  */
 import type { ComputationNode, Graph, InputNode, ParticipantNode } from "../computation/graph.ts";
 import { IncompatibleDataError, invariant } from "../errors.ts";
-import { HASH_NAME } from "../key.ts";
+import { HASH_NAME, shardRef } from "../key.ts";
 import type { PipelineStore } from "../store/store.ts";
 import { DATA_FORMAT, type StoredCell, type StoredGraph, type StoredInput, type StoredParticipant, type StoredTimer } from "../store/stored-graph.ts";
 import type { Consumer, Plan, PlannedParticipant, PlannedStream } from "./plan.ts";
@@ -54,10 +54,17 @@ async function orphansOf(store: PipelineStore, merge: Merge): Promise<string[]> 
     if (counts === "all" || counts === "state") parts.push(...some(entries.state, "entries of state"));
     if (counts === "all" || counts === "timers") parts.push(...some(entries.timers, "timers"));
     if (counts === "all" || counts === "queued") parts.push(...some(entries.queued, "records waiting"), ...some(entries.held, "held records"));
+    if (counts === "all" && participant.kind !== "computation" && (await hasCommitted(store, participant))) parts.push("its checkpoint");
     if (counts === "all") parts.push(...some(entries.dead, "dead letters"), ...some(entries.outbox, "undelivered productions"));
     if (parts.length > 0) orphans.push(`${what}: ${counts === "all" ? "" : `${participant.kind} "${participant.name}" has `}${parts.join(", ")}`);
   }
   return orphans;
+}
+
+/** Where an injector or sink stands is data too: without it everything would be read, or written, again. */
+async function hasCommitted(store: PipelineStore, { id, shards }: StoredParticipant): Promise<boolean> {
+  const summaries = await store.summarize(Array.from({ length: shards }, (_, index) => shardRef(id, index)));
+  return summaries.some((summary) => summary.number > 0);
 }
 
 const some = (count: number, what: string): string[] => (count > 0 ? [`${count} ${what}`] : []);
