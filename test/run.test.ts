@@ -1,0 +1,109 @@
+/** `run` in a process that does something else too, and what it says of options it cannot use. */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import Fastify from "fastify";
+import { expect, test } from "vitest";
+import { Computation, ConfigError, type Context, fromFile, fromIterable, input, LmdbStore, MemoryStore, output, Pipeline, run, state, stream, type StreamRecord, toCallback, toFile } from "../src/index.ts";
+import { temporaryDirectory } from "./support/temporary-directory.ts";
+
+const fresh = temporaryDirectory();
+function newDirectory(): string {
+  const directory = fresh("run");
+  mkdirSync(directory);
+  return directory;
+}
+
+interface Visit { readonly page: string }
+interface Total { readonly page: string; readonly count: number }
+
+function pipeline(directory: string): Pipeline {
+  const visits = stream<Visit>("visits");
+  const totals = stream<Total>("totals");
+  class Count extends Computation {
+    readonly visits = input(visits, { key: (visit) => visit.page });
+    readonly totals = output(totals);
+    readonly count = state("count", { initial: 0 });
+    override processRecord(_record: StreamRecord<Visit>, context: Context): void {
+      const count = context.state(this.count).get() + 1;
+      context.state(this.count).set(count);
+      context.produce(this.totals, { page: context.key, count });
+    }
+  }
+  return new Pipeline("visits", { shards: 4 })
+    .inject("visits", visits, fromFile<Visit>(join(directory, "visits.ndjson")))
+    .compute("count", Count)
+    .sink("totals", totals, toFile(join(directory, "totals.ndjson")));
+}
+
+function writeVisits(directory: string, count: number): void {
+  writeFileSync(join(directory, "visits.ndjson"), Array.from({ length: count }, (_, i) => `{"page":"p${i % 7}"}\n`).join(""));
+}
+
+function readTotals(directory: string): Map<string, number[]> {
+  const totals = new Map<string, number[]>();
+  for (const line of readFileSync(join(directory, "totals.ndjson"), "utf8").trimEnd().split("\n")) {
+    const { page, count } = JSON.parse(line) as Total;
+    totals.set(page, [...(totals.get(page) ?? []), count]);
+  }
+  return totals;
+}
+
+test("inside a Fastify service: the service answers meanwhile, finished resolves, and the file has every total once, in order", async () => {
+  const directory = newDirectory();
+  writeVisits(directory, 7_000);
+  const service = Fastify();
+  const running = await run(pipeline(directory), { store: new LmdbStore(join(directory, "data")), http: { port: 0 } });
+  service.get("/watermarks", async () => (await fetch(`${running.url}/v1/watermarks`)).json());
+  expect((await service.inject("/watermarks")).statusCode).toBe(200);
+  await running.finished;
+  await running.stop();
+  await service.close();
+  const whole = Array.from({ length: 1_000 }, (_, i) => i + 1);
+  expect([...readTotals(directory).values()]).toEqual(Array.from({ length: 7 }, () => whole));
+});
+
+test("stopped anywhere and started again, it goes on as if it had not been", async () => {
+  const directory = newDirectory();
+  writeVisits(directory, 7_000);
+  for (let stops = 0; stops < 4; stops++) {
+    const running = await run(pipeline(directory), { store: new LmdbStore(join(directory, "data")), batchRecords: 16 });
+    await expect.poll(() => running.worker.engine.counted.commits).toBeGreaterThan(3);
+    await running.stop();
+  }
+  const running = await run(pipeline(directory), { store: new LmdbStore(join(directory, "data")) });
+  await running.finished;
+  await running.stop();
+  for (const counts of readTotals(directory).values()) expect(counts).toEqual(Array.from({ length: 1_000 }, (_, i) => i + 1));
+});
+
+test("one lonely record is committed and visible at once, without waiting for company", async () => {
+  const words = stream<string>("words");
+  let say: (word: string) => void = () => {};
+  const said = new Promise<string>((resolve) => (say = resolve));
+  async function* source() {
+    yield { value: "alone", position: 1, timestamp: 5 };
+    await said;
+  }
+  const seen: string[] = [];
+  const lonely = new Pipeline("lonely", { shards: 1 }).inject("in", words, fromIterable<string, number>(source)).sink("out", words, toCallback<string>((record) => void seen.push(record.value)));
+  const running = await run(lonely, { store: new MemoryStore() });
+  await expect.poll(() => seen).toEqual(["alone"]);
+  say("done");
+  await running.finished;
+  await running.stop();
+});
+
+test.each([
+  [{ store: new MemoryStore(), leaseMs: 10 }, /leaseMs is an integer from 200 to 3600000, but it is 10/],
+  [{ store: new MemoryStore(), batchRecords: 0 }, /batchRecords/],
+  [{ store: new MemoryStore(), cacheBytes: 1.5 }, /cacheBytes/],
+  [{}, /give a store, as in \{ store: new LmdbStore/],
+])("options that cannot be used are refused before anything starts (%#)", async (options, message) => {
+  const error = await run(pipeline(newDirectory()), options as Parameters<typeof run>[1]).catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(ConfigError);
+  expect((error as Error).message).toMatch(message);
+});
+
+test("what is no pipeline is refused by name", async () => {
+  await expect(run({} as Pipeline, { store: new MemoryStore() })).rejects.toThrow(/first argument is a Pipeline/);
+});
