@@ -98,7 +98,6 @@ export function outboxKey(shard: ShardRef, target: ShardRef, monotonic: number, 
   return key;
 }
 
-export const textOf = (key: Buffer): string => key.toString("utf8", HEAD);
 export const numberOf = (key: Buffer): number => readNumber(key, HEAD);
 export const refOf = (key: Buffer): number => key.readUInt32BE(HEAD);
 export const timeOf = (key: Buffer): { member: string; time: number } => ({ time: readNumber(key, HEAD), member: key.toString("utf8", HEAD + NUMBER) });

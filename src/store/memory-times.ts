@@ -97,7 +97,7 @@ function firstNotBefore(chunk: readonly HoldSet[], entry: HoldSet): number {
 }
 
 /** The order of timers and holds in every store: by time, then by the bytes of the member in UTF-8. */
-export function compareTimes(a: HoldSet, b: HoldSet): number {
+function compareTimes(a: HoldSet, b: HoldSet): number {
   return a.time - b.time || compareBytes(a.member, b.member);
 }
 
