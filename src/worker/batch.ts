@@ -64,6 +64,8 @@ export class Batch {
   readonly dirty = new Set<KeyState>();
   /** Work that succeeded, in order. */
   done: Work[] = [];
+  /** By this keys and cells remember that they are in the batch; the batch itself, with all its work, they would keep alive. */
+  readonly mark: object = {};
   /** Keys whose calls are encoded one by one in this batch. */
   readonly careful: KeyState[] = [];
   productions: Production[] = [];

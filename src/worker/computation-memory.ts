@@ -263,9 +263,9 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
 
   #put(cell: Cell): void {
     const { open } = this;
-    if (cell.batch === open) open.stateValues[cell.place] = cell.bytes;
+    if (cell.batch === open.mark) open.stateValues[cell.place] = cell.bytes;
     else {
-      cell.batch = open;
+      cell.batch = open.mark;
       cell.place = open.stateFields.push(cell.field) - 1;
       open.stateValues.push(cell.bytes);
     }
@@ -322,7 +322,7 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
     this.inFlight = undefined;
     this.#sealed = undefined;
     this.advance();
-    this.#keys.sweep((key) => key.idle && key.batch !== this.open);
+    this.#keys.sweep((key) => key.idle && key.batch !== this.open.mark);
   }
 
   // ── watermarks ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -340,6 +340,7 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
     return this.host.blocked(this.participant) ? "back-pressured" : "live";
   }
 
+  /** Nothing is read, pending or uncommitted here. */
   get quiet(): boolean {
     return this.inbox.size === 0 && this.inbox.reached(this.inbox.tail) && this.open.empty && this.inFlight === undefined && this.heldHolds.size === 0;
   }

@@ -287,7 +287,7 @@ export class ComputationShard extends ComputationHeld {
     open.counted.droppedTimers += call.droppedTimers;
     this.#count(work, 1);
     open.done.push(work);
-    key.batch = open;
+    key.batch = open.mark;
     if (work.held !== undefined) this.leaveHeld(work, key);
     this.#calls++;
   }

@@ -14,6 +14,8 @@ import { OpenEdges } from "./open-edges.ts";
 
 /** What is read of a shard when it is acquired. */
 const RECOVER = { timers: 10_000, holds: 10_000 };
+/** ms after which the engine is told that the store did not answer. */
+const PAUSE = 20;
 
 export interface DriverOptions {
   readonly engine: Engine;
@@ -197,7 +199,12 @@ export class Driver {
       answer.then(told, (error: unknown) => {
         if (!(error instanceof StoreUnavailableError)) throw error;
         this.#options.log("warn", `the store did not answer: ${error.message}`, {});
-        told(undefined);
+        // Not at once: a store that is away refuses at once, and the engine may ask again at once.
+        this.#clock.after(PAUSE, () => {
+          if (this.#stopped) return;
+          told(undefined);
+          this.kick();
+        });
       }).then(() => undefined),
     );
   }

@@ -58,6 +58,7 @@ export class Ownership {
   }
 
   wakeAt(): number {
+    if (this.#engine.stopping) return Number.POSITIVE_INFINITY;
     let at = this.#renewAt;
     for (const claim of this.#claims.values()) if (claim.stage === "wanted") at = Math.min(at, claim.retryAt);
     return at;

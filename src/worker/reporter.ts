@@ -104,7 +104,7 @@ export class Reporter {
   }
 
   wakeAt(): number {
-    if (this.#underWay || this.#readingTails) return Number.POSITIVE_INFINITY;
+    if (this.#underWay || this.#readingTails || this.#engine.stopping) return Number.POSITIVE_INFINITY;
     if (this.#changed || this.#bootstrapping) return this.#lastAt + this.#engine.options.reportEvery;
     return this.#nextPoll();
   }
