@@ -273,11 +273,16 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
   }
 
   #encodeAll(): void {
-    for (const key of this.open.dirty) {
-      try {
-        this.encode(key);
-      } catch {
-        this.blame(key);
+    const { dirty } = this.open;
+    while (dirty.size > 0) {
+      const keys = [...dirty];
+      dirty.clear();
+      for (const key of keys) {
+        try {
+          this.encode(key);
+        } catch {
+          this.blame(key);
+        }
       }
     }
   }
