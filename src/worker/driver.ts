@@ -252,7 +252,7 @@ export class Driver {
     const now = () => this.#clock.now();
     switch (effect.kind) {
       case "read-inbox":
-        this.#ask(store.readInbox(effect.shard, effect.from, effect.parcels), (read) => engine.onInbox(now(), effect.shard, effect.from, read?.parcels, read?.tail ?? 0));
+        this.#ask(store.readInbox(effect.shard, effect.from, effect.parcels), (read) => engine.onInbox(now(), effect.shard, read?.from ?? effect.from, read?.parcels, read?.tail ?? 0));
         break;
       case "read-state":
         this.#ask(store.readState(effect.shard, effect.fields), (values) => engine.computation(effect.shard)?.onState(effect.keys, values));

@@ -42,7 +42,8 @@ export class Engine implements ShardHost {
   #effects: Effect[] = [];
   #now: number;
   #storeNow = 0;
-  #storeNowAt = 0;
+  /** What a reply told last, and when: it may be less than what an earlier one told. */
+  #storeTold = { now: 0, at: 0 };
   readonly #runnable = new Set<OwnedShard>();
   readonly #candidates = new Set<OwnedShard>();
   readonly #calls = new CommitCalls();
@@ -115,14 +116,14 @@ export class Engine implements ShardHost {
 
   /** A store clock that a reply has told. It only ever moves on. */
   learnStoreTime(now: number): void {
+    this.#storeTold = { now, at: this.#now };
     if (now <= this.#storeNow) return;
     this.#storeNow = now;
-    this.#storeNowAt = this.#now;
     for (const shard of this.shards.values()) if (shard instanceof ComputationShard && shard.wall.bound <= now) this.wake(shard);
   }
   /** What the store clock probably shows: decides when to ask, never when to fire. */
   get storeEstimate(): number {
-    return this.#storeNow + (this.#now - this.#storeNowAt);
+    return this.#storeTold.now + (this.#now - this.#storeTold.at);
   }
 
   // ── turns ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -274,7 +275,10 @@ export class Engine implements ShardHost {
     this.#now = Math.max(this.#now, now);
     const shard = this.shards.get(ref);
     if (!(shard instanceof InboxShard)) return;
-    shard.inbox.read(from, parcels, shard.input);
+    if (!shard.inbox.read(from, parcels, shard.input)) {
+      this.lose([ref]);
+      return;
+    }
     shard.inbox.learnTail(tail);
     shard.advance();
     this.wake(shard);
@@ -342,7 +346,8 @@ export class Engine implements ShardHost {
   loseAll(): void {
     this.#calls.forget();
     this.reporter.forget();
-    this.lose([...this.shards.keys()]);
+    // Also those that are on their way to be ours: what was read of them may not be there any more.
+    this.lose(this.ownership.claimed());
   }
 
   // ── stopping ────────────────────────────────────────────────────────────────────────────────────────────────────

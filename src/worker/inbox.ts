@@ -78,11 +78,12 @@ export class Inbox {
     return { from: this.#next, parcels: READ_PARCELS };
   }
 
-  /** The answer to `wants`; undefined: it failed, and is asked again. */
-  read(from: number, parcels: readonly Uint8Array[] | undefined, floor: number): void {
+  /** The answer to `wants`; undefined: it failed, and is asked again. False: what comes next is gone, for another owner has consumed it. */
+  read(from: number, parcels: readonly Uint8Array[] | undefined, floor: number): boolean {
     this.#reading = false;
-    if (parcels === undefined || from !== this.#next) return;
-    for (const parcel of parcels) this.#enter(parcel, floor);
+    if (parcels === undefined) return true;
+    if (from === this.#next) for (const parcel of parcels) this.#enter(parcel, floor);
+    return from <= this.#next;
   }
 
   peek(): RecordWork | undefined {

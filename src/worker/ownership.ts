@@ -15,7 +15,14 @@ import { SinkShard } from "./sink-shard.ts";
 const RETRY = 200;
 
 export type Stage = "wanted" | "acquiring" | "recovering" | "registering" | "ready";
-interface Claim { stage: Stage; sequencer: Sequencer | undefined; recovered: RecoveredShard | undefined; retryAt: number }
+interface Claim {
+  stage: Stage;
+  /** The request under way that will tell if it was acquired. */
+  asked: readonly ShardRef[] | undefined;
+  sequencer: Sequencer | undefined;
+  recovered: RecoveredShard | undefined;
+  retryAt: number;
+}
 
 export class Ownership {
   readonly #engine: Engine;
@@ -42,6 +49,7 @@ export class Ownership {
     for (const [ref, claim] of this.#claims) {
       if (claim.stage !== "wanted" || claim.retryAt > now) continue;
       claim.stage = "acquiring";
+      claim.asked = wanted;
       wanted.push(ref);
     }
     if (wanted.length > 0) this.#engine.effect({ kind: "acquire", shards: wanted });
@@ -70,6 +78,11 @@ export class Ownership {
     return true;
   }
 
+  /** Every shard that is wanted, owned or not. */
+  claimed(): ShardRef[] {
+    return [...this.#claims.keys()];
+  }
+
   /** How far a shard is on its way to be ours. */
   stageOf(ref: ShardRef): Stage {
     return this.#claims.get(ref)?.stage ?? "wanted";
@@ -80,6 +93,8 @@ export class Ownership {
     const acquired: ShardRef[] = [];
     shards.forEach((ref, i) => {
       const claim = this.#claims.get(ref) as Claim;
+      // An answer to an earlier request, for the shard was lost meanwhile: the one under way will tell.
+      if (claim.asked !== shards) return;
       const outcome = outcomes?.[i];
       if (outcome?.kind === "acquired") {
         this.others.delete(ref);
@@ -169,16 +184,11 @@ export class Ownership {
     }
   }
 
-  /** All claims start over: the store is another. */
-  reset(): void {
-    for (const ref of this.#claims.keys()) this.#claims.set(ref, newClaim(this.#engine.now));
-  }
-
   #again(claim: Claim): void {
     Object.assign(claim, newClaim(this.#engine.now + RETRY));
   }
 }
 
 function newClaim(retryAt: number): Claim {
-  return { stage: "wanted", sequencer: undefined, recovered: undefined, retryAt };
+  return { stage: "wanted", asked: undefined, sequencer: undefined, recovered: undefined, retryAt };
 }
