@@ -16,6 +16,8 @@ export class TimerQueue {
   readonly clock: TimerClock;
   readonly #index = new TimeIndex();
   readonly #aside = new TimeIndex();
+  /** Output timestamps of the timers here, where these are not their times. */
+  readonly #outputs = new Map<string, number>();
   readonly #byKey = new Map<string, Set<string>>();
   #keyOf: (member: string) => string;
 
@@ -40,16 +42,21 @@ export class TimerQueue {
     return this.#index.timeOf(member) ?? this.#aside.timeOf(member);
   }
 
+  /** What it holds and produces at, if that is not its time; undefined also where only the store knows. */
+  outputOf(member: string): number | undefined {
+    return this.#outputs.get(member);
+  }
+
   /** Members of a key's timers that are here. */
   ofKey(key: string): Iterable<string> {
     return this.#byKey.get(key) ?? [];
   }
 
   /** `key`: the member's, where the caller knows it. */
-  set(member: string, time: number, key = this.#keyOf(member)): void {
+  set(member: string, time: number, output?: number, key = this.#keyOf(member)): void {
     this.#aside.delete(member);
     this.#index.set(member, time);
-    if (time < this.#index.horizon) this.#enter(member, key);
+    if (time < this.#index.horizon) this.#enter(member, key, output);
     else this.#leave(member, key);
   }
 
@@ -101,11 +108,12 @@ export class TimerQueue {
     return this.#index.horizon <= now && this.due(Math.min(now, this.#index.horizon - 1)) === undefined;
   }
 
-  load(head: readonly { readonly member: string; readonly time: number }[], complete: boolean): void {
+  load(head: readonly { readonly member: string; readonly time: number; readonly hold?: number | undefined }[], complete: boolean): void {
     this.#index.load(head, complete);
     this.#aside.load([], true);
     this.#byKey.clear();
-    for (const { member } of head) if (this.#index.timeOf(member) !== undefined) this.#enter(member, this.#keyOf(member));
+    this.#outputs.clear();
+    for (const { member, hold } of head) if (this.#index.timeOf(member) !== undefined) this.#enter(member, this.#keyOf(member), hold);
   }
 
   /** Lets go of the later timers when there are too many. Only while none of them is uncommitted. */
@@ -115,13 +123,16 @@ export class TimerQueue {
     for (const members of this.#byKey.values()) for (const member of members) if (this.timeOf(member) === undefined) this.#leave(member, this.#keyOf(member));
   }
 
-  #enter(member: string, key: string): void {
+  #enter(member: string, key: string, output: number | undefined): void {
+    if (output !== undefined) this.#outputs.set(member, output);
+    else if (this.#outputs.size > 0) this.#outputs.delete(member);
     const members = this.#byKey.get(key);
     if (members === undefined) this.#byKey.set(key, new Set([member]));
     else members.add(member);
   }
 
   #leave(member: string, key: string): void {
+    if (this.#outputs.size > 0) this.#outputs.delete(member);
     const members = this.#byKey.get(key);
     if (members?.delete(member) && members.size === 0) this.#byKey.delete(key);
   }

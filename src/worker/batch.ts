@@ -108,7 +108,7 @@ export class Batch {
     const address = timerHold(change.clock, change.member);
     const output = change.output === change.time ? undefined : change.output;
     const timeBefore = queue.timeOf(change.member);
-    const holdBefore = holds.timeOf(address);
+    const holdBefore = queue.outputOf(change.member) ?? holds.timeOf(address);
     const known = this.#timers.get(address);
     if (known === undefined && timeBefore === change.time && holdBefore === output && (change.time !== undefined || queue.horizon === Number.POSITIVE_INFINITY)) return;
     const next = { ...change, output };
@@ -121,7 +121,7 @@ export class Batch {
 
   #remember({ clock, member }: TimerChange, key: string, address: string, time: number | undefined, hold: number | undefined): void {
     if (time === undefined) this.#memory[clock].delete(member, key);
-    else this.#memory[clock].set(member, time, key);
+    else this.#memory[clock].set(member, time, hold, key);
     if (hold === undefined) this.#memory.holds.delete(address);
     else this.#memory.holds.set(address, hold);
   }

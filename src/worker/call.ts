@@ -34,7 +34,8 @@ export interface CallShard {
   streamOf(output: object): PlannedStream | undefined;
   cellOf(cell: object): number | undefined;
   timerOf(timer: object): number | undefined;
-  timersOf(key: string): readonly { readonly clock: "watermark" | "wall"; readonly member: string }[];
+  /** undefined: they are not all in memory, and the call must be made again when they are. */
+  timersOf(key: string): readonly { readonly clock: "watermark" | "wall"; readonly member: string }[] | undefined;
   logOf(key: string): Log;
 }
 
@@ -47,6 +48,7 @@ export class Call implements Context {
   #alive = true;
   #abort: AbortController | undefined = undefined;
   #droppedTimers = 0;
+  #early = false;
   /** The cell that was accessed last, and its accessor. */
   #cell = -1;
   #access: unknown = undefined;
@@ -83,6 +85,10 @@ export class Call implements Context {
   /** Settings of looping timers dropped at the end of time. */
   get droppedTimers(): number {
     return this.#droppedTimers;
+  }
+  /** It needed what is not in memory yet: it must be made again, whatever it did. */
+  get early(): boolean {
+    return this.#early;
   }
   now(): number {
     return this.#shard.wallTime();
@@ -172,7 +178,9 @@ export class Call implements Context {
   clear(): void {
     this.check();
     for (const cell of this.#key.cells) new ValueAccess(this, cell, false).delete();
-    for (const { clock, member } of this.#shard.timersOf(this.#key.key)) this.effects.timers.push({ clock, member, time: undefined, output: undefined });
+    const timers = this.#shard.timersOf(this.#key.key);
+    this.#early ||= timers === undefined;
+    for (const { clock, member } of timers ?? []) this.effects.timers.push({ clock, member, time: undefined, output: undefined });
     for (const { clock, member, time } of this.effects.timers.slice()) if (time !== undefined) this.effects.timers.push({ clock, member, time: undefined, output: undefined });
     this.effects.hold = null;
   }

@@ -16,6 +16,11 @@ import type { ShardHost } from "./owned-shard.ts";
 import type { PlannedComputation } from "./plan.ts";
 import type { Work } from "./work.ts";
 
+/** In place of an error: the call needed what is being read, and is made again soon. */
+export const EARLY = Symbol("early");
+/** ms until then. */
+const SOON = 5;
+
 export abstract class ComputationHeld extends ComputationMemory {
   /** Keys with work in `held`. */
   protected readonly heldKeys = new Set<KeyState>();
@@ -49,6 +54,11 @@ export abstract class ComputationHeld extends ComputationMemory {
   /** A failed try: again later, or never. */
   protected giveBack(work: Work, key: KeyState, error: unknown): void {
     work.failure = undefined;
+    if (error === EARLY) {
+      key.retryAt = this.host.now + SOON;
+      this.setAside(work, key);
+      return;
+    }
     work.attempts++;
     const { attempts, onFailure, backoffFirst, backoffMost } = this.planned.node.options;
     const log = this.host.logOf(this.name, key.key);

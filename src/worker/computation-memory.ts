@@ -64,6 +64,7 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
   protected orphans: { readonly work: Work; readonly halted: boolean }[] = [];
   #sealed: Batch | undefined = undefined;
   readonly #keys: KeyCache;
+  #wholeTimers = false;
   #paging = new Map<TimerClock | "holds", number>();
   readonly #inputs: ReadonlyMap<number, PlannedComputation["inputs"][number]>;
   #last: number;
@@ -167,8 +168,9 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
   #page(): void {
     if (this.inFlight !== undefined || !this.open.empty) return;
     for (const [clock, now] of [["watermark", this.input], ["wall", this.wallTime()]] as const) {
-      this[clock].trim();
-      if (!this[clock].needsMore(now) || this.#paging.has(clock)) continue;
+      const whole = this.#wholeTimers && this[clock].horizon !== Number.POSITIVE_INFINITY;
+      if (!this.#wholeTimers) this[clock].trim();
+      if ((!whole && !this[clock].needsMore(now)) || this.#paging.has(clock)) continue;
       this.#paging.set(clock, PAGE);
       this.host.effect({ kind: "read-timers", shard: this.ref, clock, limit: PAGE });
     }
@@ -183,7 +185,7 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
     this.#paging.delete(what);
     if (head !== undefined && this.inFlight === undefined && this.open.empty) {
       const complete = head.length < limit;
-      if (!complete && head[0]?.time === head.at(-1)?.time) {
+      if (!complete && (head[0]?.time === head.at(-1)?.time || (what !== "holds" && this.#wholeTimers))) {
         this.#paging.set(what, 2 * limit);
         if (what === "holds") this.host.effect({ kind: "read-holds", shard: this.ref, limit: 2 * limit });
         else this.host.effect({ kind: "read-timers", shard: this.ref, clock: what, limit: 2 * limit });
@@ -198,15 +200,23 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
     this.host.wake(this);
   }
 
-  timersOf(key: string): readonly { readonly clock: TimerClock; readonly member: string }[] {
+  /** All timers of a key; undefined: only the store knows them all, and from now on they are kept in memory whole. */
+  timersOf(key: string): readonly { readonly clock: TimerClock; readonly member: string }[] | undefined {
+    this.#wholeTimers ||= this.planned.timers.some(({ node }) => node.tagged && this[node.clock].horizon !== Number.POSITIVE_INFINITY);
+    if (this.unreadTimers) return undefined;
     const members: { clock: TimerClock; member: string }[] = [];
     for (const clock of ["watermark", "wall"] as const) for (const member of this[clock].ofKey(key)) members.push({ clock, member });
     for (const { id, node } of this.planned.timers) if (!node.tagged) members.push({ clock: node.clock, member: timerMember(id, undefined, key) });
     return members;
   }
 
+  /** Is work waiting for timers that only the store knows? Nothing new is started before they are here. */
+  protected get unreadTimers(): boolean {
+    return this.#wholeTimers && (this.watermark.horizon !== Number.POSITIVE_INFINITY || this.wall.horizon !== Number.POSITIVE_INFINITY);
+  }
+
   protected timerOutput(clock: TimerClock, member: string, time: number): number | undefined {
-    return this.holds.timeOf(timerHold(clock, member)) ?? (clock === "watermark" ? time : undefined);
+    return this[clock].outputOf(member) ?? (clock === "watermark" ? time : undefined);
   }
 
   /** Not one that `--drop` left behind. */

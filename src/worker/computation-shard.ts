@@ -17,7 +17,7 @@ import type { RecoveredShard, Sequencer } from "../store/index.ts";
 import { END } from "../time.ts";
 import { type Batch, CallEffects } from "./batch.ts";
 import { Call } from "./call.ts";
-import { ComputationHeld } from "./computation-held.ts";
+import { ComputationHeld, EARLY } from "./computation-held.ts";
 import type { Keyed } from "./computation-memory.ts";
 import { add, type KeyState } from "./key-state.ts";
 import type { ShardHost } from "./owned-shard.ts";
@@ -63,7 +63,7 @@ export class ComputationShard extends ComputationHeld {
 
   #mayStart(): boolean {
     const { open } = this;
-    return open.pinned === 0 && open.taken + open.finished < 2 * this.host.batchRecords && open.bytes < this.commitBytes && this.#running.size < CONCURRENT_CALLS && !this.host.blocked(this.participant);
+    return open.pinned === 0 && !this.unreadTimers && open.taken + open.finished < 2 * this.host.batchRecords && open.bytes < this.commitBytes && this.#running.size < CONCURRENT_CALLS && !this.host.blocked(this.participant);
   }
 
   #takeRecord(): boolean {
@@ -271,6 +271,10 @@ export class ComputationShard extends ComputationHeld {
 
   #succeeded(work: Work, key: KeyState, call: Call): void {
     call.close();
+    if (call.early) {
+      this.#failed(work, key, call, EARLY);
+      return;
+    }
     const { open } = this;
     if (!this.#asynchronous && !key.careful) {
       if (key.dirty) open.dirty.add(key);
@@ -307,7 +311,7 @@ export class ComputationShard extends ComputationHeld {
 
   #failed(work: Work, key: KeyState, call: Call, error: unknown): void {
     call.close(messageOf(error));
-    this.open.counted.failures++;
+    if (error !== EARLY) this.open.counted.failures++;
     if (this.open.dirty.has(key)) {
       this.#again(key, { work, error });
       return;
