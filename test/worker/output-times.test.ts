@@ -18,7 +18,7 @@ class First extends Computation {
     if (record.value.do === "event") context.setTimer(this.event, record.timestamp + 10, { output: record.timestamp + 5 });
     else context.setTimer(this.wall, context.now() + hours(1), { output: record.timestamp + 5 });
   }
-  override processTimer(fired: Timer, context: Context) {
+  override processTimer(_fired: Timer, context: Context) {
     context.produce(this.middle, { key: context.key, do: "fired" });
   }
 }
