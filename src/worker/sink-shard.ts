@@ -149,7 +149,7 @@ export class SinkShard extends InboxShard {
   }
 
   wakeAt(): number {
-    const retry = this.#retryAt > this.host.now ? this.#retryAt : Number.POSITIVE_INFINITY;
+    const retry = this.#state === "ready" && this.inbox.size > 0 ? this.#retryAt : Number.POSITIVE_INFINITY;
     return Math.min(this.readyAt(), retry);
   }
 
