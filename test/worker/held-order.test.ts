@@ -34,11 +34,11 @@ test("a record done before one that fails stays before it, though its call is re
   await bench.give("other:x@1");
   const gate = holdReplies(bench.rig, "probe");
   bench.feed.push({ key: "k", do: "first" }, 2);
-  await new Promise((resolve) => setTimeout(resolve, 5));
+  await bench.rig.turns(5);
   bench.feed.pushAll(["a", "shy", "b"].map((what) => ({ key: "k", do: what })), (_, i) => 3 + i);
   for (let i = 0; i < 8; i++) {
     bench.rig.clock.advance(50);
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    await bench.rig.turns(3);
   }
   gate.open();
   await bench.rig.advance(2_000);
@@ -99,7 +99,7 @@ test.each([1, 2, 88, 118, 136, 149, 152, 203])("handlers, codecs and workers tha
     if (gate === undefined) await rig.rest();
     for (let i = prng.below(6); i > 0; i--) {
       rig.clock.advance(50);
-      await new Promise((resolve) => setImmediate(resolve));
+      await rig.turns(1);
     }
     gate?.open();
     rig.line.onCommit = (commits, apply) => apply(commits);

@@ -204,7 +204,7 @@ test("a firing holds the output at its time until its commit, not its call, has 
     return await apply(commits);
   };
   bench.feed.promise(1_000);
-  for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+  await bench.rig.turns();
   expect(outputs).toEqual([50]);
   expect(bench.rig.watermark("probe").output).toBe(50);
   expect(bench.kept.values).toEqual([]);

@@ -127,6 +127,11 @@ export class Rig {
     }
   }
 
+  /** Lets things go on for some turns of the event loop, where a call is held back by the test and nothing comes to rest. */
+  async turns(count = 20): Promise<void> {
+    for (let turn = 0; turn < count; turn++) await new Promise<void>((resolve) => systemClock.soon(resolve));
+  }
+
   /** Moves processing time on, through everything that is due meanwhile. */
   async advance(by: number): Promise<void> {
     await this.rest();
