@@ -9,7 +9,8 @@
 import { messageOf, RecordFailedError } from "../errors.ts";
 import { DEAD_LETTERS } from "../limits.ts";
 import type { Numbered, RecoveredShard, Sequencer } from "../store/index.ts";
-import { ComputationMemory, type Keyed } from "./computation-memory.ts";
+import { ComputationMemory } from "./computation-memory.ts";
+import type { Keyed } from "./keyed.ts";
 import { deadLetter, heldBytes, parseHeld } from "./held.ts";
 import { add, type KeyState } from "./key-state.ts";
 import type { ShardHost } from "./owned-shard.ts";

@@ -5,7 +5,6 @@
  * M1  A key in memory is as its last uncommitted batch left it; a key that is not is as the store has it.
  * M2  The output watermark counts all that is uncommitted as undone.
  */
-import type { Computation } from "../computation/computation.ts";
 import type { Log } from "../computation/context.ts";
 import { openValueAt } from "../computation/envelope.ts";
 import { invariant } from "../errors.ts";
@@ -21,23 +20,11 @@ import type { CallShard } from "./call.ts";
 import { keyOf } from "./held.ts";
 import { KeyCache } from "./key-cache.ts";
 import { Cell, KeyState } from "./key-state.ts";
+import type { Keyed } from "./keyed.ts";
 import { computationHolder, type Holder, type HoldingShard } from "./holder.ts";
 import { InboxShard, type ShardHost } from "./owned-shard.ts";
 import type { PlannedComputation, PlannedStream } from "./plan.ts";
 import type { RecordWork, Work } from "./work.ts";
-
-/** One worker's instance of a computation, and what its handles stand for. */
-export interface Keyed {
-  readonly instance: Computation;
-  /** Stored id of an input's handle. */
-  inputOf(handle: object): number | undefined;
-  /** Place in `planned.cells`, `.timers`; the stream of an output. */
-  cellOf(handle: object): number | undefined;
-  timerOf(handle: object): number | undefined;
-  /** Stored id of a timer's or family's handle. */
-  timerIdOf(handle: object): number | undefined;
-  streamOf(handle: object): PlannedStream | undefined;
-}
 
 /** Keys looked up in the store at once. */
 const PREFETCH = 512;

@@ -18,7 +18,7 @@ import { END } from "../time.ts";
 import { type Batch, CallEffects } from "./batch.ts";
 import { Call } from "./call.ts";
 import { ComputationHeld, EARLY } from "./computation-held.ts";
-import type { Keyed } from "./computation-memory.ts";
+import type { Keyed } from "./keyed.ts";
 import { add, type KeyState } from "./key-state.ts";
 import type { ShardHost } from "./owned-shard.ts";
 import type { PlannedComputation } from "./plan.ts";

@@ -1,6 +1,6 @@
 /** What an engine is made with. */
 import type { Random } from "../random.ts";
-import type { Keyed } from "./computation-memory.ts";
+import type { Keyed } from "./keyed.ts";
 import type { Plan } from "./plan.ts";
 
 export interface EngineOptions {

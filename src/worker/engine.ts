@@ -221,7 +221,7 @@ export class Engine implements ShardHost {
     let resent = false;
     commits.forEach((commit, i) => {
       const outcome = reply.outcomes[i];
-      if (outcome === "committed") for (const { target, bytes } of commit.parcels) append(appended, target, bytes);
+      if (outcome === "committed") for (const { target, bytes } of commit.parcels) if (appended.get(target)?.push(bytes) === undefined) appended.set(target, [bytes]);
       if (outcome === "already") resent = true;
       this.#settle(commit, outcome);
     });
@@ -397,8 +397,4 @@ export class Engine implements ShardHost {
     const shard = this.shards.get(ref);
     return shard instanceof SinkShard ? shard : undefined;
   }
-}
-
-function append(byTarget: Map<ShardRef, Uint8Array[]>, target: ShardRef, bytes: Uint8Array): void {
-  if (byTarget.get(target)?.push(bytes) === undefined) byTarget.set(target, [bytes]);
 }

@@ -1,7 +1,7 @@
 /** One worker's instances of a pipeline's computations, with what their handles stand for in the plan. */
 import { bindHandles, type HandleRef } from "../computation/binding.ts";
 import type { Computation } from "../computation/computation.ts";
-import type { Keyed } from "./computation-memory.ts";
+import type { Keyed } from "./keyed.ts";
 import type { Plan, PlannedComputation, PlannedStream } from "./plan.ts";
 
 /** New instances, by participant id. Throws `ConfigError` where a computation's factory gives another shape than before. */

@@ -1,4 +1,9 @@
-/** The open sources and sinks of a worker's shards: carries out the engine's wishes for them, and tells it what came of it. */
+/**
+ * The open sources and sinks of a worker's shards: carries out the engine's wishes for them, and tells it what came of it.
+ *
+ * E1  An edge that was closed, or opened again, while it was opening tells nobody anything: its shard may have been lost
+ *     and acquired anew meanwhile, from another position.
+ */
 import type { Clock } from "../clock.ts";
 import { messageOf, SinkLostDataError, SinkUnavailableError } from "../errors.ts";
 import type { SourceReader } from "../injectors/injector.ts";
@@ -21,6 +26,8 @@ export class OpenEdges {
   readonly #warn: (text: string) => void;
   readonly #sources = new Map<ShardRef, OpenSource>();
   readonly #sinks = new Map<ShardRef, SinkWriter>();
+  /** Of sinks that are being opened: what tells one opening from another. */
+  readonly #opening = new Map<ShardRef, object>();
 
   constructor(engine: Engine, clock: Clock, warn: (text: string) => void) {
     this.#engine = engine;
@@ -45,7 +52,7 @@ export class OpenEdges {
   }
 
   async closeAll(): Promise<void> {
-    await Promise.all([...this.#sources.keys(), ...this.#sinks.keys()].map((shard) => this.#closeEdge(shard)));
+    await Promise.all([...this.#sources.keys(), ...this.#sinks.keys(), ...this.#opening.keys()].map((shard) => this.#closeEdge(shard)));
   }
 
   async #openSource(shard: ShardRef, position: unknown): Promise<void> {
@@ -59,7 +66,7 @@ export class OpenEdges {
       if (source.abort.signal.aborted) await source.reader.close();
       else this.#engine.injector(shard)?.onOpened();
     } catch (error) {
-      this.#engine.injector(shard)?.onSourceFailed(error);
+      if (!source.abort.signal.aborted) this.#engine.injector(shard)?.onSourceFailed(error);
     }
   }
 
@@ -77,17 +84,20 @@ export class OpenEdges {
   async #openSink(shard: ShardRef, checkpoint: unknown): Promise<void> {
     const planned = this.#engine.participant(participantOf(shard));
     if (planned?.kind !== "sink") return;
-    await this.#closeEdge(shard);
+    const opening = {};
+    const closed = this.#closeEdge(shard);
+    this.#opening.set(shard, opening);
+    await closed;
     try {
       const writer = await planned.node.target.open(checkpoint);
-      if (this.#engine.sink(shard) === undefined) {
+      if (this.#opening.get(shard) !== opening) {
         await writer.close();
         return;
       }
       this.#sinks.set(shard, writer);
       this.#engine.sink(shard)?.onOpened(writer.initial);
     } catch (error) {
-      this.#sinkFailed(shard, error);
+      if (this.#opening.get(shard) === opening) this.#sinkFailed(shard, error);
     }
   }
 
@@ -114,6 +124,7 @@ export class OpenEdges {
     const source = this.#sources.get(shard);
     this.#sources.delete(shard);
     source?.abort.abort();
+    this.#opening.delete(shard);
     const writer = this.#sinks.get(shard);
     this.#sinks.delete(shard);
     try {

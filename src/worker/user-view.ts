@@ -2,7 +2,7 @@
 import type { Input } from "../computation/input.ts";
 import type { Timer, TimerFamily, TimerSlot } from "../computation/timer.ts";
 import type { Of, StreamRecord } from "../record.ts";
-import type { Keyed } from "./computation-memory.ts";
+import type { Keyed } from "./keyed.ts";
 import { placeId } from "./parcel.ts";
 import type { PlannedComputation } from "./plan.ts";
 import type { RecordWork, TimerWork } from "./work.ts";

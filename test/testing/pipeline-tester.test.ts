@@ -14,12 +14,12 @@ class Counter extends Computation {
   readonly buckets = state("buckets", { initial: new Map<number, number>() });
   readonly closing = timers<number>("closing");
 
-  processRecord(record: StreamRecord<Query>, context: Context) {
+  override processRecord(record: StreamRecord<Query>, context: Context) {
     const start = record.timestamp - (record.timestamp % seconds(1));
     context.state(this.buckets).update((buckets) => buckets.set(start, (buckets.get(start) ?? 0) + 1));
     context.setTimer(this.closing.for(start), start + seconds(1));
   }
-  processTimer(timer: Timer<number>, context: Context) {
+  override processTimer(timer: Timer<number>, context: Context) {
     context.produce(this.counts, { query: context.key, start: timer.tag, count: context.state(this.buckets).get().get(timer.tag) ?? 0 });
     context.state(this.buckets).update((buckets) => {
       buckets.delete(timer.tag);
@@ -66,10 +66,10 @@ test("a wall timer fires when the clock has reached its time, and not before", a
     readonly queries = input(queries, { key: (query) => query.text });
     readonly counts = output(counts);
     readonly due = timer("due", { clock: "wall" });
-    processRecord(_record: StreamRecord<Query>, context: Context) {
+    override processRecord(_record: StreamRecord<Query>, context: Context) {
       context.setTimer(this.due, context.now() + minutes(10));
     }
-    processTimer(timer: Timer, context: Context) {
+    override processTimer(timer: Timer, context: Context) {
       context.produce(this.counts, { query: context.key, start: timer.time, count: 1 });
     }
   }
@@ -88,7 +88,7 @@ test("a handler that throws shows nothing of what it did, and is parked after it
     readonly queries = input(queries, { key: (query) => query.text });
     readonly counts = output(counts);
     readonly n = state("n", { initial: { n: 0 } });
-    processRecord(record: StreamRecord<Query>, context: Context) {
+    override processRecord(record: StreamRecord<Query>, context: Context) {
       context.state(this.n).update((n) => {
         n.n++;
       });
