@@ -8,9 +8,12 @@ import { type FlightRows, readRows, type ReadRows } from "./flight-table.ts";
 interface Question { readonly id: number; readonly path: string; readonly first: number; readonly end: number }
 interface Answer { readonly id: number; readonly rows?: FlightRows; readonly failure?: string }
 
+/** MiB. Enough for a row group, whose values are objects at first; without limits the garbage would be let lie. */
+const LIMITS = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 128 };
+
 /** Starts the thread. It keeps the process alive only while it has something to read. */
 export function readingThread(): ReadRows {
-  const thread = new Worker(new URL(import.meta.url));
+  const thread = new Worker(new URL(import.meta.url), { resourceLimits: LIMITS });
   const waiting = new Map<number, { readonly resolve: (rows: FlightRows) => void; readonly reject: (error: Error) => void }>();
   thread.on("message", ({ id, rows, failure }: Answer) => {
     if (rows === undefined) waiting.get(id)?.reject(new Error(failure));

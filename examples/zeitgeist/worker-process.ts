@@ -18,6 +18,8 @@ export interface Watcher {
 }
 
 const POLL_MS = 500;
+/** MiB of heap. It needs half; where a machine has much memory, Node would let the garbage lie. */
+const HEAP = 256;
 
 export class WorkerProcess {
   readonly #child: ChildProcess;
@@ -34,7 +36,7 @@ export class WorkerProcess {
 
   constructor(orders: Orders, watcher: Watcher) {
     this.#watcher = watcher;
-    this.#child = fork(fileURLToPath(new URL("./worker.js", import.meta.url)), [JSON.stringify(orders)]);
+    this.#child = fork(fileURLToPath(new URL("./worker.js", import.meta.url)), [JSON.stringify(orders)], { execArgv: [`--max-old-space-size=${HEAP}`] });
     this.#child.on("message", (report: Report) => this.#hear(report));
     const exit = new Promise<string>((resolve) => {
       this.#child.once("close", (code, signal) => resolve(signal === null ? `with code ${code}` : `by ${signal}`));

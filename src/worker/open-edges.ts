@@ -58,9 +58,11 @@ export class OpenEdges {
   async #openSource(shard: ShardRef, position: unknown): Promise<void> {
     const planned = this.#engine.participant(participantOf(shard));
     if (planned?.kind !== "injector") return;
-    await this.#closeEdge(shard);
+    const closed = this.#closeEdge(shard);
     const source: OpenSource = { abort: new AbortController(), reader: undefined };
     this.#sources.set(shard, source);
+    await closed;
+    if (source.abort.signal.aborted) return;
     try {
       source.reader = await planned.node.source.open({ partition: indexOf(shard), signal: source.abort.signal, clock: this.#clock }, position);
       if (source.abort.signal.aborted) await source.reader.close();

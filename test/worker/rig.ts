@@ -6,6 +6,7 @@ import { systemClock } from "../../src/clock.ts";
 import { openValue } from "../../src/computation/envelope.ts";
 import { MemoryStore, type Pipeline } from "../../src/index.ts";
 import { shardOf, shardRef, type ShardRef } from "../../src/key.ts";
+import type { Random } from "../../src/random.ts";
 import { stateField } from "../../src/store/address.ts";
 import type { Commit, CommitReply, PipelineStore, Status, Store } from "../../src/store/index.ts";
 import { VirtualClock } from "../../src/testing/virtual-clock.ts";
@@ -37,11 +38,14 @@ export class Line {
   onCall: (method: AsyncMethod, args: readonly unknown[]) => void | Promise<void> = () => {};
   generation = 0;
   readonly store: PipelineStore;
+  #end: PipelineStore;
 
   constructor(store: PipelineStore) {
     const line = this;
+    this.#end = store;
     this.store = new Proxy(store, {
-      get(target, name) {
+      get(_store, name) {
+        const target = line.#end;
         if (name === "generation") return line.generation;
         const value: unknown = Reflect.get(target, name);
         if (typeof value !== "function") return value;
@@ -49,6 +53,11 @@ export class Line {
         return (...args: unknown[]) => line.#call(target, name as AsyncMethod, args);
       },
     });
+  }
+
+  /** From now on it leads to this one. */
+  lead(store: PipelineStore): void {
+    this.#end = store;
   }
 
   count(method: AsyncMethod): number {
@@ -60,7 +69,7 @@ export class Line {
     if (method === "commit") {
       const commits = args[0] as readonly Commit[];
       this.commits.push(...commits);
-      return await this.onCommit(commits, (given) => store.commit(given));
+      return await this.onCommit(commits, (given) => this.#end.commit(given));
     }
     await this.onCall(method, args);
     return await (store[method] as (...all: unknown[]) => Promise<unknown>).apply(store, args);
@@ -78,6 +87,7 @@ export class Rig {
   /** What `finished` came to: "finished", or what it rejected with. */
   outcome: unknown = undefined;
   static #workers = 0;
+  #random!: Random;
 
   private constructor(pipeline: Pipeline, options: RigOptions) {
     this.pipeline = pipeline;
@@ -102,6 +112,7 @@ export class Rig {
     let ids = 0;
     const random = { id: () => `w${name}-${(ids += 1)}` };
     const graph = this.pipeline.graph();
+    this.#random = random;
     this.line = new Line(await this.disk.open({ pipeline: graph.pipeline, clock: this.clock, random }));
     const plan = await reconcile(this.line.store, graph, drop);
     const { batchRecords = 256, cacheBytes = 128 << 20, frozen = false, leaseMs = 2_000 } = this.options;
@@ -156,6 +167,11 @@ export class Rig {
     this.pipeline = pipeline;
     await this.kill();
     await this.#begin(drop);
+  }
+
+  /** Opens the store again under the worker: it does not notice, but the store may be another. */
+  async reconnect(): Promise<void> {
+    this.line.lead(await this.disk.open({ pipeline: this.pipeline.name, clock: this.clock, random: this.#random }));
   }
 
   async kill(): Promise<void> {

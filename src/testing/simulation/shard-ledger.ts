@@ -34,7 +34,7 @@ export class ShardLedger {
   #offset = 0;
   #parcels: (readonly Waiting[])[] = [];
   /** By the member of the index of holds. */
-  #timers = new Map<string, Held>();
+  #timers = new Map<string, { readonly time: number; readonly hold: Held }>();
   #keys = new Map<string, Held>();
   /** By id: the event time of a record; the output timestamp of a timer. */
   #aside = new Map<number, { readonly kind: "record" | "timer"; readonly hold: Held }>();
@@ -71,7 +71,7 @@ export class ShardLedger {
   /** The smallest output watermark that the owner may have had when it did what this commit holds; `input` is the commit's. */
   floor(input: number): number {
     let floor = input;
-    for (const hold of this.#timers.values()) if (hold !== undefined && hold < floor) floor = hold;
+    for (const { hold } of this.#timers.values()) if (hold !== undefined && hold < floor) floor = hold;
     for (const hold of this.#keys.values()) if (hold !== undefined && hold < floor) floor = hold;
     for (const { hold } of this.#aside.values()) if (hold !== undefined && hold < floor) floor = hold;
     return floor;
@@ -101,7 +101,7 @@ export class ShardLedger {
     for (const { clock, member, time } of commit.timerSets) {
       const address = timerHold(clock, member);
       const output = outputs.get(address) ?? (clock === "watermark" ? time : undefined);
-      this.#timers.set(address, output !== undefined && output >= floor ? output : undefined);
+      this.#timers.set(address, { time, hold: output !== undefined && output >= floor ? output : undefined });
     }
     for (const member of commit.holdDeletes) this.#keys.delete(member);
     for (const [member, time] of outputs) if (member.startsWith(KEY)) this.#keys.set(member, time >= floor ? time : undefined);
@@ -114,7 +114,9 @@ export class ShardLedger {
     if (work.kind === "timer") {
       const output = work.output ?? END;
       const known = this.#timers.get(timerHold(work.clock, work.member));
-      this.#aside.set(entry.id, { kind: "timer", hold: known ?? (output >= floor ? output : undefined) });
+      // Another time: it was set again by what this commit holds.
+      const hold = known?.time === work.time ? known.hold : output >= floor ? output : undefined;
+      this.#aside.set(entry.id, { kind: "timer", hold });
       return;
     }
     const { sender, monotonic, place } = work.record;

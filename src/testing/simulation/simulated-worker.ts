@@ -31,6 +31,9 @@ interface Task {
 /** Turns in a row without any effect, each of which asks for another at once, after which the worker counts as spinning. */
 const SPINS = 200;
 
+/** ms after which the engine is told that the store did not answer, as `worker/driver.ts` has it. */
+const PAUSE = 20;
+
 export class SimulatedWorker {
   readonly name: string;
   readonly index: number;
@@ -126,7 +129,7 @@ export class SimulatedWorker {
     if (!again) return;
     this.#wants = true;
     if (effects.length > 0) return;
-    // A turn that did nothing and wants another at once: a processor kept busy by nothing, if it goes on.
+    // A turn that did nothing and wants another at once: a core kept busy by nothing, if it goes on.
     this.#restUntil = this.#world.time + 1;
     if (++this.#spins > SPINS) throw new Violation("spins", `worker ${this.name} asked for ${this.#spins} turns in a row and did nothing in them`);
   }
@@ -175,7 +178,7 @@ export class SimulatedWorker {
   #send(effect: StoreEffect): void {
     const { trace, tape, time, latency } = this.#world;
     trace.line(() => `${this.name} → ${describe(effect)}`);
-    if (this.downUntil > time) this.#answers.push({ effect, value: undefined, from: time });
+    if (this.downUntil > time) this.#answers.push({ effect, value: undefined, from: time + PAUSE });
     else this.#requests.push({ effect, from: latency > 0 ? time + tape.choose(latency) : time });
   }
 
@@ -209,7 +212,7 @@ export class SimulatedWorker {
     });
     const unanswered = [...this.#answers, ...this.#requests];
     this.#requests = [];
-    this.#answers = unanswered.map(({ effect }) => ({ effect, value: undefined, from: time }));
+    this.#answers = unanswered.map(({ effect }) => ({ effect, value: undefined, from: time + PAUSE }));
     this.downUntil = time + downFor;
     return lost;
   }

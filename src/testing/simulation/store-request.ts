@@ -113,7 +113,7 @@ function tellRead(engine: Engine, effect: Extract<StoreEffect, { readonly kind: 
   switch (effect.kind) {
     case "read-inbox": {
       const read = answer as InboxRead | undefined;
-      engine.onInbox(now, effect.shard, effect.from, read?.parcels, read?.tail ?? 0);
+      engine.onInbox(now, effect.shard, read?.from ?? effect.from, read?.parcels, read?.tail ?? 0);
       break;
     }
     case "read-state":

@@ -16,6 +16,7 @@ interface OpenSource {
   at: number;
 }
 interface OpenSink {
+  open: boolean;
   checkpoint: number;
 }
 
@@ -62,8 +63,9 @@ export class WorkerEdges {
     const source: OpenSource = { aborted: false, open: false, at: (position as number | undefined) ?? 0 };
     this.#sources.set(shard, source);
     this.#later(`opens source ${name(shard)} after ${source.at}`, this.#takes(), () => {
+      if (source.aborted) return;
       if (this.#failsOutside()) this.#engine.injector(shard)?.onSourceFailed(new InjectorFailedError("the simulated source cannot be opened"));
-      else if (!source.aborted) {
+      else {
         source.open = true;
         this.#engine.injector(shard)?.onOpened();
       }
@@ -107,18 +109,19 @@ export class WorkerEdges {
 
   #openSink(shard: ShardRef, checkpoint: unknown): void {
     this.#closeEdge(shard);
-    this.#later(`opens sink ${name(shard)} at ${String(checkpoint)}`, this.#takes(), () => {
-      const shardNow = this.#engine.sink(shard);
-      if (shardNow === undefined) return;
-      this.#sinks.set(shard, { checkpoint: (checkpoint as number | undefined) ?? 0 });
-      shardNow.onOpened(0);
+    const sink: OpenSink = { open: false, checkpoint: (checkpoint as number | undefined) ?? 0 };
+    this.#sinks.set(shard, sink);
+    this.#later(`opens sink ${name(shard)} at ${sink.checkpoint}`, this.#takes(), () => {
+      if (this.#sinks.get(shard) !== sink) return;
+      sink.open = true;
+      this.#engine.sink(shard)?.onOpened(0);
     });
   }
 
   #writeSink({ shard, records }: Extract<Effect, { readonly kind: "write-sink" }>): void {
     const sink = this.#sinks.get(shard);
     const planned = this.#engine.participant(participantOf(shard));
-    if (sink === undefined || planned === undefined) return;
+    if (sink === undefined || !sink.open || planned === undefined) return;
     this.#later(`writes ${records.length} records to sink ${name(shard)}`, this.#takes(), () => {
       if (this.#sinks.get(shard) !== sink) return;
       const { tape, faulty, edgeFaults } = this.#world;
