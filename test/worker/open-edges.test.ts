@@ -1,0 +1,73 @@
+/** Edges that take their time to open while their shard is lost and acquired again. */
+import { expect, test } from "vitest";
+import { systemClock } from "../../src/clock.ts";
+import { Computation, type Context, input, Pipeline, output, sink, stream, type StreamRecord } from "../../src/index.ts";
+import type { SinkWriter } from "../../src/sinks/sink.ts";
+import { Feed } from "./feed.ts";
+import { Gate } from "./probe.ts";
+import { Rig } from "./rig.ts";
+
+const words = stream<string>("words");
+const results = stream<string>("results");
+
+class Echo extends Computation {
+  readonly words = input(words, { key: (word) => word });
+  readonly results = output(results);
+  processRecord(record: StreamRecord<string>, context: Context): void {
+    context.produce(this.results, record.value);
+  }
+}
+
+const pipeline = (feed: Feed<string>, target: ReturnType<typeof sink<string>>) =>
+  new Pipeline("edges", { shards: 1 }).inject("feed", words, feed.injector).compute("echo", Echo).sink("kept", results, target);
+
+/** Loses every shard and acquires it again. */
+async function reacquire(rig: Rig): Promise<void> {
+  rig.line.generation++;
+  for (let i = 0; i < 60; i++) {
+    rig.clock.advance(50);
+    await new Promise<void>((resolve) => systemClock.soon(resolve));
+    await new Promise<void>((resolve) => systemClock.soon(resolve));
+  }
+}
+
+test("a sink that is opened for a shard which was lost meanwhile is closed, and its later opening is the one that is written to", async () => {
+  const written: string[] = [];
+  const closed: number[] = [];
+  const gate = new Gate();
+  let opened = 0;
+  const target = sink<string>({
+    kind: "sink",
+    description: "slow",
+    attempts: Number.POSITIVE_INFINITY,
+    open: async (checkpoint) => {
+      const nth = ++opened;
+      let at = (checkpoint as number | undefined) ?? 0;
+      if (nth === 2) await gate.promise;
+      const writer: SinkWriter = {
+        initial: 0,
+        write: async (records) => {
+          for (const record of records) written.push(`${nth}:${String(record.value)}@${at++}`);
+          return at;
+        },
+        close: async () => void closed.push(nth),
+      };
+      return writer;
+    },
+  });
+  const feed = new Feed<string>();
+  const rig = await Rig.start(pipeline(feed, target));
+  feed.push("a", 1);
+  await rig.rest();
+  await reacquire(rig);
+  expect(opened).toBe(2);
+  await reacquire(rig);
+  expect(opened).toBe(3);
+  gate.open();
+  await rig.rest();
+  feed.push("b", 2);
+  await rig.rest();
+  expect(written).toEqual(["1:a@0", "3:b@1"]);
+  expect(closed).toEqual([1, 2]);
+  await rig.kill();
+});
