@@ -27,7 +27,7 @@ import type { PlannedInjector } from "./plan.ts";
 import { deliver } from "./produce.ts";
 
 /** Items asked of the source at once. */
-const PULL = 2_048;
+const PULL = 1_024;
 /** Items read ahead of injection. */
 const READ_AHEAD = 4 * PULL;
 /** Failures of the source in a row after which the pipeline stops. */
