@@ -1,12 +1,14 @@
 /**
- * Counts the flights of each airport in windows of a quarter hour, and closes a window by an event-time timer. A late
- * flight re-opens its window: the timer, set in the past, fires at once and produces the corrected count.
+ * Counts the flights of each airport in windows of a quarter hour, and closes windows by an event-time timer. A flight
+ * that comes after its window was closed is late, and corrects it at once.
  *
  * Keyed by airport *and day*, so a key's state is 96 small numbers that are soon written for the last time. They stay
  * in the store for good (about 150 bytes a day of an airport; 6 MB for half a year), and this is why a flight of any
  * lateness, days or months, still corrects its window exactly: there is no horizon after which a count would be lost.
+ *
+ * C1  While a key has an open window with flights, its timer is set to the end of the first of these (`closing`).
  */
-import { Computation, type Context, hours, input, output, state, type StreamRecord, type Timer, timer, timers } from "../../src/index.ts";
+import { Computation, type Context, hours, input, output, state, type StreamRecord, type Timer, timer } from "../../src/index.ts";
 import { BUCKET, bucketOf, BUCKETS_A_DAY, DAY, dayOf, startOfBucket } from "./calendar.ts";
 import type { Flight } from "./flight.ts";
 import { dayCounts, flights, growing, windows } from "./streams.ts";
@@ -22,44 +24,71 @@ function stepsFrom(first: number): Set<number> {
   return steps;
 }
 
+/** The windows of one airport on one day. */
+interface Day {
+  /** Flights in each of its 96 windows; empty before the first flight. */
+  counts: number[];
+  /** When the timer is due, ms; 0: it is not set. */
+  closing: number;
+}
+
 export class WindowCounter extends Computation {
   readonly flights = input(flights, { key: (flight) => `${flight.origin} ${dayOf(flight.departure)}` });
   readonly windows = output(windows);
   readonly growing = output(growing);
   readonly dayCounts = output(dayCounts);
-  readonly counts = state<number[]>("counts", { initial: [] });
-  readonly closing = timers<number>("closing");
+  readonly day = state<Day>("day", { initial: { counts: [], closing: 0 } });
+  readonly closing = timer("closing");
   readonly settling = timer("settling");
 
   processRecord(record: StreamRecord<Flight>, context: Context) {
     const { origin: airport, departure } = record.value;
     const start = startOfBucket(departure);
     const end = start + BUCKET;
-    const count = this.#count(bucketOf(departure), dayOf(departure), context);
-    // The timer of an open window has been set by its first flight; that of a closed one has fired.
-    if (count === 1 || context.watermark >= end) context.setTimer(this.closing.for(start), end);
+    const open = end > context.watermark;
+    let count = 0;
+    context.state(this.day).update((day) => {
+      if (day.counts.length === 0) this.#begin(day, dayOf(departure), context);
+      const bucket = bucketOf(departure);
+      count = (day.counts[bucket] as number) + 1;
+      day.counts[bucket] = count;
+      if (open && (day.closing === 0 || end < day.closing)) this.#close(day, end, context);
+    });
+    if (!open) context.produce(this.windows, { airport, start, count });
     else if (STEPS.has(count)) context.produce(this.growing, { airport, start, count });
   }
 
-  #count(bucket: number, day: number, context: Context): number {
-    let count = 0;
-    context.state(this.counts).update((counts) => {
-      if (counts.length === 0) {
-        for (let i = 0; i < BUCKETS_A_DAY; i++) counts.push(0);
-        const settled = (day + 1) * DAY + SETTLING;
-        // A day whose first flight comes after that was never learned, and one flight says nothing of it.
-        if (context.watermark < settled) context.setTimer(this.settling, settled);
+  override processTimer(timer: Timer, context: Context) {
+    const [airport, date] = context.key.split(" ") as [string, string];
+    if (timer.is(this.settling)) {
+      context.produce(this.dayCounts, { airport, day: Number(date), counts: context.state(this.day).get().counts });
+      return;
+    }
+    context.state(this.day).update((day) => {
+      day.closing = 0;
+      for (let start = timer.time - BUCKET; start < (Number(date) + 1) * DAY; start += BUCKET) {
+        const count = day.counts[bucketOf(start)] as number;
+        if (count === 0) continue;
+        const end = start + BUCKET;
+        if (end > context.watermark) {
+          this.#close(day, end, context);
+          return;
+        }
+        // The watermark may have passed the ends of several windows at once.
+        context.produce(this.windows, { airport, start, count }, { timestamp: end });
       }
-      count = (counts[bucket] as number) + 1;
-      counts[bucket] = count;
     });
-    return count;
   }
 
-  override processTimer(timer: Timer<number | undefined>, context: Context) {
-    const counts = context.state(this.counts).get();
-    const [airport, day] = context.key.split(" ") as [string, string];
-    if (timer.is(this.closing)) context.produce(this.windows, { airport, start: timer.tag, count: counts[bucketOf(timer.tag)] ?? 0 });
-    else context.produce(this.dayCounts, { airport, day: Number(day), counts });
+  #begin(day: Day, date: number, context: Context): void {
+    for (let bucket = 0; bucket < BUCKETS_A_DAY; bucket++) day.counts.push(0);
+    const settled = (date + 1) * DAY + SETTLING;
+    // A day whose first flight comes after that is not learned: one flight says nothing of it.
+    if (context.watermark < settled) context.setTimer(this.settling, settled);
+  }
+
+  #close(day: Day, end: number, context: Context): void {
+    day.closing = end;
+    context.setTimer(this.closing, end);
   }
 }

