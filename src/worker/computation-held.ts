@@ -121,7 +121,12 @@ export abstract class ComputationHeld extends ComputationMemory {
     this.#forgetHeld(work.held as number);
     key.retryAt = 0;
     this.heldAt = 0;
-    if (key.held.length > 0) return;
+    if (key.held.length === 0) this.noneHeld(key);
+  }
+
+  /** Nothing of the key stands aside any more. */
+  protected noneHeld(key: KeyState): void {
+    key.retryAt = 0;
     this.heldKeys.delete(key);
     this.takeTimersBack(key);
   }
@@ -131,12 +136,24 @@ export abstract class ComputationHeld extends ComputationMemory {
     this.open.deleteHeld(id);
   }
 
+  /**
+   * Called when the key's work of this batch is done again, at the work's turn. Is it a firing of a timer that is not set
+   * any more, or not for that time, now that what had set it in this batch has been done again? One that still is due
+   * fires anew: its timer was set again with the rest, and nothing of it stands aside.
+   */
+  protected undone(work: Work): boolean {
+    if (work.kind === "record" || work.fired !== this.open.mark) return false;
+    if (work.held !== undefined) this.#forgetHeld(work.held);
+    work.held = undefined;
+    return this[work.clock].timeOf(work.member) !== work.time || this.timerOutput(work.clock, work.member, work.time) !== work.output;
+  }
+
   /** What stood aside before its key's earlier work was done again stands there again. */
   protected putBack(work: Work, key: KeyState, until: number): void {
     work.aside = undefined;
     this.heldAt = 0;
     if (key.held.length === 0) key.retryAt = until;
-    if (key.held.length === 0 || (key.held.at(-1)?.held as number) < (work.held as number)) key.held = add(key.held, work);
+    if (work.held !== undefined && (key.held.at(-1)?.held ?? 0) < work.held) key.held = add(key.held, work);
     else this.setAside(work, key);
     this.heldKeys.add(key);
   }
@@ -147,7 +164,11 @@ export abstract class ComputationHeld extends ComputationMemory {
     for (const work of this.unfinished) keys.add(work.key as KeyState);
     for (const key of keys) {
       if (key.running !== undefined && this.unfinished.has(key.running)) this.setAside(key.running, key);
-      for (const work of key.waiting) if (work.aside === undefined) this.setAside(work, key); else this.putBack(work, key, work.aside.until);
+      for (const work of key.waiting) {
+        if (this.undone(work)) continue;
+        if (work.aside === undefined) this.setAside(work, key);
+        else this.putBack(work, key, work.aside.until);
+      }
       key.waiting = [];
     }
     for (const work of this.unfinished) work.batch = undefined;

@@ -124,7 +124,7 @@ export class ComputationShard extends ComputationHeld {
     if (key === undefined) return "loading";
     if (key.running !== undefined || key.held.length > 0) return "busy";
     const output = this.timerOutput(clock, member, time);
-    const work: TimerWork = { kind: "timer", clock, member, address, time, output, key, hold: Math.max(output ?? this.input, 0), attempts: 0, held: undefined, batch: undefined };
+    const work: TimerWork = { kind: "timer", clock, member, address, time, output, key, hold: Math.max(output ?? this.input, 0), attempts: 0, held: undefined, batch: undefined, fired: this.open.mark };
     if (address.timer === 0) this.#expire(work, key);
     else if (!this.declares(address.timer)) this.open.changeTimer({ clock, member, time: undefined, output: undefined }, key);
     else this.#run(work, key);
@@ -262,11 +262,13 @@ export class ComputationShard extends ComputationHeld {
     while (key.running === undefined && key.waiting.length > 0) {
       const work = key.waiting.shift() as Work;
       this.#finish(work);
+      if (this.undone(work)) continue;
       if (work.failure !== undefined) this.giveBack(work, key, work.failure.error);
       else if (work.aside !== undefined) this.putBack(work, key, work.aside.until);
       else if (key.held.length > 0) this.setAside(work, key);
       else this.#run(work, key);
     }
+    if (key.running === undefined && key.held.length === 0) this.noneHeld(key);
   }
 
   #succeeded(work: Work, key: KeyState, call: Call): void {

@@ -40,7 +40,7 @@ export function parseHeld(entry: Numbered): { readonly work: Work; readonly halt
   const stored = decodePlain(entry.bytes) as StoredHeld;
   const base = { key: undefined, hold: stored.hold, attempts: stored.attempts, held: entry.id, batch: undefined };
   if (stored.timer !== undefined) {
-    return { work: { ...base, kind: "timer", ...stored.timer, address: parseTimerMember(stored.timer.member) }, halted: stored.halted };
+    return { work: { ...base, kind: "timer", ...stored.timer, address: parseTimerMember(stored.timer.member), fired: undefined }, halted: stored.halted };
   }
   const record = stored.record as StoredRecord;
   const { value, ...rest } = record;

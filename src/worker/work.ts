@@ -36,4 +36,6 @@ export interface TimerWork extends WorkBase {
   readonly time: number;
   /** The timestamp of what it produces by default, and what it holds; undefined: the input watermark at firing. */
   readonly output: number | undefined;
+  /** Mark of the batch in which it fell due; undefined: of an earlier owner's. */
+  readonly fired: object | undefined;
 }

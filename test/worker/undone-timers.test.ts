@@ -1,0 +1,43 @@
+/** A timer that falls due in the batch that sets it, and whose setting is done again because it fails. */
+import { expect, test } from "vitest";
+import { exponential } from "../../src/index.ts";
+import type { CommitReply } from "../../src/store/index.ts";
+import { Bench, Gate } from "./probe.ts";
+
+test("a firing does not outlive its setting: done again at another time, it sets the timer for that time and fires once", async () => {
+  let failures = 2;
+  const bench = await Bench.start({
+    onRecord(record, context, self) {
+      if (record.value.do === "set") context.setTimer(self.wall.for("t"), context.now() - 5);
+      self.see(context, `${record.value.do} ${context.now()}`);
+    },
+    onTimer(timer, context, self) {
+      if (failures-- > 0) throw new Error("not yet");
+      self.see(context, `fired ${timer.time}`);
+    },
+    compute: { backoff: exponential(50, 50), attempts: 10 },
+  });
+  await bench.give("other:x@1");
+  // The commit of "other" is under way for long, so the next batch stays open while the timer is tried again and again.
+  const gate = new Gate();
+  const shards = bench.rig.shards("probe");
+  bench.rig.line.onCommit = async (commits, apply): Promise<CommitReply> => {
+    const reply = await apply(commits);
+    if (commits.some((commit) => shards.includes(commit.shard))) await gate.promise;
+    return reply;
+  };
+  bench.feed.push({ key: "other", do: "y" }, 2);
+  await bench.rig.turns(3);
+  bench.feed.push({ key: "k", do: "set" }, 3);
+  for (let i = 0; i < 30; i++) {
+    bench.rig.clock.advance(50);
+    await bench.rig.turns(3);
+  }
+  gate.open();
+  bench.rig.line.onCommit = (commits, apply) => apply(commits);
+  await bench.rig.rest();
+  await bench.rig.advance(2_000);
+  const [set, fired, ...more] = (await bench.seen("k")) as string[];
+  expect(more).toEqual([]);
+  expect(fired).toBe(`fired ${Number(set?.split(" ")[1]) - 5}`);
+});
