@@ -138,7 +138,7 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
       for (const { id } of this.planned.cells) fields.push(stateField(id, key));
       fields.push(stateField(HOLD_CELL, key));
     }
-    this.host.effect({ kind: "read-state", shard: this.ref, keys, fields });
+    this.host.effect({ kind: "read-state", shard: this.ref, sequencer: this.sequencer, keys, fields });
   }
 
   /** The answer to `read-state`; undefined: it failed, and is asked again. */
@@ -159,11 +159,11 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
       if (!this.#wholeTimers) this[clock].trim();
       if ((!whole && !this[clock].needsMore(now)) || this.#paging.has(clock)) continue;
       this.#paging.set(clock, PAGE);
-      this.host.effect({ kind: "read-timers", shard: this.ref, clock, limit: PAGE });
+      this.host.effect({ kind: "read-timers", shard: this.ref, sequencer: this.sequencer, clock, limit: PAGE });
     }
     if (this.holds.horizon <= this.input && this.holds.bound === this.holds.horizon && !this.#paging.has("holds")) {
       this.#paging.set("holds", PAGE);
-      this.host.effect({ kind: "read-holds", shard: this.ref, limit: PAGE });
+      this.host.effect({ kind: "read-holds", shard: this.ref, sequencer: this.sequencer, limit: PAGE });
     }
   }
 
@@ -174,8 +174,8 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
       const complete = head.length < limit;
       if (!complete && (head[0]?.time === head.at(-1)?.time || (what !== "holds" && this.#wholeTimers))) {
         this.#paging.set(what, 2 * limit);
-        if (what === "holds") this.host.effect({ kind: "read-holds", shard: this.ref, limit: 2 * limit });
-        else this.host.effect({ kind: "read-timers", shard: this.ref, clock: what, limit: 2 * limit });
+        if (what === "holds") this.host.effect({ kind: "read-holds", shard: this.ref, sequencer: this.sequencer, limit: 2 * limit });
+        else this.host.effect({ kind: "read-timers", shard: this.ref, sequencer: this.sequencer, clock: what, limit: 2 * limit });
         return;
       }
       if (what === "holds") this.holds.load(head, complete);

@@ -252,19 +252,19 @@ export class Driver {
     const now = () => this.#clock.now();
     switch (effect.kind) {
       case "read-inbox":
-        this.#ask(store.readInbox(effect.shard, effect.from, effect.parcels), (read) => engine.onInbox(now(), effect.shard, read?.from ?? effect.from, read?.parcels, read?.tail ?? 0));
+        this.#ask(store.readInbox(effect.shard, effect.from, effect.parcels), (read) => engine.awaits(effect) && engine.onInbox(now(), effect.shard, read?.from ?? effect.from, read?.parcels, read?.tail ?? 0));
         break;
       case "read-state":
-        this.#ask(store.readState(effect.shard, effect.fields), (values) => engine.computation(effect.shard)?.onState(effect.keys, values));
+        this.#ask(store.readState(effect.shard, effect.fields), (values) => engine.awaits(effect) && engine.computation(effect.shard)?.onState(effect.keys, values));
         break;
       case "read-timers":
-        this.#ask(store.readTimers(effect.shard, effect.clock, effect.limit), (head) => engine.computation(effect.shard)?.onPage(effect.clock, effect.limit, head));
+        this.#ask(store.readTimers(effect.shard, effect.clock, effect.limit), (head) => engine.awaits(effect) && engine.computation(effect.shard)?.onPage(effect.clock, effect.limit, head));
         break;
       case "read-holds":
-        this.#ask(store.readHolds(effect.shard, effect.limit), (head) => engine.computation(effect.shard)?.onPage("holds", effect.limit, head));
+        this.#ask(store.readHolds(effect.shard, effect.limit), (head) => engine.awaits(effect) && engine.computation(effect.shard)?.onPage("holds", effect.limit, head));
         break;
       case "read-ids":
-        this.#ask(store.readIds(effect.shard, effect.ids), (known) => engine.injector(effect.shard)?.onIds(effect.ids, known));
+        this.#ask(store.readIds(effect.shard, effect.ids), (known) => engine.awaits(effect) && engine.injector(effect.shard)?.onIds(effect.ids, known));
         break;
       case "read-tails":
         this.#ask(store.readTails(effect.shards), (reply) => engine.onTails(now(), effect.purpose, reply));

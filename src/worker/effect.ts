@@ -1,9 +1,12 @@
 /**
  * What the engine wants done outside: the only way by which its decisions reach the store, the edges and the world.
  * The driver carries effects out and answers with the engine's `on...` methods; the simulator does the same its way.
+ *
+ * F1  A read is answered only while its shard is owned under the sequencer that asked (`Engine.awaits`): what was so
+ *     before another owner's commits is not told to the next.
  */
 import type { ShardRef } from "../key.ts";
-import type { Commit, Interval, Lease, TimerClock, WatermarkReport } from "../store/index.ts";
+import type { Commit, Interval, Lease, Sequencer, TimerClock, WatermarkReport } from "../store/index.ts";
 import type { StreamRecord } from "../record.ts";
 
 export type Effect =
@@ -14,11 +17,11 @@ export type Effect =
   | { readonly kind: "release"; readonly leases: readonly Lease[] }
   | { readonly kind: "commit"; readonly call: number; readonly commits: readonly Commit[] }
   | { readonly kind: "report"; readonly reports: readonly WatermarkReport[] }
-  | { readonly kind: "read-inbox"; readonly shard: ShardRef; readonly from: number; readonly parcels: number }
-  | { readonly kind: "read-state"; readonly shard: ShardRef; readonly keys: readonly string[]; readonly fields: readonly string[] }
-  | { readonly kind: "read-timers"; readonly shard: ShardRef; readonly clock: TimerClock; readonly limit: number }
-  | { readonly kind: "read-holds"; readonly shard: ShardRef; readonly limit: number }
-  | { readonly kind: "read-ids"; readonly shard: ShardRef; readonly ids: readonly string[] }
+  | { readonly kind: "read-inbox"; readonly shard: ShardRef; readonly sequencer: Sequencer; readonly from: number; readonly parcels: number }
+  | { readonly kind: "read-state"; readonly shard: ShardRef; readonly sequencer: Sequencer; readonly keys: readonly string[]; readonly fields: readonly string[] }
+  | { readonly kind: "read-timers"; readonly shard: ShardRef; readonly sequencer: Sequencer; readonly clock: TimerClock; readonly limit: number }
+  | { readonly kind: "read-holds"; readonly shard: ShardRef; readonly sequencer: Sequencer; readonly limit: number }
+  | { readonly kind: "read-ids"; readonly shard: ShardRef; readonly sequencer: Sequencer; readonly ids: readonly string[] }
   | { readonly kind: "read-tails"; readonly shards: readonly ShardRef[]; readonly purpose: "bounds" | "backlog" }
   /** User code returned a promise: `settled` must be called, once, when it has settled. */
   | { readonly kind: "await"; readonly promise: PromiseLike<unknown>; readonly settled: (error: unknown, failed: boolean) => void }

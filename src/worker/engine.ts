@@ -12,7 +12,7 @@ import type { Log } from "../computation/context.ts";
 import { MillraceError } from "../errors.ts";
 import { type ShardRef, shardRef } from "../key.ts";
 import type { Random } from "../random.ts";
-import type { Commit, CommitReply, InboxTail, Lease } from "../store/index.ts";
+import type { Commit, CommitReply, InboxTail, Lease, Sequencer } from "../store/index.ts";
 import { Backlog } from "./backlog.ts";
 import { CommitCalls } from "./commit-calls.ts";
 import { ComputationShard } from "./computation-shard.ts";
@@ -160,7 +160,7 @@ export class Engine implements ShardHost {
     if (done >= GO) this.#runnable.add(shard);
     if (shard instanceof InboxShard) {
       const wanted = shard.inbox.wants();
-      if (wanted !== undefined) this.effect({ kind: "read-inbox", shard: shard.ref, from: wanted.from, parcels: wanted.parcels });
+      if (wanted !== undefined) this.effect({ kind: "read-inbox", shard: shard.ref, sequencer: shard.sequencer, from: wanted.from, parcels: wanted.parcels });
     }
     return done;
   }
@@ -378,12 +378,12 @@ export class Engine implements ShardHost {
     return this.options.plan.participants.find((participant) => participant.id === id);
   }
   shardsOf(participant: PlannedParticipant): OwnedShard[] {
-    const owned: OwnedShard[] = [];
-    for (let index = 0; index < participant.shards; index++) {
-      const shard = this.shards.get(shardRef(participant.id, index));
-      if (shard !== undefined) owned.push(shard);
-    }
-    return owned;
+    const all = Array.from({ length: participant.shards }, (_, index) => this.shards.get(shardRef(participant.id, index)));
+    return all.filter((shard) => shard !== undefined);
+  }
+  /** Is the answer to a read still of interest: is the shard owned as it was when it asked? */
+  awaits(read: { readonly shard: ShardRef; readonly sequencer: Sequencer }): boolean {
+    return this.shards.get(read.shard)?.sequencer === read.sequencer;
   }
   injector(ref: ShardRef): InjectorShard | undefined {
     const shard = this.shards.get(ref);

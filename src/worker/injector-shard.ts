@@ -179,7 +179,7 @@ export class InjectorShard extends OwnedShard {
       if (given.id !== undefined && this.#recent.has(given.id) === undefined) unknown.push(given.id);
     }
     if (unknown.length === 0) this.onIds([], []);
-    else this.host.effect({ kind: "read-ids", shard: this.ref, ids: unknown });
+    else this.host.effect({ kind: "read-ids", shard: this.ref, sequencer: this.sequencer, ids: unknown });
   }
 
   /** The answer to `read-ids`; undefined: it failed, and is asked again. */
@@ -187,7 +187,7 @@ export class InjectorShard extends OwnedShard {
     const items = this.#checking;
     if (items === undefined) return;
     if (known === undefined) {
-      this.host.effect({ kind: "read-ids", shard: this.ref, ids });
+      this.host.effect({ kind: "read-ids", shard: this.ref, sequencer: this.sequencer, ids });
       return;
     }
     this.#checking = undefined;

@@ -110,6 +110,7 @@ export function tell(engine: Engine, effect: StoreEffect, answer: unknown, now: 
 }
 
 function tellRead(engine: Engine, effect: Extract<StoreEffect, { readonly kind: `read-${string}` }>, answer: unknown, now: number): void {
+  if (effect.kind !== "read-tails" && !engine.awaits(effect)) return;
   switch (effect.kind) {
     case "read-inbox": {
       const read = answer as InboxRead | undefined;
