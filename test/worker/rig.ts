@@ -36,6 +36,8 @@ export class Line {
   onCommit: (commits: readonly Commit[], apply: Apply) => Promise<CommitReply> = (commits, apply) => apply(commits);
   /** Called before any other call; may wait or throw. */
   onCall: (method: AsyncMethod, args: readonly unknown[]) => void | Promise<void> = () => {};
+  /** Called when the store has answered any other call, before the worker hears of it. */
+  after: (method: AsyncMethod) => void | Promise<void> = () => {};
   generation = 0;
   readonly store: PipelineStore;
   #end: PipelineStore;
@@ -72,7 +74,9 @@ export class Line {
       return await this.onCommit(commits, (given) => this.#end.commit(given));
     }
     await this.onCall(method, args);
-    return await (store[method] as (...all: unknown[]) => Promise<unknown>).apply(store, args);
+    const answer = await (store[method] as (...all: unknown[]) => Promise<unknown>).apply(store, args);
+    await this.after(method);
+    return answer;
   }
 }
 
