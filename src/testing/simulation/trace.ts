@@ -4,7 +4,7 @@
  */
 
 /** Lines of the timeline that are kept: the last ones. */
-const KEPT = 400_000;
+const KEPT = 4_000;
 
 export class Trace {
   #low = 0x811c9dc5;
