@@ -180,7 +180,7 @@ export class Batch {
 
   /** The batch has taken this work and holds for it until it is committed. */
   hold(work: Work): void {
-    if (work.kind === "record" || work.held !== undefined) this.pendingHold = Math.min(this.pendingHold, work.hold);
+    if (work.kind === "record") this.pendingHold = Math.min(this.pendingHold, work.hold);
     else this.outputHold = Math.min(this.outputHold, work.hold);
   }
 

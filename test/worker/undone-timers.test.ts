@@ -41,3 +41,33 @@ test("a firing does not outlive its setting: done again at another time, it sets
   expect(more).toEqual([]);
   expect(fired).toBe(`fired ${Number(set?.split(" ")[1]) - 5}`);
 });
+
+test("a firing that stood aside holds the output at its time until the commit of its second try has been acknowledged", async () => {
+  let failures = 1;
+  const bench = await Bench.start({
+    onRecord: (_, context, self) => context.setTimer(self.event.for("t"), 100),
+    onTimer(timer, context, self) {
+      if (failures-- > 0) throw new Error("not yet");
+      context.produce(self.results, `at ${timer.time}`);
+    },
+    compute: { backoff: exponential(50, 50) },
+  });
+  await bench.give("k:x@1");
+  await bench.promise(200);
+  const [ref] = bench.rig.shards("probe");
+  const shard = bench.rig.worker.engine.computation(ref as number);
+  expect([shard?.input, shard?.output]).toEqual([200, 100]);
+  const gate = new Gate();
+  bench.rig.line.onCommit = async (commits, apply): Promise<CommitReply> => {
+    if (commits.some((commit) => commit.shard === ref)) await gate.promise;
+    return apply(commits);
+  };
+  bench.rig.clock.advance(50);
+  await bench.rig.turns(3);
+  expect(failures).toBe(-1);
+  expect(shard?.output).toBe(100);
+  gate.open();
+  await bench.rig.rest();
+  expect(shard?.output).toBe(200);
+  expect(bench.kept.values).toEqual(["at 100"]);
+});
