@@ -53,12 +53,14 @@ async function main(): Promise<void> {
   if (limit === 0) throw new Error("--limit 0: give at least 1");
   const directory = new RunDirectory(values["data-dir"], store, limit);
   const terminal = new Terminal(process.stdout, values.json);
-  greet(terminal, directory.path, store);
   const supervisor = new Supervisor({ name: directory.pipeline, store, directory: directory.path, limit, kills, port: count("--port", values.port) }, terminal);
   process.once("SIGINT", () => supervisor.stop()).once("SIGTERM", () => supervisor.stop());
+  greet(terminal, directory.path, store);
   const outcome = await supervisor.run();
-  if (outcome === undefined) terminal.line("  Stopped. What was done is stored: start it again and it goes on.");
-  else await conclude(terminal, directory, outcome, values.json);
+  if (outcome === undefined) {
+    terminal.line("  Stopped. What was done is stored: start it again and it goes on.");
+    process.exitCode = 130;
+  } else await conclude(terminal, directory, outcome, values.json);
 }
 
 function count(option: string, text: string): number {

@@ -39,6 +39,7 @@ export class Supervisor {
   #flights = 0;
   #port: number;
   #worker: WorkerProcess | undefined;
+  #stopped = false;
 
   constructor(options: SuperviseOptions, terminal: Terminal) {
     this.#options = options;
@@ -50,8 +51,11 @@ export class Supervisor {
   async run(): Promise<Outcome | undefined> {
     let peakRssMiB = 0;
     for (;;) {
-      this.#worker = this.#start();
+      if (this.#stopped) return undefined;
+      const again = this.#worker !== undefined;
+      this.#worker = this.#start(again);
       const end = await this.#worker.end;
+      if (again && this.#worker.foundBacklog) this.#killsWithBacklog++;
       peakRssMiB = Math.max(peakRssMiB, this.#worker.peakRssMiB);
       if (end.kind === "stopped") return undefined;
       this.#handed += end.handed;
@@ -62,6 +66,7 @@ export class Supervisor {
 
   /** Lets the worker commit what it has begun, and end. */
   stop(): void {
+    this.#stopped = true;
     this.#worker?.stop();
   }
 
@@ -69,17 +74,14 @@ export class Supervisor {
     return (performance.now() - this.#began) / 1_000;
   }
 
-  #start(): WorkerProcess {
+  #start(again: boolean): WorkerProcess {
     const { name, store, directory, limit } = this.#options;
-    const again = this.#worker !== undefined;
     return new WorkerProcess({ name, store, directory, limit, port: this.#port, strike: this.#nextStrike() }, {
       running: (url, flights, waiting) => {
         this.#flights = flights;
         if (this.#port === 0) this.#terminal.line(`  look in  ${url} (while it runs)\n`);
         this.#port = Number(new URL(url).port);
-        if (!again) return;
-        if (waiting > 0) this.#killsWithBacklog++;
-        this.#terminal.line(`         another goes on, with ${grouped(waiting)} records that it found in the inboxes`);
+        if (again) this.#terminal.line(`         another goes on, with ${grouped(waiting)} records that it found in the inboxes`);
       },
       progress: (progress) => this.#terminal.passing(this.#line(progress)),
     });

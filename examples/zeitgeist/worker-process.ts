@@ -12,7 +12,7 @@ export type End =
   | { readonly kind: "stopped" };
 
 export interface Watcher {
-  /** It runs. `waiting`: records that were in the inboxes when it took them over. */
+  /** It runs, and has taken shards over, with `waiting` records in their inboxes. */
   running(url: string, flights: number, waiting: number): void;
   progress(progress: Progress): void;
 }
@@ -27,8 +27,9 @@ const HEAP = ["--max-old-space-size=256", "--max-semi-space-size=32"];
 export class WorkerProcess {
   readonly #child: ChildProcess;
   readonly #watcher: Watcher;
-  #url: string | undefined;
-  #waiting = 0;
+  #running: Extract<Report, { readonly kind: "running" }> | undefined;
+  /** Records in the inboxes of the shards that it took over; undefined: it has none yet. */
+  #waiting: number | undefined;
   #reached: Extract<Report, { readonly kind: "reached" }> | undefined;
   #finished: Extract<End, { readonly kind: "finished" }> | undefined;
   #failure: string | undefined;
@@ -51,6 +52,11 @@ export class WorkerProcess {
     });
   }
 
+  /** Did it find work that another had left? */
+  get foundBacklog(): boolean {
+    return this.#waiting !== undefined && this.#waiting > 0;
+  }
+
   /** Lets it commit what it has begun, and end. */
   stop(): void {
     this.#stopping = true;
@@ -65,13 +71,15 @@ export class WorkerProcess {
   }
 
   #hear(report: Report): void {
+    const before = this.#waiting;
     switch (report.kind) {
       case "recovered":
-        this.#waiting += report.waiting;
+        this.#waiting = (this.#waiting ?? 0) + report.waiting;
+        if (before === undefined) this.#announce();
         break;
       case "running":
-        this.#url = report.url;
-        this.#watcher.running(report.url, report.flights, this.#waiting);
+        this.#running = report;
+        this.#announce();
         break;
       case "memory":
         this.peakRssMiB = Math.max(this.peakRssMiB, report.peakRssMiB);
@@ -90,10 +98,15 @@ export class WorkerProcess {
     }
   }
 
+  /** The leases of a killed worker may have to run out first. */
+  #announce(): void {
+    if (this.#running !== undefined && this.#waiting !== undefined) this.#watcher.running(this.#running.url, this.#running.flights, this.#waiting);
+  }
+
   /** It is through: what it has counted is asked for a last time. */
   async #conclude(handed: number): Promise<void> {
     try {
-      this.#finished = { kind: "finished", progress: await askProgress(this.#url as string), handed };
+      this.#finished = { kind: "finished", progress: await askProgress((this.#running as { readonly url: string }).url), handed };
     } catch (error) {
       this.#failure = `the worker finished, but does not answer: ${String(error)}`;
     }
@@ -101,9 +114,9 @@ export class WorkerProcess {
   }
 
   async #poll(): Promise<void> {
-    if (this.#url === undefined || this.#finished !== undefined || this.#reached !== undefined) return;
+    if (this.#running === undefined || this.#finished !== undefined || this.#reached !== undefined) return;
     try {
-      this.#watcher.progress(await askProgress(this.#url));
+      this.#watcher.progress(await askProgress(this.#running.url));
     } catch {
       // It was killed, or ended, before it answered; the next answer will do.
     }

@@ -41,6 +41,17 @@ function start(...args: readonly string[]): { readonly child: ChildProcess; read
   return { child, ended: new Promise((resolve) => child.once("close", (code) => resolve({ code, out, errors }))) };
 }
 
+/** Of the HTTP endpoint, as it is told to people. */
+async function address(child: ChildProcess): Promise<string> {
+  let said = "";
+  return await new Promise((resolve) => {
+    child.stdout?.on("data", (text: string) => {
+      const [found] = /http:\/\/\S+/.exec((said += text)) ?? [];
+      if (found !== undefined) resolve(found);
+    });
+  });
+}
+
 /** What `--json` printed: one object, and nothing else anywhere. */
 async function json(...args: readonly string[]): Promise<Summary & { readonly recomputed?: number }> {
   const { code, out, errors } = await start("--json", ...args).ended;
@@ -77,7 +88,7 @@ describe("all rows", () => {
 });
 
 describe("killed ten times", () => {
-  const ROWS = 100_000;
+  const ROWS = 50_000;
   let right: Counts;
   beforeAll(async () => {
     right = await plainCounts(ROWS);
@@ -111,13 +122,7 @@ describe("killed ten times", () => {
 describe("on the command line", () => {
   test("it says what it does, where to look meanwhile, and what came of it", async () => {
     const { child, ended } = start("--limit", "60000", "--store", "memory", "--data-dir", "said");
-    const url = await new Promise<string>((resolve) => {
-      let said = "";
-      child.stdout?.on("data", (text: string) => {
-        const [found] = /http:\/\/\S+/.exec((said += text)) ?? [];
-        if (found !== undefined) resolve(found);
-      });
-    });
+    const url = await address(child);
     expect((await fetch(`${url}/v1/watermarks`)).status).toBe(200);
     const { code, out } = await ended;
     expect(code).toBe(0);
@@ -128,8 +133,11 @@ describe("on the command line", () => {
   test("interrupted and started again it goes on", async () => {
     const args = ["--limit", "60000", "--data-dir", join(folder, "interrupted")];
     const { child, ended } = start(...args);
-    child.stdout?.once("data", () => child.stdout?.once("data", () => child.kill("SIGINT")));
-    expect(await ended).toMatchObject({ code: 0, errors: "" });
+    await address(child);
+    child.kill("SIGINT");
+    const { code, out, errors } = await ended;
+    expect({ code, errors }).toEqual({ code: 130, errors: "" });
+    expect(out).toContain("Stopped. What was done is stored");
     expect((await json(...args)).digest).toBe(totalsOf(await plainCounts(60_000), 0).digest);
   }, LONG);
 
