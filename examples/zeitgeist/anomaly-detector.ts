@@ -20,10 +20,18 @@ const DIP = { part: 1 / 4, score: 1.5 };
 /** A spike is at least this many flights, this many times what is expected, and this unusual. */
 const SPIKE = { count: 8, times: 2, score: 2 };
 
-interface Model { weeks: number; expected: number[]; spread: number[] }
+interface Model {
+  weeks: number;
+  expected: number[];
+  spread: number[];
+}
 
 /** What is known of the day that is going on: counts of quarter hours with traffic, and of spikes when last produced. */
-interface Today { day: number; counts: Map<number, number>; spikes: Map<number, number> }
+interface Today {
+  day: number;
+  counts: Map<number, number>;
+  spikes: Map<number, number>;
+}
 
 export class AnomalyDetector extends Computation {
   readonly windows = input(windows, { key: keyOf });

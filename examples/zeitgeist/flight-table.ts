@@ -34,7 +34,13 @@ export interface FlightTable {
   read(group: number): Promise<FlightRows>;
 }
 
-interface Group { readonly first: number; readonly end: number; readonly earliest: number; readonly latest: number; readonly rows: FlightRows | undefined }
+interface Group {
+  readonly first: number;
+  readonly end: number;
+  readonly earliest: number;
+  readonly latest: number;
+  readonly rows: FlightRows | undefined;
+}
 
 export function flightAt(rows: FlightRows, i: number): Flight {
   return {
@@ -101,7 +107,13 @@ export const readRows: ReadRows = async (path, first, end) => {
     destinations: new Uint16Array(length),
     airports: [] as string[],
   };
-  const columns: Record<string, Column> = { date: rows.departures, delay: rows.delays, distance: rows.distances, origin: rows.origins, destination: rows.destinations };
+  const columns: Record<string, Column> = {
+    date: rows.departures,
+    delay: rows.delays,
+    distance: rows.distances,
+    origin: rows.origins,
+    destination: rows.destinations,
+  };
   await parquetRead({
     file: await asyncBufferFromFile(path),
     compressors,

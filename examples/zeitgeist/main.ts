@@ -55,7 +55,7 @@ async function main(): Promise<void> {
   const terminal = new Terminal(process.stdout, values.json);
   const supervisor = new Supervisor({ name: directory.pipeline, store, directory: directory.path, limit, kills, port: count("--port", values.port) }, terminal);
   process.once("SIGINT", () => supervisor.stop()).once("SIGTERM", () => supervisor.stop());
-  greet(terminal, directory.path, store);
+  greet(terminal, directory.path, store, limit);
   const outcome = await supervisor.run();
   if (outcome === undefined) {
     terminal.line("  Stopped. What was done is stored: start it again and it goes on.");
@@ -68,8 +68,9 @@ function count(option: string, text: string): number {
   return Number(text);
 }
 
-function greet(terminal: Terminal, directory: string, store: string): void {
-  terminal.line("Zeitgeist over every US flight, January to June 2001, in the order in which they were reported\n");
+function greet(terminal: Terminal, directory: string, store: string, limit: number | undefined): void {
+  terminal.line("Zeitgeist over every US flight of January to June 2001, in the order in which they were reported\n");
+  terminal.line(`  flights  ${limit === undefined ? "all" : `the first ${grouped(limit)}`}`);
   terminal.line(`  store    ${store === "lmdb" ? `LMDB, in ${directory}` : store}`);
 }
 
@@ -79,7 +80,8 @@ async function conclude(terminal: Terminal, directory: RunDirectory, outcome: Ou
   // A run that had finished before was not done now, and took the time that it took then.
   const before = outcome.handed === 0 ? directory.summary : undefined;
   const summary = before ?? summaryOf(outcome, totals, anomalies.length);
-  if (before !== undefined && before.digest !== totals.digest) throw new Error(`${windowsPath(directory.path)} is not what the finished run left: its digest is ${totals.digest}, not ${before.digest}`);
+  if (before !== undefined && before.digest !== totals.digest)
+    throw new Error(`${windowsPath(directory.path)} is not what the finished run left: its digest is ${totals.digest}, not ${before.digest}`);
   if (before === undefined) directory.finish(summary);
   if (json) {
     console.log(JSON.stringify(before === undefined ? summary : { ...summary, recomputed: 0 }));
@@ -100,7 +102,19 @@ function summaryOf({ progress, kills, killsWithBacklog, handed, seconds, peakRss
   const killed = kills.before + kills.during + kills.after > 0 ? { kills: { ...kills, withBacklog: killsWithBacklog } } : {};
   // Of a run that goes on where another was stopped, the rate is that of this part.
   const recordsPerSecond = Math.round(Math.min(records, handed) / seconds);
-  return { records, late, duplicates, deadLetters, windows, anomalies, seconds: Math.round(100 * seconds) / 100, recordsPerSecond, peakRssMiB, digest, ...killed };
+  return {
+    records,
+    late,
+    duplicates,
+    deadLetters,
+    windows,
+    anomalies,
+    seconds: Math.round(100 * seconds) / 100,
+    recordsPerSecond,
+    peakRssMiB,
+    digest,
+    ...killed,
+  };
 }
 
 function report(summary: Summary, totals: WindowTotals, directory: string): string[] {
@@ -111,7 +125,11 @@ function report(summary: Summary, totals: WindowTotals, directory: string): stri
     `windows    ${grouped(totals.windows)} of ${grouped(totals.airports)} airports, ${grouped(totals.flights)} flights in them; ${grouped(totals.corrections)} corrections`,
     `anomalies  ${grouped(anomalies)} windows`,
     `rate       ${grouped(recordsPerSecond)} flights a second for ${seconds.toFixed(1)} s, at most ${peakRssMiB} MiB`,
-    ...(kills === undefined ? [] : [`kills      ${kills.before} before, ${kills.during} during and ${kills.after} after a commit; ${kills.withBacklog} of them left records in the inboxes`]),
+    ...(kills === undefined
+      ? []
+      : [
+          `kills      ${kills.before} before, ${kills.during} during and ${kills.after} after a commit; ${kills.withBacklog} of them left records in the inboxes`,
+        ]),
     `digest     ${digest}`,
     `results    ${path(anomaliesPath(directory))}, ${path(windowsPath(directory))}`,
   ];

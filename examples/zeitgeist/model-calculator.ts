@@ -7,7 +7,11 @@ import { Computation, type Context, input, output, state, type StreamRecord } fr
 import { weekdayOf } from "./calendar.ts";
 import { type DayCounts, dayCounts, dayModels } from "./streams.ts";
 
-interface Model { weeks: number; expected: number[]; spread: number[] }
+interface Model {
+  weeks: number;
+  expected: number[];
+  spread: number[];
+}
 
 /** Weight of a new week once there are several; before, all weeks weigh the same. */
 const LEARNING = 1 / 4;

@@ -5,8 +5,17 @@
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
 import { type FlightRows, readRows, type ReadRows } from "./flight-table.ts";
 
-interface Question { readonly id: number; readonly path: string; readonly first: number; readonly end: number }
-interface Answer { readonly id: number; readonly rows?: FlightRows; readonly failure?: string }
+interface Question {
+  readonly id: number;
+  readonly path: string;
+  readonly first: number;
+  readonly end: number;
+}
+interface Answer {
+  readonly id: number;
+  readonly rows?: FlightRows;
+  readonly failure?: string;
+}
 
 /** MiB. Enough for a row group, whose values are objects at first; without limits the garbage would be let lie. */
 const LIMITS = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 128 };
@@ -40,7 +49,13 @@ if (!isMainThread) {
     readRows(path, first, end).then(
       (rows) => {
         const { departures, delays, distances, origins, destinations } = rows;
-        parentPort?.postMessage({ id, rows } satisfies Answer, [departures.buffer, delays.buffer, distances.buffer, origins.buffer, destinations.buffer] as ArrayBuffer[]);
+        parentPort?.postMessage({ id, rows } satisfies Answer, [
+          departures.buffer,
+          delays.buffer,
+          distances.buffer,
+          origins.buffer,
+          destinations.buffer,
+        ] as ArrayBuffer[]);
       },
       (error: unknown) => parentPort?.postMessage({ id, failure: String(error) } satisfies Answer),
     );

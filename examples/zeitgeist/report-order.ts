@@ -29,7 +29,10 @@ export function minuteOf(departure: number, delay: number): number {
 export const hasFlightsAfter = (place: Place, latest: number): boolean => latest + LATEST >= place[0] * MINUTE;
 
 /** The rows of one minute, in ascending order. */
-export interface Reported { readonly minute: number; readonly rows: readonly number[] }
+export interface Reported {
+  readonly minute: number;
+  readonly rows: readonly number[];
+}
 
 /** Minutes are queues of row numbers; rows come in ascending order, so nothing has to be sorted. */
 export class ReportOrder {

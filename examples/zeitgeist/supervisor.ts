@@ -27,7 +27,11 @@ export interface Outcome {
 }
 
 const POINTS: readonly Point[] = ["before", "during", "after"];
-const PLACES: Readonly<Record<Point, string>> = { before: "just before a commit", during: "during a commit", after: "just after a commit, of which it never knew" };
+const PLACES: Readonly<Record<Point, string>> = {
+  before: "just before a commit",
+  during: "during a commit",
+  after: "just after a commit, of which it never knew",
+};
 
 export class Supervisor {
   readonly #options: SuperviseOptions;
@@ -60,7 +64,15 @@ export class Supervisor {
       if (end.kind === "stopped") return undefined;
       this.#handed += end.handed;
       if (end.kind === "killed") this.#mourn(end);
-      else return { progress: end.progress, kills: this.#kills, killsWithBacklog: this.#killsWithBacklog, handed: this.#handed, seconds: this.#seconds, peakRssMiB };
+      else
+        return {
+          progress: end.progress,
+          kills: this.#kills,
+          killsWithBacklog: this.#killsWithBacklog,
+          handed: this.#handed,
+          seconds: this.#seconds,
+          peakRssMiB,
+        };
     }
   }
 
@@ -76,15 +88,18 @@ export class Supervisor {
 
   #start(again: boolean): WorkerProcess {
     const { name, store, directory, limit } = this.#options;
-    return new WorkerProcess({ name, store, directory, limit, port: this.#port, strike: this.#nextStrike() }, {
-      running: (url, flights, waiting) => {
-        this.#flights = flights;
-        if (this.#port === 0) this.#terminal.line(`  look in  ${url} (while it runs)\n`);
-        this.#port = Number(new URL(url).port);
-        if (again) this.#terminal.line(`         another goes on, with ${grouped(waiting)} records that it found in the inboxes`);
+    return new WorkerProcess(
+      { name, store, directory, limit, port: this.#port, strike: this.#nextStrike() },
+      {
+        running: (url, flights, waiting) => {
+          this.#flights = flights;
+          if (this.#port === 0) this.#terminal.line(`  look in  ${url} (while it runs)\n`);
+          this.#port = Number(new URL(url).port);
+          if (again) this.#terminal.line(`         another goes on, with ${grouped(waiting)} records that it found in the inboxes`);
+        },
+        progress: (progress) => this.#terminal.passing(this.#line(progress)),
       },
-      progress: (progress) => this.#terminal.passing(this.#line(progress)),
-    });
+    );
   }
 
   /** Kills come where there were fewest, until there were enough of them, at equal distances in what is left of the input. */

@@ -43,11 +43,17 @@ export class Terminal {
 
 /** The strongest episodes, as a table. */
 export function tableOf(episodes: readonly Episode[]): string {
-  const rows = episodes.map(({ kind, airport, start, end, count, expected, score }) => [
-    airport, kind, `${timeText(start)} to ${timeText(end).slice(-5)}`, grouped(count), expected.toFixed(1), score.toFixed(1),
+  if (episodes.length === 0) return "  none";
+  const rows = episodes.map(({ airport, start, end, count, expected, score }) => [
+    airport,
+    `${timeText(start)} to ${timeText(end).slice(-5)}`,
+    grouped(count),
+    expected.toFixed(1),
+    score.toFixed(1),
   ]);
-  const head = ["airport", "", "when, local time", "flights", "expected", "score"];
+  const head = ["airport", "when, local time", "flights", "expected", "score"];
   const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => (row[i] as string).length)));
-  const text = (row: readonly string[]): string => row.map((cell, i) => (i < 3 ? cell.padEnd(widths[i] as number) : cell.padStart(widths[i] as number))).join("  ").trimEnd();
+  const text = (row: readonly string[]): string =>
+    row.map((cell, i) => (i < 2 ? cell.padEnd(widths[i] as number) : cell.padStart(widths[i] as number))).join("  ");
   return [text(head), widths.map((width) => "-".repeat(width)).join("  "), ...rows.map(text)].map((line) => `  ${line}`).join("\n");
 }

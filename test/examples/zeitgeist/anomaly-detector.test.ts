@@ -25,7 +25,9 @@ let copy: Flight[];
 
 beforeAll(async () => {
   const all = await flightsOf(await openFlights(undefined, 545_454));
-  clean = all.filter(({ origin, departure }) => (origin === "ORD" || origin === "ATL") && weekdayOf(dayOf(departure)) === "Thu" && departure < DAY_TESTED + DAY);
+  clean = all.filter(
+    ({ origin, departure }) => (origin === "ORD" || origin === "ATL") && weekdayOf(dayOf(departure)) === "Thu" && departure < DAY_TESTED + DAY,
+  );
   copy = planted(clean, DELETED, TRIPLED);
 });
 
@@ -36,7 +38,9 @@ async function started(input: readonly Flight[]): Promise<PipelineTester> {
 
 /** Pushes the flights that depart before `to` and not before `from`, in that order. */
 async function push(tester: PipelineTester, input: readonly Flight[], from: number, to: number): Promise<void> {
-  await Promise.all(input.filter(({ departure }) => departure >= from && departure < to).map((flight) => tester.push(flights, flight, { at: flight.departure })));
+  await Promise.all(
+    input.filter(({ departure }) => departure >= from && departure < to).map((flight) => tester.push(flights, flight, { at: flight.departure })),
+  );
 }
 
 /** The four Thursdays before the day that is looked at. */
@@ -114,7 +118,13 @@ describe("the looping timer", () => {
   });
 
   test("is not set where there is never any traffic", () => {
-    expect(nextWithTraffic(expected.map(() => 599), 11_000, 0)).toBeUndefined();
+    expect(
+      nextWithTraffic(
+        expected.map(() => 599),
+        11_000,
+        0,
+      ),
+    ).toBeUndefined();
   });
 });
 

@@ -31,7 +31,11 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-interface Ended { readonly code: number | null; readonly out: string; readonly errors: string }
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly errors: string;
+}
 
 function start(...args: readonly string[]): { readonly child: ChildProcess; readonly ended: Promise<Ended> } {
   const child = spawn(process.execPath, [MAIN, ...args], { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
@@ -60,28 +64,37 @@ async function json(...args: readonly string[]): Promise<Summary & { readonly re
 }
 
 describe("all rows", () => {
-  test("every window is exact, and started again nothing is recomputed", async () => {
-    const directory = join(folder, "all");
-    const summary = await json("--data-dir", directory);
-    const { counts, totals } = await readWindows(windowsPath(directory));
-    expect(difference(counts, await plainCounts(3_000_000))).toBeUndefined();
-    expect(totals).toMatchObject({ windows: 977_918, flights: 3_000_000, airports: 229, digest: summary.digest });
-    expect(summary).toMatchObject({ records: 3_000_000, windows: 977_918, duplicates: 0, deadLetters: 0 });
-    expect(summary.late).toBeGreaterThan(0);
-    expect(summary.peakRssMiB).toBeLessThan(512);
-    expect(summary.anomalies).toBe((await readAnomalies(anomaliesPath(directory))).length);
-    expect(summary.recordsPerSecond).toBeCloseTo(summary.records / summary.seconds, -3);
-    console.log(`all rows: ${JSON.stringify(summary)}`);
-    await knownDays(directory);
-    const before = readFileSync(anomaliesPath(directory));
-    expect(await json("--data-dir", directory)).toEqual({ ...summary, recomputed: 0 });
-    expect(readFileSync(anomaliesPath(directory)).equals(before)).toBe(true);
-  }, LONG);
+  test(
+    "every window is exact, and started again nothing is recomputed",
+    async () => {
+      const directory = join(folder, "all");
+      const summary = await json("--data-dir", directory);
+      const { counts, totals } = await readWindows(windowsPath(directory));
+      expect(difference(counts, await plainCounts(3_000_000))).toBeUndefined();
+      expect(totals).toMatchObject({ windows: 977_918, flights: 3_000_000, airports: 229, digest: summary.digest });
+      expect(summary).toMatchObject({ records: 3_000_000, windows: 977_918, duplicates: 0, deadLetters: 0 });
+      expect(summary.late).toBeGreaterThan(0);
+      expect(summary.peakRssMiB).toBeLessThan(512);
+      expect(summary.anomalies).toBe((await readAnomalies(anomaliesPath(directory))).length);
+      expect(summary.recordsPerSecond).toBeCloseTo(summary.records / summary.seconds, -3);
+      console.log(`all rows: ${JSON.stringify(summary)}`);
+      await knownDays(directory);
+      const before = readFileSync(anomaliesPath(directory));
+      expect(await json("--data-dir", directory)).toEqual({ ...summary, recomputed: 0 });
+      expect(readFileSync(anomaliesPath(directory)).equals(before)).toBe(true);
+    },
+    LONG,
+  );
 
   /** Days that are in the newspapers: Houston under tropical storm Allison, the thunderstorms of 14 June in Dallas. */
   async function knownDays(directory: string): Promise<void> {
-    const dips = episodesOf(await readAnomalies(anomaliesPath(directory))).filter(({ kind }) => kind === "dip").slice(0, 20);
-    for (const [airport, day] of [["IAH", Date.UTC(2001, 5, 9)], ["DFW", Date.UTC(2001, 5, 14)]] as const) {
+    const dips = episodesOf(await readAnomalies(anomaliesPath(directory)))
+      .filter(({ kind }) => kind === "dip")
+      .slice(0, 20);
+    for (const [airport, day] of [
+      ["IAH", Date.UTC(2001, 5, 9)],
+      ["DFW", Date.UTC(2001, 5, 14)],
+    ] as const) {
       expect(dips.some((dip) => dip.airport === airport && dip.start >= day && dip.start < day + 86_400_000)).toBe(true);
     }
   }
@@ -105,48 +118,68 @@ describe("killed ten times", () => {
     expect(withBacklog).toBe(before + during + after);
   }
 
-  test("before, during and after commits, with records in the inboxes, the result is the same on LMDB", async () => {
-    await survives(join(folder, "killed-lmdb"), "lmdb");
-  }, LONG);
+  test(
+    "before, during and after commits, with records in the inboxes, the result is the same on LMDB",
+    async () => {
+      await survives(join(folder, "killed-lmdb"), "lmdb");
+    },
+    LONG,
+  );
 
-  test("and on Redis", async () => {
-    const redis = await startRedis({ tcp: true });
-    try {
-      await survives(join(folder, "killed-redis"), redis.url);
-    } finally {
-      await redis.stop();
-    }
-  }, LONG);
+  test(
+    "and on Redis",
+    async () => {
+      const redis = await startRedis({ tcp: true });
+      try {
+        await survives(join(folder, "killed-redis"), redis.url);
+      } finally {
+        await redis.stop();
+      }
+    },
+    LONG,
+  );
 });
 
 describe("on the command line", () => {
-  test("it says what it does, where to look meanwhile, and what came of it", async () => {
-    const { child, ended } = start("--limit", "60000", "--store", "memory", "--data-dir", "said");
-    const url = await address(child);
-    expect((await fetch(`${url}/v1/watermarks`)).status).toBe(200);
-    const { code, out } = await ended;
-    expect(code).toBe(0);
-    for (const part of ["The strongest dips", "flights    60,000", "digest     ", join("said", "windows.ndjson")]) expect(out).toContain(part);
-    expect(out).not.toContain("\u001b");
-  }, LONG);
+  test(
+    "it says what it does, where to look meanwhile, and what came of it",
+    async () => {
+      const { child, ended } = start("--limit", "60000", "--store", "memory", "--data-dir", "said");
+      const url = await address(child);
+      expect((await fetch(`${url}/v1/watermarks`)).status).toBe(200);
+      const { code, out } = await ended;
+      expect(code).toBe(0);
+      for (const part of ["The strongest dips", "flights    60,000", "digest     ", join("said", "windows.ndjson")]) expect(out).toContain(part);
+      expect(out).not.toContain("\u001b");
+    },
+    LONG,
+  );
 
-  test("interrupted and started again it goes on", async () => {
-    const args = ["--limit", "60000", "--data-dir", join(folder, "interrupted")];
-    const { child, ended } = start(...args);
-    await address(child);
-    child.kill("SIGINT");
-    const { code, out, errors } = await ended;
-    expect({ code, errors }).toEqual({ code: 130, errors: "" });
-    expect(out).toContain("Stopped. What was done is stored");
-    expect((await json(...args)).digest).toBe(totalsOf(await plainCounts(60_000), 0).digest);
-  }, LONG);
+  test(
+    "interrupted and started again it goes on",
+    async () => {
+      const args = ["--limit", "60000", "--data-dir", join(folder, "interrupted")];
+      const { child, ended } = start(...args);
+      await address(child);
+      child.kill("SIGINT");
+      const { code, out, errors } = await ended;
+      expect({ code, errors }).toEqual({ code: 130, errors: "" });
+      expect(out).toContain("Stopped. What was done is stored");
+      expect((await json(...args)).digest).toBe(totalsOf(await plainCounts(60_000), 0).digest);
+    },
+    LONG,
+  );
 
-  test("a directory that holds another run is left alone", async () => {
-    await json("--limit", "1000", "--data-dir", "other");
-    const { code, errors } = await start("--limit", "2000", "--data-dir", "other").ended;
-    expect(code).toBe(1);
-    expect(errors).toContain("other holds a run of 1000 rows on lmdb, not of 2000 rows on lmdb");
-  }, LONG);
+  test(
+    "a directory that holds another run is left alone",
+    async () => {
+      await json("--limit", "1000", "--data-dir", "other");
+      const { code, errors } = await start("--limit", "2000", "--data-dir", "other").ended;
+      expect(code).toBe(1);
+      expect(errors).toContain("other holds a run of 1000 rows on lmdb, not of 2000 rows on lmdb");
+    },
+    LONG,
+  );
 
   test.each([[["--limit", "none"]], [["--store", "sqlite"]], [["--store", "memory", "--kill", "1"]], [["--limit", "0"]]])("%j is refused", async (args) => {
     const { code, out, errors } = await start(...args, "--data-dir", "refused").ended;

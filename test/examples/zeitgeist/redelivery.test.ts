@@ -22,7 +22,11 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-interface Result { readonly counts: Counts; readonly anomalies: readonly Anomaly[]; readonly progress: Progress }
+interface Result {
+  readonly counts: Counts;
+  readonly anomalies: readonly Anomaly[];
+  readonly progress: Progress;
+}
 
 async function ran(table: FlightTable, flights: Injector<Flight>): Promise<Result> {
   const [windows, anomalies] = [join(folder, "windows.ndjson"), join(folder, "anomalies.ndjson")];
