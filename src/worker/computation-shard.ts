@@ -23,6 +23,7 @@ import { add, type KeyState } from "./key-state.ts";
 import type { ShardHost } from "./owned-shard.ts";
 import type { PlannedComputation } from "./plan.ts";
 import { UserRecord, UserTimer } from "./user-view.ts";
+import { deepFreeze } from "./value-access.ts";
 import type { RecordWork, TimerWork, Work } from "./work.ts";
 
 /** ms that a batch waits for asynchronous work before it is sealed without it. */
@@ -140,7 +141,10 @@ export class ComputationShard extends ComputationHeld {
     } catch {
       return;
     }
-    if (cell === undefined || !cell.present || cell.expiresAt === undefined || cell.expiresAt > this.wallTime()) return;
+    if (cell === undefined) return;
+    // One that is not present was found expired by a call, or deleted; its bytes may still be stored.
+    const gone = cell.present ? cell.expiresAt !== undefined && cell.expiresAt <= this.wallTime() : cell.bytes !== undefined;
+    if (!gone) return;
     cell.present = false;
     cell.value = undefined;
     cell.expiresAt = undefined;
@@ -199,7 +203,7 @@ export class ComputationShard extends ComputationHeld {
       return this.#instance.processTimer?.(new UserTimer(work, node, this.keyed), call);
     }
     work.late = work.record.timestamp < this.input;
-    return this.#instance.processRecord(new UserRecord(work, this.decodeValue(work), this.keyed), call);
+    return this.#instance.processRecord(new UserRecord(work, this.frozen ? deepFreeze(this.decodeValue(work)) : this.decodeValue(work), this.keyed), call);
   }
 
   #await(work: Work, key: KeyState, call: Call, promise: PromiseLike<unknown>): void {

@@ -136,9 +136,10 @@ export class Reporter {
   #statusOf(participant: PlannedParticipant, shards: readonly OwnedShard[], output: number): Status {
     if (participant.kind !== "injector") {
       const upstream = this.boundOf(participant).status;
-      // Also at the end of time: a record that is there holds nothing back by its timestamp, and still has to be done.
+      // Also at the end of time: a record or a hold that is there holds nothing back by its time, and still has to be done.
       const quiet = shards.every((shard) => !(shard instanceof InboxShard) || shard.quiet);
-      if (quiet && output === END && upstream === "finished") return "finished";
+      const held = shards.some((shard) => shard instanceof ComputationShard && shard.holds.bound !== Number.POSITIVE_INFINITY);
+      if (quiet && !held && output === END && upstream === "finished") return "finished";
       if (quiet && upstream === "idle") return "idle";
       return this.#engine.blocked(participant.id) ? "back-pressured" : "live";
     }

@@ -96,7 +96,7 @@ function copies(initial: object, codec: Codec<unknown>): () => unknown {
 }
 
 /** Freezes plain data at all levels, so that a test finds a change that is never written back. */
-function deepFreeze(value: unknown): unknown {
+export function deepFreeze(value: unknown): unknown {
   if (typeof value !== "object" || value === null || ArrayBuffer.isView(value) || Object.isFrozen(value)) return value;
   if (value instanceof Map || value instanceof Set) return decodePlain(encodePlain(value));
   for (const part of Object.values(value)) deepFreeze(part);

@@ -302,7 +302,7 @@ class Fold {
     order.set(sender, place);
     if (late !== timestamp < watermark) this.#wrong(`F4: ${where}: late is ${late}, timestamp ${timestamp}, watermark ${watermark}`);
     if (late && inTime) this.#wrong(`F4: ${where}: was made in time at ${timestamp} and is late at ${watermark}`);
-    model.largest = Math.max(model.largest, timestamp);
+    if (timestamp < END) model.largest = Math.max(model.largest, timestamp);
     const { records } = this.#input.scripts.get(computation.name) as Script;
     const steps = records[item.program % records.length] as Program;
     return this.#called(computation, model, entry, index, { steps, base: timestamp, from: timestamp, stamped: true, isTimer: false, inTime });
