@@ -292,27 +292,25 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
     const { counters } = this.image;
     for (const name of COUNTED) counters[name] += batch.counted[name];
     counters.produced += batch.productions.length;
-    const { keyHolds, ...net } = batch.net();
+    const { keyHolds, timerSets, timerDeletes, holdSets, holdDeletes } = batch.net();
     for (const [key, hold] of keyHolds) {
       batch.stateFields.push(stateField(HOLD_CELL, key));
       batch.stateValues.push(hold === undefined ? undefined : holdBytes(hold));
     }
-    const consumed = this.inbox.consume(batch.taken);
-    const commit: Commit = {
-      ...this.head(),
-      consumed,
-      stateFields: batch.stateFields,
-      stateValues: batch.stateValues,
-      ...net,
-      heldPuts: [...batch.heldPuts].map(([id, bytes]) => ({ id, bytes })),
+    const { stateFields, stateValues, deadPuts } = batch;
+    const commit = this.commitOf({
+      consumed: this.inbox.consume(batch.taken),
+      stateFields,
+      stateValues,
+      timerSets,
+      timerDeletes,
+      holdSets,
+      holdDeletes,
+      heldPuts: Array.from(batch.heldPuts, ([id, bytes]) => ({ id, bytes })),
       heldDeletes: [...batch.heldDeletes],
-      deadPuts: batch.deadPuts,
-      deadDeletes: [],
-      ids: [],
+      deadPuts,
       parcels: this.pack(batch.productions),
-      outbox: [],
-      outboxDeletes: [],
-    };
+    });
     for (const key of batch.careful) key.careful = false;
     this.#sealed = batch;
     this.open = new Batch(this);

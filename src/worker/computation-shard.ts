@@ -360,7 +360,7 @@ export class ComputationShard extends ComputationHeld {
   }
 
   wakeAt(): number {
-    let at = this.readyAt();
+    let at = Number.POSITIVE_INFINITY;
     for (const { since } of this.#running.values()) at = Math.min(at, since + this.planned.node.options.timeLimit);
     for (const key of this.heldKeys) if (key.running === undefined) at = Math.min(at, key.retryAt);
     return at;

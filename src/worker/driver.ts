@@ -288,7 +288,7 @@ export class Driver {
     }
     cancel();
     if (this.#stopped) return;
-    const leases = this.#engine.leases();
+    const leases = this.#engine.ownership.leases();
     await this.halt();
     try {
       await this.#store.release(this.#options.worker, leases);

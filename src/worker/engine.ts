@@ -12,7 +12,8 @@ import type { Log } from "../computation/context.ts";
 import { MillraceError } from "../errors.ts";
 import { type ShardRef, shardRef } from "../key.ts";
 import type { Random } from "../random.ts";
-import type { Commit, CommitReply, InboxTail, Lease, Sequencer } from "../store/index.ts";
+import type { Commit, CommitReply, InboxTail, Sequencer } from "../store/index.ts";
+import { Alarms } from "./alarms.ts";
 import { Backlog } from "./backlog.ts";
 import { CommitCalls } from "./commit-calls.ts";
 import { ComputationShard } from "./computation-shard.ts";
@@ -46,6 +47,7 @@ export class Engine implements ShardHost {
   #storeTold = { now: 0, at: 0 };
   readonly #runnable = new Set<OwnedShard>();
   readonly #candidates = new Set<OwnedShard>();
+  readonly #alarms = new Alarms();
   readonly #calls = new CommitCalls();
   readonly #backlog: Backlog;
   #polledAt = 0;
@@ -84,6 +86,10 @@ export class Engine implements ShardHost {
   }
   get cacheBytes(): number {
     return this.options.cacheBytes;
+  }
+  /** Are answers to commits still to come? */
+  get committing(): boolean {
+    return !this.#calls.none;
   }
   get stopping(): boolean {
     return this.#stopping;
@@ -138,7 +144,7 @@ export class Engine implements ShardHost {
     this.#now = Math.max(this.#now, now);
     if (this.#failed) return false;
     this.ownership.tick();
-    this.#wakeDue();
+    this.#alarms.ring(this.#now, this.#runnable);
     let budget = TURN;
     for (const shard of this.#runnable) {
       this.#runnable.delete(shard);
@@ -158,6 +164,7 @@ export class Engine implements ShardHost {
   #go(shard: OwnedShard): number {
     const done = shard.pump(GO);
     if (done >= GO) this.#runnable.add(shard);
+    this.#alarms.look(shard);
     if (shard instanceof InboxShard) {
       const wanted = shard.inbox.wants();
       if (wanted !== undefined) this.effect({ kind: "read-inbox", shard: shard.ref, sequencer: shard.sequencer, from: wanted.from, parcels: wanted.parcels });
@@ -165,17 +172,12 @@ export class Engine implements ShardHost {
     return done;
   }
 
-  #wakeDue(): void {
-    for (const shard of this.shards.values()) if (shard.wakeAt() <= this.#now) this.#runnable.add(shard);
-  }
-
-
   /** When `turn` is wanted although nothing happens, ms by the worker's clock. */
   wakeAt(): number {
-    let at = Math.min(this.ownership.wakeAt(), this.reporter.wakeAt(), this.#calls.wakeAt());
-    for (const shard of this.shards.values()) {
-      const wake = shard.wakeAt();
-      if (wake > this.#now && wake < at) at = wake;
+    let at = Math.min(this.ownership.wakeAt(), this.reporter.wakeAt(), this.#calls.wakeAt(), this.#alarms.next(this.#now));
+    for (const shard of this.#candidates) {
+      const ready = shard.readyAt();
+      if (ready > this.#now && ready < at) at = ready;
     }
     if (this.#backlog.anyFull) at = Math.min(at, this.#polledAt + BLOCKED_POLL);
     return at;
@@ -225,8 +227,8 @@ export class Engine implements ShardHost {
       if (outcome === "already") resent = true;
       this.#settle(commit, outcome);
     });
-    this.reporter.learnAppends(reply.appends, appended.size > 0, resent);
     for (const tail of reply.tails) this.#handOver(tail, appended.get(tail.shard) ?? []);
+    this.reporter.learnAppends(reply.appends, appended.size > 0, resent);
   }
 
   #settle(commit: Commit, outcome: CommitReply["outcomes"][number] | undefined): void {
@@ -337,6 +339,7 @@ export class Engine implements ShardHost {
       this.tally.add(shard.participant, shard.counted);
       this.#runnable.delete(shard);
       this.#candidates.delete(shard);
+      this.#alarms.delete(shard);
       shard.close();
     }
     this.ownership.lost(refs);
@@ -368,10 +371,6 @@ export class Engine implements ShardHost {
     if (!this.#calls.none || this.#candidates.size > 0) return false;
     for (const shard of this.shards.values()) if (shard instanceof SinkShard && shard.writing) return false;
     return true;
-  }
-
-  leases(): Lease[] {
-    return [...this.shards.values()].map(({ ref, sequencer }) => ({ shard: ref, sequencer }));
   }
 
   participant(id: number): PlannedParticipant | undefined {

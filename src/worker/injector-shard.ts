@@ -311,7 +311,7 @@ export class InjectorShard extends OwnedShard {
     const { idleAfter } = this.planned.node.source.watermark;
     const silence = idleAfter === undefined || this.#idle ? Number.POSITIVE_INFINITY : this.#quietSince + idleAfter;
     const retry = this.#reader === "closed" ? this.#retryAt : Number.POSITIVE_INFINITY;
-    return Math.min(this.readyAt(), silence, retry);
+    return Math.min(silence, retry);
   }
 
   seal(): Commit {
@@ -326,24 +326,7 @@ export class InjectorShard extends OwnedShard {
     image.counters.produced += batch.productions.length;
     const expire = this.planned.node.source.id !== undefined && this.#forgotten > this.#expired + this.planned.node.source.idRetention / 16;
     if (expire) this.#expired = this.#forgotten;
-    const commit: Commit = {
-      ...this.head(),
-      stateFields: [],
-      stateValues: [],
-      timerSets: [],
-      timerDeletes: [],
-      holdSets: [],
-      holdDeletes: [],
-      heldPuts: [],
-      heldDeletes: [],
-      deadPuts: batch.dead,
-      deadDeletes: [],
-      ids: batch.ids,
-      idsExpireBelow: expire ? this.#expired : undefined,
-      parcels: this.pack(batch.productions),
-      outbox: [],
-      outboxDeletes: [],
-    };
+    const commit = this.commitOf({ deadPuts: batch.dead, ids: batch.ids, idsExpireBelow: expire ? this.#expired : undefined, parcels: this.pack(batch.productions) });
     this.#open = new OpenInjection();
     this.inFlight = commit;
     return commit;

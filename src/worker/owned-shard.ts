@@ -44,6 +44,10 @@ export interface ShardHost {
   logOf(participant: string, key: string | undefined): Log;
 }
 
+/** What a batch adds to the head of its commit; what is left out is empty. */
+export type CommitBody = Partial<Omit<Commit, "shard" | "sequencer" | "number" | "id" | "graphVersion" | "image" | "deadDeletes" | "outbox" | "outboxDeletes">>;
+const NONE: readonly never[] = [];
+
 export abstract class OwnedShard {
   abstract readonly kind: "injector" | "computation" | "sink";
   readonly ref: ShardRef;
@@ -131,12 +135,37 @@ export abstract class OwnedShard {
     return parcels;
   }
 
-  /** The head of the next commit; its image is encoded last, so change it before. */
-  protected head(): Pick<Commit, "shard" | "sequencer" | "number" | "id" | "graphVersion" | "image"> {
+  /** Makes the next commit; its image is encoded here, so change it before. */
+  protected commitOf(body: CommitBody): Commit {
+    const { host } = this;
     this.image.wallTime = this.wallTime();
     this.number += 1;
-    this.sealedAt = this.host.now;
-    return { shard: this.ref, sequencer: this.sequencer, number: this.number, id: this.host.random.id(), graphVersion: this.host.graphVersion, image: encodeImage(this.image) };
+    this.sealedAt = host.now;
+    // Written out, not spread: an object that is spread into and then grown becomes a hash table of 8 KB.
+    return {
+      shard: this.ref,
+      sequencer: this.sequencer,
+      number: this.number,
+      id: host.random.id(),
+      graphVersion: host.graphVersion,
+      consumed: body.consumed,
+      image: encodeImage(this.image),
+      stateFields: body.stateFields ?? NONE,
+      stateValues: body.stateValues ?? NONE,
+      timerSets: body.timerSets ?? NONE,
+      timerDeletes: body.timerDeletes ?? NONE,
+      holdSets: body.holdSets ?? NONE,
+      holdDeletes: body.holdDeletes ?? NONE,
+      heldPuts: body.heldPuts ?? NONE,
+      heldDeletes: body.heldDeletes ?? NONE,
+      deadPuts: body.deadPuts ?? NONE,
+      deadDeletes: NONE,
+      ids: body.ids ?? NONE,
+      idsExpireBelow: body.idsExpireBelow,
+      parcels: body.parcels ?? NONE,
+      outbox: NONE,
+      outboxDeletes: NONE,
+    };
   }
 }
 

@@ -30,6 +30,8 @@ export class Ownership {
   /** Who had a shard that we wanted, for people. */
   readonly others = new Map<ShardRef, string>();
   #renewAt = Number.POSITIVE_INFINITY;
+  /** When the first of the wanted shards is to be asked for. */
+  #askAt = Number.POSITIVE_INFINITY;
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -39,27 +41,38 @@ export class Ownership {
     for (const participant of this.#engine.options.plan.participants) {
       for (let index = 0; index < participant.shards; index++) this.#claims.set(shardRef(participant.id, index), newClaim(0));
     }
+    this.#askAt = 0;
     this.#renewAt = this.#engine.now + this.#engine.options.leaseMs / 3;
   }
 
   tick(): void {
     const { now } = this.#engine;
     if (this.#engine.stopping) return;
+    if (now >= this.#askAt) this.#ask(now);
+    if (now < this.#renewAt) return;
+    this.#renewAt = now + this.#engine.options.leaseMs / 3;
+    const leases = this.leases();
+    if (leases.length > 0) this.#engine.effect({ kind: "renew", leases });
+  }
+
+  #ask(now: number): void {
     const wanted: ShardRef[] = [];
+    this.#askAt = Number.POSITIVE_INFINITY;
     for (const [ref, claim] of this.#claims) {
-      if (claim.stage !== "wanted" || claim.retryAt > now) continue;
+      if (claim.stage !== "wanted") continue;
+      if (claim.retryAt > now) {
+        this.#askAt = Math.min(this.#askAt, claim.retryAt);
+        continue;
+      }
       claim.stage = "acquiring";
       claim.asked = wanted;
       wanted.push(ref);
     }
     if (wanted.length > 0) this.#engine.effect({ kind: "acquire", shards: wanted });
-    if (now < this.#renewAt) return;
-    this.#renewAt = now + this.#engine.options.leaseMs / 3;
-    const leases = this.#leases();
-    if (leases.length > 0) this.#engine.effect({ kind: "renew", leases });
   }
 
-  #leases(): Lease[] {
+  /** What this worker holds. */
+  leases(): Lease[] {
     const leases: Lease[] = [];
     for (const [shard, { sequencer }] of this.#claims) if (sequencer !== undefined) leases.push({ shard, sequencer });
     return leases;
@@ -67,9 +80,7 @@ export class Ownership {
 
   wakeAt(): number {
     if (this.#engine.stopping) return Number.POSITIVE_INFINITY;
-    let at = this.#renewAt;
-    for (const claim of this.#claims.values()) if (claim.stage === "wanted") at = Math.min(at, claim.retryAt);
-    return at;
+    return Math.min(this.#renewAt, this.#askAt);
   }
 
   /** Everything that was wanted is owned. */
@@ -106,9 +117,11 @@ export class Ownership {
       }
       claim.stage = "wanted";
       claim.retryAt = now + RETRY;
-      if (outcome?.kind !== "held-by") return;
-      this.others.set(ref, outcome.worker);
-      claim.retryAt = now + Math.min(Math.max(outcome.until - this.#engine.storeEstimate, 20), this.#engine.options.leaseMs);
+      if (outcome?.kind === "held-by") {
+        this.others.set(ref, outcome.worker);
+        claim.retryAt = now + Math.min(Math.max(outcome.until - this.#engine.storeEstimate, 20), this.#engine.options.leaseMs);
+      }
+      this.#askAt = Math.min(this.#askAt, claim.retryAt);
     });
     if (acquired.length > 0) this.#engine.effect({ kind: "recover", shards: acquired });
   }
@@ -179,13 +192,14 @@ export class Ownership {
     for (const ref of refs) {
       const claim = this.#claims.get(ref);
       if (claim === undefined) continue;
-      this.#claims.set(ref, newClaim(this.#engine.now + RETRY));
+      this.#again(claim);
       this.#engine.reporter.unregistered(participantOf(ref));
     }
   }
 
   #again(claim: Claim): void {
     Object.assign(claim, newClaim(this.#engine.now + RETRY));
+    this.#askAt = Math.min(this.#askAt, claim.retryAt);
   }
 }
 

@@ -32,6 +32,8 @@ export class Reporter {
   readonly #since = new Map<number, number>();
   #appends = -1;
   #tailsKnown = false;
+  /** The append counter of a reply that was ahead of those to our commits: these will tell what was appended. */
+  #raiseAt: number | undefined = undefined;
   #underWay = false;
   #bootstrapping = false;
   #readingTails = false;
@@ -72,11 +74,12 @@ export class Reporter {
     this.#vector = new Map();
     this.#appends = -1;
     this.#tailsKnown = false;
+    this.#raiseAt = undefined;
   }
 
   tick(): void {
     const { now } = this.#engine;
-    if (this.#underWay || this.#readingTails || now < this.#lastAt + this.#engine.options.reportEvery || this.#engine.stopping) return;
+    if (this.#busy || now < this.#lastAt + this.#engine.options.reportEvery || this.#engine.stopping) return;
     const reports = this.#changed || this.#due(now) ? this.#reports() : [];
     this.#changed = false;
     if (reports.length === 0 && !this.#due(now)) return;
@@ -84,6 +87,11 @@ export class Reporter {
     this.#lastAt = now;
     for (const report of reports) this.#sent.set(report.participant, report);
     this.#engine.effect({ kind: "report", reports });
+  }
+
+  /** One bound at a time: an answer that a later bound was told with would come too early for that one (W3). */
+  get #busy(): boolean {
+    return this.#underWay || this.#readingTails || this.#raiseAt !== undefined;
   }
 
   #due(now: number): boolean {
@@ -104,7 +112,7 @@ export class Reporter {
   }
 
   wakeAt(): number {
-    if (this.#underWay || this.#readingTails || this.#engine.stopping) return Number.POSITIVE_INFINITY;
+    if (this.#busy || this.#engine.stopping) return Number.POSITIVE_INFINITY;
     if (this.#changed || this.#bootstrapping) return this.#lastAt + this.#engine.options.reportEvery;
     return this.#nextPoll();
   }
@@ -171,9 +179,11 @@ export class Reporter {
       this.#tailsKnown = false;
     }
     for (const report of reports) if (!reply.refused.includes(report.participant)) this.#announce(report);
-    if (reply.appends !== this.#appends) this.#tailsKnown = false;
-    if (this.#tailsKnown) this.#raise();
-    else this.#readTails();
+    if (this.#tailsKnown && reply.appends > this.#appends && engine.committing) this.#raiseAt = reply.appends;
+    else {
+      if (reply.appends !== this.#appends) this.#tailsKnown = false;
+      this.#raiseOrRead();
+    }
   }
 
   /** Someone else has registered some of the shards: ours are fenced, or will be. */
@@ -199,6 +209,12 @@ export class Reporter {
     for (const shard of this.#engine.shardsOf(participant)) this.#engine.injector(shard.ref)?.onReported(report.status);
   }
 
+  #raiseOrRead(): void {
+    this.#raiseAt = undefined;
+    if (this.#tailsKnown) this.#raise();
+    else this.#readTails();
+  }
+
   #readTails(): void {
     const shards = [...this.#engine.shards.values()].filter((shard) => shard instanceof InboxShard).map((shard) => shard.ref);
     if (shards.length === 0) return;
@@ -218,11 +234,12 @@ export class Reporter {
     this.#changed = true;
   }
 
-  /** A reply to a commit tells the append counter: did anyone append besides us? */
+  /** A reply to a commit tells the append counter, after the ends of the inboxes: did anyone append besides us? */
   learnAppends(appends: number, appended: boolean, resent: boolean): void {
     if (this.#appends < 0) return;
     if (resent || appends !== this.#appends + (appended ? 1 : 0)) this.#tailsKnown = false;
     this.#appends = appends;
+    if (this.#raiseAt !== undefined && (!this.#tailsKnown || appends >= this.#raiseAt)) this.#raiseOrRead();
   }
 
   #raise(): void {

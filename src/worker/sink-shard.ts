@@ -149,30 +149,12 @@ export class SinkShard extends InboxShard {
   }
 
   wakeAt(): number {
-    const retry = this.#state === "ready" && this.inbox.size > 0 ? this.#retryAt : Number.POSITIVE_INFINITY;
-    return Math.min(this.readyAt(), retry);
+    return this.#state === "ready" && this.inbox.size > 0 ? this.#retryAt : Number.POSITIVE_INFINITY;
   }
 
   seal(): Commit {
     this.image.counters.late += this.#late;
-    const commit: Commit = {
-      ...this.head(),
-      consumed: this.inbox.consume(this.#taken),
-      stateFields: [],
-      stateValues: [],
-      timerSets: [],
-      timerDeletes: [],
-      holdSets: [],
-      holdDeletes: [],
-      heldPuts: [],
-      heldDeletes: [],
-      deadPuts: this.#dead,
-      deadDeletes: [],
-      ids: [],
-      parcels: [],
-      outbox: [],
-      outboxDeletes: [],
-    };
+    const commit = this.commitOf({ consumed: this.inbox.consume(this.#taken), deadPuts: this.#dead });
     this.#taken = 0;
     this.#late = 0;
     this.#dead = [];

@@ -225,7 +225,7 @@ export class SimulatedWorker {
   /** Gives its shards up, as `Driver.stop` does at its end; gives what it still had to say to the store. */
   leave(): StoreEffect[] {
     const { engine } = this;
-    const leases = engine.leases();
+    const leases = engine.ownership.leases();
     for (const shard of engine.shards.values()) shard.close();
     return [...this.underWay, { kind: "release", leases }];
   }
