@@ -20,7 +20,11 @@ export interface LatencyOptions {
   readonly seconds: number;
 }
 
-interface Timed { readonly key: string; readonly due: number; readonly text: string }
+interface Timed {
+  readonly key: string;
+  readonly due: number;
+  readonly text: string;
+}
 
 class Pass extends Computation {
   readonly from;
@@ -45,7 +49,8 @@ export async function latency(options: LatencyOptions): Promise<object> {
   const latencies: number[] = [];
   const streams = Array.from({ length: options.hops + 1 }, (_, hop) => stream<Timed>(`timed-${hop}`));
   const pipeline = new Pipeline("latency", { shards: options.shards }).inject("load", streams[0] as Stream<Timed>, openLoop(options));
-  for (let hop = 0; hop < options.hops; hop++) pipeline.compute(`pass-${hop}`, () => new Pass(streams[hop] as Stream<Timed>, streams[hop + 1] as Stream<Timed>));
+  for (let hop = 0; hop < options.hops; hop++)
+    pipeline.compute(`pass-${hop}`, () => new Pass(streams[hop] as Stream<Timed>, streams[hop + 1] as Stream<Timed>));
   let counted = Number.POSITIVE_INFINITY;
   const target = sink<Timed>({
     kind: "sink",
@@ -72,7 +77,19 @@ export async function latency(options: LatencyOptions): Promise<object> {
   }
   latencies.sort((a, b) => a - b);
   const at = (quantile: number) => Number((latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * quantile))] ?? 0).toFixed(2));
-  return { bench: "latency", store: options.store, hops: options.hops, shards: options.shards, rate: options.rate, records: latencies.length, p50Ms: at(0.5), p90Ms: at(0.9), p99Ms: at(0.99), p999Ms: at(0.999), maxMs: at(1) };
+  return {
+    bench: "latency",
+    store: options.store,
+    hops: options.hops,
+    shards: options.shards,
+    rate: options.rate,
+    records: latencies.length,
+    p50Ms: at(0.5),
+    p90Ms: at(0.9),
+    p99Ms: at(0.99),
+    p999Ms: at(0.999),
+    maxMs: at(1),
+  };
 }
 
 /** Gives the records that are due; a pull that comes late gives all that have become due meanwhile. */

@@ -27,7 +27,9 @@ const number = (name: "records" | "keys" | "hops" | "shards" | "batch" | "rate" 
 };
 
 function usage(problem: string): never {
-  console.error(`${problem}\nusage: bench -- throughput|latency [--store redis|lmdb|memory] [--records N] [--keys N] [--hops N] [--shards N] [--batch N] [--rate N] [--seconds N] [--json]`);
+  console.error(
+    `${problem}\nusage: bench -- throughput|latency [--store redis|lmdb|memory] [--records N] [--keys N] [--hops N] [--shards N] [--batch N] [--rate N] [--seconds N] [--json]`,
+  );
   process.exit(2);
 }
 

@@ -42,7 +42,11 @@ async function measure(options: ThroughputOptions, { store, server }: BenchStore
   const redisSeconds = (await redisCpuSeconds(server)) - redisBefore;
   const rssMiB = Math.round(process.memoryUsage().rss / 2 ** 20);
   const { commits } = running.worker.engine.counted;
-  await checkTotals(opened as PipelineStore, running.worker.engine.options.plan.participants.filter((each) => each.kind === "computation").map((each) => each.id), options);
+  await checkTotals(
+    opened as PipelineStore,
+    running.worker.engine.options.plan.participants.filter((each) => each.kind === "computation").map((each) => each.id),
+    options,
+  );
   await running.stop();
   const raw = server === undefined ? undefined : await rawRedis(server, options);
   const done = options.records * options.hops;
@@ -84,7 +88,10 @@ async function checkTotals(store: PipelineStore, computations: readonly number[]
     const cell = await cellOf(store, id);
     for (const [shard, names] of fields) {
       for (let from = 0; from < names.length; from += 1_000) {
-        const values = await store.readState(shardRef(id, shard), [...new Set(names.slice(from, from + 1_000))].map((name) => stateField(cell, name)));
+        const values = await store.readState(
+          shardRef(id, shard),
+          [...new Set(names.slice(from, from + 1_000))].map((name) => stateField(cell, name)),
+        );
         for (const bytes of values) if (bytes !== undefined) total += openValue(cbor<number>(), bytes).value as number;
       }
     }

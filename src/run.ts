@@ -100,7 +100,8 @@ async function served(worker: Worker, store: PipelineStore, { http }: RunOptions
 
 function checkOptions(pipeline: Pipeline, options: RunOptions): void {
   if (!isHandle(pipeline, "pipeline")) throw new ConfigError("run(pipeline, { store }): the first argument is a Pipeline");
-  if ((options as RunOptions | undefined)?.store?.kind !== "store") throw new ConfigError(`run of pipeline "${pipeline.name}": give a store, as in { store: new LmdbStore("./data") }`);
+  if ((options as RunOptions | undefined)?.store?.kind !== "store")
+    throw new ConfigError(`run of pipeline "${pipeline.name}": give a store, as in { store: new LmdbStore("./data") }`);
   checkRange("leaseMs", options.leaseMs, 200, 3_600_000);
   checkRange("batchRecords", options.batchRecords, 1, 10_000);
   checkRange("cacheBytes", options.cacheBytes, 0, Number.MAX_SAFE_INTEGER);

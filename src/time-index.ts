@@ -8,7 +8,11 @@
  * I2  A member is here at most once; setting it again moves it.
  */
 
-interface Entry { readonly time: number; readonly member: string; live: boolean }
+interface Entry {
+  readonly time: number;
+  readonly member: string;
+  live: boolean;
+}
 
 const before = (a: Entry, b: Entry): boolean => a.time < b.time || (a.time === b.time && a.member < b.member);
 

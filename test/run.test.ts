@@ -3,7 +3,24 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Fastify from "fastify";
 import { expect, test } from "vitest";
-import { Computation, ConfigError, type Context, fromFile, fromIterable, input, LmdbStore, MemoryStore, output, Pipeline, run, state, stream, type StreamRecord, toCallback, toFile } from "../src/index.ts";
+import {
+  Computation,
+  ConfigError,
+  type Context,
+  fromFile,
+  fromIterable,
+  input,
+  LmdbStore,
+  MemoryStore,
+  output,
+  Pipeline,
+  run,
+  state,
+  stream,
+  type StreamRecord,
+  toCallback,
+  toFile,
+} from "../src/index.ts";
 import { temporaryDirectory } from "./support/temporary-directory.ts";
 
 const fresh = temporaryDirectory();
@@ -13,8 +30,13 @@ function newDirectory(): string {
   return directory;
 }
 
-interface Visit { readonly page: string }
-interface Total { readonly page: string; readonly count: number }
+interface Visit {
+  readonly page: string;
+}
+interface Total {
+  readonly page: string;
+  readonly count: number;
+}
 
 function pipeline(directory: string): Pipeline {
   const visits = stream<Visit>("visits");
@@ -85,7 +107,11 @@ test("one lonely record is committed and visible at once, without waiting for co
     await said;
   }
   const seen: string[] = [];
-  const lonely = new Pipeline("lonely", { shards: 1 }).inject("in", words, fromIterable<string, number>(source)).sink("out", words, toCallback<string>((record) => void seen.push(record.value)));
+  const lonely = new Pipeline("lonely", { shards: 1 }).inject("in", words, fromIterable<string, number>(source)).sink(
+    "out",
+    words,
+    toCallback<string>((record) => void seen.push(record.value)),
+  );
   const running = await run(lonely, { store: new MemoryStore() });
   await expect.poll(() => seen).toEqual(["alone"]);
   say("done");

@@ -41,7 +41,12 @@ test.each([1, 2, 3, 4, 5])("whatever is set, moved, deleted, cut and loaded, its
     if (step % 50 === 0) {
       const until = prng.below(60);
       const limit = prng.below(30);
-      expect(index.upTo(until, limit)).toEqual(below.filter(({ time }) => time <= until).slice(0, limit).map((each) => each.member));
+      expect(index.upTo(until, limit)).toEqual(
+        below
+          .filter(({ time }) => time <= until)
+          .slice(0, limit)
+          .map((each) => each.member),
+      );
       for (const each of below.slice(0, 20)) expect(index.timeOf(each.member)).toBe(each.time);
     }
   }
@@ -55,7 +60,13 @@ test("of one time, members come in their own order", () => {
 
 test("a head of which all members share one time tells nothing but where knowledge ends", () => {
   const index = new TimeIndex();
-  index.load([{ member: "a", time: 5 }, { member: "b", time: 5 }], false);
+  index.load(
+    [
+      { member: "a", time: 5 },
+      { member: "b", time: 5 },
+    ],
+    false,
+  );
   expect(index.size).toBe(0);
   expect(index.first()).toBeUndefined();
   expect(index.bound).toBe(5);
@@ -63,7 +74,13 @@ test("a head of which all members share one time tells nothing but where knowled
 
 test("what is set at or beyond the horizon is the store's to remember, and lowers no bound", () => {
   const index = new TimeIndex();
-  index.load([{ member: "a", time: 1 }, { member: "b", time: 5 }], false);
+  index.load(
+    [
+      { member: "a", time: 1 },
+      { member: "b", time: 5 },
+    ],
+    false,
+  );
   index.set("late", 5);
   expect(index.timeOf("late")).toBeUndefined();
   index.set("a", 9);

@@ -68,8 +68,7 @@ export function openValueAt(codec: Codec<unknown>, bytes: Uint8Array, start: num
   const end = at + ((first & EXPIRES) !== 0 ? 10 : 2);
   if (stop < end) throw new DecodeError(`${where}: ${stop - start} bytes are too few for a value; it was damaged or not written by Millrace`);
   const written = mark === CBOR ? "cbor" : mark === JSON_TEXT ? "json" : mark === NAMED ? nameOf(bytes, start + 2, at, codec.id) : undefined;
-  if (written === undefined || first > 0x7f)
-    throw new DecodeError(`${where}: byte ${first} begins no value; it was damaged or not written by Millrace`);
+  if (written === undefined || first > 0x7f) throw new DecodeError(`${where}: byte ${first} begins no value; it was damaged or not written by Millrace`);
   if (written !== codec.id) {
     throw new IncompatibleDataError(
       `${where}: written with codec ${quote(written)}, but this code reads it with ${quote(codec.id)}: give the codec it was written with`,

@@ -20,7 +20,11 @@ export function timerMember(timer: number, tag: Tag, key: string): string {
   return `${timer.toString(36)}:${text.length}:${text}${key}`;
 }
 
-export interface TimerAddress { readonly timer: number; readonly tag: Tag; readonly key: string }
+export interface TimerAddress {
+  readonly timer: number;
+  readonly tag: Tag;
+  readonly key: string;
+}
 
 export function parseTimerMember(member: string): TimerAddress {
   const first = member.indexOf(":");

@@ -54,7 +54,10 @@ export interface OutboxEntry extends ParcelAppend {
 }
 
 /** A place in a channel. `monotonic` is the sequencer's. */
-export interface Place { readonly monotonic: number; readonly n: number }
+export interface Place {
+  readonly monotonic: number;
+  readonly n: number;
+}
 
 export interface Commit {
   readonly shard: ShardRef;
@@ -90,12 +93,31 @@ export interface Commit {
   readonly outboxDeletes: readonly OutboxKey[];
 }
 
-export interface TimerSet { readonly clock: TimerClock; readonly member: string; readonly time: number }
-export interface TimerDelete { readonly clock: TimerClock; readonly member: string }
-export interface HoldSet { readonly member: string; readonly time: number }
-export interface Numbered { readonly id: number; readonly bytes: Uint8Array }
-export interface TakenId { readonly id: string; readonly timestamp: number }
-export interface OutboxKey { readonly target: ShardRef; readonly place: Place }
+export interface TimerSet {
+  readonly clock: TimerClock;
+  readonly member: string;
+  readonly time: number;
+}
+export interface TimerDelete {
+  readonly clock: TimerClock;
+  readonly member: string;
+}
+export interface HoldSet {
+  readonly member: string;
+  readonly time: number;
+}
+export interface Numbered {
+  readonly id: number;
+  readonly bytes: Uint8Array;
+}
+export interface TakenId {
+  readonly id: string;
+  readonly timestamp: number;
+}
+export interface OutboxKey {
+  readonly target: ShardRef;
+  readonly place: Place;
+}
 
 export type CommitOutcome =
   /** Applied now. */

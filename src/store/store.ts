@@ -106,9 +106,19 @@ export interface PipelineStore {
   close(): Promise<void>;
 }
 
-export interface EntryCounts { readonly state: number; readonly timers: number; readonly queued: number; readonly held: number; readonly dead: number; readonly outbox: number }
+export interface EntryCounts {
+  readonly state: number;
+  readonly timers: number;
+  readonly queued: number;
+  readonly held: number;
+  readonly dead: number;
+  readonly outbox: number;
+}
 
-export interface Lease { readonly shard: ShardRef; readonly sequencer: Sequencer }
+export interface Lease {
+  readonly shard: ShardRef;
+  readonly sequencer: Sequencer;
+}
 
 export interface AcquireRequest {
   readonly worker: string;
@@ -122,7 +132,10 @@ export type AcquireOutcome =
   | { readonly kind: "acquired"; readonly sequencer: Sequencer; readonly now: number }
   | { readonly kind: "held-by"; readonly worker: string; readonly until: number };
 
-export interface RecoverLimits { readonly timers: number; readonly holds: number }
+export interface RecoverLimits {
+  readonly timers: number;
+  readonly holds: number;
+}
 
 export interface RecoveredShard {
   readonly shard: ShardRef;
@@ -151,8 +164,16 @@ export interface RecoveredShard {
   /** Last place of every channel to this shard from another domain is kept by the store; nothing to recover. */
 }
 
-export interface StoredTimerEntry { readonly member: string; readonly time: number; readonly hold: number | undefined }
-export interface StoredOutboxEntry extends OutboxKey { readonly records: number; readonly bytes: Uint8Array; readonly previous?: Place | undefined }
+export interface StoredTimerEntry {
+  readonly member: string;
+  readonly time: number;
+  readonly hold: number | undefined;
+}
+export interface StoredOutboxEntry extends OutboxKey {
+  readonly records: number;
+  readonly bytes: Uint8Array;
+  readonly previous?: Place | undefined;
+}
 
 export interface CommitReply {
   /** In the order of the commits. */
@@ -166,9 +187,20 @@ export interface CommitReply {
 }
 
 /** `tail`: parcels ever appended. `queued`: records waiting. */
-export interface InboxTail { readonly shard: ShardRef; readonly tail: number; readonly queued: number }
+export interface InboxTail {
+  readonly shard: ShardRef;
+  readonly tail: number;
+  readonly queued: number;
+}
 
-export interface Delivery { readonly from: ShardRef; readonly to: ShardRef; readonly place: Place; readonly previous?: Place | undefined; readonly records: number; readonly bytes: Uint8Array }
+export interface Delivery {
+  readonly from: ShardRef;
+  readonly to: ShardRef;
+  readonly place: Place;
+  readonly previous?: Place | undefined;
+  readonly records: number;
+  readonly bytes: Uint8Array;
+}
 /**
  * `delivered`: appended now. `duplicate`: it, or all of an older owner's channel, was there already. `behind`: entries
  * before it are missing; resend from the mark. `after-loss`: appended, and the sender had lost a tail before it.
@@ -180,7 +212,11 @@ export interface DeliverReply {
   readonly appends: number;
 }
 
-export interface InboxRead { readonly from: number; readonly parcels: readonly Uint8Array[]; readonly tail: number }
+export interface InboxRead {
+  readonly from: number;
+  readonly parcels: readonly Uint8Array[];
+  readonly tail: number;
+}
 
 export interface ShardSummary {
   readonly shard: ShardRef;
@@ -201,8 +237,15 @@ export interface ShardSummary {
 
 export type Status = "live" | "idle" | "back-pressured" | "finished";
 
-export interface Interval { readonly participant: number; readonly shards: readonly number[]; readonly of: number }
-export interface Registration { readonly participant: number; readonly generation: number }
+export interface Interval {
+  readonly participant: number;
+  readonly shards: readonly number[];
+  readonly of: number;
+}
+export interface Registration {
+  readonly participant: number;
+  readonly generation: number;
+}
 
 /** One worker's share of one participant. `last`: the largest event time it knows of, for the end of input. */
 export interface WatermarkReport {
@@ -213,7 +256,12 @@ export interface WatermarkReport {
   readonly last: number;
 }
 /** A participant's output watermark: the minimum over its workers, never smaller than before. */
-export interface ParticipantWatermark { readonly participant: number; readonly output: number; readonly status: Status; readonly last: number }
+export interface ParticipantWatermark {
+  readonly participant: number;
+  readonly output: number;
+  readonly status: Status;
+  readonly last: number;
+}
 export interface ReportReply {
   /** Participants whose report was refused: their shards are not registered to this worker as it thinks. */
   readonly refused: readonly number[];

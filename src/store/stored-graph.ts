@@ -30,8 +30,21 @@ export interface StoredParticipant {
   readonly timers: readonly StoredTimer[];
 }
 
-export interface StoredInput { readonly id: number; readonly name: string; readonly stream: string; readonly codec: string }
-export interface StoredCell { readonly id: number; readonly name: string; readonly codec: string }
-export interface StoredTimer { readonly id: number; readonly name: string; readonly clock: "watermark" | "wall" }
+export interface StoredInput {
+  readonly id: number;
+  readonly name: string;
+  readonly stream: string;
+  readonly codec: string;
+}
+export interface StoredCell {
+  readonly id: number;
+  readonly name: string;
+  readonly codec: string;
+}
+export interface StoredTimer {
+  readonly id: number;
+  readonly name: string;
+  readonly clock: "watermark" | "wall";
+}
 
 export const DATA_FORMAT = 1;

@@ -26,7 +26,11 @@ import { VirtualClock } from "./virtual-clock.ts";
 
 type StateOf<C> = {
   [K in keyof C as C[K] extends StateCell<any> ? K : never]: C[K] extends StateCell<infer Access>
-    ? Access extends Value<infer T> ? View<T> : Access extends OptionalValue<infer T> ? View<T> | undefined : never
+    ? Access extends Value<infer T>
+      ? View<T>
+      : Access extends OptionalValue<infer T>
+        ? View<T> | undefined
+        : never
     : never;
 };
 type ClassOf<C> = abstract new (...args: never[]) => C;
@@ -45,8 +49,17 @@ export interface CrashOptions {
   readonly at?: "now" | "before-commit" | "after-commit" | undefined;
 }
 
-export interface TestedDeadLetter { readonly computation: string; readonly key: string; readonly reason: string; readonly attempts: number }
-export interface TestedTimer { readonly name: string; readonly tag: Tag; readonly time: number }
+export interface TestedDeadLetter {
+  readonly computation: string;
+  readonly key: string;
+  readonly reason: string;
+  readonly attempts: number;
+}
+export interface TestedTimer {
+  readonly name: string;
+  readonly tag: Tag;
+  readonly time: number;
+}
 
 const START = 1_577_836_800_000;
 /** Turns of the event loop that a handler's promise is waited for; a longer one goes on in the background. */
@@ -221,7 +234,10 @@ export class PipelineTester {
     const planned = this.#planned(computation);
     const shard = shardRef(planned.id, shardOf(key, planned.shards));
     const data = this.#store.data(this.#graph.pipeline);
-    const values = data.readState(shard, planned.cells.map((cell) => stateField(cell.id, key)));
+    const values = data.readState(
+      shard,
+      planned.cells.map((cell) => stateField(cell.id, key)),
+    );
     const state: Record<string, unknown> = {};
     planned.cells.forEach(({ node }, i) => {
       const bytes = values[i];
@@ -288,4 +304,3 @@ function tapped(graph: Graph, taps: ReadonlyMap<string, Tap>, shards: number | u
   }
   return { ...graph, shards: shards ?? graph.shards, streams, participants: [...graph.participants, ...sinks] };
 }
-

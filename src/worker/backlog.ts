@@ -18,7 +18,10 @@ export class Backlog {
   constructor(plan: Plan) {
     for (const { id } of plan.participants) {
       this.#over.set(id, new Set());
-      this.#downstream.set(id, plan.participants.filter((other) => other.upstream.includes(id)).map((other) => other.id));
+      this.#downstream.set(
+        id,
+        plan.participants.filter((other) => other.upstream.includes(id)).map((other) => other.id),
+      );
     }
   }
 

@@ -40,8 +40,17 @@ export class CallEffects {
   }
 }
 
-interface TimerOperation { change: TimerChange; readonly owner: KeyState; readonly time: number | undefined; readonly hold: number | undefined }
-interface HoldOperation { hold: number | undefined; readonly owner: KeyState; readonly before: number | undefined }
+interface TimerOperation {
+  change: TimerChange;
+  readonly owner: KeyState;
+  readonly time: number | undefined;
+  readonly hold: number | undefined;
+}
+interface HoldOperation {
+  hold: number | undefined;
+  readonly owner: KeyState;
+  readonly before: number | undefined;
+}
 
 /** The shard's memory that a batch changes as it goes. */
 export interface BatchMemory {
@@ -88,7 +97,15 @@ export class Batch {
   }
 
   get empty(): boolean {
-    return this.taken === 0 && this.finished === 0 && this.heldPuts.size === 0 && this.heldDeletes.size === 0 && this.deadPuts.length === 0 && this.#timers.size === 0 && this.#holds.size === 0;
+    return (
+      this.taken === 0 &&
+      this.finished === 0 &&
+      this.heldPuts.size === 0 &&
+      this.heldDeletes.size === 0 &&
+      this.deadPuts.length === 0 &&
+      this.#timers.size === 0 &&
+      this.#holds.size === 0
+    );
   }
 
   /** Merges what a successful call has done. */
@@ -110,7 +127,8 @@ export class Batch {
     const timeBefore = queue.timeOf(change.member);
     const holdBefore = queue.outputOf(change.member) ?? holds.timeOf(address);
     const known = this.#timers.get(address);
-    if (known === undefined && timeBefore === change.time && holdBefore === output && (change.time !== undefined || queue.horizon === Number.POSITIVE_INFINITY)) return;
+    if (known === undefined && timeBefore === change.time && holdBefore === output && (change.time !== undefined || queue.horizon === Number.POSITIVE_INFINITY))
+      return;
     const next = { ...change, output };
     if (known === undefined) this.#timers.set(address, { change: next, owner, time: timeBefore, hold: holdBefore });
     else known.change = next;

@@ -125,14 +125,17 @@ export class Call implements Context {
   #checkTimestamp(timestamp: number): void {
     if (!isTimestamp(timestamp)) throw new InvalidUseError(`a production's timestamp is integer ms since the epoch, not ${timestamp}`);
     if (timestamp < this.#floor) {
-      throw new InvalidUseError(`a production at ${timestamp} would be before its ${this.#work.kind} at ${this.#base}: set a hold at or before ${timestamp} in an earlier call of this key, or produce at ${this.#base} or later`);
+      throw new InvalidUseError(
+        `a production at ${timestamp} would be before its ${this.#work.kind} at ${this.#base}: set a hold at or before ${timestamp} in an earlier call of this key, or produce at ${this.#base} or later`,
+      );
     }
   }
 
   setTimer(timer: TimerSlot, time: number, options?: SetTimerOptions): void {
     this.check();
     const { node, id, tag } = this.#timer(timer);
-    if (!isTimestamp(time)) throw new InvalidUseError(`timer "${node.name}" is set for ${String(time)}: a time is integer ms since the epoch, from 0 to ${LAST_TIMER}`);
+    if (!isTimestamp(time))
+      throw new InvalidUseError(`timer "${node.name}" is set for ${String(time)}: a time is integer ms since the epoch, from 0 to ${LAST_TIMER}`);
     const member = timerMember(id, tag, this.#key.key);
     if (this.#work.kind === "timer" && time > this.#shard.finalTime) {
       this.#droppedTimers++;
@@ -147,7 +150,9 @@ export class Call implements Context {
     if (output === undefined) return clock === "watermark" ? time : this.#base;
     if (output === "none") return clock === "watermark" ? time : undefined;
     if (!isTimestamp(output) || output < this.#floor || (clock === "watermark" && output > time)) {
-      throw new InvalidUseError(`timer "${name}" for ${time} has the output timestamp ${output}: it may be from ${this.#floor} (where the call stands) ${clock === "watermark" ? `to ${time} (the timer's time)` : "on"}`);
+      throw new InvalidUseError(
+        `timer "${name}" for ${time} has the output timestamp ${output}: it may be from ${this.#floor} (where the call stands) ${clock === "watermark" ? `to ${time} (the timer's time)` : "on"}`,
+      );
     }
     return output;
   }
@@ -165,7 +170,8 @@ export class Call implements Context {
     const { node, id } = this.#shard.planned.timers[index] as PlannedComputation["timers"][number];
     const tag = handle.tag;
     if (node.tagged && tag === undefined) throw new InvalidUseError(`timers "${node.name}" needs a tag: give timers.for(tag)`);
-    if (tag !== undefined && String(tag).length > TAG_BYTES / 3 && Buffer.byteLength(String(tag)) > TAG_BYTES) throw new LimitExceededError(`a tag of timer "${node.name}" is longer than ${TAG_BYTES} bytes`);
+    if (tag !== undefined && String(tag).length > TAG_BYTES / 3 && Buffer.byteLength(String(tag)) > TAG_BYTES)
+      throw new LimitExceededError(`a tag of timer "${node.name}" is longer than ${TAG_BYTES} bytes`);
     return { node, id, tag };
   }
 
@@ -181,7 +187,8 @@ export class Call implements Context {
     const timers = this.#shard.timersOf(this.#key.key);
     this.#early ||= timers === undefined;
     for (const { clock, member } of timers ?? []) this.effects.timers.push({ clock, member, time: undefined, output: undefined });
-    for (const { clock, member, time } of this.effects.timers.slice()) if (time !== undefined) this.effects.timers.push({ clock, member, time: undefined, output: undefined });
+    for (const { clock, member, time } of this.effects.timers.slice())
+      if (time !== undefined) this.effects.timers.push({ clock, member, time: undefined, output: undefined });
     this.effects.hold = null;
   }
 
@@ -195,7 +202,8 @@ export class Call implements Context {
   }
 
   check(): void {
-    if (!this.#alive) throw new InvalidUseError(`the context of key ${JSON.stringify(this.#key.key)} was used after its call had ended: await everything inside the handler`);
+    if (!this.#alive)
+      throw new InvalidUseError(`the context of key ${JSON.stringify(this.#key.key)} was used after its call had ended: await everything inside the handler`);
   }
 
   /** The call has settled, or may not go on. */
@@ -206,6 +214,8 @@ export class Call implements Context {
 
   #undeclared(what: string, handle: object): InvalidUseError {
     const { name = (handle as { readonly stream?: { readonly name: string } }).stream?.name } = handle as { readonly name?: string };
-    return new InvalidUseError(`${this.#shard.planned.name} uses ${what} ${name === undefined ? "" : `"${name}" `}that is not a field of its class: declare it as one`);
+    return new InvalidUseError(
+      `${this.#shard.planned.name} uses ${what} ${name === undefined ? "" : `"${name}" `}that is not a field of its class: declare it as one`,
+    );
   }
 }

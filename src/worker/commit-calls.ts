@@ -6,6 +6,13 @@ const CALLS = 2;
 const RESEND_FIRST = 20;
 const RESEND_MOST = 1_000;
 
+export interface CommitCounts {
+  calls: number;
+  commits: number;
+  resends: number;
+  largestCall: number;
+}
+
 interface CallUnderWay {
   readonly commits: readonly Commit[];
   tries: number;
@@ -15,7 +22,7 @@ interface CallUnderWay {
 export class CommitCalls {
   readonly #calls = new Map<number, CallUnderWay>();
   #next = 1;
-  readonly counted = { calls: 0, commits: 0, resends: 0, largestCall: 0 };
+  readonly counted: CommitCounts = { calls: 0, commits: 0, resends: 0, largestCall: 0 };
 
   get none(): boolean {
     return this.#calls.size === 0;

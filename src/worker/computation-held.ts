@@ -33,8 +33,12 @@ export abstract class ComputationHeld extends ComputationMemory {
     for (const entry of recovered.held) this.#recover(entry);
   }
 
-  /** The key's timers that waited for it may go on. */
-  protected abstract takeTimersBack(key: KeyState): void;
+  /** Timers of a key stand aside while it runs other work, or has work that goes before them. */
+  protected takeTimersBack(key: KeyState): void {
+    if (key.held.length > 0) return;
+    this.watermark.takeBack(key.key);
+    this.wall.takeBack(key.key);
+  }
 
   #recover(entry: Numbered): void {
     const { work, halted } = parseHeld(entry);
@@ -93,14 +97,16 @@ export abstract class ComputationHeld extends ComputationMemory {
     open.counted.deadLetters++;
     open.finished++;
     open.since ??= this.host.now;
-    if (work.kind === "timer" && work.held === undefined && key !== undefined) this.open.changeTimer({ clock: work.clock, member: work.member, time: undefined, output: undefined }, key);
+    if (work.kind === "timer" && work.held === undefined && key !== undefined)
+      this.open.changeTimer({ clock: work.clock, member: work.member, time: undefined, output: undefined }, key);
     if (work.held !== undefined && key !== undefined) this.leaveHeld(work, key);
   }
 
   /** Moves work aside, behind what stands there of its key, with an id above theirs; the first of these stays where it is. */
   protected setAside(work: Work, key: KeyState, error?: unknown): void {
     if (work.held === undefined || key.held[0] !== work) {
-      if (work.held === undefined && work.kind === "timer") this.open.changeTimer({ clock: work.clock, member: work.member, time: undefined, output: undefined }, key);
+      if (work.held === undefined && work.kind === "timer")
+        this.open.changeTimer({ clock: work.clock, member: work.member, time: undefined, output: undefined }, key);
       if (work.held !== undefined && work.held < (key.held.at(-1)?.held ?? 0)) {
         this.#forgetHeld(work.held);
         work.held = undefined;

@@ -10,7 +10,7 @@ import { openValueAt } from "../computation/envelope.ts";
 import { invariant } from "../errors.ts";
 import { COMMIT_BYTES } from "../limits.ts";
 import { keyHold, parseTimerMember, stateField, timerHold, timerMember } from "../store/address.ts";
-import type { Commit, RecoveredShard, Sequencer, TimerClock } from "../store/index.ts";
+import type { Commit, HoldSet, RecoveredShard, Sequencer, TimerClock } from "../store/index.ts";
 import { END } from "../time.ts";
 import { TimeIndex } from "../time-index.ts";
 import { TimerQueue } from "../timers/timer-queue.ts";
@@ -60,9 +60,9 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
     super(host, planned, sequencer, recovered, floor);
     this.planned = planned;
     this.keyed = keyed;
-    this.frozen = host.frozen;
+    this.frozen = host.options.frozen;
     this.deadCount = recovered.deadCount;
-    this.#keys = new KeyCache(host.cacheBytes, recovered.stateCount === 0);
+    this.#keys = new KeyCache(host.options.cacheBytes, recovered.stateCount === 0);
     this.#inputs = new Map(planned.inputs.map((input) => [input.id, input]));
     const keyOfMember = (member: string) => parseTimerMember(member).key;
     this.watermark = new TimerQueue("watermark", keyOfMember);
@@ -154,7 +154,8 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
 
   #page(): void {
     if (this.inFlight !== undefined || !this.open.empty) return;
-    for (const [clock, now] of [["watermark", this.input], ["wall", this.wallTime()]] as const) {
+    for (const clock of ["watermark", "wall"] as const) {
+      const now = clock === "watermark" ? this.input : this.wallTime();
       const whole = this.#wholeTimers && this[clock].horizon !== Number.POSITIVE_INFINITY;
       if (!this.#wholeTimers) this[clock].trim();
       if ((!whole && !this[clock].needsMore(now)) || this.#paging.has(clock)) continue;
@@ -168,7 +169,7 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
   }
 
   /** Answers to `read-timers` and `read-holds`. Taken only if no batch has changed anything since they were asked. */
-  onPage(what: TimerClock | "holds", limit: number, head: readonly { readonly member: string; readonly time: number; readonly hold?: number | undefined }[] | undefined): void {
+  onPage(what: TimerClock | "holds", limit: number, head: readonly (HoldSet & { readonly hold?: number | undefined })[] | undefined): void {
     this.#paging.delete(what);
     if (head !== undefined && this.inFlight === undefined && this.open.empty) {
       const complete = head.length < limit;
@@ -395,4 +396,3 @@ function holdBytes(hold: number): Uint8Array {
   bytes.writeDoubleLE(hold);
   return bytes;
 }
-

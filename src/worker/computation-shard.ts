@@ -64,13 +64,20 @@ export class ComputationShard extends ComputationHeld {
 
   #mayStart(): boolean {
     const { open } = this;
-    return open.pinned === 0 && !this.unreadTimers && open.taken + open.finished < 2 * this.host.batchRecords && open.bytes < this.commitBytes && this.#running.size < CONCURRENT_CALLS && !this.host.blocked(this.participant);
+    return (
+      open.pinned === 0 &&
+      !this.unreadTimers &&
+      open.taken + open.finished < 2 * this.host.options.batchRecords &&
+      open.bytes < this.commitBytes &&
+      this.#running.size < CONCURRENT_CALLS &&
+      !this.host.blocked(this.participant)
+    );
   }
 
   #takeRecord(): boolean {
     const work = this.inbox.peek();
     if (work === undefined || this.heldHolds.size >= HELD_RECORDS) return false;
-    if (this.open.taken >= this.host.batchRecords) {
+    if (this.open.taken >= this.host.options.batchRecords) {
       this.open.since ??= this.host.now;
       return false;
     }
@@ -125,7 +132,8 @@ export class ComputationShard extends ComputationHeld {
     if (key === undefined) return "loading";
     if (key.running !== undefined || key.held.length > 0) return "busy";
     const output = this.timerOutput(clock, member, time);
-    const work: TimerWork = { kind: "timer", clock, member, address, time, output, key, hold: Math.max(output ?? this.input, 0), attempts: 0, held: undefined, batch: undefined, fired: this.open.mark };
+    const due = { clock, member, address, time, output, hold: Math.max(output ?? this.input, 0), fired: this.open.mark };
+    const work: TimerWork = { kind: "timer", ...due, key, attempts: 0, held: undefined, batch: undefined };
     if (address.timer === 0) this.#expire(work, key);
     else if (!this.declares(address.timer)) this.open.changeTimer({ clock, member, time: undefined, output: undefined }, key);
     else this.#run(work, key);
@@ -249,13 +257,6 @@ export class ComputationShard extends ComputationHeld {
     this.takeTimersBack(key);
   }
 
-  /** Timers of a key stand aside while it runs other work, or has work that goes before them. */
-  protected override takeTimersBack(key: KeyState): void {
-    if (key.held.length > 0) return;
-    this.watermark.takeBack(key.key);
-    this.wall.takeBack(key.key);
-  }
-
   /** The work is no longer what the batch it was taken by waits for. */
   #finish(work: Work): void {
     if (work.batch === this.open && this.unfinished.delete(work)) this.open.unfinished--;
@@ -293,7 +294,8 @@ export class ComputationShard extends ComputationHeld {
       }
     }
     open.merge(call.effects, key);
-    if (this.input !== END) for (const { clock, time } of call.effects.timers) if (clock === "watermark" && time !== undefined && time > this.image.last) this.image.last = time;
+    if (this.input !== END)
+      for (const { clock, time } of call.effects.timers) if (clock === "watermark" && time !== undefined && time > this.image.last) this.image.last = time;
     open.counted.droppedTimers += call.droppedTimers;
     this.#count(work, 1);
     open.done.push(work);

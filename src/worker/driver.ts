@@ -157,7 +157,12 @@ export class Driver {
         this.#options.log(effect.level, effect.text, effect.fields);
         break;
       case "finished":
-        this.#track(this.#store.flushed().then(() => this.#finish(), (error: unknown) => this.#failed(error)));
+        this.#track(
+          this.#store.flushed().then(
+            () => this.#finish(),
+            (error: unknown) => this.#failed(error),
+          ),
+        );
         break;
       case "failed":
         this.#failed(effect.error);
@@ -171,7 +176,13 @@ export class Driver {
       this.#handlers--;
       settled(error, failed);
     };
-    this.#track(Promise.resolve(promise).then(() => done(undefined, false), (error: unknown) => done(error, true)), true);
+    this.#track(
+      Promise.resolve(promise).then(
+        () => done(undefined, false),
+        (error: unknown) => done(error, true),
+      ),
+      true,
+    );
   }
 
   /** Handlers whose promises have not settled. */
@@ -196,16 +207,18 @@ export class Driver {
   /** Asks the store; a store that does not answer is an answer too. */
   #ask<T>(answer: Promise<T>, told: (value: T | undefined) => void): void {
     this.#track(
-      answer.then(told, (error: unknown) => {
-        if (!(error instanceof StoreUnavailableError)) throw error;
-        this.#options.log("warn", `the store did not answer: ${error.message}`, {});
-        // Not at once: a store that is away refuses at once, and the engine may ask again at once.
-        this.#clock.after(PAUSE, () => {
-          if (this.#stopped) return;
-          told(undefined);
-          this.kick();
-        });
-      }).then(() => undefined),
+      answer
+        .then(told, (error: unknown) => {
+          if (!(error instanceof StoreUnavailableError)) throw error;
+          this.#options.log("warn", `the store did not answer: ${error.message}`, {});
+          // Not at once: a store that is away refuses at once, and the engine may ask again at once.
+          this.#clock.after(PAUSE, () => {
+            if (this.#stopped) return;
+            told(undefined);
+            this.kick();
+          });
+        })
+        .then(() => undefined),
     );
   }
 
@@ -223,13 +236,17 @@ export class Driver {
     const now = () => this.#clock.now();
     switch (effect.kind) {
       case "commit":
-        this.#ask(store.commit(effect.commits), (reply) => (reply === undefined ? engine.onCommitFailed(now(), effect.call) : engine.onCommitReply(now(), effect.call, reply)));
+        this.#ask(store.commit(effect.commits), (reply) =>
+          reply === undefined ? engine.onCommitFailed(now(), effect.call) : engine.onCommitReply(now(), effect.call, reply),
+        );
         break;
       case "report":
         this.#ask(store.report(worker, effect.reports), (reply) => engine.reporter.onReport(effect.reports, reply));
         break;
       case "acquire":
-        this.#ask(store.acquire({ worker, shards: effect.shards, leaseMs, steal: store.exclusive }), (outcomes) => engine.ownership.onAcquired(effect.shards, outcomes));
+        this.#ask(store.acquire({ worker, shards: effect.shards, leaseMs, steal: store.exclusive }), (outcomes) =>
+          engine.ownership.onAcquired(effect.shards, outcomes),
+        );
         break;
       case "recover":
         this.#ask(store.recover(effect.shards, RECOVER), (recovered) => engine.ownership.onRecovered(effect.shards, recovered));
@@ -252,16 +269,28 @@ export class Driver {
     const now = () => this.#clock.now();
     switch (effect.kind) {
       case "read-inbox":
-        this.#ask(store.readInbox(effect.shard, effect.from, effect.parcels), (read) => engine.awaits(effect) && engine.onInbox(now(), effect.shard, read?.from ?? effect.from, read?.parcels, read?.tail ?? 0));
+        this.#ask(
+          store.readInbox(effect.shard, effect.from, effect.parcels),
+          (read) => engine.awaits(effect) && engine.onInbox(now(), effect.shard, read?.from ?? effect.from, read?.parcels, read?.tail ?? 0),
+        );
         break;
       case "read-state":
-        this.#ask(store.readState(effect.shard, effect.fields), (values) => engine.awaits(effect) && engine.computation(effect.shard)?.onState(effect.keys, values));
+        this.#ask(
+          store.readState(effect.shard, effect.fields),
+          (values) => engine.awaits(effect) && engine.computation(effect.shard)?.onState(effect.keys, values),
+        );
         break;
       case "read-timers":
-        this.#ask(store.readTimers(effect.shard, effect.clock, effect.limit), (head) => engine.awaits(effect) && engine.computation(effect.shard)?.onPage(effect.clock, effect.limit, head));
+        this.#ask(
+          store.readTimers(effect.shard, effect.clock, effect.limit),
+          (head) => engine.awaits(effect) && engine.computation(effect.shard)?.onPage(effect.clock, effect.limit, head),
+        );
         break;
       case "read-holds":
-        this.#ask(store.readHolds(effect.shard, effect.limit), (head) => engine.awaits(effect) && engine.computation(effect.shard)?.onPage("holds", effect.limit, head));
+        this.#ask(
+          store.readHolds(effect.shard, effect.limit),
+          (head) => engine.awaits(effect) && engine.computation(effect.shard)?.onPage("holds", effect.limit, head),
+        );
         break;
       case "read-ids":
         this.#ask(store.readIds(effect.shard, effect.ids), (known) => engine.awaits(effect) && engine.injector(effect.shard)?.onIds(effect.ids, known));

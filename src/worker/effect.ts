@@ -18,7 +18,13 @@ export type Effect =
   | { readonly kind: "commit"; readonly call: number; readonly commits: readonly Commit[] }
   | { readonly kind: "report"; readonly reports: readonly WatermarkReport[] }
   | { readonly kind: "read-inbox"; readonly shard: ShardRef; readonly sequencer: Sequencer; readonly from: number; readonly parcels: number }
-  | { readonly kind: "read-state"; readonly shard: ShardRef; readonly sequencer: Sequencer; readonly keys: readonly string[]; readonly fields: readonly string[] }
+  | {
+      readonly kind: "read-state";
+      readonly shard: ShardRef;
+      readonly sequencer: Sequencer;
+      readonly keys: readonly string[];
+      readonly fields: readonly string[];
+    }
   | { readonly kind: "read-timers"; readonly shard: ShardRef; readonly sequencer: Sequencer; readonly clock: TimerClock; readonly limit: number }
   | { readonly kind: "read-holds"; readonly shard: ShardRef; readonly sequencer: Sequencer; readonly limit: number }
   | { readonly kind: "read-ids"; readonly shard: ShardRef; readonly sequencer: Sequencer; readonly ids: readonly string[] }

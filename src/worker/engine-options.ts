@@ -14,7 +14,9 @@ export interface EngineOptions {
   readonly now: number;
   readonly leaseMs: number;
   readonly batchRecords: number;
+  /** Bytes of state that one shard may keep in memory. */
   readonly cacheBytes: number;
+  /** Freeze what user code reads: tests. */
   readonly frozen: boolean;
   /** ms between reports, at least. */
   readonly reportEvery: number;

@@ -11,11 +11,10 @@
 import type { Log } from "../computation/context.ts";
 import { MillraceError } from "../errors.ts";
 import { type ShardRef, shardRef } from "../key.ts";
-import type { Random } from "../random.ts";
 import type { Commit, CommitReply, InboxTail, Sequencer } from "../store/index.ts";
-import { Alarms } from "./alarms.ts";
+import { WakeUps } from "./wake-ups.ts";
 import { Backlog } from "./backlog.ts";
-import { CommitCalls } from "./commit-calls.ts";
+import { CommitCalls, type CommitCounts } from "./commit-calls.ts";
 import { ComputationShard } from "./computation-shard.ts";
 import type { Effect } from "./effect.ts";
 import type { EngineOptions } from "./engine-options.ts";
@@ -47,7 +46,7 @@ export class Engine implements ShardHost {
   #storeTold = { now: 0, at: 0 };
   readonly #runnable = new Set<OwnedShard>();
   readonly #candidates = new Set<OwnedShard>();
-  readonly #alarms = new Alarms();
+  readonly #wakeUps = new WakeUps();
   readonly #calls = new CommitCalls();
   readonly #backlog: Backlog;
   #polledAt = 0;
@@ -71,21 +70,6 @@ export class Engine implements ShardHost {
   }
   get storeNow(): number {
     return this.#storeNow;
-  }
-  get graphVersion(): number {
-    return this.options.plan.version;
-  }
-  get random(): Random {
-    return this.options.random;
-  }
-  get batchRecords(): number {
-    return this.options.batchRecords;
-  }
-  get frozen(): boolean {
-    return this.options.frozen;
-  }
-  get cacheBytes(): number {
-    return this.options.cacheBytes;
   }
   /** Are answers to commits still to come? */
   get committing(): boolean {
@@ -116,7 +100,12 @@ export class Engine implements ShardHost {
   }
   logOf(participant: string, key: string | undefined): Log {
     const write = (level: "debug" | "info" | "warn" | "error") => (text: string, fields?: object) =>
-      this.effect({ kind: "log", level, text, fields: { pipeline: this.options.plan.graph.pipeline, computation: participant, ...(key === undefined ? {} : { key }), ...fields } });
+      this.effect({
+        kind: "log",
+        level,
+        text,
+        fields: { pipeline: this.options.plan.graph.pipeline, computation: participant, ...(key === undefined ? {} : { key }), ...fields },
+      });
     return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
   }
 
@@ -144,7 +133,7 @@ export class Engine implements ShardHost {
     this.#now = Math.max(this.#now, now);
     if (this.#failed) return false;
     this.ownership.tick();
-    this.#alarms.ring(this.#now, this.#runnable);
+    this.#wakeUps.ring(this.#now, this.#runnable);
     let budget = TURN;
     for (const shard of this.#runnable) {
       this.#runnable.delete(shard);
@@ -164,7 +153,7 @@ export class Engine implements ShardHost {
   #go(shard: OwnedShard): number {
     const done = shard.pump(GO);
     if (done >= GO) this.#runnable.add(shard);
-    this.#alarms.look(shard);
+    this.#wakeUps.look(shard);
     if (shard instanceof InboxShard) {
       const wanted = shard.inbox.wants();
       if (wanted !== undefined) this.effect({ kind: "read-inbox", shard: shard.ref, sequencer: shard.sequencer, from: wanted.from, parcels: wanted.parcels });
@@ -174,7 +163,7 @@ export class Engine implements ShardHost {
 
   /** When `turn` is wanted although nothing happens, ms by the worker's clock. */
   wakeAt(): number {
-    let at = Math.min(this.ownership.wakeAt(), this.reporter.wakeAt(), this.#calls.wakeAt(), this.#alarms.next(this.#now));
+    let at = Math.min(this.ownership.wakeAt(), this.reporter.wakeAt(), this.#calls.wakeAt(), this.#wakeUps.next(this.#now));
     for (const shard of this.#candidates) {
       const ready = shard.readyAt();
       if (ready > this.#now && ready < at) at = ready;
@@ -184,7 +173,7 @@ export class Engine implements ShardHost {
   }
 
   /** Since the start: commit calls and what became of them. */
-  get counted(): { readonly calls: number; readonly commits: number; readonly resends: number; readonly largestCall: number; readonly fenced: number; readonly gaps: number } {
+  get counted(): CommitCounts & { readonly fenced: number; readonly gaps: number } {
     return { ...this.#calls.counted, fenced: this.#fenced, gaps: this.#gaps };
   }
 
@@ -223,7 +212,8 @@ export class Engine implements ShardHost {
     let resent = false;
     commits.forEach((commit, i) => {
       const outcome = reply.outcomes[i];
-      if (outcome === "committed") for (const { target, bytes } of commit.parcels) if (appended.get(target)?.push(bytes) === undefined) appended.set(target, [bytes]);
+      if (outcome === "committed")
+        for (const { target, bytes } of commit.parcels) if (appended.get(target)?.push(bytes) === undefined) appended.set(target, [bytes]);
       if (outcome === "already") resent = true;
       this.#settle(commit, outcome);
     });
@@ -237,7 +227,8 @@ export class Engine implements ShardHost {
     switch (outcome) {
       case "committed":
       case "already":
-        if (commit.consumed !== undefined) this.#learnQueued(commit.shard, Math.max(0, (this.#backlog.of(commit.shard) ?? shard.queued) - commit.consumed.records));
+        if (commit.consumed !== undefined)
+          this.#learnQueued(commit.shard, Math.max(0, (this.#backlog.of(commit.shard) ?? shard.queued) - commit.consumed.records));
         shard.committed();
         this.wake(shard);
         this.reporter.changed();
@@ -248,11 +239,18 @@ export class Engine implements ShardHost {
         break;
       case "gap":
         this.#gaps++;
-        this.logOf(shard.name, undefined).error(`the store is not where shard ${commit.shard} left it (commit ${commit.number}): it lost its tail, or another program writes to it; everything is read anew`);
+        this.logOf(shard.name, undefined).error(
+          `the store is not where shard ${commit.shard} left it (commit ${commit.number}): it lost its tail, or another program writes to it; everything is read anew`,
+        );
         this.loseAll();
         break;
       default:
-        this.fail(new MillraceError("incompatible-data", `another process has changed the graph of pipeline "${this.options.plan.graph.pipeline}" since this one started: start this one anew with the same code`));
+        this.fail(
+          new MillraceError(
+            "incompatible-data",
+            `another process has changed the graph of pipeline "${this.options.plan.graph.pipeline}" since this one started: start this one anew with the same code`,
+          ),
+        );
     }
   }
 
@@ -339,7 +337,7 @@ export class Engine implements ShardHost {
       this.tally.add(shard.participant, shard.counted);
       this.#runnable.delete(shard);
       this.#candidates.delete(shard);
-      this.#alarms.delete(shard);
+      this.#wakeUps.delete(shard);
       shard.close();
     }
     this.ownership.lost(refs);

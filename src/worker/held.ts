@@ -44,7 +44,10 @@ export function parseHeld(entry: Numbered): { readonly work: Work; readonly halt
   }
   const record = stored.record as StoredRecord;
   const { value, ...rest } = record;
-  return { work: { ...base, kind: "record", record: { ...rest, bytes: value, from: 0, to: value.length, refused: false }, late: false }, halted: stored.halted };
+  return {
+    work: { ...base, kind: "record", record: { ...rest, bytes: value, from: 0, to: value.length, refused: false }, late: false },
+    halted: stored.halted,
+  };
 }
 
 export const keyOf = (work: Work): string => (work.kind === "record" ? work.record.key : work.address.key);
@@ -68,7 +71,18 @@ export interface DeadLetter {
 
 export function deadLetter(work: Work, error: unknown, at: number): Uint8Array {
   if (work.kind === "timer") {
-    const letter: DeadLetter = { kind: "timer", key: work.address.key, id: undefined, timestamp: work.time, input: undefined, timer: work.member, value: undefined, reason: messageOf(error), attempts: work.attempts, at };
+    const letter: DeadLetter = {
+      kind: "timer",
+      key: work.address.key,
+      id: undefined,
+      timestamp: work.time,
+      input: undefined,
+      timer: work.member,
+      value: undefined,
+      reason: messageOf(error),
+      attempts: work.attempts,
+      at,
+    };
     return encodePlain(letter);
   }
   const { record } = work;
@@ -76,12 +90,29 @@ export function deadLetter(work: Work, error: unknown, at: number): Uint8Array {
   let value: Uint8Array = valueOf(record);
   let reason = messageOf(error);
   if (record.refused) ({ reason, value } = decodePlain(value) as { reason: string; value: Uint8Array });
-  const letter: DeadLetter = { kind: "record", key: record.key, id, timestamp: record.timestamp, input: record.input, timer: undefined, value, reason, attempts: work.attempts, at };
+  const letter: DeadLetter = {
+    kind: "record",
+    key: record.key,
+    id,
+    timestamp: record.timestamp,
+    input: record.input,
+    timer: undefined,
+    value,
+    reason,
+    attempts: work.attempts,
+    at,
+  };
   return encodePlain(letter);
 }
 
 /** What an injector refuses at the door. */
-export function refusedAtTheDoor(letter: { readonly value: Uint8Array | undefined; readonly id: string | undefined; readonly timestamp: number; readonly reason: string; readonly at: number }): Uint8Array {
+export function refusedAtTheDoor(letter: {
+  readonly value: Uint8Array | undefined;
+  readonly id: string | undefined;
+  readonly timestamp: number;
+  readonly reason: string;
+  readonly at: number;
+}): Uint8Array {
   const whole: DeadLetter = { kind: "record", key: "", input: undefined, timer: undefined, attempts: 1, ...letter };
   return encodePlain(whole);
 }

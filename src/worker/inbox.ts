@@ -16,7 +16,11 @@ const READ_AHEAD = 4_096;
 /** Parcels asked of the store at once. */
 const READ_PARCELS = 64;
 
-interface Span { readonly position: number; records: number; readonly identity: Uint8Array }
+interface Span {
+  readonly position: number;
+  records: number;
+  readonly identity: Uint8Array;
+}
 
 export class Inbox {
   readonly shard: ShardRef;

@@ -34,8 +34,17 @@ const READ_AHEAD = 4 * PULL;
 const FAILURES = 5;
 const BACKOFF_FIRST = 100;
 
-interface Checkpoint { readonly position: unknown; readonly estimate: unknown; readonly done: boolean }
-interface Prepared { readonly item: SourceItem; readonly id: string | undefined; readonly duplicate: boolean; readonly refused: string | undefined }
+interface Checkpoint {
+  readonly position: unknown;
+  readonly estimate: unknown;
+  readonly done: boolean;
+}
+interface Prepared {
+  readonly item: SourceItem;
+  readonly id: string | undefined;
+  readonly duplicate: boolean;
+  readonly refused: string | undefined;
+}
 
 class OpenInjection {
   productions: Production[] = [];
@@ -87,7 +96,7 @@ export class InjectorShard extends OwnedShard {
     this.#recent = new RecentIds(recovered.idCount === 0);
     this.#committed = this.image.input;
     this.#quietSince = host.now;
-    this.#most = Math.min(16 * host.batchRecords, 2 * PULL);
+    this.#most = Math.min(16 * host.options.batchRecords, 2 * PULL);
   }
 
   // ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -100,7 +109,13 @@ export class InjectorShard extends OwnedShard {
       this.host.effect({ kind: "open-source", shard: this.ref, position: this.#resume });
     }
     let taken = 0;
-    while (taken < budget && this.#next < this.#ahead.length && this.#open.items < this.#most && this.#open.bytes < (1 << 20) && !this.host.blocked(this.participant)) {
+    while (
+      taken < budget &&
+      this.#next < this.#ahead.length &&
+      this.#open.items < this.#most &&
+      this.#open.bytes < 1 << 20 &&
+      !this.host.blocked(this.participant)
+    ) {
       this.#inject(this.#ahead[this.#next++] as Prepared);
       taken++;
     }
@@ -119,7 +134,14 @@ export class InjectorShard extends OwnedShard {
   }
 
   #pull(): void {
-    if (this.#reader !== "open" || this.#ended || this.#checking !== undefined || this.#ahead.length - this.#next >= READ_AHEAD - PULL || this.host.blocked(this.participant)) return;
+    if (
+      this.#reader !== "open" ||
+      this.#ended ||
+      this.#checking !== undefined ||
+      this.#ahead.length - this.#next >= READ_AHEAD - PULL ||
+      this.host.blocked(this.participant)
+    )
+      return;
     this.#reader = "pulling";
     this.host.effect({ kind: "pull", shard: this.ref, max: PULL });
   }
@@ -203,7 +225,8 @@ export class InjectorShard extends OwnedShard {
     if (item.mark || item.failure !== undefined) return { id: undefined, refused: undefined };
     try {
       const id: unknown = this.planned.node.source.id?.(item.value);
-      if (typeof id !== "string" || id.length === 0) return { id: undefined, refused: `its id is ${typeof id === "string" ? "empty" : String(id)}; an id is a non-empty string` };
+      if (typeof id !== "string" || id.length === 0)
+        return { id: undefined, refused: `its id is ${typeof id === "string" ? "empty" : String(id)}; an id is a non-empty string` };
       if (Buffer.byteLength(id) > ID_BYTES) return { id: undefined, refused: `its id is longer than ${ID_BYTES} bytes` };
       return { id, refused: undefined };
     } catch (error) {
@@ -242,7 +265,11 @@ export class InjectorShard extends OwnedShard {
         return;
       }
       const { productions } = open;
-      open.bytes += deliver(this.planned.output, { value: item.value, timestamp: timestamp as number, id, place: this.nextPlace(), senderKey: "" }, productions);
+      open.bytes += deliver(
+        this.planned.output,
+        { value: item.value, timestamp: timestamp as number, id, place: this.nextPlace(), senderKey: "" },
+        productions,
+      );
     } catch (error) {
       this.#refuse(item, id, Number(timestamp), messageOf(error));
       return;
@@ -326,7 +353,12 @@ export class InjectorShard extends OwnedShard {
     image.counters.produced += batch.productions.length;
     const expire = this.planned.node.source.id !== undefined && this.#forgotten > this.#expired + this.planned.node.source.idRetention / 16;
     if (expire) this.#expired = this.#forgotten;
-    const commit = this.commitOf({ deadPuts: batch.dead, ids: batch.ids, idsExpireBelow: expire ? this.#expired : undefined, parcels: this.pack(batch.productions) });
+    const commit = this.commitOf({
+      deadPuts: batch.dead,
+      ids: batch.ids,
+      idsExpireBelow: expire ? this.#expired : undefined,
+      parcels: this.pack(batch.productions),
+    });
     this.#open = new OpenInjection();
     this.inFlight = commit;
     return commit;
@@ -357,7 +389,8 @@ export class InjectorShard extends OwnedShard {
     const at = this.#committed;
     const base = { at, shard: this.ref, name: this.name };
     if (at === END) return { kind: "end", ...base };
-    if (this.#done || this.image.input > at || this.#estimator.current() > at) return { kind: "commit", ...base, commit: this.inFlight?.number, since: this.inFlight && this.sealedAt };
+    if (this.#done || this.image.input > at || this.#estimator.current() > at)
+      return { kind: "commit", ...base, commit: this.inFlight?.number, since: this.inFlight && this.sealedAt };
     const waiting = { ...base, since: this.#quietSince, detail: this.planned.node.source.watermark.description };
     if (this.#idle) return { kind: "idle", ...waiting };
     if (this.#failures > 0) return { kind: "promise", ...waiting, attempts: this.#failures, retryAt: this.#retryAt };

@@ -61,7 +61,8 @@ export class Cell {
     if (!this.present) return;
     const { name, codec } = this.planned.node;
     const bytes = sealValue(codec, this.value, this.expiresAt);
-    if (bytes.length > STATE_BYTES) throw new LimitExceededError(`state "${name}" is ${bytes.length} bytes, more than ${STATE_BYTES}: split it over keys or keep less`);
+    if (bytes.length > STATE_BYTES)
+      throw new LimitExceededError(`state "${name}" is ${bytes.length} bytes, more than ${STATE_BYTES}: split it over keys or keep less`);
     this.#encoded = bytes;
   }
 

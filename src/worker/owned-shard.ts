@@ -8,7 +8,6 @@
  */
 import type { Log } from "../computation/context.ts";
 import type { ShardRef } from "../key.ts";
-import type { Random } from "../random.ts";
 import { type Commit, monotonicOf, type ParcelAppend, type RecoveredShard, type Sequencer } from "../store/index.ts";
 import type { Standing } from "../watermark/upstream.ts";
 import type { Holder } from "./holder.ts";
@@ -16,6 +15,7 @@ import { Inbox } from "./inbox.ts";
 import { type Counters, decodeImage, encodeImage, newImage, type ShardImage } from "./image.ts";
 import { packParcel, PARCEL_RECORDS, type Production } from "./parcel.ts";
 import type { Effect } from "./effect.ts";
+import type { EngineOptions } from "./engine-options.ts";
 
 /** What a shard needs of the engine around it. */
 export interface ShardHost {
@@ -23,13 +23,7 @@ export interface ShardHost {
   readonly now: number;
   /** The latest store clock that a reply has told, ms. */
   readonly storeNow: number;
-  readonly graphVersion: number;
-  readonly random: Random;
-  readonly batchRecords: number;
-  /** Freeze what user code reads: tests. */
-  readonly frozen: boolean;
-  /** Bytes of state that one shard may keep in memory. */
-  readonly cacheBytes: number;
+  readonly options: EngineOptions;
   effect(effect: Effect): void;
   /** The shard has become able to do something. */
   wake(shard: OwnedShard): void;
@@ -146,8 +140,8 @@ export abstract class OwnedShard {
       shard: this.ref,
       sequencer: this.sequencer,
       number: this.number,
-      id: host.random.id(),
-      graphVersion: host.graphVersion,
+      id: host.options.random.id(),
+      graphVersion: host.options.plan.version,
       consumed: body.consumed,
       image: encodeImage(this.image),
       stateFields: body.stateFields ?? NONE,

@@ -62,7 +62,14 @@ export function placeId(sender: ShardRef, monotonic: number, place: number): str
 
 /** An upper bound of the bytes that a production takes in a parcel. */
 function productionBytes(production: Production): number {
-  return RECORD_HEAD + 8 + 3 * production.key.length + (production.id === undefined ? 0 : 3 * production.id.length) + (production.codec === undefined ? 0 : headBytes(production.codec)) + production.payload.length;
+  return (
+    RECORD_HEAD +
+    8 +
+    3 * production.key.length +
+    (production.id === undefined ? 0 : 3 * production.id.length) +
+    (production.codec === undefined ? 0 : headBytes(production.codec)) +
+    production.payload.length
+  );
 }
 
 /** Packs productions of one target, in order. At most PARCEL_RECORDS of them. */

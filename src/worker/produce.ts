@@ -26,7 +26,9 @@ export function deliver(stream: PlannedStream, produced: Produced, productions: 
   checkSchema(stream, produced.value);
   const value = encodePayload(stream.codec, produced.value);
   if (value.length > RECORD_BYTES) {
-    throw new LimitExceededError(`a record of stream "${stream.name}" is ${value.length} bytes, more than ${RECORD_BYTES}: store large values elsewhere and send their address`);
+    throw new LimitExceededError(
+      `a record of stream "${stream.name}" is ${value.length} bytes, more than ${RECORD_BYTES}: store large values elsewhere and send their address`,
+    );
   }
   for (const consumer of stream.consumers) productions.push(deliveryTo(consumer, produced, stream.codec, value));
   return value.length;
@@ -35,7 +37,8 @@ export function deliver(stream: PlannedStream, produced: Produced, productions: 
 function deliveryTo(consumer: Consumer, produced: Produced, codec: Codec<unknown>, payload: Uint8Array): Production {
   const { timestamp, id, place } = produced;
   const { participant, input } = consumer;
-  if (consumer.key === undefined) return { target: shardRef(participant, 0), input, place, timestamp, key: produced.senderKey, id, codec, payload, refused: false };
+  if (consumer.key === undefined)
+    return { target: shardRef(participant, 0), input, place, timestamp, key: produced.senderKey, id, codec, payload, refused: false };
   try {
     const key = checkKey(consumer.key(produced.value));
     return { target: shardRef(participant, shardOf(key, consumer.shards)), input, place, timestamp, key, id, codec, payload, refused: false };
@@ -46,8 +49,10 @@ function deliveryTo(consumer: Consumer, produced: Produced, codec: Codec<unknown
 }
 
 function checkKey(key: unknown): string {
-  if (typeof key !== "string" || key.length === 0) throw new InvalidUseError(`it gave ${typeof key === "string" ? "an empty string" : String(key)}; a key is a non-empty string`);
-  if (key.length > KEY_BYTES / 3 && Buffer.byteLength(key) > KEY_BYTES) throw new LimitExceededError(`it gave a key of ${Buffer.byteLength(key)} bytes, more than ${KEY_BYTES}`);
+  if (typeof key !== "string" || key.length === 0)
+    throw new InvalidUseError(`it gave ${typeof key === "string" ? "an empty string" : String(key)}; a key is a non-empty string`);
+  if (key.length > KEY_BYTES / 3 && Buffer.byteLength(key) > KEY_BYTES)
+    throw new LimitExceededError(`it gave a key of ${Buffer.byteLength(key)} bytes, more than ${KEY_BYTES}`);
   return key;
 }
 

@@ -26,7 +26,9 @@ export async function reconcile(store: PipelineStore, graph: Graph, drop: readon
     if (stored !== undefined && JSON.stringify({ ...next, version: stored.version }) === JSON.stringify(stored)) return planOf(graph, stored);
     if ((await store.init(next, stored?.version)) === "stored") return planOf(graph, next);
   }
-  throw new IncompatibleDataError(`other processes go on changing the graph of pipeline "${graph.pipeline}": start them with the same code, one after the other`);
+  throw new IncompatibleDataError(
+    `other processes go on changing the graph of pipeline "${graph.pipeline}": start them with the same code, one after the other`,
+  );
 }
 
 function orphanError(graph: Graph, orphans: readonly string[]): IncompatibleDataError {
@@ -88,12 +90,17 @@ class Merge {
   #checkFixed(stored: StoredGraph): void {
     const { pipeline, shards } = this.#graph;
     if (stored.format !== DATA_FORMAT) {
-      throw new IncompatibleDataError(`the data of pipeline "${pipeline}" has format ${stored.format}, this Millrace reads format ${DATA_FORMAT}: use the version that wrote it`);
+      throw new IncompatibleDataError(
+        `the data of pipeline "${pipeline}" has format ${stored.format}, this Millrace reads format ${DATA_FORMAT}: use the version that wrote it`,
+      );
     }
     if (stored.shards !== shards) {
-      throw new IncompatibleDataError(`pipeline "${pipeline}" has data in ${stored.shards} shards, its code says ${shards}: the number of shards is fixed for the life of the data; say { shards: ${stored.shards} }`);
+      throw new IncompatibleDataError(
+        `pipeline "${pipeline}" has data in ${stored.shards} shards, its code says ${shards}: the number of shards is fixed for the life of the data; say { shards: ${stored.shards} }`,
+      );
     }
-    if (stored.hash !== HASH_NAME) throw new IncompatibleDataError(`the data of pipeline "${pipeline}" was placed by the hash ${stored.hash}, this Millrace uses ${HASH_NAME}`);
+    if (stored.hash !== HASH_NAME)
+      throw new IncompatibleDataError(`the data of pipeline "${pipeline}" was placed by the hash ${stored.hash}, this Millrace uses ${HASH_NAME}`);
   }
 
   merged(): StoredGraph {
@@ -117,7 +124,9 @@ class Merge {
     const before = find(this.#stored?.participants ?? [], node);
     const shards = node.kind === "computation" ? this.#graph.shards : node.kind === "injector" ? node.source.partitions : 1;
     if (before !== undefined && before.kind !== node.kind) {
-      throw new IncompatibleDataError(`"${node.name}" is stored as ${article(before.kind)} and is ${article(node.kind)} in the code: give it another name, or drop the stored one (--drop ${before.name})`);
+      throw new IncompatibleDataError(
+        `"${node.name}" is stored as ${article(before.kind)} and is ${article(node.kind)} in the code: give it another name, or drop the stored one (--drop ${before.name})`,
+      );
     }
     if (before !== undefined && before.shards !== shards) {
       throw new IncompatibleDataError(`${node.kind} "${node.name}" has data in ${before.shards} shards, its code says ${shards}: give it another name`);
@@ -140,10 +149,20 @@ class Merge {
       const known = find(before?.inputs ?? [], node);
       const codec = this.#codecOf(node.stream);
       if (known !== undefined && before !== undefined && known.stream !== node.stream) {
-        this.#missing(`${before.name}/${known.name}`, before, `input "${known.name}" of ${before.kind} "${before.name}" read stream "${known.stream}" and reads "${node.stream}" now`, "queued");
+        this.#missing(
+          `${before.name}/${known.name}`,
+          before,
+          `input "${known.name}" of ${before.kind} "${before.name}" read stream "${known.stream}" and reads "${node.stream}" now`,
+          "queued",
+        );
       }
       if (known !== undefined && before !== undefined && known.codec !== codec) {
-        this.#missing(`${before.name}/${known.name}`, before, `stream "${node.stream}" was encoded with codec "${known.codec}" and has codec "${codec}" now`, "queued");
+        this.#missing(
+          `${before.name}/${known.name}`,
+          before,
+          `stream "${node.stream}" was encoded with codec "${known.codec}" and has codec "${codec}" now`,
+          "queued",
+        );
       }
       return { id: known?.id ?? this.#nextId++, name: node.name, stream: node.stream, codec };
     });
@@ -155,7 +174,12 @@ class Merge {
     const cells = node.cells.map((cell) => {
       const known = find(before?.cells ?? [], cell);
       if (known !== undefined && before !== undefined && known.codec !== cell.codec.id) {
-        this.#missing(`${before.name}/${known.name}`, before, `state "${known.name}" of "${before.name}" was encoded with codec "${known.codec}" and has codec "${cell.codec.id}" now`, "state");
+        this.#missing(
+          `${before.name}/${known.name}`,
+          before,
+          `state "${known.name}" of "${before.name}" was encoded with codec "${known.codec}" and has codec "${cell.codec.id}" now`,
+          "state",
+        );
       }
       return { id: known?.id ?? this.#nextId++, name: cell.name, codec: cell.codec.id };
     });
@@ -167,7 +191,12 @@ class Merge {
     const timers = node.timers.map((timer) => {
       const known = find(before?.timers ?? [], timer);
       if (known !== undefined && before !== undefined && known.clock !== timer.clock) {
-        this.#missing(`${before.name}/${known.name}`, before, `timer "${known.name}" of "${before.name}" was set on the ${known.clock} clock and is on the ${timer.clock} clock now`, "timers");
+        this.#missing(
+          `${before.name}/${known.name}`,
+          before,
+          `timer "${known.name}" of "${before.name}" was set on the ${known.clock} clock and is on the ${timer.clock} clock now`,
+          "timers",
+        );
       }
       return { id: known?.id ?? this.#nextId++, name: timer.name, clock: timer.clock };
     });
@@ -175,7 +204,13 @@ class Merge {
     return timers;
   }
 
-  #goneFrom(owner: StoredParticipant | undefined, before: readonly { readonly id: number; readonly name: string }[], now: readonly { readonly id: number }[], what: string, counts: Gone["counts"]): void {
+  #goneFrom(
+    owner: StoredParticipant | undefined,
+    before: readonly { readonly id: number; readonly name: string }[],
+    now: readonly { readonly id: number }[],
+    what: string,
+    counts: Gone["counts"],
+  ): void {
     if (owner === undefined) return;
     for (const each of before) {
       if (now.some((other) => other.id === each.id)) continue;
@@ -204,10 +239,15 @@ class Merge {
 }
 
 function knows(stored: StoredGraph, name: string): boolean {
-  return stored.participants.some((each) => each.name === name || [...each.inputs, ...each.cells, ...each.timers].some((part) => `${each.name}/${part.name}` === name));
+  return stored.participants.some(
+    (each) => each.name === name || [...each.inputs, ...each.cells, ...each.timers].some((part) => `${each.name}/${part.name}` === name),
+  );
 }
 
-function find<T extends { readonly name: string }>(stored: readonly T[], node: { readonly name: string; readonly renamedFrom: readonly string[] }): T | undefined {
+function find<T extends { readonly name: string }>(
+  stored: readonly T[],
+  node: { readonly name: string; readonly renamedFrom: readonly string[] },
+): T | undefined {
   return stored.find((each) => each.name === node.name) ?? stored.find((each) => node.renamedFrom.includes(each.name));
 }
 
@@ -233,7 +273,11 @@ function planOf(graph: Graph, stored: StoredGraph): Plan {
   const participants = graph.participants.map((node): PlannedParticipant => {
     const of = stored.participants.find((each) => each.name === node.name) as StoredParticipant;
     const base = { id: of.id, name: node.name, shards: of.shards, upstream: node.upstream.map(idOf) };
-    const inputOf = (input: InputNode) => ({ id: (of.inputs.find((each) => each.name === input.name) as StoredInput).id, node: input, codec: streamOf(input.stream).codec });
+    const inputOf = (input: InputNode) => ({
+      id: (of.inputs.find((each) => each.name === input.name) as StoredInput).id,
+      node: input,
+      codec: streamOf(input.stream).codec,
+    });
     if (node.kind === "injector") return { ...base, kind: node.kind, node, output: streamOf(node.stream) };
     if (node.kind === "sink") return { ...base, kind: node.kind, node, input: inputOf(node.input) };
     return {

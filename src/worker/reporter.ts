@@ -21,7 +21,10 @@ const POLL_SHARED = 100;
 const POLL_ALONE = 1_000;
 const RETRY = 50;
 
-interface Registered { readonly generation: number; readonly shards: number }
+interface Registered {
+  readonly generation: number;
+  readonly shards: number;
+}
 
 export class Reporter {
   readonly #engine: Engine;

@@ -185,7 +185,13 @@ export class SinkShard extends InboxShard {
   }
 
   get quiet(): boolean {
-    return this.inbox.size === 0 && this.inbox.reached(this.inbox.tail) && this.#writing.length === 0 && this.readyAt() === Number.POSITIVE_INFINITY && this.inFlight === undefined;
+    return (
+      this.inbox.size === 0 &&
+      this.inbox.reached(this.inbox.tail) &&
+      this.#writing.length === 0 &&
+      this.readyAt() === Number.POSITIVE_INFINITY &&
+      this.inFlight === undefined
+    );
   }
 
   get output(): number {
@@ -208,7 +214,8 @@ export class SinkShard extends InboxShard {
       if (this.#attempts > 0) return { kind: "held", ...waiting, attempts: this.#attempts, retryAt: this.#retryAt };
       return { kind: "record", ...waiting };
     }
-    if (Math.min(this.#openHold, this.#sealedHold) <= at) return { kind: "commit", ...base, commit: this.inFlight?.number, since: this.inFlight && this.sealedAt };
+    if (Math.min(this.#openHold, this.#sealedHold) <= at)
+      return { kind: "commit", ...base, commit: this.inFlight?.number, since: this.inFlight && this.sealedAt };
     if (this.unread || !this.inbox.reached(this.inbox.tail)) return { kind: "unread", ...base };
     return { kind: "upstream", ...base };
   }

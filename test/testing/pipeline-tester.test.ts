@@ -1,10 +1,32 @@
 import { expect, test } from "vitest";
-import { type Context, Computation, injector, input, minutes, output, Pipeline, seconds, sink, state, stream, type StreamRecord, type Timer, timer, timers } from "../../src/index.ts";
+import {
+  type Context,
+  Computation,
+  injector,
+  input,
+  minutes,
+  output,
+  Pipeline,
+  seconds,
+  sink,
+  state,
+  stream,
+  type StreamRecord,
+  type Timer,
+  timer,
+  timers,
+} from "../../src/index.ts";
 import { PipelineTester } from "../../src/testing/index.ts";
 import { byHand } from "../../src/watermark/by-hand.ts";
 
-interface Query { text: string }
-interface Count { query: string; start: number; count: number }
+interface Query {
+  text: string;
+}
+interface Count {
+  query: string;
+  start: number;
+  count: number;
+}
 const queries = stream<Query>("queries");
 const counts = stream<Count>("counts");
 
@@ -28,7 +50,14 @@ class Counter extends Computation {
 }
 
 const never = injector<Query>({
-  kind: "injector", description: "never", partitions: 1, timestamp: undefined, id: undefined, idRetention: 0, watermark: byHand(), maxAhead: minutes(60),
+  kind: "injector",
+  description: "never",
+  partitions: 1,
+  timestamp: undefined,
+  id: undefined,
+  idRetention: 0,
+  watermark: byHand(),
+  maxAhead: minutes(60),
   open: () => Promise.reject(new Error("a test opens no source")),
 });
 const nowhere = sink<Count>({ kind: "sink", description: "nowhere", attempts: 1, open: () => Promise.reject(new Error("a test opens no sink")) });
@@ -57,7 +86,11 @@ test("a worker that dies between any two steps changes no result", async () => {
     }
     await t.finish();
     const sum = t.values(counts).reduce((total, { count }) => total + count, 0);
-    expect({ at, sum, windows: new Set(t.values(counts).map(({ query, start }) => `${query}@${start}`)).size }).toEqual({ at, sum: 20, windows: t.values(counts).length });
+    expect({ at, sum, windows: new Set(t.values(counts).map(({ query, start }) => `${query}@${start}`)).size }).toEqual({
+      at,
+      sum: 20,
+      windows: t.values(counts).length,
+    });
   }
 });
 
@@ -99,10 +132,31 @@ test("a handler that throws shows nothing of what it did, and is parked after it
   const t = await PipelineTester.start(new Pipeline("p", { shards: 1 }).inject("in", queries, never).compute("poison", Poison, { attempts: 3 }));
   for (let i = 0; i < 6; i++) await t.push(queries, { text: "a" }, { at: i });
   for (let i = 0; i < 6; i++) await t.push(queries, { text: "b" }, { at: 10 + i * 10 });
-  expect(t.values(counts).filter(({ query }) => query === "b").map(({ count }) => count)).toEqual([1, 2, 3, 4, 5, 6]);
-  expect(t.values(counts).filter(({ query }) => query === "a").map(({ start }) => start)).toEqual([0, 1, 2]);
+  expect(
+    t
+      .values(counts)
+      .filter(({ query }) => query === "b")
+      .map(({ count }) => count),
+  ).toEqual([1, 2, 3, 4, 5, 6]);
+  expect(
+    t
+      .values(counts)
+      .filter(({ query }) => query === "a")
+      .map(({ start }) => start),
+  ).toEqual([0, 1, 2]);
   await t.crash();
   await t.advanceClock(minutes(5));
-  expect(t.values(counts).filter(({ query }) => query === "a").map(({ start, count }) => [start, count])).toEqual([[0, 1], [1, 2], [2, 3], [4, 4], [5, 5]]);
+  expect(
+    t
+      .values(counts)
+      .filter(({ query }) => query === "a")
+      .map(({ start, count }) => [start, count]),
+  ).toEqual([
+    [0, 1],
+    [1, 2],
+    [2, 3],
+    [4, 4],
+    [5, 5],
+  ]);
   expect(t.deadLetters()).toEqual([{ computation: "poison", key: "a", reason: "poison", attempts: 3 }]);
 });

@@ -32,7 +32,11 @@ test("reset from 13 to 42 it is not due at 14 but at 43; deleting twice is delet
 });
 
 test("at 1,500 one of 1,000, 5,000 and 10,000 is due, at 50,000 the others in order, in whatever order they were set (C74)", () => {
-  for (const order of [[1_000, 5_000, 10_000], [10_000, 5_000, 1_000], [5_000, 10_000, 1_000]]) {
+  for (const order of [
+    [1_000, 5_000, 10_000],
+    [10_000, 5_000, 1_000],
+    [5_000, 10_000, 1_000],
+  ]) {
     const timers = queue();
     for (const time of order) timers.set(of("k", time), time);
     expect(timers.allDue(1_500, 10)).toEqual([of("k", 1_000)]);
@@ -55,7 +59,13 @@ test("a key's timers are found by the key, those of keys with like names are not
 
 test("beyond the head that was read it says that there may be more, and more is wanted once that could be due", () => {
   const timers = queue();
-  timers.load([{ member: of("k", 1), time: 10 }, { member: of("k", 2), time: 20 }], false);
+  timers.load(
+    [
+      { member: of("k", 1), time: 10 },
+      { member: of("k", 2), time: 20 },
+    ],
+    false,
+  );
   expect([...timers.ofKey("k")]).toEqual([of("k", 1)]);
   expect(timers.bound).toBe(10);
   expect(timers.needsMore(100)).toBe(false);

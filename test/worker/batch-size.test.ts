@@ -6,9 +6,23 @@ import { Prng } from "../support/prng.ts";
 import { Feed, Kept } from "./feed.ts";
 import { Rig } from "./rig.ts";
 
-interface Trade { readonly symbol: string; readonly price: number; readonly venue: string }
-interface Bar { readonly symbol: string; readonly start: number; readonly open: number; readonly prices: readonly number[]; readonly late: number }
-interface Note { readonly symbol: string; readonly text: string; readonly seen: ReadonlyMap<string, number> }
+interface Trade {
+  readonly symbol: string;
+  readonly price: number;
+  readonly venue: string;
+}
+interface Bar {
+  readonly symbol: string;
+  readonly start: number;
+  readonly open: number;
+  readonly prices: readonly number[];
+  readonly late: number;
+}
+interface Note {
+  readonly symbol: string;
+  readonly text: string;
+  readonly seen: ReadonlyMap<string, number>;
+}
 
 const trades = stream<Trade>("trades");
 const bars = stream<Bar>("bars");
@@ -32,7 +46,9 @@ class Bars extends Computation {
     if (record.late) context.state(this.late).update((n) => n + 1);
     context.setTimer(this.closing.for(start), start + 100);
     context.setTimer(this.rest, record.timestamp + 350);
-    if (record.value.price % 5 === 0) for (let i = 0; i < record.value.price % 4; i++) context.produce(this.notes, { symbol: context.key, text: `${i}`, seen: context.state(this.venues).get() });
+    if (record.value.price % 5 === 0)
+      for (let i = 0; i < record.value.price % 4; i++)
+        context.produce(this.notes, { symbol: context.key, text: `${i}`, seen: context.state(this.venues).get() });
     if (record.value.price % 11 === 0) context.deleteTimer(this.closing.for(start - 100));
   }
 
@@ -57,7 +73,11 @@ class Totals extends Computation {
   readonly log = state("log", { initial: [] as string[] });
   readonly flush = timer("flush");
   processRecord(record: StreamRecord<Bar> | StreamRecord<Note>, context: Context) {
-    const line = record.is(this.bars) ? `bar ${record.value.start} of ${record.value.prices.length}` : record.is(this.notes) ? `note ${record.value.text}` : "?";
+    const line = record.is(this.bars)
+      ? `bar ${record.value.start} of ${record.value.prices.length}`
+      : record.is(this.notes)
+        ? `note ${record.value.text}`
+        : "?";
     context.state(this.log).update((log) => [...log, line].slice(-20));
     context.produce(this.totals, `${context.key} ${context.state(this.log).get().join(",")}`);
     context.setTimer(this.flush, record.timestamp + 500);
@@ -73,8 +93,12 @@ type Result = Record<string, string>;
 
 function perKey<T>(records: readonly StreamRecord<T>[], keyOf: (value: T) => string): Record<string, string> {
   const lists: Record<string, unknown[]> = {};
-  for (const { value, timestamp } of records) (lists[keyOf(value)] ??= []).push([timestamp, value instanceof Object && "seen" in value ? { ...value, seen: [...(value.seen as Map<string, number>)] } : value]);
-  return Object.fromEntries(Object.entries(lists).sort().map(([key, list]) => [key, JSON.stringify(list)]));
+  for (const { value, timestamp } of records)
+    (lists[keyOf(value)] ??= []).push([
+      timestamp,
+      value instanceof Object && "seen" in value ? { ...value, seen: [...(value.seen as Map<string, number>)] } : value,
+    ]);
+  return Object.fromEntries(Object.entries(lists).map(([key, list]) => [key, JSON.stringify(list)]));
 }
 
 async function play(seed: number, options: { batchRecords: number; cacheBytes?: number; crash?: boolean }): Promise<Result> {
@@ -91,7 +115,12 @@ async function play(seed: number, options: { batchRecords: number; cacheBytes?: 
   const rig = await Rig.start(pipeline, options);
   let watermark = 0;
   for (let round = 0; round < 12; round++) {
-    const batch = Array.from({ length: 1 + prng.below(150) }, () => ({ symbol: `S${prng.below(9)}`, price: prng.below(1_000), venue: `V${prng.below(3)}`, at: Math.max(0, watermark - 60 + prng.below(400)) }));
+    const batch = Array.from({ length: 1 + prng.below(150) }, () => ({
+      symbol: `S${prng.below(9)}`,
+      price: prng.below(1_000),
+      venue: `V${prng.below(3)}`,
+      at: Math.max(0, watermark - 60 + prng.below(400)),
+    }));
     feed.pushAll(batch, (trade) => (trade as (typeof batch)[number]).at);
     await rig.rest();
     if (options.crash && round % 3 === 1) await rig.crash();
@@ -103,10 +132,19 @@ async function play(seed: number, options: { batchRecords: number; cacheBytes?: 
   await rig.rest();
   expect(rig.outcome).toBe("finished");
   const result: Result = {};
-  const carried = { bars: perKey(keptBars.records, (bar) => bar.symbol), notes: perKey(keptNotes.records, (note) => note.symbol), totals: perKey(keptTotals.records, (text) => text.slice(0, 2)) };
+  const carried = {
+    bars: perKey(keptBars.records, (bar) => bar.symbol),
+    notes: perKey(keptNotes.records, (note) => note.symbol),
+    totals: perKey(keptTotals.records, (text) => text.slice(0, 2)),
+  };
   for (const [name, lists] of Object.entries(carried)) for (const [key, list] of Object.entries(lists)) result[`${name} ${key}`] = list;
   for (let i = 0; i < 9; i++) {
-    for (const [computation, cell] of [["bars", "open"], ["bars", "venues"], ["bars", "late"], ["totals", "log"]] as const) {
+    for (const [computation, cell] of [
+      ["bars", "open"],
+      ["bars", "venues"],
+      ["bars", "late"],
+      ["totals", "log"],
+    ] as const) {
       const value = await rig.state(computation, cell, `S${i}`);
       result[`${computation}.${cell} S${i}`] = JSON.stringify(value instanceof Map ? [...value] : value) ?? "none";
     }

@@ -1,8 +1,8 @@
 /** What does not fit in memory is in the store: results do not depend on what is where. */
 import { describe, expect, test } from "vitest";
-import { Bench, type Probing } from "./probe.ts";
+import { Bench, type OnRecordNow, type Probing } from "./probe.ts";
 
-const counting: Probing["onRecord"] = (record, context, self) => {
+const counting: OnRecordNow = (record, context, self) => {
   self.see(context, record.value.do);
   context.produce(self.results, `${record.key}:${context.state(self.seen).get().length}`);
 };
@@ -10,7 +10,10 @@ const counting: Probing["onRecord"] = (record, context, self) => {
 async function run(cacheBytes: number): Promise<{ bench: Bench; reads: number; keys: number }> {
   const bench = await Bench.start({ onRecord: counting }, { cacheBytes, batchRecords: 16 });
   for (let round = 0; round < 6; round++) {
-    bench.feed.pushAll(Array.from({ length: 200 }, (_, i) => ({ key: `k${(i * 7) % 100}`, do: String(round) })), () => round);
+    bench.feed.pushAll(
+      Array.from({ length: 200 }, (_, i) => ({ key: `k${(i * 7) % 100}`, do: String(round) })),
+      () => round,
+    );
     await bench.rig.rest();
   }
   const shard = bench.rig.worker.engine.computation(bench.rig.shards("probe")[0] as number);
@@ -45,10 +48,16 @@ describe("the cache of states", () => {
 
   test("reads the states of a whole run of records at once, not one by one", async () => {
     const bench = await Bench.start({ onRecord: counting });
-    bench.feed.pushAll(Array.from({ length: 300 }, (_, i) => ({ key: `k${i}`, do: "x" })), () => 1);
+    bench.feed.pushAll(
+      Array.from({ length: 300 }, (_, i) => ({ key: `k${i}`, do: "x" })),
+      () => 1,
+    );
     await bench.rig.rest();
     await bench.rig.crash();
-    bench.feed.pushAll(Array.from({ length: 300 }, (_, i) => ({ key: `k${i}`, do: "y" })), () => 1);
+    bench.feed.pushAll(
+      Array.from({ length: 300 }, (_, i) => ({ key: `k${i}`, do: "y" })),
+      () => 1,
+    );
     await bench.rig.rest();
     expect(bench.rig.line.count("readState")).toBeLessThanOrEqual(3);
     expect(await bench.seen("k299")).toEqual(["x", "y"]);

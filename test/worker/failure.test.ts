@@ -1,12 +1,12 @@
 /** What a handler that fails leaves behind: nothing but its count. Numbers in brackets are findings of the protocol's review. */
 import { describe, expect, test } from "vitest";
 import { exponential, RecordFailedError } from "../../src/index.ts";
-import { Bench, type Probing } from "./probe.ts";
+import { Bench, type OnRecordNow, type Probing } from "./probe.ts";
 
 const backoff = exponential(100, 1_000);
 
 /** Sees every record, produces what it saw so far, and throws for "bad" at the very end. */
-const strict: Probing["onRecord"] = (record, context, self) => {
+const strict: OnRecordNow = (record, context, self) => {
   self.see(context, record.value.do);
   context.produce(self.results, `${record.key}:${context.state(self.seen).get().join("")}`);
   context.setTimer(self.event.for(record.value.do), record.timestamp + 50);

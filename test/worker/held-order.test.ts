@@ -35,7 +35,10 @@ test("a record done before one that fails stays before it, though its call is re
   const gate = holdReplies(bench.rig, "probe");
   bench.feed.push({ key: "k", do: "first" }, 2);
   await bench.rig.turns(5);
-  bench.feed.pushAll(["a", "shy", "b"].map((what) => ({ key: "k", do: what })), (_, i) => 3 + i);
+  bench.feed.pushAll(
+    ["a", "shy", "b"].map((what) => ({ key: "k", do: what })),
+    (_, i) => 3 + i,
+  );
   for (let i = 0; i < 8; i++) {
     bench.rig.clock.advance(50);
     await bench.rig.turns(3);
@@ -78,39 +81,42 @@ class Moody extends Computation {
   }
 }
 
-test.each([1, 2, 88, 118, 136, 149, 152, 203])("handlers, codecs and workers that fail at random lose, double and reorder nothing of any key (seed %i)", async (seed) => {
-  const prng = new Prng(seed);
-  let calm = false;
-  const fails = (what: string) => !calm && prng.next() < (what.startsWith("call") ? 0.15 : what.startsWith("encode") ? 0.05 : seed % 2 === 0 ? 0.02 : 0);
-  const feed = new Feed<Step>();
-  const kept = new Kept<string>();
-  const pipeline = new Pipeline("moody", { shards: 1 })
-    .inject("feed", steps, feed.injector)
-    .compute("moody", () => new Moody(fails), { attempts: Number.POSITIVE_INFINITY, backoff })
-    .sink("kept", results, kept.sink);
-  const rig = await Rig.start(pipeline, { batchRecords: [1, 3, 256][seed % 3] as number });
-  const given = new Map<string, string[]>();
-  let n = 0;
-  for (let round = 0; round < 25; round++) {
-    const gate = prng.next() < 0.4 ? holdReplies(rig, "moody") : undefined;
-    const batch: Step[] = Array.from({ length: 1 + prng.below(8) }, () => ({ key: `k${prng.below(3)}`, do: String(n++) }));
-    for (const { key, do: what } of batch) given.set(key, [...(given.get(key) ?? []), what]);
-    feed.pushAll(batch, () => round);
-    if (gate === undefined) await rig.rest();
-    for (let i = prng.below(6); i > 0; i--) {
-      rig.clock.advance(50);
-      await rig.turns(1);
+test.each([1, 2, 88, 118, 136, 149, 152, 203])(
+  "handlers, codecs and workers that fail at random lose, double and reorder nothing of any key (seed %i)",
+  async (seed) => {
+    const prng = new Prng(seed);
+    let calm = false;
+    const fails = (what: string) => !calm && prng.next() < (what.startsWith("call") ? 0.15 : what.startsWith("encode") ? 0.05 : seed % 2 === 0 ? 0.02 : 0);
+    const feed = new Feed<Step>();
+    const kept = new Kept<string>();
+    const pipeline = new Pipeline("moody", { shards: 1 })
+      .inject("feed", steps, feed.injector)
+      .compute("moody", () => new Moody(fails), { attempts: Number.POSITIVE_INFINITY, backoff })
+      .sink("kept", results, kept.sink);
+    const rig = await Rig.start(pipeline, { batchRecords: [1, 3, 256][seed % 3] as number });
+    const given = new Map<string, string[]>();
+    let n = 0;
+    for (let round = 0; round < 25; round++) {
+      const gate = prng.next() < 0.4 ? holdReplies(rig, "moody") : undefined;
+      const batch: Step[] = Array.from({ length: 1 + prng.below(8) }, () => ({ key: `k${prng.below(3)}`, do: String(n++) }));
+      for (const { key, do: what } of batch) given.set(key, [...(given.get(key) ?? []), what]);
+      feed.pushAll(batch, () => round);
+      if (gate === undefined) await rig.rest();
+      for (let i = prng.below(6); i > 0; i--) {
+        rig.clock.advance(50);
+        await rig.turns(1);
+      }
+      gate?.open();
+      rig.line.onCommit = (commits, apply) => apply(commits);
+      if (prng.next() < 0.2) await rig.crash();
+      await rig.advance(prng.below(200));
     }
-    gate?.open();
-    rig.line.onCommit = (commits, apply) => apply(commits);
-    if (prng.next() < 0.2) await rig.crash();
-    await rig.advance(prng.below(200));
-  }
-  calm = true;
-  await rig.advance(5_000);
-  for (const [key, all] of given) {
-    expect({ key, seen: await rig.state("moody", "seen", key) }).toEqual({ key, seen: all });
-    expect({ key, kept: kept.values.filter((value) => value.startsWith(key)) }).toEqual({ key, kept: all.map((what) => `${key} ${what}`) });
-  }
-  expect(await rig.stored("moody")).toMatchObject({ held: 0, queued: 0, dead: 0 });
-});
+    calm = true;
+    await rig.advance(5_000);
+    for (const [key, all] of given) {
+      expect({ key, seen: await rig.state("moody", "seen", key) }).toEqual({ key, seen: all });
+      expect({ key, kept: kept.values.filter((value) => value.startsWith(key)) }).toEqual({ key, kept: all.map((what) => `${key} ${what}`) });
+    }
+    expect(await rig.stored("moody")).toMatchObject({ held: 0, queued: 0, dead: 0 });
+  },
+);

@@ -84,7 +84,11 @@ describe("a client's id", () => {
     await bench.give("k:x/3@10000 k:u/1@48999 k:t/1@49000");
     expect(await bench.seen("k")).toEqual(["x/1", "w/1", "t/1"]);
     const letters = await bench.rig.deadLetters("feed");
-    expect(letters.map(({ id, timestamp }) => [id, timestamp])).toEqual([["v", 9_999], ["x", 10_000], ["u", 48_999]]);
+    expect(letters.map(({ id, timestamp }) => [id, timestamp])).toEqual([
+      ["v", 9_999],
+      ["x", 10_000],
+      ["u", 48_999],
+    ]);
     expect(letters[0]?.reason).toMatch(/more than 1000 ms behind/);
   });
 
@@ -96,9 +100,21 @@ describe("a client's id", () => {
     expect(await bench.rig.deadLetters("feed")).toMatchObject([{ id: "x" }]);
   });
 
-  test.each([["throws", /no id here/], ["", /empty/], ["number", /its id is 7/], ["long".repeat(65), /256 bytes/]])("that is none (%.6s) sends its record to dead letters", async (id, reason) => {
+  test.each([
+    ["throws", /no id here/],
+    ["", /empty/],
+    ["number", /its id is 7/],
+    ["long".repeat(65), /256 bytes/],
+  ])("that is none (%.6s) sends its record to dead letters", async (id, reason) => {
     const bench = await Bench.start({ onRecord: plain, feed: withIds() });
-    bench.feed.pushAll([{ key: "k", do: "a/1" }, { key: "k", do: `${id}/1` }, { key: "k", do: "b/1" }], () => 1);
+    bench.feed.pushAll(
+      [
+        { key: "k", do: "a/1" },
+        { key: "k", do: `${id}/1` },
+        { key: "k", do: "b/1" },
+      ],
+      () => 1,
+    );
     await bench.rig.rest();
     expect(await bench.seen("k")).toEqual(["a/1", "b/1"]);
     expect((await bench.rig.deadLetters("feed"))[0]?.reason).toMatch(reason);

@@ -5,10 +5,10 @@ import { shardOf } from "../../src/key.ts";
 import type { Commit } from "../../src/store/index.ts";
 import type { MemoryData } from "../../src/store/memory-data.ts";
 import { Prng } from "../support/prng.ts";
-import { Bench, type Probing } from "./probe.ts";
+import { Bench, type OnRecordNow, type Probing } from "./probe.ts";
 import type { Rig } from "./rig.ts";
 
-const counting: Probing["onRecord"] = (record, context, self) => {
+const counting: OnRecordNow = (record, context, self) => {
   self.see(context, record.value.do);
   context.produce(self.results, `${record.key}:${record.value.do}`);
   context.setTimer(self.event.for(record.value.do), record.timestamp + 10);
@@ -69,7 +69,14 @@ test("while an outcome is unknown the next batch gathers, and other shards go on
   away = false;
   await bench.rig.advance(2_000);
   expect(bench.kept.values).toHaveLength(21);
-  expect(new Set(bench.rig.line.commits.slice(sealed).filter((commit) => commit.shard === first).map((commit) => commit.number)).size).toBe(2);
+  expect(
+    new Set(
+      bench.rig.line.commits
+        .slice(sealed)
+        .filter((commit) => commit.shard === first)
+        .map((commit) => commit.number),
+    ).size,
+  ).toBe(2);
 });
 
 test("a store that is away for a minute costs that minute: nothing is lost, nothing runs twice", async () => {
@@ -148,27 +155,33 @@ class ForgetfulStore extends MemoryStore {
 }
 
 describe("a store that lost its tail", () => {
-  test.each([{ told: true }, { told: false }])("has everything read anew, sources and sinks included, and every record counts once (R1; told: $told)", async ({ told }) => {
-    const store = new ForgetfulStore();
-    const bench = await Bench.start({ onRecord: counting, onTimer: telling, shards: 2 }, { store });
-    await bench.give("a:1@1 b:2@2");
-    const past = store.data("bench").copy();
-    await bench.give("a:3@3 b:4@4");
-    await bench.promise(3);
-    const opened = [bench.feed.opened, bench.kept.opened];
-    await store.goBackTo(past, bench.rig);
-    if (told) bench.rig.line.generation++;
-    await bench.give("a:5@5 b:6@6");
-    await bench.rig.advance(1_000);
-    await bench.promise(1_000);
-    expect(bench.rig.worker.engine.counted.gaps > 0).toBe(!told);
-    expect([bench.feed.opened, bench.kept.opened].map((count, i) => count - (opened[i] as number))).toEqual([1, 1]);
-    for (const [key, all] of [["a", ["1", "3", "5"]], ["b", ["2", "4", "6"]]] as const) {
-      expect(bench.kept.values.filter((value) => value.startsWith(key))).toEqual([...all, ...all.map((each) => `-${each}`)].map((each) => `${key}:${each}`));
-      expect(await bench.seen(key)).toEqual([...all, ...all.map((each) => `-${each}`)]);
-    }
-    if (told) expect(bench.rig.counters("probe").late).toBe(0);
-  });
+  test.each([{ told: true }, { told: false }])(
+    "has everything read anew, sources and sinks included, and every record counts once (R1; told: $told)",
+    async ({ told }) => {
+      const store = new ForgetfulStore();
+      const bench = await Bench.start({ onRecord: counting, onTimer: telling, shards: 2 }, { store });
+      await bench.give("a:1@1 b:2@2");
+      const past = store.data("bench").copy();
+      await bench.give("a:3@3 b:4@4");
+      await bench.promise(3);
+      const opened = [bench.feed.opened, bench.kept.opened];
+      await store.goBackTo(past, bench.rig);
+      if (told) bench.rig.line.generation++;
+      await bench.give("a:5@5 b:6@6");
+      await bench.rig.advance(1_000);
+      await bench.promise(1_000);
+      expect(bench.rig.worker.engine.counted.gaps > 0).toBe(!told);
+      expect([bench.feed.opened, bench.kept.opened].map((count, i) => count - (opened[i] as number))).toEqual([1, 1]);
+      for (const [key, all] of [
+        ["a", ["1", "3", "5"]],
+        ["b", ["2", "4", "6"]],
+      ] as const) {
+        expect(bench.kept.values.filter((value) => value.startsWith(key))).toEqual([...all, ...all.map((each) => `-${each}`)].map((each) => `${key}:${each}`));
+        expect(await bench.seen(key)).toEqual([...all, ...all.map((each) => `-${each}`)]);
+      }
+      if (told) expect(bench.rig.counters("probe").late).toBe(0);
+    },
+  );
 
   test("is not believed by a read-ahead of what it has forgotten: a commit names the parcel it consumed (R1)", async () => {
     const store = new ForgetfulStore();

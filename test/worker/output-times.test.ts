@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { Computation, type Context, days, hours, input, output, Pipeline, stream, type StreamRecord, type Timer, timer } from "../../src/index.ts";
 import { Feed, Kept } from "./feed.ts";
-import { Bench, type Probing, results, type Step, steps } from "./probe.ts";
+import { Bench, type OnRecordNow, type Probing, results, type Step, steps } from "./probe.ts";
 import { Rig } from "./rig.ts";
 
 const middle = stream<Step>("middle");
@@ -41,7 +41,11 @@ describe.each(["event", "wall"])("an %s timer with an output timestamp", (clock)
   test("holds those downstream there until its firing is committed, through a crash (C62)", async () => {
     const feed = new Feed<Step>();
     const kept = new Kept<string>();
-    const pipeline = new Pipeline("staged", { shards: 1 }).inject("feed", steps, feed.injector).compute("first", First).compute("second", Second).sink("kept", results, kept.sink);
+    const pipeline = new Pipeline("staged", { shards: 1 })
+      .inject("feed", steps, feed.injector)
+      .compute("first", First)
+      .compute("second", Second)
+      .sink("kept", results, kept.sink);
     const rig = await Rig.start(pipeline);
     feed.push({ key: "k", do: clock }, 3).promise(9);
     await rig.rest();
@@ -73,8 +77,11 @@ test("a wall timer produces, by default, where the record that set it stands, an
   expect(bench.rig.watermark("probe").output).toBe(y2001 + days(30));
 });
 
-test("a wall timer with output \"none\" holds nothing and produces at the input watermark of its firing", async () => {
-  const bench = await Bench.start({ onRecord: (_record, context, self) => context.setTimer(self.wall.for("t"), context.now() + hours(1), { output: "none" }), onTimer: onWall });
+test('a wall timer with output "none" holds nothing and produces at the input watermark of its firing', async () => {
+  const bench = await Bench.start({
+    onRecord: (_record, context, self) => context.setTimer(self.wall.for("t"), context.now() + hours(1), { output: "none" }),
+    onTimer: onWall,
+  });
   await bench.give("k:a@10");
   await bench.promise(500);
   expect(bench.rig.watermark("probe")).toMatchObject({ input: 500, output: 500 });
@@ -105,7 +112,7 @@ test("a wall timer never fires early and processing time never runs back, though
 });
 
 describe("a key's hold (F26)", () => {
-  const holding: Probing["onRecord"] = (record, context, self) => {
+  const holding: OnRecordNow = (record, context, self) => {
     const [verb, at] = record.value.do.split("=");
     if (verb === "hold") context.hold(Number(at));
     else if (verb === "release") context.hold(undefined);
@@ -152,7 +159,10 @@ describe("a key's hold (F26)", () => {
     await bench.give("k:hold=1000@2000 k:early=1000@3000 k:tooearly=999@3000");
     await bench.promise(9_000);
     await bench.give("k:still=1500@9000");
-    expect(bench.kept.records.map(({ value, timestamp, late }) => [value, timestamp, late])).toEqual([["k early", 1_000, false], ["k still", 1_500, false]]);
+    expect(bench.kept.records.map(({ value, timestamp, late }) => [value, timestamp, late])).toEqual([
+      ["k early", 1_000, false],
+      ["k still", 1_500, false],
+    ]);
     expect(refused).toHaveLength(2);
   });
 
@@ -167,7 +177,8 @@ describe("a key's hold (F26)", () => {
 
 test("outputFloor is the smallest timestamp that is on time downstream, for what late records produce", async () => {
   const bench = await Bench.start({
-    onRecord: (record, context, self) => context.produce(self.results, record.late ? "late" : "on time", { timestamp: Math.max(record.timestamp, context.outputFloor) }),
+    onRecord: (record, context, self) =>
+      context.produce(self.results, record.late ? "late" : "on time", { timestamp: Math.max(record.timestamp, context.outputFloor) }),
   });
   await bench.promise(5_000);
   await bench.give("k:x@100");
@@ -183,7 +194,10 @@ test("a timer set in the past fires at once, with its own time, before the timer
   });
   await bench.promise(250);
   await bench.give("k:set@260");
-  expect(bench.kept.records.map(({ value, timestamp, late }) => [value, timestamp, late])).toEqual([["100 250", 100, true], ["200 250", 200, true]]);
+  expect(bench.kept.records.map(({ value, timestamp, late }) => [value, timestamp, late])).toEqual([
+    ["100 250", 100, true],
+    ["200 250", 200, true],
+  ]);
   await bench.promise(400);
   expect(bench.kept.values.at(-1)).toBe("300 400");
 });

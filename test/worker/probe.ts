@@ -1,5 +1,17 @@
 /** A pipeline of one computation whose behaviour a test gives as functions: feed -> "probe" -> kept. */
-import { Computation, type ComputeOptions, type Context, input, output, Pipeline, state, stream, type StreamRecord, type Timer, timers } from "../../src/index.ts";
+import {
+  Computation,
+  type ComputeOptions,
+  type Context,
+  input,
+  output,
+  Pipeline,
+  state,
+  stream,
+  type StreamRecord,
+  type Timer,
+  timers,
+} from "../../src/index.ts";
 import { Feed, Kept } from "./feed.ts";
 import { Rig, type RigOptions } from "./rig.ts";
 
@@ -12,6 +24,8 @@ export const steps = stream<Step>("steps");
 export const results = stream<string>("results");
 
 type OnRecord = (record: StreamRecord<Step>, context: Context, self: Probe) => void | Promise<void>;
+/** One that returns nothing to wait for: another one may call it. */
+export type OnRecordNow = (record: StreamRecord<Step>, context: Context, self: Probe) => void;
 type OnTimer = (timer: Timer<string>, context: Context, self: Probe) => void | Promise<void>;
 
 export class Probe extends Computation {
@@ -79,7 +93,10 @@ export class Bench {
   /** Pushes "key:do@at ..." at once and waits until all is quiet. */
   async give(text: string): Promise<void> {
     const parsed = text.split(" ").map((each) => /^([^:]*):([^@]*)@(\d+)$/.exec(each) ?? []);
-    this.feed.pushAll(parsed.map(([, key = "", what = ""]) => ({ key, do: what })), (_, i) => Number(parsed[i]?.[3]));
+    this.feed.pushAll(
+      parsed.map(([, key = "", what = ""]) => ({ key, do: what })),
+      (_, i) => Number(parsed[i]?.[3]),
+    );
     await this.rig.rest();
   }
 

@@ -2,7 +2,22 @@
 import { expect, test } from "vitest";
 import { systemClock } from "../../src/clock.ts";
 import {
-  type Codec, Computation, type Context, IncompatibleDataError, injector, input, json, MemoryStore, output, Pipeline, sink, state, stream, type StreamRecord, timer, toCallback,
+  type Codec,
+  Computation,
+  type Context,
+  IncompatibleDataError,
+  injector,
+  input,
+  json,
+  MemoryStore,
+  output,
+  Pipeline,
+  sink,
+  state,
+  stream,
+  type StreamRecord,
+  timer,
+  toCallback,
 } from "../../src/index.ts";
 import { systemRandom } from "../../src/random.ts";
 import type { PipelineStore } from "../../src/store/store.ts";
@@ -35,9 +50,10 @@ function pipeline(names: Names = {}): Pipeline {
   class Sum extends Computation {
     readonly numbers = input(numbers, { key: () => "all", name: names.input ?? "numbers", ...from(names.input, "numbers") });
     readonly totals = output(total);
-    readonly sum = names.cellCodec === undefined
-      ? state<number>(names.cell ?? "sum", { initial: 0, ...from(names.cell, "sum") })
-      : state<number>(names.cell ?? "sum", { initial: 0, codec: names.cellCodec });
+    readonly sum =
+      names.cellCodec === undefined
+        ? state<number>(names.cell ?? "sum", { initial: 0, ...from(names.cell, "sum") })
+        : state<number>(names.cell ?? "sum", { initial: 0, codec: names.cellCodec });
     readonly later = timer(names.timer ?? "later", { clock: names.clock ?? "watermark", ...from(names.timer, "later") });
     override processRecord(record: StreamRecord<number>, context: Context): void {
       context.state(this.sum).update((sum) => sum + record.value);
@@ -47,7 +63,14 @@ function pipeline(names: Names = {}): Pipeline {
     override processTimer(): void {}
   }
   const source = injector<number>({
-    kind: "injector", description: "three numbers", partitions: 1, timestamp: undefined, id: undefined, idRetention: 0, watermark: byHand(), maxAhead: Number.POSITIVE_INFINITY,
+    kind: "injector",
+    description: "three numbers",
+    partitions: 1,
+    timestamp: undefined,
+    id: undefined,
+    idRetention: 0,
+    watermark: byHand(),
+    maxAhead: Number.POSITIVE_INFINITY,
     open: ({ signal }, position) => {
       let at = (position as number | undefined) ?? 0;
       const pull = async () => {
@@ -58,7 +81,12 @@ function pipeline(names: Names = {}): Pipeline {
       return Promise.resolve({ pull, close: () => Promise.resolve() });
     },
   });
-  const stuck = sink<number>({ kind: "sink", description: "never writes", attempts: 1, open: () => Promise.resolve({ initial: 0, write: () => new Promise(() => {}), close: () => Promise.resolve() }) });
+  const stuck = sink<number>({
+    kind: "sink",
+    description: "never writes",
+    attempts: 1,
+    open: () => Promise.resolve({ initial: 0, write: () => new Promise(() => {}), close: () => Promise.resolve() }),
+  });
   return new Pipeline("renamed", { shards: names.shards ?? 2 })
     .inject(names.injector ?? "in", numbers, source, from(names.injector, "in"))
     .compute(names.computation ?? "sum", Sum, from(names.computation, "sum"))
@@ -68,7 +96,17 @@ function pipeline(names: Names = {}): Pipeline {
 const open = (store: MemoryStore): Promise<PipelineStore> => store.open({ pipeline: "renamed", clock: systemClock, random: systemRandom });
 
 function work(plan: Plan, store: PipelineStore) {
-  return startWorker({ plan, store, clock: systemClock, random: systemRandom, leaseMs: 10_000, batchRecords: 256, cacheBytes: 1 << 20, frozen: true, log: () => {} });
+  return startWorker({
+    plan,
+    store,
+    clock: systemClock,
+    random: systemRandom,
+    leaseMs: 10_000,
+    batchRecords: 256,
+    cacheBytes: 1 << 20,
+    frozen: true,
+    log: () => {},
+  });
 }
 
 /** A store in which a worker of the pipeline died with state, a timer, and records waiting for a sink that never wrote. */
@@ -79,20 +117,25 @@ async function killed(): Promise<MemoryStore> {
   const worker = work(plan, store);
   const sum = plan.participants.find((participant) => participant.name === "sum");
   const out = plan.participants.find((participant) => participant.name === "out");
-  await expect.poll(async () => {
-    const counts = [await store.countEntries(sum?.id as number, 2), await store.countEntries(out?.id as number, 1)] as const;
-    return [counts[0].state, counts[0].timers, counts[1].queued];
-  }).toEqual([1, 1, 3]);
+  await expect
+    .poll(async () => {
+      const counts = [await store.countEntries(sum?.id as number, 2), await store.countEntries(out?.id as number, 1)] as const;
+      return [counts[0].state, counts[0].timers, counts[1].queued];
+    })
+    .toEqual([1, 1, 3]);
   await worker.driver.halt();
   return memory;
 }
 
-const start = async (memory: MemoryStore, names: Names, drop: readonly string[] = []): Promise<Plan> => reconcile(await open(memory), pipeline(names).graph(), drop);
-const orphansOf = (names: Names, drop: readonly string[] = []) => async () => {
-  const error = await start(await killed(), names, drop).catch((thrown: unknown) => thrown);
-  expect(error).toBeInstanceOf(IncompatibleDataError);
-  return (error as IncompatibleDataError).orphans.join("; ");
-};
+const start = async (memory: MemoryStore, names: Names, drop: readonly string[] = []): Promise<Plan> =>
+  reconcile(await open(memory), pipeline(names).graph(), drop);
+const orphansOf =
+  (names: Names, drop: readonly string[] = []) =>
+  async () => {
+    const error = await start(await killed(), names, drop).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(IncompatibleDataError);
+    return (error as IncompatibleDataError).orphans.join("; ");
+  };
 
 test("the same code starts again, and changes nothing that is stored", async () => {
   const memory = await killed();
@@ -122,7 +165,13 @@ test.each([
   const before = await (await open(memory)).readGraph();
   const plan = await start(memory, { ...names, renamed: true });
   expect(plan.version).toBe(2);
-  const ids = (graph: typeof before) => graph?.participants.map(({ id, cells, timers, inputs }) => [id, cells.map((each) => each.id), timers.map((each) => each.id), inputs.map((each) => each.id)]);
+  const ids = (graph: typeof before) =>
+    graph?.participants.map(({ id, cells, timers, inputs }) => [
+      id,
+      cells.map((each) => each.id),
+      timers.map((each) => each.id),
+      inputs.map((each) => each.id),
+    ]);
   expect(ids(plan.stored)).toEqual(ids(before));
 });
 
@@ -155,7 +204,9 @@ test("a name to drop that is still in the code drops nothing", async () => {
 test("another number of shards, another kind under a name, another codec and another clock are refused, and say what to do", async () => {
   const memory = await killed();
   await expect(start(memory, { shards: 4 })).rejects.toThrow(/has data in 2 shards, its code says 4.*shards: 2/);
-  await expect(start(memory, { computation: "out", sink: "sum" })).rejects.toThrow(/"out" is stored as a sink and is a computation|"sum" is stored as a computation and is a sink/);
+  await expect(start(memory, { computation: "out", sink: "sum" })).rejects.toThrow(
+    /"out" is stored as a sink and is a computation|"sum" is stored as a computation and is a sink/,
+  );
   expect(await orphansOf({ cellCodec: json<number>() })()).toMatch(/state "sum" of "sum" was encoded with codec "cbor" and has codec "json" now/);
   expect(await orphansOf({ clock: "wall" })()).toMatch(/timer "later" of "sum" was set on the watermark clock and is on the wall clock now/);
 });
@@ -163,7 +214,11 @@ test("another number of shards, another kind under a name, another codec and ano
 test("a consumer that is added starts with what is produced from then on, and moves no one's ids", async () => {
   const memory = await killed();
   const store = await open(memory);
-  const more = pipeline().sink("copy", total, toCallback<number>(() => {}));
+  const more = pipeline().sink(
+    "copy",
+    total,
+    toCallback<number>(() => {}),
+  );
   const plan = await reconcile(store, more.graph(), []);
   const copy = plan.participants.find((participant) => participant.name === "copy");
   expect((await store.countEntries(copy?.id as number, 1)).queued).toBe(0);

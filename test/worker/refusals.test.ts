@@ -132,24 +132,35 @@ describe.each([
   { handlers: "synchronous", wait: false },
   { handlers: "asynchronous", wait: true },
 ])("with $handlers handlers", ({ wait }) => {
-  test.each(["bad", "large"])("state that cannot be stored (%s) is the fault of the record that wrote it, and of no other of its key or batch", async (fault) => {
-    const feed = new Feed<Step>();
-    const kept = new Kept<string>();
-    const pipeline = new Pipeline("picky", { shards: 1 })
-      .inject("feed", steps, feed.injector)
-      .compute("picky", () => new Picky(wait), { attempts: 2, backoff: exponential(100, 100) })
-      .sink("kept", results, kept.sink);
-    const rig = await Rig.start(pipeline);
-    feed.pushAll(["a", "b", fault, "c"].flatMap((what) => [{ key: "k", do: what }, { key: "other", do: what === fault ? "fine" : what }]), (_, i) => i);
-    await rig.rest();
-    await rig.advance(5_000);
-    expect(await rig.state("picky", "seen", "k")).toEqual(["a", "b", "c"]);
-    expect(await rig.state("picky", "other", "k")).toBe(3);
-    expect(await rig.state("picky", "seen", "other")).toEqual(["a", "b", "fine", "c"]);
-    expect(kept.values.filter((value) => value.startsWith("k"))).toEqual(["k:a", "k:b", "k:c"]);
-    expect(await rig.deadLetters("picky")).toMatchObject([{ key: "k", timestamp: 4, attempts: 2, reason: fault === "bad" ? expect.stringContaining("picky refuses") : expect.stringContaining("8388608") }]);
-    expect(rig.outcome).toBeUndefined();
-  });
+  test.each(["bad", "large"])(
+    "state that cannot be stored (%s) is the fault of the record that wrote it, and of no other of its key or batch",
+    async (fault) => {
+      const feed = new Feed<Step>();
+      const kept = new Kept<string>();
+      const pipeline = new Pipeline("picky", { shards: 1 })
+        .inject("feed", steps, feed.injector)
+        .compute("picky", () => new Picky(wait), { attempts: 2, backoff: exponential(100, 100) })
+        .sink("kept", results, kept.sink);
+      const rig = await Rig.start(pipeline);
+      feed.pushAll(
+        ["a", "b", fault, "c"].flatMap((what) => [
+          { key: "k", do: what },
+          { key: "other", do: what === fault ? "fine" : what },
+        ]),
+        (_, i) => i,
+      );
+      await rig.rest();
+      await rig.advance(5_000);
+      expect(await rig.state("picky", "seen", "k")).toEqual(["a", "b", "c"]);
+      expect(await rig.state("picky", "other", "k")).toBe(3);
+      expect(await rig.state("picky", "seen", "other")).toEqual(["a", "b", "fine", "c"]);
+      expect(kept.values.filter((value) => value.startsWith("k"))).toEqual(["k:a", "k:b", "k:c"]);
+      expect(await rig.deadLetters("picky")).toMatchObject([
+        { key: "k", timestamp: 4, attempts: 2, reason: fault === "bad" ? expect.stringContaining("picky refuses") : expect.stringContaining("8388608") },
+      ]);
+      expect(rig.outcome).toBeUndefined();
+    },
+  );
 });
 
 describe("a key extractor", () => {

@@ -43,16 +43,15 @@ export class Line {
   #end: PipelineStore;
 
   constructor(store: PipelineStore) {
-    const line = this;
     this.#end = store;
     this.store = new Proxy(store, {
-      get(_store, name) {
-        const target = line.#end;
-        if (name === "generation") return line.generation;
+      get: (_store, name) => {
+        const target = this.#end;
+        if (name === "generation") return this.generation;
         const value: unknown = Reflect.get(target, name);
         if (typeof value !== "function") return value;
         if (name === "sameDomain") return value.bind(target);
-        return (...args: unknown[]) => line.#call(target, name as AsyncMethod, args);
+        return (...args: unknown[]) => this.#call(target, name as AsyncMethod, args);
       },
     });
   }
@@ -133,7 +132,7 @@ export class Rig {
   /** Waits until nothing happens any more without the test or the clock. */
   async rest(): Promise<void> {
     let before = -1;
-    for (let quiet = 0; quiet < 2;) {
+    for (let quiet = 0; quiet < 2; ) {
       await new Promise<void>((resolve) => systemClock.soon(resolve));
       await this.worker.driver.settled();
       const now = [...this.line.calls.values()].reduce((sum, calls) => sum + calls, 0);

@@ -1,6 +1,20 @@
 /** State as user code meets it: cells, initial values, time to live, clear. */
 import { describe, expect, test } from "vitest";
-import { Computation, type Context, exponential, input, minutes, output, Pipeline, state, stream, type StreamRecord, type Timer, timer, timers } from "../../src/index.ts";
+import {
+  Computation,
+  type Context,
+  exponential,
+  input,
+  minutes,
+  output,
+  Pipeline,
+  state,
+  stream,
+  type StreamRecord,
+  type Timer,
+  timer,
+  timers,
+} from "../../src/index.ts";
 import { Feed, Kept } from "./feed.ts";
 import { type Step, steps } from "./probe.ts";
 import { Rig, type RigOptions } from "./rig.ts";
@@ -61,10 +75,16 @@ class Cells extends Computation {
 async function cells(options: RigOptions = {}, make = () => new Cells()) {
   const feed = new Feed<Step>();
   const kept = new Kept<string>();
-  const pipeline = new Pipeline("cells", { shards: 1 }).inject("feed", steps, feed.injector).compute("cells", make, { backoff: exponential(100, 100) }).sink("kept", results, kept.sink);
+  const pipeline = new Pipeline("cells", { shards: 1 })
+    .inject("feed", steps, feed.injector)
+    .compute("cells", make, { backoff: exponential(100, 100) })
+    .sink("kept", results, kept.sink);
   const rig = await Rig.start(pipeline, options);
   const give = async (...all: string[]) => {
-    feed.pushAll(all.map((each) => ({ key: each.split(":")[0] as string, do: each.split(":")[1] as string })), () => 10);
+    feed.pushAll(
+      all.map((each) => ({ key: each.split(":")[0] as string, do: each.split(":")[1] as string })),
+      () => 10,
+    );
     await rig.rest();
   };
   return { feed, kept, rig, give };
@@ -78,7 +98,17 @@ describe.each([
   test("an initial value is each key's own; get shows the last write; delete goes back to it", async () => {
     const { kept, rig, give } = await cells(options);
     await give("a:look=", "a:add=1", "b:add=2", "a:add=3", "a:set=7", "a:replace=x", "a:delete=", "a:look=", "b:look=");
-    expect(kept.values.map((value) => value.split("|").slice(0, 2).join("|"))).toEqual(["|undefined", "1|undefined", "2|undefined", "13|undefined", "13|7", "x|7", "|undefined", "|undefined", "2|undefined"]);
+    expect(kept.values.map((value) => value.split("|").slice(0, 2).join("|"))).toEqual([
+      "|undefined",
+      "1|undefined",
+      "2|undefined",
+      "13|undefined",
+      "13|7",
+      "x|7",
+      "|undefined",
+      "|undefined",
+      "2|undefined",
+    ]);
     expect(await rig.state("cells", "list", "a")).toBeUndefined();
     expect(await rig.state("cells", "maybe", "a")).toBeUndefined();
     await rig.crash();
@@ -158,10 +188,16 @@ test("a cell that expires while a slow handler of its key runs expires after it,
   class Slow extends Cells {
     override async processRecord(record: StreamRecord<Step>, context: Context): Promise<void> {
       if (record.value.do.startsWith("slow")) await new Promise<void>((resolve) => (open = resolve));
-      await super.processRecord({ ...record, key: record.key, value: { ...record.value, do: record.value.do.replace("slow-", "") }, timestamp: record.timestamp } as StreamRecord<Step>, context);
+      await super.processRecord(
+        { ...record, key: record.key, value: { ...record.value, do: record.value.do.replace("slow-", "") }, timestamp: record.timestamp } as StreamRecord<Step>,
+        context,
+      );
     }
   }
-  for (const [verb, left] of [["look=", undefined], ["brief=new", "new"]] as const) {
+  for (const [verb, left] of [
+    ["look=", undefined],
+    ["brief=new", "new"],
+  ] as const) {
     const { rig, give } = await cells({}, () => new Slow());
     await give("a:brief=old");
     await rig.jump(minutes(10) - 10_000);
@@ -187,7 +223,10 @@ test("what a view shows is frozen in tests, so that a change that nobody writes 
   const feed = new Feed<Step>();
   const pipeline = new Pipeline("careless", { shards: 1 }).inject("feed", steps, feed.injector).compute("careless", Careless, { attempts: 1 });
   const rig = await Rig.start(pipeline, { frozen: true });
-  feed.pushAll(["fine", "deep", "value"].map((what) => ({ key: what, do: what })), () => 1);
+  feed.pushAll(
+    ["fine", "deep", "value"].map((what) => ({ key: what, do: what })),
+    () => 1,
+  );
   await rig.rest();
   expect((await rig.deadLetters("careless")).map(({ key }) => key)).toEqual(["deep", "value"]);
   expect(await rig.state("careless", "deep", "fine")).toEqual({ inner: [1, 3] });

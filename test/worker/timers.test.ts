@@ -13,7 +13,10 @@ describe.each(["event", "wall"] as const)("an %s timer", (kind) => {
   const base = 1_000_000;
 
   test("that is set twice fires once, for the last time (C58)", async () => {
-    const bench = await Bench.start({ onRecord: (record, context, self) => context.setTimer(self[kind].for("t"), base + Number(record.value.do)), onTimer: telling });
+    const bench = await Bench.start({
+      onRecord: (record, context, self) => context.setTimer(self[kind].for("t"), base + Number(record.value.do)),
+      onTimer: telling,
+    });
     await bench.give("k:100@1 k:300@2");
     await at(bench, base + 299);
     expect(bench.kept.values).toEqual([]);
@@ -172,7 +175,11 @@ test("two timers that set each other alternate through both clocks of time witho
     },
     onTimer(timer, context, self) {
       self.see(context, timer.tag);
-      const count = context.state(self.seen).get().filter((tag) => tag === timer.tag).length - 1;
+      const count =
+        context
+          .state(self.seen)
+          .get()
+          .filter((tag) => tag === timer.tag).length - 1;
       context.produce(self.results, `${timer.tag}:${count}`);
       if (timer.tag === "t1") context.setTimer(self.event.for("t2"), timer.time);
       else if (timer.time < 1_100) context.setTimer(self.event.for("t1"), timer.time + 1);
@@ -192,7 +199,10 @@ test("of fifty keys with fifteen records each no key's timer is lost, and each f
     onTimer: (_timer, context, self) => context.produce(self.results, "4093"),
     shards: 8,
   });
-  bench.feed.pushAll(Array.from({ length: 750 }, (_, i) => ({ key: `k${i % 50}`, do: String(i) })), () => 5);
+  bench.feed.pushAll(
+    Array.from({ length: 750 }, (_, i) => ({ key: `k${i % 50}`, do: String(i) })),
+    () => 5,
+  );
   await bench.rig.crash();
   await bench.promise(1_000);
   expect(bench.kept.values.filter((value) => value === "4093")).toHaveLength(50);
@@ -212,7 +222,7 @@ test("a record in three windows has its timer in each of them (C65)", async () =
   expect(bench.kept.values).toEqual(["k 0@30", "k 10@40", "k 20@50"]);
 });
 
-test("a tag is a number or a string: 1 and \"1\" are two timers, each with its own tag when it fires", async () => {
+test('a tag is a number or a string: 1 and "1" are two timers, each with its own tag when it fires', async () => {
   class Tagged extends Computation {
     readonly steps = input(steps, { key: (step) => step.key });
     readonly results = output(results);
@@ -229,7 +239,9 @@ test("a tag is a number or a string: 1 and \"1\" are two timers, each with its o
   }
   const feed = new Feed<Step>();
   const kept = new Kept<string>();
-  const rig = await Rig.start(new Pipeline("tags", { shards: 1 }).inject("feed", steps, feed.injector).compute("tagged", Tagged).sink("kept", results, kept.sink));
+  const rig = await Rig.start(
+    new Pipeline("tags", { shards: 1 }).inject("feed", steps, feed.injector).compute("tagged", Tagged).sink("kept", results, kept.sink),
+  );
   feed.push({ key: "k", do: "x" }, 1).promise(20);
   await rig.rest();
   expect(kept.values.sort()).toEqual(['any ""', 'any "1"', 'any "n1"', 'any "s1"', "any -0.5", "one 1", "plain undefined"].sort());
@@ -251,8 +263,13 @@ test("100,000 timers at one millisecond fire once each, keys in parallel, one ke
   }
   const feed = new Feed<Step>();
   const kept = new Kept<number>();
-  const rig = await Rig.start(new Pipeline("many", { shards: 1 }).inject("feed", steps, feed.injector).compute("many", Many).sink("kept", fired, kept.sink), { cacheBytes: 0 });
-  feed.pushAll(Array.from({ length: 100 }, (_, i) => ({ key: `k${i}`, do: String(i * 1_000) })), () => 1);
+  const rig = await Rig.start(new Pipeline("many", { shards: 1 }).inject("feed", steps, feed.injector).compute("many", Many).sink("kept", fired, kept.sink), {
+    cacheBytes: 0,
+  });
+  feed.pushAll(
+    Array.from({ length: 100 }, (_, i) => ({ key: `k${i}`, do: String(i * 1_000) })),
+    () => 1,
+  );
   await rig.rest();
   expect(await rig.stored("many")).toMatchObject({ timers: 100_000 });
   await rig.crash();

@@ -1,11 +1,28 @@
 /** Low watermarks of one process: what raises them, what holds them, and what is late. */
 import { describe, expect, test } from "vitest";
-import { ascending, boundedDisorder, byHand, Computation, type Context, END, exponential, input, learnedDisorder, output, Pipeline, stream, type StreamRecord, type Timer, timer, type WatermarkPolicy } from "../../src/index.ts";
+import {
+  ascending,
+  boundedDisorder,
+  byHand,
+  Computation,
+  type Context,
+  END,
+  exponential,
+  input,
+  learnedDisorder,
+  output,
+  Pipeline,
+  stream,
+  type StreamRecord,
+  type Timer,
+  timer,
+  type WatermarkPolicy,
+} from "../../src/index.ts";
 import { Feed, Kept } from "./feed.ts";
-import { Bench, type Probing, results, type Step, steps } from "./probe.ts";
+import { Bench, type OnRecordNow, results, type Step, steps } from "./probe.ts";
 import { Rig } from "./rig.ts";
 
-const judging: Probing["onRecord"] = (record, context, self) => {
+const judging: OnRecordNow = (record, context, self) => {
   self.see(context, record.value.do);
   context.produce(self.results, `${record.value.do}${record.late ? " late" : ""} at ${context.watermark}`);
 };
@@ -73,7 +90,10 @@ describe("a watermark", () => {
   test("moves on although there is always some very late record waiting (R6)", async () => {
     const bench = await Bench.start({ onRecord: () => {} }, { batchRecords: 1 });
     for (let round = 1; round <= 20; round++) {
-      bench.feed.pushAll(Array.from({ length: 10 }, (_, i) => ({ key: `k${i}`, do: "x" })), (_, i) => (i === 5 ? 0 : round * 100 + i));
+      bench.feed.pushAll(
+        Array.from({ length: 10 }, (_, i) => ({ key: `k${i}`, do: "x" })),
+        (_, i) => (i === 5 ? 0 : round * 100 + i),
+      );
       bench.feed.promise(round * 100);
     }
     await bench.rig.rest();
@@ -239,7 +259,10 @@ describe("one record of the year 2038 makes nothing after it late, under", () =>
   test.each(policies)("%s: it goes to dead letters", async (_name, policy) => {
     const bench = await Bench.start({ onRecord: judging, feed: new Feed<Step>({ watermark: policy(), maxAhead: 86_400_000 }) });
     const now = bench.rig.clock.now();
-    bench.feed.push(step("a"), now).push(step("2038"), Y2038).push(step("b"), now + 1);
+    bench.feed
+      .push(step("a"), now)
+      .push(step("2038"), Y2038)
+      .push(step("b"), now + 1);
     await bench.rig.rest();
     expect(bench.kept.values.map((value) => value.replace(/ at .*/, ""))).toEqual(["a", "b"]);
     expect(await bench.rig.deadLetters("feed")).toMatchObject([{ timestamp: Y2038, reason: expect.stringContaining("maxAhead") }]);
@@ -247,11 +270,17 @@ describe("one record of the year 2038 makes nothing after it late, under", () =>
   });
 });
 
-test.each([Number.NaN, -1, 1.5, Number.POSITIVE_INFINITY, END, "soon", null])("a record at %s goes to dead letters, and those around it pass", async (timestamp) => {
-  const bench = await Bench.start({ onRecord: judging, feed: new Feed<Step>({ watermark: ascending(), timestamp: (value: Step) => (value.do === "bad" ? (timestamp as number) : 100) }) });
-  bench.feed.push(step("a")).push(step("bad")).push(step("b"));
-  await bench.rig.rest();
-  expect(bench.kept.values.map((value) => value.replace(/ at .*/, ""))).toEqual(["a", "b"]);
-  expect(await bench.rig.deadLetters("feed")).toHaveLength(1);
-  expect(bench.rig.watermark("feed").output).toBe(100);
-});
+test.each([Number.NaN, -1, 1.5, Number.POSITIVE_INFINITY, END, "soon", null])(
+  "a record at %s goes to dead letters, and those around it pass",
+  async (timestamp) => {
+    const bench = await Bench.start({
+      onRecord: judging,
+      feed: new Feed<Step>({ watermark: ascending(), timestamp: (value: Step) => (value.do === "bad" ? (timestamp as number) : 100) }),
+    });
+    bench.feed.push(step("a")).push(step("bad")).push(step("b"));
+    await bench.rig.rest();
+    expect(bench.kept.values.map((value) => value.replace(/ at .*/, ""))).toEqual(["a", "b"]);
+    expect(await bench.rig.deadLetters("feed")).toHaveLength(1);
+    expect(bench.rig.watermark("feed").output).toBe(100);
+  },
+);

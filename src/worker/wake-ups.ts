@@ -4,7 +4,7 @@
  */
 import type { OwnedShard } from "./owned-shard.ts";
 
-export class Alarms {
+export class WakeUps {
   readonly #shards = new Set<OwnedShard>();
 
   /** The shard has been pumped. */
