@@ -119,6 +119,23 @@ test("one lonely record is committed and visible at once, without waiting for co
   await running.stop();
 });
 
+test("a pipeline that cannot go on says why in the log, also where no one looks at finished", async () => {
+  const words = stream<string>("words");
+  async function* nowhere() {
+    yield { value: "lost", timestamp: 5 } as { value: string; timestamp: number; position: number };
+  }
+  const lines: string[] = [];
+  const broken = new Pipeline("broken", { shards: 1 }).inject("in", words, fromIterable<string, number>(nowhere)).sink(
+    "out",
+    words,
+    toCallback(() => {}),
+  );
+  const running = await run(broken, { store: new MemoryStore(), log: (level, text) => void lines.push(`${level}: ${text}`) });
+  await expect.poll(() => lines).toEqual([expect.stringMatching(/^error: the pipeline has stopped: .*without a position/)]);
+  await expect(running.finished).rejects.toThrow(ConfigError);
+  await running.stop();
+});
+
 test.each([
   [{ store: new MemoryStore(), leaseMs: 10 }, /leaseMs is an integer from 200 to 3600000, but it is 10/],
   [{ store: new MemoryStore(), batchRecords: 0 }, /batchRecords/],
