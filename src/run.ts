@@ -1,7 +1,7 @@
 /** `run`: a pipeline in the caller's own process, on a real store and the machine's clock. */
 import { systemClock } from "./clock.ts";
 import type { Pipeline } from "./computation/pipeline.ts";
-import { ConfigError, messageOf } from "./errors.ts";
+import { ConfigError, invariant, messageOf } from "./errors.ts";
 import { isHandle } from "./computation/handle.ts";
 import type { InspectionServer } from "./inspect/server.ts";
 import { systemRandom } from "./random.ts";
@@ -37,8 +37,15 @@ export interface RunningPipeline {
   readonly finished: Promise<void>;
   /** Commits what was begun, gives the shards up so that another worker may go on at once, and closes everything. */
   stop(): Promise<void>;
-  /** The worker, for inspection and tests. */
-  readonly worker: Worker;
+}
+
+const workers = new WeakMap<RunningPipeline, Worker>();
+
+/** The worker behind it, for what is in this package: inspection, benchmarks, tests. Not exported by `millrace`. */
+export function workerOf(running: RunningPipeline): Worker {
+  const worker = workers.get(running);
+  invariant(worker !== undefined, "this is not what run() gave");
+  return worker;
 }
 
 const STOP_LIMIT = 10_000;
@@ -82,12 +89,9 @@ async function running(worker: Worker, store: PipelineStore, options: RunOptions
     await http?.close();
     await store.close();
   };
-  return {
-    url: http?.url,
-    finished: worker.driver.finished,
-    stop: () => (stopped ??= stop()),
-    worker,
-  };
+  const pipeline: RunningPipeline = { url: http?.url, finished: worker.driver.finished, stop: () => (stopped ??= stop()) };
+  workers.set(pipeline, worker);
+  return pipeline;
 }
 
 /** Fastify is loaded only by those who ask for it. */

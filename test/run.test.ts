@@ -21,6 +21,7 @@ import {
   toCallback,
   toFile,
 } from "../src/index.ts";
+import { workerOf } from "../src/run.ts";
 import { temporaryDirectory } from "./support/temporary-directory.ts";
 
 const fresh = temporaryDirectory();
@@ -89,7 +90,7 @@ test("stopped anywhere and started again, it goes on as if it had not been", asy
   writeVisits(directory, 7_000);
   for (let stops = 0; stops < 4; stops++) {
     const running = await run(pipeline(directory), { store: new LmdbStore(join(directory, "data")), batchRecords: 16 });
-    await expect.poll(() => running.worker.engine.counted.commits).toBeGreaterThan(3);
+    await expect.poll(() => workerOf(running).engine.counted.commits).toBeGreaterThan(3);
     await running.stop();
   }
   const running = await run(pipeline(directory), { store: new LmdbStore(join(directory, "data")) });
