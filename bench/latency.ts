@@ -12,6 +12,8 @@ import { keyOf } from "./counter-pipeline.ts";
 
 export interface LatencyOptions {
   readonly store: StoreName;
+  /** How often Redis flushes its append-only file: everysec, always or no. */
+  readonly fsync: string;
   readonly keys: number;
   readonly hops: number;
   readonly shards: number;
@@ -72,7 +74,7 @@ export async function latency(options: LatencyOptions): Promise<object> {
     },
   });
   pipeline.sink("measure", streams[options.hops] as Stream<Timed>, target);
-  const { store, dispose } = await openStore(options.store);
+  const { store, dispose } = await openStore(options.store, options.fsync);
   try {
     const running = await run(pipeline, { store, batchRecords: options.batch });
     await running.finished;

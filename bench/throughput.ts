@@ -16,11 +16,13 @@ import { redisCpuSeconds } from "./redis-cpu.ts";
 
 export interface ThroughputOptions extends Load {
   readonly store: StoreName;
+  /** How often Redis flushes its append-only file: everysec, always or no. */
+  readonly fsync: string;
   readonly batch: number;
 }
 
 export async function throughput(options: ThroughputOptions): Promise<object> {
-  const used = await openStore(options.store);
+  const used = await openStore(options.store, options.fsync);
   try {
     return await measure(options, used);
   } finally {
