@@ -2,7 +2,9 @@
  * Which shards this worker owns: acquires them, reads what it needs of them, registers them for reports, renews their
  * leases, and gives them up. Safety never depends on a lease, only on the sequencer inside each commit.
  *
- * O1  A shard is worked on only after it was acquired, recovered and registered, in this order (R7, R18).
+ * O1  A shard is worked on only after it was acquired, recovered and registered, in this order (R18).
+ * O2  A registration counts only when a renewal that was asked for after it shows that the shards were ours still: one
+ *     who registers after another has taken over would speak for what that one has committed since (R7).
  */
 import { indexOf, participantOf, type ShardRef, shardRef } from "../key.ts";
 import type { AcquireOutcome, Interval, Lease, RecoveredShard, Registration, Sequencer } from "../store/index.ts";
@@ -13,12 +15,14 @@ import type { OwnedShard } from "./owned-shard.ts";
 import { SinkShard } from "./sink-shard.ts";
 
 const RETRY = 200;
+/** Stages of what is listed when its participant is registered. */
+const LISTED: ReadonlySet<Stage> = new Set<Stage>(["registering", "confirming", "confirmed", "ready"]);
 
-export type Stage = "wanted" | "acquiring" | "recovering" | "registering" | "ready";
+export type Stage = "wanted" | "acquiring" | "recovering" | "registering" | "confirming" | "confirmed" | "ready";
 interface Claim {
   stage: Stage;
-  /** The request under way that will tell if it was acquired. */
-  asked: readonly ShardRef[] | undefined;
+  /** The request under way whose answer takes it to the next stage. An answer to another is about an ownership that was lost meanwhile. */
+  asked: readonly unknown[] | undefined;
   sequencer: Sequencer | undefined;
   recovered: RecoveredShard | undefined;
   retryAt: number;
@@ -53,6 +57,7 @@ export class Ownership {
     this.#renewAt = now + this.#engine.options.leaseMs / 3;
     const leases = this.leases();
     if (leases.length > 0) this.#engine.effect({ kind: "renew", leases });
+    this.#engine.reporter.repeat();
   }
 
   #ask(now: number): void {
@@ -104,12 +109,12 @@ export class Ownership {
     const acquired: ShardRef[] = [];
     shards.forEach((ref, i) => {
       const claim = this.#claims.get(ref) as Claim;
-      // An answer to an earlier request, for the shard was lost meanwhile: the one under way will tell.
       if (claim.asked !== shards) return;
       const outcome = outcomes?.[i];
       if (outcome?.kind === "acquired") {
         this.others.delete(ref);
         claim.stage = "recovering";
+        claim.asked = acquired;
         claim.sequencer = outcome.sequencer;
         this.#engine.learnStoreTime(outcome.now);
         acquired.push(ref);
@@ -130,7 +135,7 @@ export class Ownership {
     const touched = new Set<number>();
     shards.forEach((ref, i) => {
       const claim = this.#claims.get(ref) as Claim;
-      if (claim.stage !== "recovering") return;
+      if (claim.asked !== shards) return;
       if (recovered === undefined) {
         this.#again(claim);
         return;
@@ -139,34 +144,37 @@ export class Ownership {
       claim.recovered = recovered[i];
       touched.add(participantOf(ref));
     });
-    if (touched.size > 0) this.#engine.effect({ kind: "register", intervals: [...touched].map((participant) => this.#intervalOf(participant)) });
+    if (touched.size === 0) return;
+    const intervals = [...touched].map((participant) => this.#intervalOf(participant));
+    for (const [ref, claim] of this.#claims) if (claim.stage === "registering" && touched.has(participantOf(ref))) claim.asked = intervals;
+    this.#engine.effect({ kind: "register", intervals });
   }
 
   #intervalOf(participant: number): Interval {
     const shards: number[] = [];
-    for (const [ref, claim] of this.#claims) {
-      if (participantOf(ref) === participant && (claim.stage === "registering" || claim.stage === "ready")) shards.push(indexOf(ref));
-    }
+    for (const [ref, claim] of this.#claims) if (participantOf(ref) === participant && LISTED.has(claim.stage)) shards.push(indexOf(ref));
     return { participant, shards, of: this.#engine.participant(participant)?.shards ?? 0 };
   }
 
   onRegistered(intervals: readonly Interval[], registrations: readonly Registration[] | undefined): void {
-    for (const { participant, shards } of intervals) {
-      const registration = registrations?.find((each) => each.participant === participant);
-      for (const index of shards) {
-        const claim = this.#claims.get(shardRef(participant, index)) as Claim;
-        if (claim.stage !== "registering") continue;
-        if (registration === undefined) this.#again(claim);
-      }
-      if (registration !== undefined) this.#engine.reporter.registered(participant, registration.generation, shards);
+    const leases = this.leases();
+    for (const claim of this.#claims.values()) {
+      if (claim.asked !== intervals) continue;
+      if (registrations === undefined) this.#again(claim);
+      else Object.assign(claim, { stage: "confirming", asked: leases });
     }
-    if (registrations !== undefined) this.#engine.reporter.bootstrap();
+    if (registrations === undefined) return;
+    for (const { participant, generation } of registrations) {
+      const interval = intervals.find((each) => each.participant === participant);
+      if (interval !== undefined) this.#engine.reporter.registered(participant, generation, interval.shards);
+    }
+    this.#engine.effect({ kind: "renew", leases });
   }
 
-  /** The reports in force are known: what was registered can start, and not below them. */
+  /** The reports in force are known: what is confirmed can start, and not below them. */
   begin(publishedOf: (participant: number) => number): void {
     for (const [ref, claim] of this.#claims) {
-      if (claim.stage !== "registering" || claim.recovered === undefined || claim.sequencer === undefined) continue;
+      if (claim.stage !== "confirmed" || claim.recovered === undefined || claim.sequencer === undefined) continue;
       claim.stage = "ready";
       const shard = this.#make(ref, claim.sequencer, claim.recovered, publishedOf(participantOf(ref)));
       claim.recovered = undefined;
@@ -184,8 +192,19 @@ export class Ownership {
     return new ComputationShard(this.#engine, planned, keyed, sequencer, recovered, floor);
   }
 
-  onRenewed(lost: readonly ShardRef[]): void {
-    if (lost.length > 0) this.#engine.lose(lost);
+  /** The answer to `renew`; undefined: it failed. */
+  onRenewed(leases: readonly Lease[], lost: readonly ShardRef[] | undefined): void {
+    if (lost !== undefined && lost.length > 0) this.#engine.lose(lost);
+    let confirmed = false;
+    for (const claim of this.#claims.values()) {
+      if (claim.asked !== leases) continue;
+      if (lost === undefined) this.#again(claim);
+      else {
+        Object.assign(claim, { stage: "confirmed", asked: undefined });
+        confirmed = true;
+      }
+    }
+    if (confirmed) this.#engine.reporter.bootstrap();
   }
 
   lost(refs: readonly ShardRef[]): void {
