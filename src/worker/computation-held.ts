@@ -144,14 +144,17 @@ export abstract class ComputationHeld extends ComputationMemory {
 
   /**
    * Called when the key's work of this batch is done again, at the work's turn. Is it a firing of a timer that is not set
-   * any more, or not for that time, now that what had set it in this batch has been done again? One that still is due
-   * fires anew: its timer was set again with the rest, and nothing of it stands aside.
+   * any more, or not for that time, or not the key's next, now that what came before it in this batch has been done again?
+   * One that still is due fires anew: its timer was set again with the rest, and nothing of it stands aside.
    */
   protected undone(work: Work): boolean {
     if (work.kind === "record" || work.fired !== this.open.mark) return false;
     if (work.held !== undefined) this.#forgetHeld(work.held);
     work.held = undefined;
-    return this[work.clock].timeOf(work.member) !== work.time || this.timerOutput(work.clock, work.member, work.time) !== work.output;
+    const timers = this[work.clock];
+    if (timers.timeOf(work.member) !== work.time || this.timerOutput(work.clock, work.member, work.time) !== work.output) return true;
+    for (const member of timers.ofKey(work.address.key)) if ((timers.timeOf(member) ?? work.time) < work.time) return true;
+    return false;
   }
 
   /** What stood aside before its key's earlier work was done again stands there again. */
