@@ -28,11 +28,24 @@ interface Claim {
   retryAt: number;
 }
 
+interface Registering {
+  readonly intervals: readonly Interval[];
+  readonly granted?: Registration;
+  /** The renewal that has to confirm it (O2). */
+  readonly renewal?: readonly Lease[];
+}
+
 export class Ownership {
   readonly #engine: Engine;
   readonly #claims = new Map<ShardRef, Claim>();
   /** Who had a shard that we wanted, for people. */
   readonly others = new Map<ShardRef, string>();
+  /** The last request to register each participant whose answer counts, with what was granted by it. */
+  readonly #registrations = new Map<number, Registering>();
+  /** Participants to be registered anew, for a part of their shards was lost. */
+  readonly #toRegister = new Set<number>();
+  /** When. */
+  #registerAt = Number.POSITIVE_INFINITY;
   #renewAt = Number.POSITIVE_INFINITY;
   /** When the first of the wanted shards is to be asked for. */
   #askAt = Number.POSITIVE_INFINITY;
@@ -53,6 +66,7 @@ export class Ownership {
     const { now } = this.#engine;
     if (this.#engine.stopping) return;
     if (now >= this.#askAt) this.#ask(now);
+    if (now >= this.#registerAt) this.#registerAgain();
     if (now < this.#renewAt) return;
     this.#renewAt = now + this.#engine.options.leaseMs / 3;
     const leases = this.leases();
@@ -85,7 +99,7 @@ export class Ownership {
 
   wakeAt(): number {
     if (this.#engine.stopping) return Number.POSITIVE_INFINITY;
-    return Math.min(this.#renewAt, this.#askAt);
+    return Math.min(this.#renewAt, this.#askAt, this.#registerAt);
   }
 
   /** Everything that was wanted is owned. */
@@ -145,9 +159,33 @@ export class Ownership {
       touched.add(participantOf(ref));
     });
     if (touched.size === 0) return;
-    const intervals = [...touched].map((participant) => this.#intervalOf(participant));
-    for (const [ref, claim] of this.#claims) if (claim.stage === "registering" && touched.has(participantOf(ref))) claim.asked = intervals;
+    this.#register([...touched].map((participant) => this.#intervalOf(participant)));
+  }
+
+  /** Not reported until the answer has come: by then what is granted now is in force, or what was granted before. */
+  #register(intervals: readonly Interval[]): void {
+    for (const { participant } of intervals) {
+      this.#engine.reporter.unregistered(participant);
+      this.#registrations.set(participant, { intervals });
+      this.#toRegister.delete(participant);
+    }
+    for (const [ref, claim] of this.#claims) {
+      if (claim.stage === "registering" && this.#registrations.get(participantOf(ref))?.intervals === intervals) claim.asked = intervals;
+    }
     this.#engine.effect({ kind: "register", intervals });
+  }
+
+  #registerAgain(): void {
+    const intervals = [...this.#toRegister].map((participant) => this.#intervalOf(participant)).filter(({ shards }) => shards.length > 0);
+    this.#toRegister.clear();
+    this.#registerAt = Number.POSITIVE_INFINITY;
+    if (intervals.length > 0) this.#register(intervals);
+  }
+
+  #registerLater(participant: number, at: number): void {
+    this.#registrations.delete(participant);
+    this.#toRegister.add(participant);
+    this.#registerAt = Math.min(this.#registerAt, at);
   }
 
   #intervalOf(participant: number): Interval {
@@ -156,6 +194,7 @@ export class Ownership {
     return { participant, shards, of: this.#engine.participant(participant)?.shards ?? 0 };
   }
 
+  /** The answer to `register`; undefined: it failed. */
   onRegistered(intervals: readonly Interval[], registrations: readonly Registration[] | undefined): void {
     const leases = this.leases();
     for (const claim of this.#claims.values()) {
@@ -163,12 +202,13 @@ export class Ownership {
       if (registrations === undefined) this.#again(claim);
       else Object.assign(claim, { stage: "confirming", asked: leases });
     }
-    if (registrations === undefined) return;
-    for (const { participant, generation } of registrations) {
-      const interval = intervals.find((each) => each.participant === participant);
-      if (interval !== undefined) this.#engine.reporter.registered(participant, generation, interval.shards);
+    for (const { participant } of intervals) {
+      if (this.#registrations.get(participant)?.intervals !== intervals) continue;
+      const granted = registrations?.find((each) => each.participant === participant);
+      if (granted === undefined) this.#registerLater(participant, this.#engine.now + RETRY);
+      else this.#registrations.set(participant, { intervals, granted, renewal: leases });
     }
-    this.#engine.effect({ kind: "renew", leases });
+    if (registrations !== undefined) this.#engine.effect({ kind: "renew", leases });
   }
 
   /** The reports in force are known: what is confirmed can start, and not below them. */
@@ -195,12 +235,19 @@ export class Ownership {
   /** The answer to `renew`; undefined: it failed. */
   onRenewed(leases: readonly Lease[], lost: readonly ShardRef[] | undefined): void {
     if (lost !== undefined && lost.length > 0) this.#engine.lose(lost);
-    let confirmed = false;
     for (const claim of this.#claims.values()) {
       if (claim.asked !== leases) continue;
       if (lost === undefined) this.#again(claim);
+      else Object.assign(claim, { stage: "confirmed", asked: undefined });
+    }
+    let confirmed = false;
+    for (const [participant, { intervals, granted, renewal }] of this.#registrations) {
+      if (renewal !== leases || granted === undefined) continue;
+      this.#registrations.delete(participant);
+      const interval = intervals.find((each) => each.participant === participant);
+      if (lost === undefined || interval === undefined) this.#registerLater(participant, this.#engine.now + RETRY);
       else {
-        Object.assign(claim, { stage: "confirmed", asked: undefined });
+        this.#engine.reporter.registered(participant, granted.generation, interval.shards);
         confirmed = true;
       }
     }
@@ -213,6 +260,8 @@ export class Ownership {
       if (claim === undefined) continue;
       this.#again(claim);
       this.#engine.reporter.unregistered(participantOf(ref));
+      // What is left of it has to be registered as what it is.
+      this.#registerLater(participantOf(ref), this.#engine.now);
     }
   }
 

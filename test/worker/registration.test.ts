@@ -89,3 +89,23 @@ test("a report that arrives after a later one of the same worker does not have t
   expect((await line.store.report(name, [])).watermarks.map(({ status }) => status)).toEqual(watermarks.map(() => "finished"));
   expect(worker.engine.counted.fenced).toBe(0);
 });
+
+test("a worker that has lost a part of a computation's shards goes on to speak for the rest", async () => {
+  const bench = await Bench.start({ onRecord: (record, context, self) => context.produce(self.results, record.key), shards: 4 }, shared());
+  await bench.give("a:1@1");
+  await bench.promise(10);
+  const { store } = bench.rig.line;
+  const probe = bench.rig.planned("probe");
+  const taken = bench.rig.shards("probe").slice(2);
+  await store.acquire({ worker: "other", shards: taken, leaseMs: 1_000_000, steal: true });
+  await bench.rig.advance(1_000);
+  const [registration] = await store.register("other", [{ participant: probe.id, shards: [2, 3], of: 4 }]);
+  const generation = registration?.generation ?? 0;
+  await store.report("other", [{ participant: probe.id, generation, output: 100, status: "live", last: 100 }]);
+  await bench.rig.advance(1_000);
+  expect(bench.rig.worker.engine.shardsOf(probe)).toHaveLength(2);
+  await bench.promise(50);
+  await bench.rig.advance(1_000);
+  const { watermarks } = await store.report("nobody", []);
+  expect(watermarks.find(({ participant }) => participant === probe.id)?.output).toBe(50);
+});
