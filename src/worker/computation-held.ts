@@ -8,6 +8,7 @@
  */
 import { messageOf, RecordFailedError } from "../errors.ts";
 import { DEAD_LETTERS } from "../limits.ts";
+import { parseTimerMember } from "../store/address.ts";
 import type { Numbered, RecoveredShard, Sequencer } from "../store/index.ts";
 import { ComputationMemory } from "./computation-memory.ts";
 import type { Keyed } from "./keyed.ts";
@@ -153,7 +154,10 @@ export abstract class ComputationHeld extends ComputationMemory {
     work.held = undefined;
     const timers = this[work.clock];
     if (timers.timeOf(work.member) !== work.time || this.timerOutput(work.clock, work.member, work.time) !== work.output) return true;
-    for (const member of timers.ofKey(work.address.key)) if ((timers.timeOf(member) ?? work.time) < work.time) return true;
+    for (const member of timers.ofKey(work.address.key)) {
+      // One that no one is called for (the expiry of a cell, say) is never work that is done again.
+      if ((timers.timeOf(member) ?? work.time) < work.time && this.declares(parseTimerMember(member).timer)) return true;
+    }
     return false;
   }
 
