@@ -16,7 +16,7 @@ import { deadLetter, heldBytes, parseHeld } from "./held.ts";
 import { add, type KeyState } from "./key-state.ts";
 import type { ShardHost } from "./owned-shard.ts";
 import type { PlannedComputation } from "./plan.ts";
-import type { Work } from "./work.ts";
+import type { TimerWork, Work } from "./work.ts";
 
 /** In place of an error: the call needed what is being read, and is made again soon. */
 export const EARLY = Symbol("early");
@@ -93,14 +93,34 @@ export abstract class ComputationHeld extends ComputationMemory {
 
   protected park(work: Work, key: KeyState | undefined, error: unknown): void {
     const { open, image } = this;
+    const id = image.nextDead++;
     this.deadCount++;
-    open.deadPuts.push({ id: image.nextDead++, bytes: deadLetter(work, error, this.wallTime()) });
+    open.deadPuts.push({ id, bytes: deadLetter(work, error, this.wallTime()) });
     open.counted.deadLetters++;
     open.finished++;
     open.since ??= this.host.now;
-    if (work.kind === "timer" && work.held === undefined && key !== undefined)
-      this.open.changeTimer({ clock: work.clock, member: work.member, time: undefined, output: undefined }, key);
-    if (work.held !== undefined && key !== undefined) this.leaveHeld(work, key);
+    if (key === undefined) return;
+    if (work.kind === "timer") {
+      if (work.held === undefined) this.open.changeTimer({ clock: work.clock, member: work.member, time: undefined, output: undefined }, key);
+      if (work.fired === open.mark) {
+        // If the key's work is done again its timer is set again, so that it has to be parked again.
+        work.letter = id;
+        work.failure = { error };
+        open.done.push(work);
+      }
+    }
+    if (work.held !== undefined) this.leaveHeld(work, key);
+  }
+
+  /** Its key's work of this batch is done again, and it with that. */
+  protected unpark(work: TimerWork): void {
+    const { open } = this;
+    open.deadPuts = open.deadPuts.filter(({ id }) => id !== work.letter);
+    work.letter = undefined;
+    work.attempts--;
+    this.deadCount--;
+    open.counted.deadLetters--;
+    open.finished--;
   }
 
   /** Moves work aside, behind what stands there of its key, with an id above theirs; the first of these stays where it is. */

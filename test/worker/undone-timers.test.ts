@@ -117,3 +117,27 @@ test("a firing that stood aside holds the output at its time until the commit of
   expect(shard?.output).toBe(200);
   expect(bench.kept.values).toEqual(["at 100"]);
 });
+
+test("a firing that was parked is parked once, however often its key's work of the batch is done again", async () => {
+  const bench = await Bench.start({
+    onRecord(_, context, self) {
+      for (const [tag, time] of [
+        ["poison", 10],
+        ["fine", 15],
+        ["failing", 20],
+      ] as const)
+        context.setTimer(self.event.for(tag), time);
+    },
+    onTimer(timer, context, self) {
+      self.see(context, String(timer.tag));
+      if (timer.tag !== "fine") throw new Error("no");
+    },
+    compute: { attempts: 1 },
+  });
+  await bench.give("k:x@1");
+  await bench.promise(30);
+  await bench.rig.advance(1_000);
+  expect(await bench.seen("k")).toEqual(["fine"]);
+  const letters = await bench.rig.line.store.readDeadLetters(bench.rig.shards("probe")[0] as number, 100);
+  expect(letters).toHaveLength(2);
+});
