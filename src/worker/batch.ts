@@ -71,7 +71,7 @@ export class Batch {
   readonly stateValues: (Uint8Array | undefined)[] = [];
   /** Keys with cells that are still to be encoded. */
   readonly dirty = new Set<KeyState>();
-  /** Work that succeeded, in order. */
+  /** Work that succeeded, and firings that were parked, in order. */
   done: Work[] = [];
   /** By this keys and cells remember that they are in the batch; the batch itself, with all its work, they would keep alive. */
   readonly mark: object = {};

@@ -8,6 +8,7 @@
  */
 import { messageOf, RecordFailedError } from "../errors.ts";
 import { DEAD_LETTERS } from "../limits.ts";
+import { parseTimerMember } from "../store/address.ts";
 import type { Numbered, RecoveredShard, Sequencer } from "../store/index.ts";
 import { ComputationMemory } from "./computation-memory.ts";
 import type { Keyed } from "./keyed.ts";
@@ -15,7 +16,7 @@ import { deadLetter, heldBytes, parseHeld } from "./held.ts";
 import { add, type KeyState } from "./key-state.ts";
 import type { ShardHost } from "./owned-shard.ts";
 import type { PlannedComputation } from "./plan.ts";
-import type { Work } from "./work.ts";
+import type { TimerWork, Work } from "./work.ts";
 
 /** In place of an error: the call needed what is being read, and is made again soon. */
 export const EARLY = Symbol("early");
@@ -92,14 +93,34 @@ export abstract class ComputationHeld extends ComputationMemory {
 
   protected park(work: Work, key: KeyState | undefined, error: unknown): void {
     const { open, image } = this;
+    const id = image.nextDead++;
     this.deadCount++;
-    open.deadPuts.push({ id: image.nextDead++, bytes: deadLetter(work, error, this.wallTime()) });
+    open.deadPuts.push({ id, bytes: deadLetter(work, error, this.wallTime()) });
     open.counted.deadLetters++;
     open.finished++;
     open.since ??= this.host.now;
-    if (work.kind === "timer" && work.held === undefined && key !== undefined)
-      this.open.changeTimer({ clock: work.clock, member: work.member, time: undefined, output: undefined }, key);
-    if (work.held !== undefined && key !== undefined) this.leaveHeld(work, key);
+    if (key === undefined) return;
+    if (work.kind === "timer") {
+      if (work.held === undefined) this.open.changeTimer({ clock: work.clock, member: work.member, time: undefined, output: undefined }, key);
+      if (work.fired === open.mark) {
+        // If the key's work is done again its timer is set again, so that it has to be parked again.
+        work.letter = id;
+        work.failure = { error };
+        open.done.push(work);
+      }
+    }
+    if (work.held !== undefined) this.leaveHeld(work, key);
+  }
+
+  /** Its key's work of this batch is done again, and it with that. */
+  protected unpark(work: TimerWork): void {
+    const { open } = this;
+    open.deadPuts = open.deadPuts.filter(({ id }) => id !== work.letter);
+    work.letter = undefined;
+    work.attempts--;
+    this.deadCount--;
+    open.counted.deadLetters--;
+    open.finished--;
   }
 
   /** Moves work aside, behind what stands there of its key, with an id above theirs; the first of these stays where it is. */
@@ -144,14 +165,20 @@ export abstract class ComputationHeld extends ComputationMemory {
 
   /**
    * Called when the key's work of this batch is done again, at the work's turn. Is it a firing of a timer that is not set
-   * any more, or not for that time, now that what had set it in this batch has been done again? One that still is due
-   * fires anew: its timer was set again with the rest, and nothing of it stands aside.
+   * any more, or not for that time, or not the key's next, now that what came before it in this batch has been done again?
+   * One that still is due fires anew: its timer was set again with the rest, and nothing of it stands aside.
    */
   protected undone(work: Work): boolean {
     if (work.kind === "record" || work.fired !== this.open.mark) return false;
     if (work.held !== undefined) this.#forgetHeld(work.held);
     work.held = undefined;
-    return this[work.clock].timeOf(work.member) !== work.time || this.timerOutput(work.clock, work.member, work.time) !== work.output;
+    const timers = this[work.clock];
+    if (timers.timeOf(work.member) !== work.time || this.timerOutput(work.clock, work.member, work.time) !== work.output) return true;
+    for (const member of timers.ofKey(work.address.key)) {
+      // One that no one is called for (the expiry of a cell, say) is never work that is done again.
+      if ((timers.timeOf(member) ?? work.time) < work.time && this.declares(parseTimerMember(member).timer)) return true;
+    }
+    return false;
   }
 
   /** What stood aside before its key's earlier work was done again stands there again. */

@@ -331,7 +331,10 @@ export class ComputationShard extends ComputationHeld {
   /** Does the key's work of this batch again, from its last sealed state, without what failed. */
   #again(key: KeyState, failure: { readonly work: Work; readonly error: unknown } | undefined): void {
     const again = this.open.drop(key);
-    for (const work of again) this.#count(work, -1);
+    for (const work of again) {
+      if (work.kind === "timer" && work.letter !== undefined) this.unpark(work);
+      else this.#count(work, -1);
+    }
     const behind = key.held.filter((work) => work !== failure?.work);
     for (const work of behind) work.aside = { until: key.retryAt };
     key.held = [];

@@ -255,7 +255,7 @@ export class Driver {
         this.#ask(store.register(worker, effect.intervals), (registrations) => engine.ownership.onRegistered(effect.intervals, registrations));
         break;
       case "renew":
-        this.#ask(store.renew(worker, effect.leases, leaseMs), (reply) => engine.ownership.onRenewed(reply?.lost ?? []));
+        this.#ask(store.renew(worker, effect.leases, leaseMs), (reply) => engine.ownership.onRenewed(effect.leases, reply?.lost));
         break;
       case "release":
         this.#ask(store.release(worker, effect.leases), () => {});

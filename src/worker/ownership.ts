@@ -2,7 +2,9 @@
  * Which shards this worker owns: acquires them, reads what it needs of them, registers them for reports, renews their
  * leases, and gives them up. Safety never depends on a lease, only on the sequencer inside each commit.
  *
- * O1  A shard is worked on only after it was acquired, recovered and registered, in this order (R7, R18).
+ * O1  A shard is worked on only after it was acquired, recovered and registered, in this order (R18).
+ * O2  A registration counts only when a renewal that was asked for after it shows that the shards were ours still: one
+ *     who registers after another has taken over would speak for what that one has committed since (R7).
  */
 import { indexOf, participantOf, type ShardRef, shardRef } from "../key.ts";
 import type { AcquireOutcome, Interval, Lease, RecoveredShard, Registration, Sequencer } from "../store/index.ts";
@@ -13,15 +15,24 @@ import type { OwnedShard } from "./owned-shard.ts";
 import { SinkShard } from "./sink-shard.ts";
 
 const RETRY = 200;
+/** Stages of what is listed when its participant is registered. */
+const LISTED: ReadonlySet<Stage> = new Set<Stage>(["registering", "confirming", "confirmed", "ready"]);
 
-export type Stage = "wanted" | "acquiring" | "recovering" | "registering" | "ready";
+export type Stage = "wanted" | "acquiring" | "recovering" | "registering" | "confirming" | "confirmed" | "ready";
 interface Claim {
   stage: Stage;
-  /** The request under way that will tell if it was acquired. */
-  asked: readonly ShardRef[] | undefined;
+  /** The request under way whose answer takes it to the next stage. An answer to another is about an ownership that was lost meanwhile. */
+  asked: readonly unknown[] | undefined;
   sequencer: Sequencer | undefined;
   recovered: RecoveredShard | undefined;
   retryAt: number;
+}
+
+interface Registering {
+  readonly intervals: readonly Interval[];
+  readonly granted?: Registration;
+  /** The renewal that has to confirm it (O2). */
+  readonly renewal?: readonly Lease[];
 }
 
 export class Ownership {
@@ -29,6 +40,12 @@ export class Ownership {
   readonly #claims = new Map<ShardRef, Claim>();
   /** Who had a shard that we wanted, for people. */
   readonly others = new Map<ShardRef, string>();
+  /** The last request to register each participant whose answer counts, with what was granted by it. */
+  readonly #registrations = new Map<number, Registering>();
+  /** Participants to be registered anew, for a part of their shards was lost. */
+  readonly #toRegister = new Set<number>();
+  /** When. */
+  #registerAt = Number.POSITIVE_INFINITY;
   #renewAt = Number.POSITIVE_INFINITY;
   /** When the first of the wanted shards is to be asked for. */
   #askAt = Number.POSITIVE_INFINITY;
@@ -49,10 +66,12 @@ export class Ownership {
     const { now } = this.#engine;
     if (this.#engine.stopping) return;
     if (now >= this.#askAt) this.#ask(now);
+    if (now >= this.#registerAt) this.#registerAgain();
     if (now < this.#renewAt) return;
     this.#renewAt = now + this.#engine.options.leaseMs / 3;
     const leases = this.leases();
     if (leases.length > 0) this.#engine.effect({ kind: "renew", leases });
+    this.#engine.reporter.repeat();
   }
 
   #ask(now: number): void {
@@ -80,7 +99,7 @@ export class Ownership {
 
   wakeAt(): number {
     if (this.#engine.stopping) return Number.POSITIVE_INFINITY;
-    return Math.min(this.#renewAt, this.#askAt);
+    return Math.min(this.#renewAt, this.#askAt, this.#registerAt);
   }
 
   /** Everything that was wanted is owned. */
@@ -104,12 +123,12 @@ export class Ownership {
     const acquired: ShardRef[] = [];
     shards.forEach((ref, i) => {
       const claim = this.#claims.get(ref) as Claim;
-      // An answer to an earlier request, for the shard was lost meanwhile: the one under way will tell.
       if (claim.asked !== shards) return;
       const outcome = outcomes?.[i];
       if (outcome?.kind === "acquired") {
         this.others.delete(ref);
         claim.stage = "recovering";
+        claim.asked = acquired;
         claim.sequencer = outcome.sequencer;
         this.#engine.learnStoreTime(outcome.now);
         acquired.push(ref);
@@ -130,7 +149,7 @@ export class Ownership {
     const touched = new Set<number>();
     shards.forEach((ref, i) => {
       const claim = this.#claims.get(ref) as Claim;
-      if (claim.stage !== "recovering") return;
+      if (claim.asked !== shards) return;
       if (recovered === undefined) {
         this.#again(claim);
         return;
@@ -139,34 +158,63 @@ export class Ownership {
       claim.recovered = recovered[i];
       touched.add(participantOf(ref));
     });
-    if (touched.size > 0) this.#engine.effect({ kind: "register", intervals: [...touched].map((participant) => this.#intervalOf(participant)) });
+    if (touched.size === 0) return;
+    this.#register([...touched].map((participant) => this.#intervalOf(participant)));
+  }
+
+  /** Not reported until the answer has come: by then what is granted now is in force, or what was granted before. */
+  #register(intervals: readonly Interval[]): void {
+    for (const { participant } of intervals) {
+      this.#engine.reporter.unregistered(participant);
+      this.#registrations.set(participant, { intervals });
+      this.#toRegister.delete(participant);
+    }
+    for (const [ref, claim] of this.#claims) {
+      if (claim.stage === "registering" && this.#registrations.get(participantOf(ref))?.intervals === intervals) claim.asked = intervals;
+    }
+    this.#engine.effect({ kind: "register", intervals });
+  }
+
+  #registerAgain(): void {
+    const intervals = [...this.#toRegister].map((participant) => this.#intervalOf(participant)).filter(({ shards }) => shards.length > 0);
+    this.#toRegister.clear();
+    this.#registerAt = Number.POSITIVE_INFINITY;
+    if (intervals.length > 0) this.#register(intervals);
+  }
+
+  #registerLater(participant: number, at: number): void {
+    this.#registrations.delete(participant);
+    this.#toRegister.add(participant);
+    this.#registerAt = Math.min(this.#registerAt, at);
   }
 
   #intervalOf(participant: number): Interval {
     const shards: number[] = [];
-    for (const [ref, claim] of this.#claims) {
-      if (participantOf(ref) === participant && (claim.stage === "registering" || claim.stage === "ready")) shards.push(indexOf(ref));
-    }
+    for (const [ref, claim] of this.#claims) if (participantOf(ref) === participant && LISTED.has(claim.stage)) shards.push(indexOf(ref));
     return { participant, shards, of: this.#engine.participant(participant)?.shards ?? 0 };
   }
 
+  /** The answer to `register`; undefined: it failed. */
   onRegistered(intervals: readonly Interval[], registrations: readonly Registration[] | undefined): void {
-    for (const { participant, shards } of intervals) {
-      const registration = registrations?.find((each) => each.participant === participant);
-      for (const index of shards) {
-        const claim = this.#claims.get(shardRef(participant, index)) as Claim;
-        if (claim.stage !== "registering") continue;
-        if (registration === undefined) this.#again(claim);
-      }
-      if (registration !== undefined) this.#engine.reporter.registered(participant, registration.generation, shards);
+    const leases = this.leases();
+    for (const claim of this.#claims.values()) {
+      if (claim.asked !== intervals) continue;
+      if (registrations === undefined) this.#again(claim);
+      else Object.assign(claim, { stage: "confirming", asked: leases });
     }
-    if (registrations !== undefined) this.#engine.reporter.bootstrap();
+    for (const { participant } of intervals) {
+      if (this.#registrations.get(participant)?.intervals !== intervals) continue;
+      const granted = registrations?.find((each) => each.participant === participant);
+      if (granted === undefined) this.#registerLater(participant, this.#engine.now + RETRY);
+      else this.#registrations.set(participant, { intervals, granted, renewal: leases });
+    }
+    if (registrations !== undefined) this.#engine.effect({ kind: "renew", leases });
   }
 
-  /** The reports in force are known: what was registered can start, and not below them. */
+  /** The reports in force are known: what is confirmed can start, and not below them. */
   begin(publishedOf: (participant: number) => number): void {
     for (const [ref, claim] of this.#claims) {
-      if (claim.stage !== "registering" || claim.recovered === undefined || claim.sequencer === undefined) continue;
+      if (claim.stage !== "confirmed" || claim.recovered === undefined || claim.sequencer === undefined) continue;
       claim.stage = "ready";
       const shard = this.#make(ref, claim.sequencer, claim.recovered, publishedOf(participantOf(ref)));
       claim.recovered = undefined;
@@ -184,8 +232,26 @@ export class Ownership {
     return new ComputationShard(this.#engine, planned, keyed, sequencer, recovered, floor);
   }
 
-  onRenewed(lost: readonly ShardRef[]): void {
-    if (lost.length > 0) this.#engine.lose(lost);
+  /** The answer to `renew`; undefined: it failed. */
+  onRenewed(leases: readonly Lease[], lost: readonly ShardRef[] | undefined): void {
+    if (lost !== undefined && lost.length > 0) this.#engine.lose(lost);
+    for (const claim of this.#claims.values()) {
+      if (claim.asked !== leases) continue;
+      if (lost === undefined) this.#again(claim);
+      else Object.assign(claim, { stage: "confirmed", asked: undefined });
+    }
+    let confirmed = false;
+    for (const [participant, { intervals, granted, renewal }] of this.#registrations) {
+      if (renewal !== leases || granted === undefined) continue;
+      this.#registrations.delete(participant);
+      const interval = intervals.find((each) => each.participant === participant);
+      if (lost === undefined || interval === undefined) this.#registerLater(participant, this.#engine.now + RETRY);
+      else {
+        this.#engine.reporter.registered(participant, granted.generation, interval.shards);
+        confirmed = true;
+      }
+    }
+    if (confirmed) this.#engine.reporter.bootstrap();
   }
 
   lost(refs: readonly ShardRef[]): void {
@@ -194,6 +260,8 @@ export class Ownership {
       if (claim === undefined) continue;
       this.#again(claim);
       this.#engine.reporter.unregistered(participantOf(ref));
+      // What is left of it has to be registered as what it is.
+      this.#registerLater(participantOf(ref), this.#engine.now);
     }
   }
 

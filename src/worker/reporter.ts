@@ -7,6 +7,8 @@
  *     value stays in force (R7).
  * W3  A bound is handed to shards together with the ends of their inboxes as the store had them at the time of the
  *     bound or later: known from replies if the append counter shows that no one else has appended, else read (R5).
+ * W4  Once in a while everything is reported, changed or not: an earlier report that arrives late may have undone a
+ *     later one's status, and a worker that has lost its shards may have registered them, which only a refusal tells.
  */
 import type { ParticipantWatermark, ReportReply, Status, WatermarkReport } from "../store/index.ts";
 import { BEGINNING, END } from "../time.ts";
@@ -41,6 +43,7 @@ export class Reporter {
   #bootstrapping = false;
   #readingTails = false;
   #changed = false;
+  #repeat = false;
   #lastAt = Number.NEGATIVE_INFINITY;
   #finished = false;
 
@@ -56,6 +59,12 @@ export class Reporter {
   /** The participant is reported at the next opportunity, whatever was reported before. */
   again(participant: number): void {
     this.#sent.delete(participant);
+    this.#changed = true;
+  }
+
+  /** Everything is reported at the next opportunity. */
+  repeat(): void {
+    this.#repeat = true;
     this.#changed = true;
   }
 
@@ -85,6 +94,7 @@ export class Reporter {
     if (this.#busy || now < this.#lastAt + this.#engine.options.reportEvery || this.#engine.stopping) return;
     const reports = this.#changed || this.#due(now) ? this.#reports() : [];
     this.#changed = false;
+    this.#repeat = false;
     if (reports.length === 0 && !this.#due(now)) return;
     this.#underWay = true;
     this.#lastAt = now;
@@ -129,7 +139,8 @@ export class Reporter {
       if (shards.length !== registered.shards || shards.length === 0) continue;
       const report = this.#reportOf(participant, shards, registered.generation);
       const sent = this.#sent.get(participant.id);
-      if (sent === undefined || sent.output !== report.output || sent.status !== report.status || sent.last !== report.last) reports.push(report);
+      if (this.#repeat || sent === undefined || sent.output !== report.output || sent.status !== report.status || sent.last !== report.last)
+        reports.push(report);
     }
     return reports;
   }

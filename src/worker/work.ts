@@ -38,4 +38,6 @@ export interface TimerWork extends WorkBase {
   readonly output: number | undefined;
   /** Mark of the batch in which it fell due; undefined: of an earlier owner's. */
   readonly fired: object | undefined;
+  /** Id of the dead letter that the batch in which it fell due has made of it. */
+  letter?: number | undefined;
 }

@@ -79,7 +79,7 @@ interface SetTimer {
   readonly time: number;
   readonly output: number | undefined;
   readonly inTime: boolean;
-  /** Set by a timer at the end of time: it may have been dropped. */
+  /** Set by a firing at the end of time: it may have been dropped. */
   readonly droppable: boolean;
   readonly poison: boolean;
 }
@@ -384,7 +384,7 @@ class Fold {
         const hold = Math.max(0, from + step.after);
         const release = Math.max(0, from + step.until);
         model.hold = { time: hold, inTime: hold >= called.inTimeFrom };
-        this.#putTimer(called, address("release", 0), release, release);
+        this.#putTimer(called, address("release", 0), { time: release, output: release, droppable: false });
         model.sums.hold = hold;
         break;
       }
@@ -443,9 +443,10 @@ class Fold {
       if (model.sums.fuel === 0) return;
       model.sums.fuel--;
     }
+    const droppable = isTimer && read() === END;
     if (step.timer === "wait") {
       const time = read() + Math.max(step.after, -5);
-      this.#putTimer(called, address("wait", step.tag), time, step.output === "none" ? undefined : base);
+      this.#putTimer(called, address("wait", step.tag), { time, output: step.output === "none" ? undefined : base, droppable });
       return;
     }
     const watermark = step.from === "watermark" ? read() : -1;
@@ -453,15 +454,14 @@ class Fold {
     if (start > LATEST) return;
     const time = Math.max(0, start + step.after);
     const out = typeof step.output === "number" && stamped && from + step.output <= time && from <= LATEST ? from + step.output : time;
-    this.#putTimer(called, address(step.timer, step.tag), time, out);
+    this.#putTimer(called, address(step.timer, step.tag), { time, output: out, droppable });
   }
 
-  #putTimer(called: Called, timer: string, time: number, output: number | undefined): void {
-    const { model, entry, isTimer } = called;
+  #putTimer(called: Called, timer: string, set: Pick<SetTimer, "time" | "output" | "droppable">): void {
+    const { model } = called;
     this.#unset(called, timer);
-    const droppable = isTimer && entry[1] === END;
-    const inTime = output === undefined ? true : output >= called.inTimeFrom;
-    model.timers.set(timer, { time, output, inTime, droppable, poison: this.#poisoned(called, timer) });
+    const inTime = set.output === undefined ? true : set.output >= called.inTimeFrom;
+    model.timers.set(timer, { ...set, inTime, poison: this.#poisoned(called, timer) });
   }
 
   #unset({ model }: Called, timer: string): void {

@@ -17,6 +17,8 @@ import { drawWorkload, type Workload } from "./workload.ts";
 
 export interface Run extends Outcome {
   readonly workload: Workload;
+  /** undefined: it did not come to its end. */
+  readonly found: Found | undefined;
 }
 
 export async function run(tape: Tape, recording = false): Promise<Run> {
@@ -27,11 +29,13 @@ export async function run(tape: Tape, recording = false): Promise<Run> {
   const faults = swarm(tape, workload.settings.exclusive);
   const { sources, settings } = workload;
   const simulation = new Simulation({ plan, data: data.copy(), sources, tape, settings, faults, recording });
+  let found: Found | undefined;
   const outcome = simulation.run(() => {
-    const wrong = findings({ shape: workload.shape, scripts: workload.scripts, injectors: injectorsOf(workload) }, foundIn(simulation, plan, workload));
+    found = foundIn(simulation, plan, workload);
+    const wrong = findings({ shape: workload.shape, scripts: workload.scripts, injectors: injectorsOf(workload) }, found);
     if (wrong.length > 0) throw new Violation("fold", wrong.join("\n      "));
   });
-  return { ...outcome, workload };
+  return { ...outcome, workload, found };
 }
 
 function injectorsOf({ sources, sourceSettings }: Workload): ReadonlyMap<string, FoldInjector> {

@@ -184,6 +184,8 @@ export class Scripted extends Computation {
       context.state(this.sums).update((sums) => {
         sums.fuel--;
       });
+      // At the end of time it may be dropped, and while an asynchronous call waits that may come.
+      running.entry.push(context.watermark);
     }
     const slot = step.timer === "flush" ? this.flush : this[step.timer].for(step.tag);
     if (step.timer === "wait") {

@@ -96,14 +96,14 @@ export interface Staged {
 
 export interface Variant {
   readonly shards: number;
+  /** Tries of a record or timer. */
+  readonly attempts: number;
   readonly partitions: number;
   readonly asynchronous: boolean;
 }
 
-/** Tries of a record or timer. More than scripts fail on purpose, and than stalls can time out. */
-export const ATTEMPTS = 9;
 /** ms that a handler may take. */
-export const TIME_LIMIT = 1_000;
+const TIME_LIMIT = 1_000;
 
 const made = new Map<string, Promise<Staged>>();
 
@@ -114,7 +114,7 @@ export function staged(shape: Shape, variant: Variant): Promise<Staged> {
   return known;
 }
 
-async function make(shape: Shape, { shards, partitions, asynchronous }: Variant): Promise<Staged> {
+async function make(shape: Shape, { shards, partitions, attempts, asynchronous }: Variant): Promise<Staged> {
   const current: { stage: RunStage } = { stage: { scripts: new Map(), tries: new Map(), sources: new Map() } };
   const pipeline = new Pipeline("simulated", { shards });
   const streams = new Map<string, Stream<Item>>();
@@ -129,7 +129,7 @@ async function make(shape: Shape, { shards, partitions, asynchronous }: Variant)
   const Class = asynchronous ? AsyncScripted : Scripted;
   for (const { name, inputs, outputs, other } of shape.computations) {
     const declared = { inputs: inputs.map(streamOf), outputs: outputs.map(streamOf), other };
-    pipeline.compute(name, () => new Class(name, declared, () => current.stage), { attempts: ATTEMPTS, backoff: exponential(20, 200), timeLimit: TIME_LIMIT });
+    pipeline.compute(name, () => new Class(name, declared, () => current.stage), { attempts, backoff: exponential(20, 100), timeLimit: TIME_LIMIT });
   }
   for (const { name, stream: from } of shape.sinks) {
     const target = {

@@ -30,7 +30,11 @@ interface Menu {
   readonly poison: boolean;
   readonly waiting: boolean;
   readonly early: boolean;
+  /** Tries of a record or timer: more than scripts fail on purpose and go on, and, where handlers wait, than stalls can time out. */
+  readonly attempts: number;
 }
+
+const ATTEMPTS = 9;
 
 const RECORD_PROGRAMS = 8;
 const TIMER_PROGRAMS = 4;
@@ -46,7 +50,12 @@ export function drawWorkload(tape: Tape): Workload {
   // Of timers that only the store knows, `clear` leaves those with a tag: not tried where there are some.
   const menu = recover < 10_000 ? { ...drawn, clear: false } : drawn;
   const keys = Array.from({ length: 1 + tape.choose(6) }, (_, i) => `k${i}`);
-  const variant: Variant = { shards: tape.pick([1, 2, 3, 5, 8]), partitions: tape.pick([1, 1, 2]), asynchronous: menu.waiting && tape.chance(500) };
+  const variant: Variant = {
+    shards: tape.pick([1, 2, 3, 5, 8]),
+    partitions: tape.pick([1, 1, 2]),
+    attempts: menu.attempts,
+    asynchronous: menu.waiting && tape.chance(500),
+  };
   const scripts = new Map(shape.computations.map((computation) => [computation.name, drawScript(tape, computation, menu, keys)]));
   const sources = new Map<string, readonly SimulatedSource[]>();
   const sourceSettings = new Map<string, SourceSetting>();
@@ -71,7 +80,18 @@ export function drawWorkload(tape: Tape): Workload {
 
 function drawMenu(tape: Tape): Menu {
   const on = () => tape.chance(400);
-  return { timers: tape.chance(700), wall: on(), holds: on(), brief: on(), clear: on(), failing: on(), poison: tape.chance(250), waiting: on(), early: on() };
+  const menu = {
+    timers: tape.chance(700),
+    wall: on(),
+    holds: on(),
+    brief: on(),
+    clear: on(),
+    failing: on(),
+    poison: tape.chance(350),
+    waiting: on(),
+    early: on(),
+  };
+  return { ...menu, attempts: menu.waiting ? ATTEMPTS : tape.pick(menu.poison ? [3, 2, 1] : [ATTEMPTS, 3, 2]) };
 }
 
 // ── scripts ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -109,9 +129,14 @@ function drawProgram(tape: Tape, computation: Computed, menu: Menu, keys: readon
       else if (menu.clear && !isTimer && tape.choose(3) === 0) steps.push({ do: "clear" });
     }
   }
-  if (menu.failing && tape.chance(250))
-    steps.splice(tape.choose(steps.length + 1), 0, { do: "fail", tries: menu.poison && tape.chance(400) ? Number.POSITIVE_INFINITY : 1 + tape.choose(2) });
+  if (menu.failing && tape.chance(250)) steps.splice(tape.choose(steps.length + 1), 0, { do: "fail", tries: drawTries(tape, menu) });
   return steps;
+}
+
+/** Either always, or less often than it is tried. */
+function drawTries(tape: Tape, { poison, attempts }: Menu): number {
+  if (poison && (attempts === 1 || tape.chance(400))) return Number.POSITIVE_INFINITY;
+  return Math.min(1 + tape.choose(2), attempts - 1);
 }
 
 function drawProduction(tape: Tape, { outputs }: Computed, keys: readonly string[]): { to: number; key: string; other: string; program: number } {

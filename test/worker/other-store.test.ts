@@ -20,7 +20,7 @@ test("the first thing that another store hears is that its shards are acquired a
   };
   bench.rig.line.generation++;
   await bench.rig.advance(2_000);
-  expect(heard.slice(0, 3)).toEqual(["acquire", "register", "report"]);
+  expect(heard.slice(0, 4)).toEqual(["acquire", "register", "renew", "report"]);
   expect(bench.rig.worker.engine.ownership.complete).toBe(true);
 });
 

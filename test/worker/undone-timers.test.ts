@@ -42,6 +42,52 @@ test("a firing does not outlive its setting: done again at another time, it sets
   expect(fired).toBe(`fired ${Number(set?.split(" ")[1]) - 5}`);
 });
 
+test("a firing that fails does not go before an earlier timer that is set again because its batch is done again", async () => {
+  let failures = 1;
+  const fired: string[] = [];
+  const bench = await Bench.start({
+    onRecord(_, context, self) {
+      if (context.key === "other") return;
+      for (const [tag, time] of [
+        ["first", 10],
+        ["second", 30],
+        ["third", 40],
+      ] as const)
+        context.setTimer(self.event.for(tag), time);
+    },
+    onTimer(timer, context, self) {
+      // Moved on its first run, not when it is done again at a later watermark.
+      if (timer.tag === "first" && context.watermark === 20) context.setTimer(self.event.for("second"), 100);
+      if (timer.tag === "third" && failures-- > 0) throw new Error("not yet");
+      fired.push(String(timer.tag));
+      self.see(context, String(timer.tag));
+    },
+    compute: { backoff: exponential(50, 50) },
+  });
+  await bench.give("k:x@1");
+  // A commit of the shard is under way for long, so the batch in which "first" fires stays open until "third" is due.
+  const gate = new Gate();
+  const shards = bench.rig.shards("probe");
+  bench.rig.line.onCommit = async (commits, apply): Promise<CommitReply> => {
+    const reply = await apply(commits);
+    if (commits.some((commit) => shards.includes(commit.shard))) await gate.promise;
+    return reply;
+  };
+  bench.feed.push({ key: "other", do: "y" }, 1_000);
+  await bench.rig.turns(3);
+  bench.feed.promise(20);
+  await bench.rig.turns(10);
+  expect(fired).toEqual(["first"]);
+  bench.feed.promise(50);
+  await bench.rig.turns(10);
+  expect(fired.slice(0, 2)).toEqual(["first", "first"]);
+  gate.open();
+  bench.rig.line.onCommit = (commits, apply) => apply(commits);
+  await bench.rig.rest();
+  await bench.rig.advance(500);
+  expect(await bench.seen("k")).toEqual(["first", "second", "third"]);
+});
+
 test("a firing that stood aside holds the output at its time until the commit of its second try has been acknowledged", async () => {
   let failures = 1;
   const bench = await Bench.start({
@@ -70,4 +116,28 @@ test("a firing that stood aside holds the output at its time until the commit of
   await bench.rig.rest();
   expect(shard?.output).toBe(200);
   expect(bench.kept.values).toEqual(["at 100"]);
+});
+
+test("a firing that was parked is parked once, however often its key's work of the batch is done again", async () => {
+  const bench = await Bench.start({
+    onRecord(_, context, self) {
+      for (const [tag, time] of [
+        ["poison", 10],
+        ["fine", 15],
+        ["failing", 20],
+      ] as const)
+        context.setTimer(self.event.for(tag), time);
+    },
+    onTimer(timer, context, self) {
+      self.see(context, String(timer.tag));
+      if (timer.tag !== "fine") throw new Error("no");
+    },
+    compute: { attempts: 1 },
+  });
+  await bench.give("k:x@1");
+  await bench.promise(30);
+  await bench.rig.advance(1_000);
+  expect(await bench.seen("k")).toEqual(["fine"]);
+  const letters = await bench.rig.line.store.readDeadLetters(bench.rig.shards("probe")[0] as number, 100);
+  expect(letters).toHaveLength(2);
 });

@@ -43,11 +43,11 @@ const EXCLUSIVE: readonly FaultKind[] = ["crash", "stall", "leave", "delay", "sk
 /** A random subset of what can go wrong, with a random rate: with everything at once, each hides the others. */
 export function swarm(tape: Tape, exclusive: boolean): Faults {
   const all = exclusive ? EXCLUSIVE : SHARED;
-  const each = tape.pick([0, 300, 500, 800, 1_000]);
+  const each = tape.pick([0, 300, 500, 500, 800, 800, 1_000]);
   return {
     kinds: all.filter(() => tape.chance(each)),
-    perMille: tape.pick([0, 5, 10, 20, 50]),
+    perMille: tape.pick([0, 5, 10, 20, 20, 50, 50, 100]),
     edges: tape.pick([0, 0, 20, 100]),
-    steps: tape.pick([0, 200, 400, 800]),
+    steps: tape.pick([0, 200, 400, 400, 800, 800]),
   };
 }

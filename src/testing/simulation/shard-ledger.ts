@@ -34,7 +34,7 @@ export class ShardLedger {
   #offset = 0;
   #parcels: (readonly Waiting[])[] = [];
   /** By the member of the index of holds. */
-  #timers = new Map<string, { readonly time: number; readonly hold: Held }>();
+  #timers = new Map<string, { readonly time: number; readonly output: number | undefined; readonly hold: Held }>();
   #keys = new Map<string, Held>();
   /** By id: the event time of a record; the output timestamp of a timer. */
   #aside = new Map<number, { readonly kind: "record" | "timer"; readonly hold: Held }>();
@@ -101,7 +101,7 @@ export class ShardLedger {
     for (const { clock, member, time } of commit.timerSets) {
       const address = timerHold(clock, member);
       const output = outputs.get(address) ?? (clock === "watermark" ? time : undefined);
-      this.#timers.set(address, { time, hold: output !== undefined && output >= floor ? output : undefined });
+      this.#timers.set(address, { time, output, hold: output !== undefined && output >= floor ? output : undefined });
     }
     for (const member of commit.holdDeletes) this.#keys.delete(member);
     for (const [member, time] of outputs) if (member.startsWith(KEY)) this.#keys.set(member, time >= floor ? time : undefined);
@@ -114,8 +114,9 @@ export class ShardLedger {
     if (work.kind === "timer") {
       const output = work.output ?? END;
       const known = this.#timers.get(timerHold(work.clock, work.member));
-      // Another time: it was set again by what this commit holds.
-      const hold = known?.time === work.time ? known.hold : output >= floor ? output : undefined;
+      // At another time or output: it was set again by what this commit holds.
+      const asKnown = known?.time === work.time && known.output === work.output;
+      const hold = asKnown ? known.hold : output >= floor ? output : undefined;
       this.#aside.set(entry.id, { kind: "timer", hold });
       return;
     }

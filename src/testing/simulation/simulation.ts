@@ -61,7 +61,7 @@ export interface Outcome {
 }
 
 /** Steps within which all must be done once nothing goes wrong any more. */
-const CALM_STEPS = 15_000;
+const CALM_STEPS = 30_000;
 /** Live workers at once. */
 const WORKERS = 3;
 const START = 1_000_000;

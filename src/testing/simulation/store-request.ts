@@ -100,7 +100,7 @@ export function tell(engine: Engine, effect: StoreEffect, answer: unknown, now: 
       engine.ownership.onRegistered(effect.intervals, answer as Registration[] | undefined);
       break;
     case "renew":
-      engine.ownership.onRenewed((answer as { lost: number[] } | undefined)?.lost ?? []);
+      engine.ownership.onRenewed(effect.leases, (answer as { lost: number[] } | undefined)?.lost);
       break;
     case "release":
       break;

@@ -20,7 +20,7 @@ interface OpenSink {
   checkpoint: number;
 }
 
-/** Failures of sources in a row; more make the engine give up. */
+/** Failures of a source in a row; more make the engine give up. */
 const FAILURES = 3;
 
 export class WorkerEdges {
@@ -30,7 +30,8 @@ export class WorkerEdges {
   readonly #later: (what: string, from: number, run: () => void) => void;
   readonly #sources = new Map<ShardRef, OpenSource>();
   readonly #sinks = new Map<ShardRef, OpenSink>();
-  #failures = 0;
+  /** In a row, by source: as the engine counts them, up to the next items. */
+  readonly #failures = new Map<ShardRef, number>();
 
   constructor(engine: Engine, world: World, later: (what: string, from: number, run: () => void) => void) {
     this.#engine = engine;
@@ -64,7 +65,7 @@ export class WorkerEdges {
     this.#sources.set(shard, source);
     this.#later(`opens source ${name(shard)} after ${source.at}`, this.#takes(), () => {
       if (source.aborted) return;
-      if (this.#failsOutside()) this.#engine.injector(shard)?.onSourceFailed(new InjectorFailedError("the simulated source cannot be opened"));
+      if (this.#fails(shard)) this.#engine.injector(shard)?.onSourceFailed(new InjectorFailedError("the simulated source cannot be opened"));
       else {
         source.open = true;
         this.#engine.injector(shard)?.onOpened();
@@ -79,9 +80,10 @@ export class WorkerEdges {
   }
 
   /** Few in a row, so that no worker gives up. */
-  #failsOutside(): boolean {
-    const fails = this.#failures < FAILURES && this.#world.faulty && this.#world.tape.chance(this.#world.edgeFaults);
-    this.#failures = fails ? this.#failures + 1 : 0;
+  #fails(source: ShardRef): boolean {
+    const before = this.#failures.get(source) ?? 0;
+    const fails = before < FAILURES && this.#world.faulty && this.#world.tape.chance(this.#world.edgeFaults);
+    if (fails) this.#failures.set(source, before + 1);
     if (fails) this.#world.trace.saw("edge failed");
     return fails;
   }
@@ -94,7 +96,7 @@ export class WorkerEdges {
     const from = Math.max(this.#world.time, items[source.at]?.arrival ?? 0);
     this.#later(`reads source ${name(shard)} from ${source.at}`, from, () => {
       if (source.aborted) return;
-      if (this.#failsOutside()) {
+      if (this.#fails(shard)) {
         this.#engine.injector(shard)?.onSourceFailed(new InjectorFailedError("the simulated source cannot be read"));
         return;
       }
@@ -102,6 +104,7 @@ export class WorkerEdges {
       while (end < items.length && end - source.at < max && (items[end]?.arrival ?? 0) <= this.#world.time) end++;
       if (end - source.at > 1 && this.#world.faulty) end -= this.#world.tape.choose(end - source.at);
       const given = items.slice(source.at, end).map((each) => each.item);
+      if (end > source.at) this.#failures.delete(shard);
       source.at = end;
       this.#engine.injector(shard)?.onPulled(given, end === items.length);
     });

@@ -1,0 +1,111 @@
+/** Who speaks for a shard's watermark, where registrations and reports arrive later than they should. */
+import { expect, test } from "vitest";
+import { MemoryStore, StoreUnavailableError } from "../../src/index.ts";
+import type { WatermarkReport } from "../../src/store/index.ts";
+import { Bench, Gate } from "./probe.ts";
+import type { Rig } from "./rig.ts";
+
+const shared = () => ({ store: new MemoryStore({ exclusive: false }), leaseMs: 1_000 });
+
+/** The first worker has acquired and recovered all shards, and its registration is under way while another takes them over. */
+async function overtaken(): Promise<{ bench: Bench; second: Rig; gate: Gate; reported: WatermarkReport[] }> {
+  const bench = await Bench.start({ onRecord: (record, context, self) => context.produce(self.results, record.key) }, shared());
+  await bench.give("a:1@1");
+  const gate = new Gate();
+  const reported: WatermarkReport[] = [];
+  let away = true;
+  bench.rig.line.onCall = async (method, args) => {
+    if (method === "register") await gate.promise;
+    else if (method === "renew" && away) throw new StoreUnavailableError("cut off");
+    else if (method === "report") reported.push(...(args[1] as WatermarkReport[]));
+  };
+  bench.rig.line.generation++;
+  bench.rig.worker.driver.kick();
+  await bench.rig.turns();
+  bench.rig.clock.advance(200);
+  await bench.rig.turns();
+  expect(bench.rig.line.count("register")).toBe(2);
+  bench.rig.clock.advance(1_100);
+  await bench.rig.turns();
+  const second = await bench.rig.another();
+  await second.advance(100);
+  expect(second.worker.engine.ownership.complete).toBe(true);
+  away = false;
+  reported.length = 0;
+  return { bench, second, gate, reported };
+}
+
+test("a worker that registers after another has taken its shards over speaks for none of them (R7)", async () => {
+  const { bench, second, gate, reported } = await overtaken();
+  bench.feed.push({ key: "a", do: "2" }, 2).promise(10);
+  await second.rest();
+  gate.open();
+  await bench.rig.turns(100);
+  expect(reported).toEqual([]);
+  expect(bench.rig.worker.engine.shards.size).toBe(0);
+  // The owner is refused, and goes on with the shards as they are.
+  bench.feed.push({ key: "a", do: "3" }, 11).promise(20);
+  await second.advance(2_000);
+  expect(second.watermark("kept").output).toBe(20);
+  expect(bench.kept.values).toEqual(["a", "a", "a"]);
+  await second.kill();
+});
+
+test("an owner whose shards another has registered finds out, although it has nothing new to report", async () => {
+  const { bench, second, gate } = await overtaken();
+  bench.feed.end();
+  await second.rest();
+  expect(second.outcome).toBe("finished");
+  gate.open();
+  await bench.rig.turns(100);
+  const { store } = second.line;
+  const statuses = async () => (await store.report("nobody", [])).watermarks.map(({ status }) => status);
+  expect(await statuses()).toEqual(["live", "live", "live"]);
+  await bench.rig.kill();
+  await second.advance(3_000);
+  expect(await statuses()).toEqual(["finished", "finished", "finished"]);
+});
+
+test("a report that arrives after a later one of the same worker does not have the last word", async () => {
+  const bench = await Bench.start({ onRecord: (record, context, self) => context.produce(self.results, record.key) });
+  await bench.give("a:1@1");
+  const { line, worker } = bench.rig;
+  let late: readonly WatermarkReport[] = [];
+  let name = "";
+  line.onCall = (method, args) => {
+    if (method !== "report" || (args[1] as WatermarkReport[]).length === 0 || late.length > 0) return;
+    name = args[0] as string;
+    late = args[1] as WatermarkReport[];
+  };
+  await bench.promise(5);
+  bench.feed.end();
+  await bench.rig.rest();
+  expect(bench.rig.outcome).toBe("finished");
+  const { refused } = await line.store.report(name, late);
+  expect(refused).toEqual([]);
+  const { watermarks } = await line.store.report(name, []);
+  expect(watermarks.some(({ status }) => status === "live")).toBe(true);
+  await bench.rig.advance(1_000);
+  expect((await line.store.report(name, [])).watermarks.map(({ status }) => status)).toEqual(watermarks.map(() => "finished"));
+  expect(worker.engine.counted.fenced).toBe(0);
+});
+
+test("a worker that has lost a part of a computation's shards goes on to speak for the rest", async () => {
+  const bench = await Bench.start({ onRecord: (record, context, self) => context.produce(self.results, record.key), shards: 4 }, shared());
+  await bench.give("a:1@1");
+  await bench.promise(10);
+  const { store } = bench.rig.line;
+  const probe = bench.rig.planned("probe");
+  const taken = bench.rig.shards("probe").slice(2);
+  await store.acquire({ worker: "other", shards: taken, leaseMs: 1_000_000, steal: true });
+  await bench.rig.advance(1_000);
+  const [registration] = await store.register("other", [{ participant: probe.id, shards: [2, 3], of: 4 }]);
+  const generation = registration?.generation ?? 0;
+  await store.report("other", [{ participant: probe.id, generation, output: 100, status: "live", last: 100 }]);
+  await bench.rig.advance(1_000);
+  expect(bench.rig.worker.engine.shardsOf(probe)).toHaveLength(2);
+  await bench.promise(50);
+  await bench.rig.advance(1_000);
+  const { watermarks } = await store.report("nobody", []);
+  expect(watermarks.find(({ participant }) => participant === probe.id)?.output).toBe(50);
+});
