@@ -7,6 +7,8 @@ import { swarm } from "../../src/testing/simulation/faults.ts";
 import { type Outcome, Simulation } from "../../src/testing/simulation/simulation.ts";
 import type { Tape } from "../../src/testing/simulation/tape.ts";
 import { Violation } from "../../src/testing/simulation/violation.ts";
+import type { Engine } from "../../src/worker/engine.ts";
+import type { EngineOptions } from "../../src/worker/engine-options.ts";
 import { type DeadLetter, parseDeadLetter } from "../../src/worker/held.ts";
 import { type Counters, decodeImage } from "../../src/worker/image.ts";
 import type { Plan, PlannedComputation } from "../../src/worker/plan.ts";
@@ -21,21 +23,46 @@ export interface Run extends Outcome {
   readonly found: Found | undefined;
 }
 
-export async function run(tape: Tape, recording = false): Promise<Run> {
+export interface RunOptions {
+  /** Keep a timeline. */
+  readonly recording?: boolean;
+  /** What is made wrong on purpose, to see that it is found. */
+  readonly wrong?: Wrong | undefined;
+}
+
+/** How an engine or a store differs from ours. */
+export interface Wrong {
+  readonly engine?: (options: EngineOptions) => Engine;
+  /** Operations of the store in the place of its own. */
+  readonly store?: (data: MemoryData) => Partial<MemoryData>;
+}
+
+export async function run(tape: Tape, { recording = false, wrong }: RunOptions = {}): Promise<Run> {
   const workload = drawWorkload(tape);
   const { plan, data, current } = await staged(workload.shape, workload.variant);
   const stage: RunStage = { scripts: workload.scripts, tries: new Map(), sources: workload.sourceSettings };
   current.stage = stage;
   const faults = swarm(tape, workload.settings.exclusive);
   const { sources, settings } = workload;
-  const simulation = new Simulation({ plan, data: data.copy(), sources, tape, settings, faults, recording });
+  const contents = wrong?.store === undefined ? data.copy() : withWrong(data.copy(), wrong.store);
+  const simulation = new Simulation({ plan, data: contents, sources, tape, settings, faults, recording, engine: wrong?.engine });
   let found: Found | undefined;
   const outcome = simulation.run(() => {
     found = foundIn(simulation, plan, workload);
-    const wrong = findings({ shape: workload.shape, scripts: workload.scripts, injectors: injectorsOf(workload) }, found);
-    if (wrong.length > 0) throw new Violation("fold", wrong.join("\n      "));
+    const differences = findings({ shape: workload.shape, scripts: workload.scripts, injectors: injectorsOf(workload) }, found);
+    if (differences.length > 0) throw new Violation("fold", differences.join("\n      "));
   });
   return { ...outcome, workload, found };
+}
+
+function withWrong(data: MemoryData, wrong: (data: MemoryData) => Partial<MemoryData>): MemoryData {
+  const operations = { ...wrong(data), copy: () => withWrong(data.copy(), wrong) };
+  return new Proxy(data, {
+    get(target, name) {
+      const value: unknown = Reflect.get(operations, name) ?? Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
 }
 
 function injectorsOf({ sources, sourceSettings }: Workload): ReadonlyMap<string, FoldInjector> {

@@ -67,7 +67,7 @@ export function drawWorkload(tape: Tape): Workload {
   }
   const settings: Settings = {
     exclusive,
-    leaseMs: tape.pick([2_000, 400, 200]),
+    leaseMs: tape.pick([2_000, 400, 400, 200, 200]),
     batchRecords: tape.pick([256, 8, 3, 1]),
     cacheBytes: tape.pick([1 << 28, 1 << 28, 3_000, 0]),
     frozen: tape.chance(100),

@@ -26,6 +26,11 @@ type Held = number | undefined;
 export class ShardLedger {
   readonly shard: number;
   sequencer: string | undefined = undefined;
+  /** Who was granted it last, and whether that one has committed since. */
+  owner: string | undefined = undefined;
+  committed = false;
+  /** Whose reports speak for it. */
+  speaker: string | undefined = undefined;
   number = 0;
   input = BEGINNING;
   wallTime = 0;
@@ -45,8 +50,8 @@ export class ShardLedger {
 
   copy(): ShardLedger {
     const copy = new ShardLedger(this.shard);
-    const { sequencer, number, input, wallTime } = this;
-    Object.assign(copy, { sequencer, number, input, wallTime });
+    const { sequencer, owner, committed, speaker, number, input, wallTime } = this;
+    Object.assign(copy, { sequencer, owner, committed, speaker, number, input, wallTime });
     copy.#position = this.#position;
     copy.#offset = this.#offset;
     copy.#parcels = [...this.#parcels];

@@ -55,17 +55,21 @@ export class SimulatedStore {
       case "commit":
         this.#committed(effect, answer as CommitReply);
         break;
-      case "report":
-        if ((answer as ReportReply).refused.length > 0) trace.saw("report refused");
-        this.audit.published((answer as ReportReply).watermarks);
+      case "report": {
+        const { refused, watermarks } = answer as ReportReply;
+        if (refused.length > 0) trace.saw("report refused");
+        for (const { participant } of effect.reports) if (!refused.includes(participant)) this.audit.reported(worker, participant);
+        this.audit.published(watermarks);
         break;
+      }
       case "register":
+        this.audit.registered(worker, effect.intervals);
         this.audit.published(this.data.report("", [], now).watermarks);
         break;
       case "acquire":
         effect.shards.forEach((shard, i) => {
           const outcome = (answer as AcquireOutcome[])[i];
-          if (outcome?.kind === "acquired") this.audit.granted(shard, outcome.sequencer);
+          if (outcome?.kind === "acquired") this.audit.granted(shard, worker, outcome.sequencer);
         });
         break;
       default:
@@ -82,8 +86,12 @@ export class SimulatedStore {
       trace.mixText(outcome);
       trace.mixBytes(commit.image);
       for (const parcel of commit.parcels) trace.mixBytes(parcel.bytes);
-      if (outcome !== "committed") trace.saw(outcome);
-      else this.audit.committed(commit, this.#latest);
+      if (outcome !== "committed") {
+        trace.saw(outcome);
+        return;
+      }
+      if (commit.heldPuts.length > 0) trace.saw("held");
+      this.audit.committed(commit, this.#latest);
     });
   }
 

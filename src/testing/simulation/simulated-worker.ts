@@ -1,27 +1,16 @@
 /**
  * One worker of a simulation: the real engine, its connection to the store, its sources, sinks and running handlers.
  * It does what `worker/driver.ts` does, but one thing at a time, each when the tape says so.
- *
- * W1  Requests reach the store in the order in which they were sent, and answers come back in the order of the requests.
- * W2  A connection that breaks answers everything under way with "nothing is known"; what was sent may still arrive.
  */
 import type { Effect } from "../../worker/effect.ts";
 import type { Engine } from "../../worker/engine.ts";
+import { Connection } from "./connection.ts";
 import { Later } from "./later.ts";
 import { describe, type StoreEffect, tell } from "./store-request.ts";
 import { Violation } from "./violation.ts";
 import { WorkerEdges } from "./worker-edges.ts";
 import type { World } from "./world.ts";
 
-interface Request {
-  readonly effect: StoreEffect;
-  readonly from: number;
-}
-interface Answer {
-  readonly effect: StoreEffect;
-  readonly value: unknown;
-  readonly from: number;
-}
 /** Something outside that takes its time: `run` once it is `from`. */
 interface Task {
   readonly what: string;
@@ -31,9 +20,6 @@ interface Task {
 /** Turns in a row without any effect, each of which asks for another at once, after which the worker counts as spinning. */
 const SPINS = 200;
 
-/** ms after which the engine is told that the store did not answer, as `worker/driver.ts` has it. */
-const PAUSE = 20;
-
 export class SimulatedWorker {
   readonly name: string;
   readonly index: number;
@@ -42,8 +28,6 @@ export class SimulatedWorker {
   /** Its clock less the true time, ms. */
   skew: number;
   stalledUntil = 0;
-  /** Until then it has no connection. */
-  downUntil = 0;
   stopping = false;
   /** The generation of the store that the engine knows of. */
   #known: number;
@@ -52,9 +36,8 @@ export class SimulatedWorker {
   #wakeAt = 0;
   #restUntil = 0;
   #spins = 0;
-  #requests: Request[] = [];
-  #answers: Answer[] = [];
   #tasks: Task[] = [];
+  readonly connection: Connection;
   readonly #edges: WorkerEdges;
 
   constructor(world: World, engine: Engine, index: number, skew: number) {
@@ -64,6 +47,7 @@ export class SimulatedWorker {
     this.index = index;
     this.skew = skew;
     this.#known = world.generation;
+    this.connection = new Connection(world, this.name);
     this.#edges = new WorkerEdges(engine, world, (what, from, run) => this.#later(what, from, run));
     engine.start(this.now);
   }
@@ -76,10 +60,10 @@ export class SimulatedWorker {
 
   /** How many things can happen now: `run` takes one of them, by its number. */
   ready(time: number): number {
-    let ready = this.#requests.length > 0 && (this.#requests[0] as Request).from <= time ? 1 : 0;
+    let ready = this.connection.nextArrival <= time ? 1 : 0;
     if (this.stalledUntil > time) return ready;
     if (this.#turnWanted(time)) ready++;
-    if (this.#answers.length > 0 && (this.#answers[0] as Answer).from <= time) ready++;
+    if (this.connection.nextAnswer <= time) ready++;
     for (const task of this.#tasks) if (task.from <= time) ready++;
     return ready;
   }
@@ -89,9 +73,9 @@ export class SimulatedWorker {
     let left = choice;
     if (this.stalledUntil <= time) {
       if (this.#turnWanted(time) && left-- === 0) return this.#turn();
-      if (this.#answers.length > 0 && (this.#answers[0] as Answer).from <= time && left-- === 0) return this.#answer();
+      if (this.connection.nextAnswer <= time && left-- === 0) return this.#answer();
     }
-    if (this.#requests.length > 0 && (this.#requests[0] as Request).from <= time && left-- === 0) return this.#arrive();
+    if (this.connection.nextArrival <= time && left-- === 0) return this.connection.arrive();
     for (const task of this.#tasks) {
       if (task.from > time || left-- > 0) continue;
       this.#tasks.splice(this.#tasks.indexOf(task), 1);
@@ -105,21 +89,19 @@ export class SimulatedWorker {
 
   /** The next true time at which something can happen. */
   nextAt(): number {
-    let at = this.#requests[0]?.from ?? Number.POSITIVE_INFINITY;
     let mine = this.#wants ? this.#restUntil : Math.max(this.#wakeAt - this.skew, this.#restUntil);
-    mine = Math.min(mine, this.#answers[0]?.from ?? Number.POSITIVE_INFINITY);
+    mine = Math.min(mine, this.connection.nextAnswer);
     for (const task of this.#tasks) mine = Math.min(mine, task.from);
-    at = Math.min(at, Math.max(mine, this.stalledUntil));
-    return at;
+    return Math.min(this.connection.nextArrival, Math.max(mine, this.stalledUntil));
   }
 
   // ── turns ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #turn(): void {
-    const { trace, time, generation } = this.#world;
+    const { trace, generation } = this.#world;
     trace.mix(1);
     this.#wants = false;
-    if (this.downUntil <= time && this.#known !== generation) this.#loseAll(generation);
+    if (!this.connection.down && this.#known !== generation) this.#loseAll(generation);
     const more = this.engine.turn(this.now);
     const effects = this.engine.takeEffects();
     for (const effect of effects) this.#carryOut(effect);
@@ -176,21 +158,12 @@ export class SimulatedWorker {
   // ── the connection ──────────────────────────────────────────────────────────────────────────────────────────────
 
   #send(effect: StoreEffect): void {
-    const { trace, tape, time, latency } = this.#world;
-    trace.line(() => `${this.name} → ${describe(effect)}`);
-    if (this.downUntil > time) this.#answers.push({ effect, value: undefined, from: time + PAUSE });
-    else this.#requests.push({ effect, from: latency > 0 ? time + tape.choose(latency) : time });
-  }
-
-  #arrive(): void {
-    const { effect } = this.#requests.shift() as Request;
-    const { tape, time, latency } = this.#world;
-    const value = this.#world.apply(this.name, effect);
-    this.#answers.push({ effect, value, from: latency > 0 ? time + tape.choose(latency) : time });
+    this.#world.trace.line(() => `${this.name} → ${describe(effect)}`);
+    this.connection.send(effect);
   }
 
   #answer(): void {
-    const { effect, value } = this.#answers.shift() as Answer;
+    const { effect, value } = this.connection.answer();
     const { trace } = this.#world;
     trace.mix(2);
     trace.line(() => `${this.name} ← ${value === undefined && effect.kind !== "release" ? "no answer to " : ""}${describe(effect)}`);
@@ -199,42 +172,12 @@ export class SimulatedWorker {
     this.#told();
   }
 
-  /**
-   * The connection breaks: nobody learns what became of the requests under way. The first `applied` of those that had
-   * not arrived still do; gives the others.
-   */
-  breakConnection(applied: number, downFor: number): StoreEffect[] {
-    const { time } = this.#world;
-    const lost: StoreEffect[] = [];
-    this.#requests.forEach(({ effect }, i) => {
-      if (i < applied) this.#world.apply(this.name, effect);
-      else lost.push(effect);
-    });
-    const unanswered = [...this.#answers, ...this.#requests];
-    this.#requests = [];
-    this.#answers = unanswered.map(({ effect }) => ({ effect, value: undefined, from: time + PAUSE }));
-    this.downUntil = time + downFor;
-    return lost;
-  }
-
-  /** Requests that have been sent and have not arrived. */
-  get underWay(): readonly StoreEffect[] {
-    return this.#requests.map((request) => request.effect);
-  }
-
   /** Gives its shards up, as `Driver.stop` does at its end; gives what it still had to say to the store. */
   leave(): StoreEffect[] {
     const { engine } = this;
     const leases = engine.ownership.leases();
     for (const shard of engine.shards.values()) shard.close();
-    return [...this.underWay, { kind: "release", leases }];
-  }
-
-  /** Delays what is under way to the store, or back. */
-  delay(requests: boolean, by: number): void {
-    const from = this.#world.time + by;
-    if (requests) this.#requests = this.#requests.map((request) => ({ ...request, from }));
-    else this.#answers = this.#answers.map((answer) => ({ ...answer, from }));
+    return [...this.connection.underWay, { kind: "release", leases }];
   }
 
   // ── user code and the outside ───────────────────────────────────────────────────────────────────────────────────

@@ -11,6 +11,7 @@ import type { Random } from "../../random.ts";
 import type { MemoryData } from "../../store/memory-data.ts";
 import type { RecoverLimits } from "../../store/store.ts";
 import { Engine } from "../../worker/engine.ts";
+import type { EngineOptions } from "../../worker/engine-options.ts";
 import { makeInstances } from "../../worker/instances.ts";
 import type { Plan } from "../../worker/plan.ts";
 import type { Faults } from "./faults.ts";
@@ -48,6 +49,8 @@ export interface SimulationOptions {
   readonly faults: Faults;
   /** Keep a timeline. */
   readonly recording: boolean;
+  /** Makes the engine of a worker that starts: a test of the simulation gives one that is wrong. */
+  readonly engine?: ((options: EngineOptions) => Engine) | undefined;
 }
 
 export interface Outcome {
@@ -208,7 +211,8 @@ export class Simulation implements World {
     const { plan, settings } = this.#options;
     const { exclusive, leaseMs, batchRecords, cacheBytes, frozen, reportEvery } = settings;
     const skew = this.faulty ? this.tape.pick([0, 0, 7, 1_500, -1_500]) : 0;
-    const engine = new Engine({
+    const make = this.#options.engine ?? ((options: EngineOptions) => new Engine(options));
+    const engine = make({
       plan,
       worker: `w${(this.#started += 1)}`,
       random: this.#random,
@@ -279,7 +283,8 @@ export class Simulation implements World {
         this.#crash(worker);
         break;
       case "stall":
-        worker.stalledUntil = time + this.#bounded(tape.pick([3, 40, leaseMs, 3 * leaseMs]));
+        worker.stalledUntil = time + this.#bounded(tape.pick([3, 40, leaseMs, 2 * leaseMs, 3 * leaseMs]));
+        if (worker.stalledUntil >= time + leaseMs) this.#successor();
         this.trace.line(() => `FAULT ${worker.name} stalls until ${worker.stalledUntil - START}`);
         break;
       case "leave":
@@ -292,8 +297,10 @@ export class Simulation implements World {
         break;
       case "break":
       case "time-out": {
-        const applied = tape.choose(worker.underWay.length + 1);
-        const lost = worker.breakConnection(applied, tape.pick([0, 5, 100]));
+        const applied = tape.choose(worker.connection.underWay.length + 1);
+        const downFor = tape.pick([0, 5, 100, 2 * leaseMs]);
+        const lost = worker.connection.break(applied, downFor);
+        if (downFor > leaseMs) this.#successor();
         this.trace.line(
           () =>
             `FAULT ${worker.name} loses its connection; ${applied} requests still arrived, ${lost.length} ${kind === "break" ? "are lost" : "will arrive later"}`,
@@ -302,13 +309,19 @@ export class Simulation implements World {
         break;
       }
       case "delay":
-        worker.delay(tape.choose(2) === 0, tape.pick([2, 30, 300]));
+        worker.connection.delay(tape.choose(2) === 0, tape.pick([2, 30, 300]));
         break;
       case "skew":
         worker.skew += tape.pick([1, -1]) * this.#bounded(tape.pick([10, 300, 2_500]));
         this.trace.line(() => `FAULT ${worker.name}'s clock is ${worker.skew} ms ahead now`);
         break;
     }
+  }
+
+  /** One who takes over what a worker loses that is away for longer than its leases. */
+  #successor(): void {
+    const { exclusive } = this.#options.settings;
+    if (!exclusive && this.#workers.length < WORKERS) this.#starts.push(this.time);
   }
 
   #bounded(ms: number): number {
@@ -320,7 +333,7 @@ export class Simulation implements World {
     const { tape, time } = this;
     const { exclusive, leaseMs } = this.#options.settings;
     this.#remove(worker);
-    const effects = worker.underWay.slice(0, tape.choose(worker.underWay.length + 1));
+    const effects = worker.connection.underWay.slice(0, tape.choose(worker.connection.underWay.length + 1));
     if (effects.length > 0 && !exclusive) this.#strays.push({ worker: worker.name, effects, from: time + tape.pick([0, 10, 3 * leaseMs]) });
     this.#starts.push(time + tape.pick([0, 10, 2 * leaseMs]));
   }
@@ -352,6 +365,6 @@ export class Simulation implements World {
     this.trace.line(() => `FAULT the store restarts${back > 0 ? ", without its last commits" : ""}`);
     this.generation++;
     this.#strays = [];
-    for (const worker of this.#workers) worker.breakConnection(back > 0 ? 0 : tape.choose(worker.underWay.length + 1), tape.pick([0, 5, 100]));
+    for (const worker of this.#workers) worker.connection.break(back > 0 ? 0 : tape.choose(worker.connection.underWay.length + 1), tape.pick([0, 5, 100]));
   }
 }

@@ -8,11 +8,12 @@
  * A3  A published watermark never falls, and never passes what is pending anywhere in its participant: unread and
  *     unfinished records, held ones, timers, holds, an injector's promise.
  * A4  What a shard does in time is in time for those it feeds.
+ * A5  A report is taken only from one who has owned the shards since another last committed to them (R7).
  */
 import { indexOf, participantOf, type ShardRef, shardRef } from "../../key.ts";
 import type { Commit, Sequencer } from "../../store/commit.ts";
 import type { MemoryData } from "../../store/memory-data.ts";
-import type { ParticipantWatermark } from "../../store/store.ts";
+import type { Interval, ParticipantWatermark } from "../../store/store.ts";
 import { BEGINNING, END } from "../../time.ts";
 import { decodeImage, type ShardImage } from "../../worker/image.ts";
 import type { Plan, PlannedParticipant } from "../../worker/plan.ts";
@@ -77,8 +78,27 @@ export class StoreAudit {
     return true;
   }
 
-  granted(shard: ShardRef, sequencer: Sequencer): void {
-    this.#ledger(shard).sequencer = sequencer;
+  granted(shard: ShardRef, worker: string, sequencer: Sequencer): void {
+    Object.assign(this.#ledger(shard), { sequencer, owner: worker, committed: false });
+  }
+
+  registered(worker: string, intervals: readonly Interval[]): void {
+    for (const { participant, shards } of intervals) {
+      for (const shard of this.#of(participant).shards) {
+        const ledger = this.#ledger(shard);
+        if (shards.includes(indexOf(shard))) ledger.speaker = worker;
+        else if (ledger.speaker === worker) ledger.speaker = undefined;
+      }
+    }
+  }
+
+  /** The worker's report of a participant has been taken. */
+  reported(worker: string, participant: number): void {
+    for (const shard of this.#of(participant).shards) {
+      const { speaker, owner, committed } = this.#ledger(shard);
+      const former = speaker === worker && owner !== worker && committed;
+      check(!former, "A5 former owner", () => `${worker} has reported ${name(shard)}, to which ${owner} has committed`);
+    }
   }
 
   // ── commits ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -114,6 +134,7 @@ export class StoreAudit {
       check(image.input <= limit, "A2 input passes a record", () => `${name(commit.shard)} has ${image.input}, a record waits at ${limit}`);
     } else this.#checkPromise(audited, commit, image);
     ledger.apply(commit, floor);
+    ledger.committed = true;
     ledger.input = image.input;
     ledger.wallTime = image.wallTime;
     this.#append(commit, audited, floor);

@@ -1,0 +1,97 @@
+/**
+ * The line between one simulated worker and the store, and what is on its way there and back.
+ *
+ * C1  Requests reach the store in the order in which they were sent, and answers come back in the order of the requests.
+ * C2  When the line breaks, everything under way is answered with "nothing is known"; what was sent may still arrive.
+ */
+import type { StoreEffect } from "./store-request.ts";
+import type { World } from "./world.ts";
+
+interface Request {
+  readonly effect: StoreEffect;
+  readonly from: number;
+}
+
+export interface Answer {
+  readonly effect: StoreEffect;
+  /** undefined: nothing is known. */
+  readonly value: unknown;
+  readonly from: number;
+}
+
+/** ms after which the engine is told that the store did not answer, as `worker/driver.ts` has it. */
+const PAUSE = 20;
+
+export class Connection {
+  readonly #world: World;
+  readonly #worker: string;
+  #requests: Request[] = [];
+  #answers: Answer[] = [];
+  /** Until then there is none. */
+  #downUntil = 0;
+
+  constructor(world: World, worker: string) {
+    this.#world = world;
+    this.#worker = worker;
+  }
+
+  get down(): boolean {
+    return this.#downUntil > this.#world.time;
+  }
+
+  send(effect: StoreEffect): void {
+    const { time } = this.#world;
+    if (this.down) this.#answers.push({ effect, value: undefined, from: time + PAUSE });
+    else this.#requests.push({ effect, from: time + this.#takes() });
+  }
+
+  #takes(): number {
+    const { tape, latency } = this.#world;
+    return latency > 0 ? tape.choose(latency) : 0;
+  }
+
+  /** True times at which the next request can arrive and the next answer be told. */
+  get nextArrival(): number {
+    return this.#requests[0]?.from ?? Number.POSITIVE_INFINITY;
+  }
+  get nextAnswer(): number {
+    return this.#answers[0]?.from ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** The next request reaches the store. */
+  arrive(): void {
+    const { effect } = this.#requests.shift() as Request;
+    this.#answers.push({ effect, value: this.#world.apply(this.#worker, effect), from: this.#world.time + this.#takes() });
+  }
+
+  /** The next answer, taken. */
+  answer(): Answer {
+    return this.#answers.shift() as Answer;
+  }
+
+  /** Requests that have been sent and have not arrived. */
+  get underWay(): readonly StoreEffect[] {
+    return this.#requests.map(({ effect }) => effect);
+  }
+
+  /** Breaks, for some time. The first `applied` of what was under way still arrive; gives the others. */
+  break(applied: number, downFor: number): StoreEffect[] {
+    const { time } = this.#world;
+    const lost: StoreEffect[] = [];
+    this.underWay.forEach((effect, i) => {
+      if (i < applied) this.#world.apply(this.#worker, effect);
+      else lost.push(effect);
+    });
+    this.#answers = [...this.#answers, ...this.#requests].map(({ effect }) => ({ effect, value: undefined, from: time + PAUSE }));
+    this.#requests = [];
+    this.#downUntil = time + downFor;
+    return lost;
+  }
+
+  /** What is under way to the store, or back, takes longer by this. */
+  delay(requests: boolean, by: number): void {
+    const from = this.#world.time + by;
+    if (requests) this.#requests = this.#requests.map((request) => ({ ...request, from }));
+    else this.#answers = this.#answers.map((answer) => ({ ...answer, from }));
+  }
+}
