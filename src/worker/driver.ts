@@ -81,7 +81,7 @@ export class Driver {
     this.#noticeOtherStore();
     try {
       more = this.#engine.turn(this.#clock.now());
-      for (const effect of this.#engine.takeEffects()) if (!this.#stopped) this.#carryOut(effect);
+      this.#carryOutAll();
     } catch (error) {
       this.#failed(error);
       return;
@@ -123,6 +123,11 @@ export class Driver {
   }
 
   // ── effects ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #carryOutAll(): void {
+    // A promise is looked at whatever happens: its rejection would end the process.
+    for (const effect of this.#engine.takeEffects()) if (!this.#stopped || effect.kind === "await") this.#carryOut(effect);
+  }
 
   #carryOut(effect: Effect): void {
     switch (effect.kind) {
@@ -175,6 +180,9 @@ export class Driver {
     const done = (error: unknown, failed: boolean) => {
       this.#handlers--;
       settled(error, failed);
+      // At once: the call that was started behind this one may reject before the next turn.
+      this.#noticeOtherStore();
+      this.#carryOutAll();
     };
     this.#track(
       Promise.resolve(promise).then(
