@@ -10,8 +10,10 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     pool: "forks",
     maxWorkers: Math.min(availableParallelism(), 4),
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // Nothing is timed: these only end what hangs, also where other work has the machine.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    expect: { poll: { timeout: 30_000, interval: 5 } },
     teardownTimeout: 10_000,
     allowOnly: false,
   },

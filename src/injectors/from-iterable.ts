@@ -61,7 +61,7 @@ export interface IterableOptions<T> extends InjectorOptions<T> {
  * `next` that waits at that moment is not interrupted by it, so whoever waits long should listen to `signal`.
  * What the iterable throws is reported with the description, and it is opened again.
  *
- * Defaults: `watermark` ascending(), `maxAhead` one day.
+ * Defaults: `watermark` ascending(), `maxAhead` one hour.
  */
 export function fromIterable<T, P = unknown>(
   open: (position: P | undefined, signal: AbortSignal) => PositionedIterable<T, P>,

@@ -3,7 +3,7 @@
  */
 import type { InjectorOptions } from "../computation/edges.ts";
 import { ConfigError } from "../errors.ts";
-import { days, hours } from "../time.ts";
+import { hours } from "../time.ts";
 import { ascending } from "../watermark/ascending.ts";
 import type { WatermarkPolicy } from "../watermark/policy.ts";
 import type { InjectorSource } from "./injector.ts";
@@ -21,7 +21,7 @@ export interface InjectorDefaults {
  * day ahead of the clock. ConfigError, naming `injector`, if one of them cannot be meant.
  */
 export function injectorSettings<T>(injector: string, options: InjectorOptions<T>, defaults: InjectorDefaults = {}): InjectorSettings {
-  const { timestamp, id, idRetention = hours(1), watermark = defaults.watermark ?? ascending(), maxAhead = defaults.maxAhead ?? days(1) } = options;
+  const { timestamp, id, idRetention = hours(1), watermark = defaults.watermark ?? ascending(), maxAhead = defaults.maxAhead ?? hours(1) } = options;
   for (const [name, given] of [
     ["timestamp", timestamp],
     ["id", id],

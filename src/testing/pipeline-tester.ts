@@ -160,6 +160,8 @@ export class PipelineTester {
         await this.#restarting;
         worker = this.#worker;
         await worker.driver.settled();
+        // A worker that crashed meanwhile has settled before the next one is there.
+        await this.#restarting;
       } while (worker !== this.#worker);
       if (worker.driver.handlers === 0) break;
       await new Promise<void>((resolve) => systemClock.soon(resolve));

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ConfigError, InjectorFailedError } from "../../src/errors.ts";
 import { fromIterable, type Positioned, type PositionedIterable, watermarkMark } from "../../src/injectors/from-iterable.ts";
-import { days, hours } from "../../src/time.ts";
+import { hours } from "../../src/time.ts";
 import { ascending } from "../../src/watermark/ascending.ts";
 import { byHand } from "../../src/watermark/by-hand.ts";
 import { drain, isOpen, readAll, readingContext } from "../support/reading.ts";
@@ -289,7 +289,7 @@ test("defaults: ascending, ids for an hour, at most a day ahead of the clock", (
     description: "iterable",
     partitions: 1,
     idRetention: hours(1),
-    maxAhead: days(1),
+    maxAhead: hours(1),
     timestamp: undefined,
     id: undefined,
   });

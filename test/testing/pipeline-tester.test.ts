@@ -94,6 +94,17 @@ test("a worker that dies between any two steps changes no result", async () => {
   }
 });
 
+test.each(["now", "before-commit", "after-commit"] as const)("a push that meets a crash (%s) returns when the next worker has done its work", async (at) => {
+  const t = await PipelineTester.start(pipeline());
+  await t.push(queries, { text: "tv" }, { at: 100 });
+  await t.crash({ at });
+  await t.push(queries, { text: "tv" }, { at: 101 });
+  expect(t.state(Counter, "tv").buckets).toEqual(new Map([[0, 2]]));
+  await t.crash({ at });
+  await t.advanceWatermark(1_000);
+  expect(t.values(counts)).toEqual([{ query: "tv", start: 0, count: 2 }]);
+});
+
 test("a wall timer fires when the clock has reached its time, and not before", async () => {
   class Reminder extends Computation {
     readonly queries = input(queries, { key: (query) => query.text });
