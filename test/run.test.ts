@@ -86,6 +86,22 @@ test("inside a Fastify service: the service answers meanwhile, finished resolves
   expect([...readTotals(directory).values()]).toEqual(Array.from({ length: 7 }, () => whole));
 });
 
+test("started again after its end it says that nothing was read, and reads nothing", async () => {
+  const directory = newDirectory();
+  writeVisits(directory, 70);
+  const lines: string[] = [];
+  for (let starts = 0; starts < 2; starts++) {
+    const running = await run(pipeline(directory), {
+      store: new LmdbStore(join(directory, "data")),
+      log: (level, text) => void lines.push(`${level}: ${text}`),
+    });
+    await running.finished;
+    await running.stop();
+    expect(lines).toEqual(starts === 0 ? [] : [expect.stringMatching(/^warn: every input had ended in an earlier run, so nothing was read/)]);
+  }
+  expect(readFileSync(join(directory, "totals.ndjson"), "utf8").trimEnd().split("\n")).toHaveLength(70);
+});
+
 test("stopped anywhere and started again, it goes on as if it had not been", async () => {
   const directory = newDirectory();
   writeVisits(directory, 7_000);

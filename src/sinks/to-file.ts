@@ -75,7 +75,10 @@ async function openFile(target: FileTarget, stored: unknown): Promise<SinkWriter
     file = await open(path, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT);
     const { size } = await file.stat();
     const bytes = checkpoint?.bytes ?? size;
-    if (size < bytes) throw new SinkLostDataError(`${description} has ${size} bytes, but ${bytes} were committed to it. Put the file back as it was`);
+    if (size < bytes)
+      throw new SinkLostDataError(
+        `${description} has ${size} bytes, but ${bytes} were committed to it. Put the file back as it was; or, to start over, delete the data of the pipeline too`,
+      );
     const tail = await bytesBefore(file, bytes);
     if (checkpoint !== undefined && checkpoint.tail !== tail.toString("hex")) {
       throw new SinkLostDataError(
@@ -102,7 +105,9 @@ async function prepare(path: string, description: string, checkpoint: FileCheckp
     return;
   }
   if (checkpoint !== undefined && checkpoint.bytes > 0) {
-    throw new SinkLostDataError(`${description} does not exist, but ${checkpoint.bytes} bytes were committed to it. Put the file back as it was`);
+    throw new SinkLostDataError(
+      `${description} does not exist, but ${checkpoint.bytes} bytes were committed to it. Put the file back as it was; or, to start over, delete the data of the pipeline too`,
+    );
   }
   const directory = dirname(path);
   const first = await mkdir(directory, { recursive: true });

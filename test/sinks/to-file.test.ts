@@ -174,7 +174,9 @@ describe("lost data", () => {
     await (await open(at, checkpoint)).close();
     truncateSync(at, 3);
     await expect(open(at, checkpoint)).rejects.toThrow(
-      new SinkLostDataError(`file ${at} has 3 bytes, but 4 were committed to it. Put the file back as it was`),
+      new SinkLostDataError(
+        `file ${at} has 3 bytes, but 4 were committed to it. Put the file back as it was; or, to start over, delete the data of the pipeline too`,
+      ),
     );
     expect(content(at)).toBe("1\n2");
   });
