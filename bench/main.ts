@@ -14,12 +14,15 @@ const { positionals, values } = parseArgs({
     batch: { type: "string", default: "256" },
     rate: { type: "string", default: "10000" },
     seconds: { type: "string", default: "10" },
+    fsync: { type: "string", default: "everysec" },
     json: { type: "boolean", default: false },
   },
 });
 
 const store = values.store as ThroughputOptions["store"];
 if (!["redis", "lmdb", "memory"].includes(store)) usage(`--store is redis, lmdb or memory, not ${store}`);
+const { fsync } = values;
+if (!["everysec", "always", "no"].includes(fsync)) usage(`--fsync is everysec, always or no, not ${fsync}`);
 const number = (name: "records" | "keys" | "hops" | "shards" | "batch" | "rate" | "seconds", otherwise: number): number => {
   const given = values[name] === undefined ? otherwise : Number(values[name]);
   if (!Number.isInteger(given) || given < 1) usage(`--${name} is a whole number from 1 on, not ${values[name]}`);
@@ -28,12 +31,12 @@ const number = (name: "records" | "keys" | "hops" | "shards" | "batch" | "rate" 
 
 function usage(problem: string): never {
   console.error(
-    `${problem}\nusage: bench -- throughput|latency [--store redis|lmdb|memory] [--records N] [--keys N] [--hops N] [--shards N] [--batch N] [--rate N] [--seconds N] [--json]`,
+    `${problem}\nusage: bench -- throughput|latency [--store redis|lmdb|memory] [--records N] [--keys N] [--hops N] [--shards N] [--batch N] [--rate N] [--seconds N] [--fsync everysec|always|no] [--json]`,
   );
   process.exit(2);
 }
 
-const shape = { store, keys: number("keys", 100_000), hops: number("hops", 1), shards: number("shards", 64), batch: number("batch", 256) };
+const shape = { store, fsync, keys: number("keys", 100_000), hops: number("hops", 1), shards: number("shards", 64), batch: number("batch", 256) };
 let result: object;
 switch (positionals[0]) {
   case "throughput":

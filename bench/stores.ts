@@ -16,12 +16,13 @@ export interface BenchStore {
   dispose(): Promise<void>;
 }
 
-export async function openStore(name: StoreName): Promise<BenchStore> {
+/** `fsync`: how often Redis flushes its append-only file: everysec, always or no. */
+export async function openStore(name: StoreName, fsync = "everysec"): Promise<BenchStore> {
   if (name === "memory") return { store: new MemoryStore(), server: undefined, dispose: () => Promise.resolve() };
   if (name === "lmdb") {
     const directory = await mkdtemp(join(tmpdir(), "millrace-bench-"));
     return { store: new LmdbStore(directory), server: undefined, dispose: () => Promise.resolve(rmSync(directory, { recursive: true })) };
   }
-  const server = await startRedis();
+  const server = await startRedis({ args: ["--appendfsync", fsync] });
   return { store: new RedisStore(server.socket), server, dispose: () => server.stop() };
 }

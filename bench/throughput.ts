@@ -6,7 +6,7 @@ import type { Store } from "../src/index.ts";
 import { openValue } from "../src/computation/envelope.ts";
 import { cbor } from "../src/computation/cbor-codec.ts";
 import { shardOf, shardRef } from "../src/key.ts";
-import { run } from "../src/run.ts";
+import { run, workerOf } from "../src/run.ts";
 import { stateField } from "../src/store/address.ts";
 import type { PipelineStore } from "../src/store/store.ts";
 import { counterPipeline, type Load } from "./counter-pipeline.ts";
@@ -16,11 +16,13 @@ import { redisCpuSeconds } from "./redis-cpu.ts";
 
 export interface ThroughputOptions extends Load {
   readonly store: StoreName;
+  /** How often Redis flushes its append-only file: everysec, always or no. */
+  readonly fsync: string;
   readonly batch: number;
 }
 
 export async function throughput(options: ThroughputOptions): Promise<object> {
-  const used = await openStore(options.store);
+  const used = await openStore(options.store, options.fsync);
   try {
     return await measure(options, used);
   } finally {
@@ -41,10 +43,12 @@ async function measure(options: ThroughputOptions, { store, server }: BenchStore
   const cpu = process.cpuUsage(cpuBefore);
   const redisSeconds = (await redisCpuSeconds(server)) - redisBefore;
   const rssMiB = Math.round(process.memoryUsage().rss / 2 ** 20);
-  const { commits } = running.worker.engine.counted;
+  const { commits } = workerOf(running).engine.counted;
   await checkTotals(
     opened as PipelineStore,
-    running.worker.engine.options.plan.participants.filter((each) => each.kind === "computation").map((each) => each.id),
+    workerOf(running)
+      .engine.options.plan.participants.filter((each) => each.kind === "computation")
+      .map((each) => each.id),
     options,
   );
   await running.stop();

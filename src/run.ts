@@ -1,7 +1,7 @@
 /** `run`: a pipeline in the caller's own process, on a real store and the machine's clock. */
 import { systemClock } from "./clock.ts";
 import type { Pipeline } from "./computation/pipeline.ts";
-import { ConfigError } from "./errors.ts";
+import { ConfigError, invariant, messageOf } from "./errors.ts";
 import { isHandle } from "./computation/handle.ts";
 import type { InspectionServer } from "./inspect/server.ts";
 import { systemRandom } from "./random.ts";
@@ -31,13 +31,21 @@ export interface RunningPipeline {
   readonly url: string | undefined;
   /**
    * Resolves when all inputs have ended and all they caused is done and stored: every watermark is at the end of time.
-   * Rejects when the pipeline cannot go on (`RecordFailedError`, `SinkLostDataError`, ...). Never, while an input lives.
+   * Rejects when the pipeline cannot go on (`RecordFailedError`, `SinkLostDataError`, ...); the log says so too, also
+   * where no one waits for this. Never settles while an input lives.
    */
   readonly finished: Promise<void>;
   /** Commits what was begun, gives the shards up so that another worker may go on at once, and closes everything. */
   stop(): Promise<void>;
-  /** The worker, for inspection and tests. */
-  readonly worker: Worker;
+}
+
+const workers = new WeakMap<RunningPipeline, Worker>();
+
+/** The worker behind it, for what is in this package: inspection, benchmarks, tests. Not exported by `millrace`. */
+export function workerOf(running: RunningPipeline): Worker {
+  const worker = workers.get(running);
+  invariant(worker !== undefined, "this is not what run() gave");
+  return worker;
 }
 
 const STOP_LIMIT = 10_000;
@@ -52,6 +60,7 @@ export async function run(pipeline: Pipeline, options: RunOptions): Promise<Runn
   const store = await options.store.open({ pipeline: graph.pipeline, clock: systemClock, random: systemRandom });
   try {
     const plan = await reconcile(store, graph, options.drop ?? []);
+    const log = options.log ?? logToStandardError;
     const worker = startWorker({
       plan,
       store,
@@ -61,8 +70,10 @@ export async function run(pipeline: Pipeline, options: RunOptions): Promise<Runn
       batchRecords: options.batchRecords ?? 256,
       cacheBytes: options.cacheBytes ?? 128 << 20,
       frozen: false,
-      log: options.log ?? logToStandardError,
+      log,
     });
+    // Whether or not someone looks at `finished`.
+    worker.driver.finished.catch((error: unknown) => log("error", `the pipeline has stopped: ${messageOf(error)}`, { pipeline: graph.pipeline }));
     return await running(worker, store, options);
   } catch (error) {
     await store.close();
@@ -78,12 +89,9 @@ async function running(worker: Worker, store: PipelineStore, options: RunOptions
     await http?.close();
     await store.close();
   };
-  return {
-    url: http?.url,
-    finished: worker.driver.finished,
-    stop: () => (stopped ??= stop()),
-    worker,
-  };
+  const pipeline: RunningPipeline = { url: http?.url, finished: worker.driver.finished, stop: () => (stopped ??= stop()) };
+  workers.set(pipeline, worker);
+  return pipeline;
 }
 
 /** Fastify is loaded only by those who ask for it. */

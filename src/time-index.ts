@@ -7,6 +7,7 @@
  * I1  `first()` is the smallest member of all, unless it is undefined or not below the horizon.
  * I2  A member is here at most once; setting it again moves it.
  */
+import { compareBytes } from "./text.ts";
 
 interface Entry {
   readonly time: number;
@@ -14,7 +15,7 @@ interface Entry {
   live: boolean;
 }
 
-const before = (a: Entry, b: Entry): boolean => a.time < b.time || (a.time === b.time && a.member < b.member);
+const before = (a: Entry, b: Entry): boolean => a.time < b.time || (a.time === b.time && compareBytes(a.member, b.member) < 0);
 
 export class TimeIndex {
   #heap: Entry[] = [];

@@ -21,6 +21,7 @@ import {
   toCallback,
   toFile,
 } from "../src/index.ts";
+import { workerOf } from "../src/run.ts";
 import { temporaryDirectory } from "./support/temporary-directory.ts";
 
 const fresh = temporaryDirectory();
@@ -89,7 +90,7 @@ test("stopped anywhere and started again, it goes on as if it had not been", asy
   writeVisits(directory, 7_000);
   for (let stops = 0; stops < 4; stops++) {
     const running = await run(pipeline(directory), { store: new LmdbStore(join(directory, "data")), batchRecords: 16 });
-    await expect.poll(() => running.worker.engine.counted.commits).toBeGreaterThan(3);
+    await expect.poll(() => workerOf(running).engine.counted.commits).toBeGreaterThan(3);
     await running.stop();
   }
   const running = await run(pipeline(directory), { store: new LmdbStore(join(directory, "data")) });
@@ -116,6 +117,23 @@ test("one lonely record is committed and visible at once, without waiting for co
   await expect.poll(() => seen).toEqual(["alone"]);
   say("done");
   await running.finished;
+  await running.stop();
+});
+
+test("a pipeline that cannot go on says why in the log, also where no one looks at finished", async () => {
+  const words = stream<string>("words");
+  async function* nowhere() {
+    yield { value: "lost", timestamp: 5 } as { value: string; timestamp: number; position: number };
+  }
+  const lines: string[] = [];
+  const broken = new Pipeline("broken", { shards: 1 }).inject("in", words, fromIterable<string, number>(nowhere)).sink(
+    "out",
+    words,
+    toCallback(() => {}),
+  );
+  const running = await run(broken, { store: new MemoryStore(), log: (level, text) => void lines.push(`${level}: ${text}`) });
+  await expect.poll(() => lines).toEqual([expect.stringMatching(/^error: the pipeline has stopped: .*without a position/)]);
+  await expect(running.finished).rejects.toThrow(ConfigError);
   await running.stop();
 });
 

@@ -52,10 +52,10 @@ test.each([1, 2, 3, 4, 5])("whatever is set, moved, deleted, cut and loaded, its
   }
 });
 
-test("of one time, members come in their own order", () => {
+test("of one time, members come in the order of their UTF-8 bytes, as in every store", () => {
   const index = new TimeIndex();
-  for (const member of ["c", "a", "b"]) index.set(member, 7);
-  expect(index.upTo(7, 10)).toEqual(["a", "b", "c"]);
+  for (const member of ["😀", "c", "a", "\uffee", "b"]) index.set(member, 7);
+  expect(index.upTo(7, 10)).toEqual(["a", "b", "c", "\uffee", "😀"]);
 });
 
 test("a head of which all members share one time tells nothing but where knowledge ends", () => {

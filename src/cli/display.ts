@@ -2,7 +2,7 @@
  * Shows progress while a pipeline runs, on standard error, so that standard output stays the pipeline's own: a table
  * that is drawn over on a terminal, else a line from time to time.
  */
-import type { RunningPipeline } from "../run.ts";
+import { type RunningPipeline, workerOf } from "../run.ts";
 import { type Progress, progressOf } from "./progress.ts";
 import { furthestBehind, progressLine, progressTable } from "./progress-text.ts";
 import { Screen } from "./screen.ts";
@@ -20,7 +20,8 @@ export interface Display {
 }
 
 /** `live`: draw a table over and over. */
-export function display({ worker }: RunningPipeline, startedAt: number, live: boolean): Display {
+export function display(running: RunningPipeline, startedAt: number, live: boolean): Display {
+  const worker = workerOf(running);
   const screen = new Screen(process.stderr);
   const history: Progress[] = [];
   const measure = (): Progress => {

@@ -72,7 +72,7 @@ function lagOf(engine: Engine, participant: PlannedParticipant, output: number, 
   if (participant.kind === "injector") return { clock, inputs: null };
   const { bound, last } = engine.reporter.boundOf(participant);
   // What inputs that have ended allow is the end of time: what is left to be done is up to the last event.
-  const allowed = bound === END ? last : (bound ?? output);
+  const allowed = bound === END ? last : Math.max(bound, output);
   return { clock, inputs: allowed === BEGINNING || output === BEGINNING ? null : Math.max(0, allowed - output) };
 }
 

@@ -4,6 +4,7 @@
  *
  * The order is kept in chunks of bounded length, so that a change moves at most one chunk however many members there are.
  */
+import { compareBytes } from "../text.ts";
 import type { HoldSet } from "./commit.ts";
 
 /** Members of a chunk before it is cut in two. */
@@ -100,19 +101,3 @@ function firstNotBefore(chunk: readonly HoldSet[], entry: HoldSet): number {
 function compareTimes(a: HoldSet, b: HoldSet): number {
   return a.time - b.time || compareBytes(a.member, b.member);
 }
-
-/**
- * Compares strings as their UTF-8 bytes compare. JavaScript's own `<` compares UTF-16 code units, which puts what is
- * beyond U+FFFF (written with surrogates) before U+E000 to U+FFFF.
- */
-export function compareBytes(a: string, b: string): number {
-  const length = Math.min(a.length, b.length);
-  for (let i = 0; i < length; i++) {
-    const x = a.charCodeAt(i);
-    const y = b.charCodeAt(i);
-    if (x !== y) return isSurrogate(x) === isSurrogate(y) ? x - y : isSurrogate(x) ? 1 : -1;
-  }
-  return a.length - b.length;
-}
-
-const isSurrogate = (unit: number): boolean => unit >= 0xd800 && unit <= 0xdfff;

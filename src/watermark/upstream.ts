@@ -3,7 +3,8 @@
  *
  * I1  The bound is the minimum of the inputs that are live or back-pressured; idle ones are left out while another is
  *     live, finished ones are at END.
- * I2  Where every unfinished input is idle nothing is known: there is no bound, and the watermark stays.
+ * I2  Where every unfinished input is idle, what they promised before is known and nothing else: the bound is the least
+ *     of that, which one that another input had carried further stays above.
  * I3  Only when all inputs are finished is the bound END.
  */
 import { BEGINNING, END } from "../time.ts";
@@ -18,8 +19,8 @@ export interface Upstream {
 }
 
 export interface Bound {
-  /** undefined: the watermark stays where it is. */
-  readonly bound: number | undefined;
+  /** The watermark may rise to here; where it is higher it stays. */
+  readonly bound: number;
   readonly status: Standing;
   readonly last: number;
 }
@@ -27,6 +28,7 @@ export interface Bound {
 export function boundOf(inputs: readonly Upstream[]): Bound {
   let last = BEGINNING;
   let bound = END;
+  let promised = END;
   let active = false;
   let idle = false;
   for (const input of inputs) {
@@ -34,12 +36,13 @@ export function boundOf(inputs: readonly Upstream[]): Bound {
     if (input.status === "finished") continue;
     if (input.status === "idle") {
       idle = true;
+      promised = Math.min(promised, input.output);
       continue;
     }
     active = true;
     bound = Math.min(bound, input.output);
   }
   if (active) return { bound, status: "live", last };
-  if (idle) return { bound: undefined, status: "idle", last };
+  if (idle) return { bound: promised, status: "idle", last };
   return { bound: END, status: "finished", last };
 }

@@ -12,6 +12,7 @@ import type { Context, Log, ProduceOptions, SetTimerOptions } from "../computati
 import type { Output } from "../computation/output.ts";
 import type { StateCell } from "../computation/state.ts";
 import type { TimerSlot } from "../computation/timer.ts";
+import { isStorable } from "../text.ts";
 import { END, isTimestamp, LAST_TIMER } from "../time.ts";
 import { CallEffects } from "./batch.ts";
 import type { Cell, KeyState } from "./key-state.ts";
@@ -172,6 +173,8 @@ export class Call implements Context {
     if (node.tagged && tag === undefined) throw new InvalidUseError(`timers "${node.name}" needs a tag: give timers.for(tag)`);
     if (tag !== undefined && String(tag).length > TAG_BYTES / 3 && Buffer.byteLength(String(tag)) > TAG_BYTES)
       throw new LimitExceededError(`a tag of timer "${node.name}" is longer than ${TAG_BYTES} bytes`);
+    if (typeof tag === "string" && !isStorable(tag))
+      throw new InvalidUseError(`a tag of timer "${node.name}", ${JSON.stringify(tag)}, is not well-formed Unicode: two such tags would be one when stored`);
     return { node, id, tag };
   }
 

@@ -11,7 +11,7 @@
  */
 import { sealValue } from "../computation/envelope.ts";
 import { messageOf } from "../errors.ts";
-import { ID_BYTES } from "../limits.ts";
+import { refusalOfId } from "../dedup/client-id.ts";
 import { RecentIds } from "../dedup/recent-ids.ts";
 import type { SourceItem } from "../injectors/injector.ts";
 import type { Commit, Numbered, RecoveredShard, Sequencer, TakenId } from "../store/index.ts";
@@ -225,10 +225,8 @@ export class InjectorShard extends OwnedShard {
     if (item.mark || item.failure !== undefined) return { id: undefined, refused: undefined };
     try {
       const id: unknown = this.planned.node.source.id?.(item.value);
-      if (typeof id !== "string" || id.length === 0)
-        return { id: undefined, refused: `its id is ${typeof id === "string" ? "empty" : String(id)}; an id is a non-empty string` };
-      if (Buffer.byteLength(id) > ID_BYTES) return { id: undefined, refused: `its id is longer than ${ID_BYTES} bytes` };
-      return { id, refused: undefined };
+      const refused = refusalOfId(id);
+      return { id: refused === undefined ? (id as string) : undefined, refused };
     } catch (error) {
       return { id: undefined, refused: `id failed: ${messageOf(error)}` };
     }

@@ -9,6 +9,7 @@ import { encodePayload, sealValue } from "../computation/envelope.ts";
 import { InvalidUseError, LimitExceededError, messageOf } from "../errors.ts";
 import { shardOf, shardRef } from "../key.ts";
 import { KEY_BYTES, RECORD_BYTES } from "../limits.ts";
+import { isStorable } from "../text.ts";
 import type { Production } from "./parcel.ts";
 import type { Consumer, PlannedStream } from "./plan.ts";
 
@@ -51,6 +52,7 @@ function deliveryTo(consumer: Consumer, produced: Produced, codec: Codec<unknown
 function checkKey(key: unknown): string {
   if (typeof key !== "string" || key.length === 0)
     throw new InvalidUseError(`it gave ${typeof key === "string" ? "an empty string" : String(key)}; a key is a non-empty string`);
+  if (!isStorable(key)) throw new InvalidUseError(`it gave ${JSON.stringify(key)}, which is not well-formed Unicode: two such keys would be one when stored`);
   if (key.length > KEY_BYTES / 3 && Buffer.byteLength(key) > KEY_BYTES)
     throw new LimitExceededError(`it gave a key of ${Buffer.byteLength(key)} bytes, more than ${KEY_BYTES}`);
   return key;

@@ -260,7 +260,6 @@ export class Reporter {
     for (const participant of this.#engine.options.plan.participants) {
       if (participant.kind === "injector") continue;
       const { bound, last } = this.boundOf(participant);
-      if (bound === undefined) continue;
       for (const shard of this.#engine.shardsOf(participant)) {
         if (!(shard instanceof InboxShard)) continue;
         if (shard instanceof ComputationShard) shard.learnLast(last);

@@ -5,6 +5,7 @@ import { lagText, progressLine, progressTable, summaryTable, watermarkText } fro
 import { countText, tableLines } from "../../src/cli/table.ts";
 import { IncompatibleDataError, StoreRefusedError, StoreUnavailableError } from "../../src/errors.ts";
 import { EndpointError } from "../../src/inspect/endpoint.ts";
+import { workerOf } from "../../src/run.ts";
 import { LAST_TIMER } from "../../src/time.ts";
 import { Feed } from "../inspect/feed.ts";
 import { counts, Counter, inspected, items, kept, onePipeline } from "../inspect/pipelines.ts";
@@ -18,7 +19,7 @@ async function counted() {
     .compute("counter", () => new Counter(() => {}))
     .sink("list", counts, kept([]));
   const { running } = await inspected(pipeline);
-  const { worker } = running;
+  const worker = workerOf(running);
   feed.push("a", NOON);
   feed.promise(NOON + 1_000);
   await expect.poll(() => progressOf(worker, NOON, undefined, 0).participants.at(-1)?.watermarks.output, { interval: 5, timeout: 10_000 }).toBe(NOON + 1_000);

@@ -6,6 +6,7 @@ import { byHand } from "../../src/watermark/by-hand.ts";
 import { Feed } from "./feed.ts";
 import { GatedStore } from "./gated-store.ts";
 import { counts, Counter, type During, holderOf, type Inspected, inspected, items, kept, onePipeline, watermarksOf } from "./pipelines.ts";
+import { workerOf } from "../../src/run.ts";
 
 const POLL = { interval: 5, timeout: 10_000 };
 
@@ -296,7 +297,7 @@ test("a shard of another worker holds there, and says whose it is, until that on
   feed.promise(100);
   await expectOutput(first, 100);
   const second = await inspected(counting(feed), memory, { leaseMs: 200 });
-  await expectHolder(second, { kind: "elsewhere", participant: "counter", shard: 0, worker: first.running.worker.name });
+  await expectHolder(second, { kind: "elsewhere", participant: "counter", shard: 0, worker: workerOf(first.running).name });
   await first.running.stop();
   await expectHolder(second, { kind: "promise", participant: "feed", at: 100 });
 });

@@ -12,7 +12,7 @@ import { type Timer, timers } from "../../src/computation/timer.ts";
 import { type Endpoint, endpoint } from "../../src/inspect/endpoint.ts";
 import type { HolderView, ParticipantWatermarks } from "../../src/inspect/views.ts";
 import type { StreamRecord } from "../../src/record.ts";
-import { run, type RunningPipeline, type RunOptions } from "../../src/run.ts";
+import { run, type RunningPipeline, type RunOptions, workerOf } from "../../src/run.ts";
 import { MemoryStore } from "../../src/store/memory-store.ts";
 import type { Store } from "../../src/store/store.ts";
 import type { Item } from "./feed.ts";
@@ -79,7 +79,7 @@ export async function inspected(pipeline: Pipeline, store: Store = new MemorySto
   const running = await run(pipeline, { store, http: { port: 0 }, log: () => {}, ...options });
   const stop = async () => running.stop();
   onTestFinished(stop);
-  return { running, endpoint: endpoint(running.url ?? ""), crash: async () => running.worker.driver.halt() };
+  return { running, endpoint: endpoint(running.url ?? ""), crash: async () => workerOf(running).driver.halt() };
 }
 
 export async function watermarksOf(inspection: Inspected, name: string): Promise<ParticipantWatermarks> {

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { ConfigError } from "../../src/errors.ts";
 import { EndpointError, endpoint } from "../../src/inspect/endpoint.ts";
-import { run } from "../../src/run.ts";
+import { run, workerOf } from "../../src/run.ts";
 import { MemoryStore } from "../../src/store/memory-store.ts";
 import { exponential } from "../../src/computation/backoff.ts";
 import { Feed } from "./feed.ts";
@@ -165,7 +165,7 @@ test("a participant's shards are shown one by one", async () => {
     .toMatchObject([
       {
         shard: 0,
-        owner: first.running.worker.name,
+        owner: workerOf(first.running).name,
         input: 300,
         output: 300,
         queued: 0,
@@ -173,7 +173,7 @@ test("a participant's shards are shown one by one", async () => {
       },
     ]);
   const second = await inspected(listing(feed), memory);
-  const { name } = first.running.worker;
+  const { name } = workerOf(first.running);
   await expect
     .poll(async () => (await second.endpoint.watermarksOf("counter")).shards, POLL)
     .toMatchObject([{ shard: 0, owner: name, output: null, heldBy: { kind: "elsewhere", worker: name } }]);
@@ -183,7 +183,7 @@ test("the pipeline is shown as its code declares it", async () => {
   const inspection = await inspected(listing(new Feed()));
   expect(await inspection.endpoint.pipeline()).toEqual({
     pipeline: "held",
-    worker: inspection.running.worker.name,
+    worker: workerOf(inspection.running).name,
     store: "memory",
     version: 1,
     shards: 1,
@@ -229,7 +229,7 @@ test("shards, timers and dead letters are shown as they are stored", async () =>
       {
         participant: "counter",
         shard: 0,
-        owner: inspection.running.worker.name,
+        owner: workerOf(inspection.running).name,
         queued: 0,
         state: 2,
         timers: { watermark: 4, wall: 0 },

@@ -4,7 +4,8 @@ import { InvariantError, StoreUnavailableError } from "../../src/errors.ts";
 import { shardRef } from "../../src/key.ts";
 import { MemoryData } from "../../src/store/memory-data.ts";
 import { MemoryStore } from "../../src/store/memory-store.ts";
-import { MemoryTimes, compareBytes } from "../../src/store/memory-times.ts";
+import { MemoryTimes } from "../../src/store/memory-times.ts";
+import { compareBytes } from "../../src/text.ts";
 import { GRAPH, TestClock, append, counter, far, joiner } from "./conformance/values.ts";
 import { storeConformance, type StoreUnderTest } from "./conformance.ts";
 

@@ -5,14 +5,14 @@ import { boundOf, type Standing, type Upstream } from "../../src/watermark/upstr
 const at = (output: number, status: Standing, last = BEGINNING): Upstream => ({ output, status, last });
 
 describe("the bound is", () => {
-  const cases: readonly (readonly [string, readonly Upstream[], number | undefined, string])[] = [
+  const cases: readonly (readonly [string, readonly Upstream[], number, string])[] = [
     ["the least of the live inputs", [at(5, "live"), at(3, "live")], 3, "live"],
     ["that of a back-pressured input like that of a live one", [at(5, "live"), at(3, "back-pressured")], 3, "live"],
     ["not held by an idle input while another is live", [at(5, "live"), at(3, "idle")], 5, "live"],
     ["not held by an idle input while another is back-pressured", [at(5, "back-pressured"), at(3, "idle")], 5, "live"],
     ["held by a live input although another has finished (C68)", [at(END, "finished"), at(BEGINNING, "live")], BEGINNING, "live"],
-    ["unknown where one has finished and the other is idle (R8)", [at(END, "finished"), at(3, "idle")], undefined, "idle"],
-    ["unknown where all are idle (R8)", [at(4, "idle"), at(3, "idle")], undefined, "idle"],
+    ["what an idle input promised before, where the other has finished, and not the end of time (R8)", [at(END, "finished"), at(3, "idle")], 3, "idle"],
+    ["the least that was promised where all are idle (R8)", [at(4, "idle"), at(3, "idle")], 3, "idle"],
     ["the end of time only where all have finished", [at(END, "finished"), at(END, "finished")], END, "finished"],
   ];
   test.each(cases)("%s", (_what, inputs, bound, status) => {

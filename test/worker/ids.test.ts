@@ -105,6 +105,7 @@ describe("a client's id", () => {
     ["", /empty/],
     ["number", /its id is 7/],
     ["long".repeat(65), /256 bytes/],
+    ["\ud800", /not well-formed/],
   ])("that is none (%.6s) sends its record to dead letters", async (id, reason) => {
     const bench = await Bench.start({ onRecord: plain, feed: withIds() });
     bench.feed.pushAll(

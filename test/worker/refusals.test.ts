@@ -57,6 +57,7 @@ describe("a call is refused, and nothing of what was refused is stored:", () => 
     ["a timer whose output is before its record", /output timestamp 99/, (context, self) => context.setTimer(self.event.for("x"), 200, { output: 99 })],
     ["a timer whose output is after its time", /output timestamp 201/, (context, self) => context.setTimer(self.event.for("x"), 200, { output: 201 })],
     ["a family without a tag", /needs a tag/, (context, self) => context.setTimer(self.event as never, 200)],
+    ["a tag that is half a character", /not well-formed/, (context, self) => context.setTimer(self.event.for("\ud83d"), 200)],
     ["a tag of 300 bytes", /longer than 256 bytes/, (context, self) => context.setTimer(self.event.for("é".repeat(150)), 200)],
     ["a hold at a fraction", /a hold is integer ms/, (context) => context.hold(0.5)],
     ["an output that is not declared", /"stray" that is not a field/, (context) => context.produce(stray, "x")],
@@ -168,7 +169,15 @@ describe("a key extractor", () => {
     readonly steps = input(steps, {
       key: (step) => {
         if (step.do === "throws") throw new Error("no key here");
-        return step.do === "empty" ? "" : step.do === "long" ? "k".repeat(600) : step.do === "number" ? (7 as never) : step.key;
+        return step.do === "empty"
+          ? ""
+          : step.do === "long"
+            ? "k".repeat(600)
+            : step.do === "half"
+              ? "k\udc00"
+              : step.do === "number"
+                ? (7 as never)
+                : step.key;
       },
     });
     readonly results = output(results);
@@ -183,6 +192,7 @@ describe("a key extractor", () => {
     ["empty", /empty string/],
     ["long", /600 bytes/],
     ["number", /it gave 7/],
+    ["half", /not well-formed/],
   ])("that gives no key (%s) sends that one delivery to its own dead letters, in the same commit; other consumers get theirs (R14)", async (what, reason) => {
     const bench = new Bench({ onRecord: plain });
     bench.pipeline.compute("other", Other);

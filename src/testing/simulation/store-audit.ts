@@ -199,18 +199,11 @@ export class StoreAudit {
 
   #raiseBound({ id, kind, upstream }: PlannedParticipant): void {
     if (kind === "injector") return;
-    let least = END;
-    let live = 0;
-    let finished = 0;
-    for (const each of upstream) {
-      const known = this.#published.get(each);
-      if (known?.status === "finished") finished++;
-      else if (known?.status !== "idle") {
-        live++;
-        least = Math.min(least, known?.output ?? BEGINNING);
-      }
-    }
-    if (live === 0 && finished < upstream.length) return;
+    const known = upstream.map((each) => this.#published.get(each));
+    const unfinished = known.filter((each) => each?.status !== "finished");
+    const live = unfinished.filter((each) => each?.status !== "idle");
+    // Where all are idle, what they promised before.
+    const least = Math.min(END, ...(live.length > 0 ? live : unfinished).map((each) => each?.output ?? BEGINNING));
     if (least > this.#boundOf(id)) this.#bounds.set(id, least);
   }
 
