@@ -11,19 +11,24 @@ export async function explain(seed: number, tape: Tape, options: RunOptions = {}
   return `${head(seed, again)}\n${timelineOf(again)}`;
 }
 
-function head(seed: number, { violation, workload, steps, faults, workers, hash }: Run): string {
+function head(seed: number, { violation, workload, plan, steps, faults, workers, hash }: Run): string {
   const { shape, variant, settings } = workload;
+  const participants = plan.participants.map(({ id, name }) => `${id} is ${name}`).join(", ");
   return [
     `seed ${seed}: ${violation?.message ?? "no violation"}`,
     `  run it again: SEED=${seed} npx vitest run test/simulation/simulation.test.ts`,
-    `  ${shape.name}, ${JSON.stringify(variant)}, ${JSON.stringify(settings)}`,
+    `  ${shape.name}: ${participants}; of shard 2.0 commit 7, which consumes 3 records and produces 1, is 2.0#7 -3 +1`,
+    `  ${JSON.stringify({ ...variant, ...settings })}`,
     `  ${steps} steps, ${faults} faults, ${workers} workers, trace ${hash}`,
   ].join("\n");
 }
 
-/** Without what says nothing: lines of which nothing came, and moments at which nothing else happened. */
+/** What says nothing: what nothing came of, and what the store's line tells as well. */
+const DULL = [/ (→|←) (acquire|release|renew|read-state|read-inbox|recover) /, / (→|←|takes \w+'s) report $/, / takes \w+'s (renew|release) /, /: none$/];
+
 function timelineOf({ timeline }: Run): string {
-  const telling = timeline.filter((line) => !/ (→|←|takes \w+'s) (report |renew .*|release .*)$/.test(line));
+  const telling = timeline.filter((line) => !DULL.some((dull) => dull.test(line)));
+  // Moments at which nothing else happened.
   const lines = telling.filter((line, i) => !line.startsWith("──") || telling[i + 1]?.startsWith("──") === false);
   const left = lines.length - LINES;
   return [...(left > 0 ? [`  (${left} lines before)`] : []), ...lines.slice(-LINES).map((line) => `  ${line}`)].join("\n");

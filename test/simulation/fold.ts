@@ -13,112 +13,11 @@
  * F4  What was in time where it was made is in time where it is processed.
  * F5  State, productions, timestamps and sinks are what the calls make of them.
  */
-import { BRIEF, type Entry, FUEL, type Item, LATEST, type Program, type Script, type Step, type Sums } from "./program.ts";
-
-/** A record on its way to one consumer. */
-interface Delivery {
-  readonly item: Item;
-  readonly timestamp: number;
-  /** Who made it, and which of theirs it is: order is kept within a sender. */
-  readonly sender: string;
-  readonly place: number;
-  /** It must not be late. */
-  readonly inTime: boolean;
-}
-
-export interface FoldShape {
-  readonly injectors: readonly { readonly name: string; readonly stream: string }[];
-  readonly computations: readonly { readonly name: string; readonly inputs: readonly string[]; readonly outputs: readonly string[]; readonly other: boolean }[];
-  readonly sinks: readonly { readonly name: string; readonly stream: string }[];
-}
-
-export interface FoldInput {
-  readonly shape: FoldShape;
-  readonly scripts: ReadonlyMap<string, Script>;
-  /** By injector: whether it knows ids, may go idle; its partitions' items, with the watermark promised before each. */
-  readonly injectors: ReadonlyMap<string, FoldInjector>;
-}
-
-export interface FoldInjector {
-  readonly ids: boolean;
-  readonly idles: boolean;
-  readonly partitions: readonly (readonly FoldItem[])[];
-}
-
-export interface FoldItem {
-  /** undefined: a mark. */
-  readonly item: Item | undefined;
-  /** Refused at the door: no timestamp that can be, or no value. */
-  readonly refused: boolean;
-  readonly timestamp: number;
-  readonly promisedBefore: number;
-}
-
-export interface Counted {
-  readonly processed: number;
-  readonly late: number;
-  readonly produced: number;
-  readonly duplicates: number;
-  readonly deadLetters: number;
-  readonly timersFired: number;
-}
-
-/** What a run left behind. */
-export interface Found {
-  readonly logs: ReadonlyMap<string, ReadonlyMap<string, readonly Entry[]>>;
-  readonly sums: ReadonlyMap<string, ReadonlyMap<string, Sums>>;
-  /** By sink, in order. */
-  readonly sinks: ReadonlyMap<string, readonly { readonly item: Item; readonly timestamp: number; readonly key: string }[]>;
-  /** By participant: a record's id, or `<timer>:<tag>:<time>`, with its key. */
-  readonly dead: ReadonlyMap<string, readonly { readonly what: string; readonly key: string }[]>;
-  /** By participant. */
-  readonly counted: ReadonlyMap<string, Counted>;
-}
-
-interface SetTimer {
-  readonly time: number;
-  readonly output: number | undefined;
-  readonly inTime: boolean;
-  /** Set by a firing at the end of time: it may have been dropped. */
-  readonly droppable: boolean;
-  readonly poison: boolean;
-}
-
-interface KeyModel {
-  readonly key: string;
-  readonly sums: Sums;
-  brief: { readonly value: number; readonly until: number } | undefined;
-  hold: { readonly time: number; readonly inTime: boolean } | undefined;
-  readonly timers: Map<string, SetTimer>;
-  /** Poisoned timers that were replaced or deleted, or had gone to dead letters before: no one can tell. */
-  readonly doubtful: string[];
-  watermark: number;
-  now: number;
-  /** Largest event time of the records of this key. */
-  largest: number;
-}
-
-/** One call as the fold sees it. */
-interface Called {
-  readonly computation: FoldShape["computations"][number];
-  readonly model: KeyModel;
-  readonly entry: Entry;
-  readonly index: number;
-  readonly steps: Program;
-  /** Default timestamp of what it produces, and what its times are counted from. */
-  readonly base: number;
-  readonly from: number;
-  readonly stamped: boolean;
-  readonly isTimer: boolean;
-  /** At or after this, what it makes is in time. */
-  readonly inTimeFrom: number;
-  readonly held: KeyModel["hold"];
-  saw: number;
-  produced: number;
-}
+import { type Called, CallFold, type Delivery, END, isPoison, type KeyModel, type SetTimer } from "./fold-call.ts";
+import type { Counted, FoldInjector, FoldInput, FoldShape, Found } from "./fold-input.ts";
+import { type Entry, FUEL, type Item, type Program, type Script, type Sums } from "./program.ts";
 
 const EMPTY: Counted = { processed: 0, late: 0, produced: 0, duplicates: 0, deadLetters: 0, timersFired: 0 };
-const END = Number.MAX_SAFE_INTEGER;
 const RELEASE: Program = [{ do: "release" }];
 
 /** The findings, empty if the run is right. At most a few: the first ones say most. */
@@ -136,11 +35,17 @@ class Fold {
   readonly #streams = new Map<string, Delivery[]>();
   /** Senders whose productions may come after their consumers' watermark, if those have other inputs: they go idle. */
   readonly #idles = new Set<string>();
+  readonly #calls: CallFold;
   #counted!: { -readonly [K in keyof Counted]: number };
 
   constructor(input: FoldInput, found: Found) {
     this.#input = input;
     this.#found = found;
+    this.#calls = new CallFold({
+      add: (stream, delivery) => this.#add(stream, delivery),
+      wrong: (text) => this.#wrong(text),
+      scriptOf: (computation) => input.scripts.get(computation) as Script,
+    });
   }
 
   run(): void {
@@ -268,7 +173,7 @@ class Fold {
         : this.#timer(computation, model, entry, index, where);
       if (called === undefined) return;
       if (late) this.#counted.late++;
-      for (const step of called.steps) this.#step(step, called);
+      for (const step of called.steps) this.#calls.step(step, called);
       if (called.saw !== entry.length) this.#wrong(`${where}: logged ${entry.length - 4} readings, should be ${called.saw - 4}`);
     });
     for (const [timer, set] of model.timers) this.#leftOver(name, model, timer, set, dead);
@@ -360,122 +265,6 @@ class Fold {
     if (times > 0) dead.set(what, times - 1);
   }
 
-  // ── steps ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #step(step: Step, called: Called): void {
-    const { model, entry, from } = called;
-    const read = (): number => entry[called.saw++] as number;
-    switch (step.do) {
-      case "add":
-        model.sums.total += step.by;
-        break;
-      case "produce":
-      case "produce-held":
-        this.#produce(step, called);
-        break;
-      case "set":
-        this.#set(step, called, read);
-        break;
-      case "delete":
-        this.#unset(called, address(step.timer, step.tag));
-        break;
-      case "hold": {
-        if (from > LATEST) break;
-        const hold = Math.max(0, from + step.after);
-        const release = Math.max(0, from + step.until);
-        model.hold = { time: hold, inTime: hold >= called.inTimeFrom };
-        this.#putTimer(called, address("release", 0), { time: release, output: release, droppable: false });
-        model.sums.hold = hold;
-        break;
-      }
-      case "release":
-        model.hold = undefined;
-        model.sums.hold = -1;
-        break;
-      case "clear":
-        for (const timer of [...model.timers.keys()]) this.#unset(called, timer);
-        model.hold = undefined;
-        model.brief = undefined;
-        Object.assign(model.sums, { total: 0, fuel: FUEL, hold: -1 });
-        break;
-      case "put":
-        model.brief = { value: step.value, until: read() + BRIEF };
-        break;
-      case "drop":
-        model.brief = undefined;
-        break;
-      case "look": {
-        const value = read();
-        const now = read();
-        const expected = model.brief !== undefined && now < model.brief.until ? model.brief.value : -1;
-        if (value !== expected) this.#wrong(`F5: ${called.computation.name} ${model.key}, call ${called.index}: brief is ${value}, should be ${expected}`);
-        break;
-      }
-      case "fail":
-      case "wait":
-        break;
-    }
-  }
-
-  #produce(step: Extract<Step, { do: "produce" | "produce-held" }>, called: Called): void {
-    const { computation, model, index, base, from, stamped, held } = called;
-    const stream = computation.outputs[step.to];
-    if (stream === undefined) return;
-    const id = `${computation.name}/${model.key}/${index}/${called.produced++}`;
-    const item: Item = { id, key: step.key, other: step.other, program: step.program };
-    let timestamp = base;
-    if (step.do === "produce-held") {
-      if (held === undefined || !stamped || held.time > from) return;
-      timestamp = held.time;
-    } else if (step.after > 0 && stamped && from <= LATEST) timestamp = from + step.after;
-    this.#add(stream, {
-      item,
-      timestamp,
-      sender: `${computation.name}/${model.key}`,
-      place: index * 100 + called.produced,
-      inTime: timestamp >= called.inTimeFrom,
-    });
-  }
-
-  #set(step: Extract<Step, { do: "set" }>, called: Called, read: () => number): void {
-    const { model, from, base, stamped, isTimer } = called;
-    if (isTimer) {
-      if (model.sums.fuel === 0) return;
-      model.sums.fuel--;
-    }
-    const droppable = isTimer && read() === END;
-    if (step.timer === "wait") {
-      const time = read() + Math.max(step.after, -5);
-      this.#putTimer(called, address("wait", step.tag), { time, output: step.output === "none" ? undefined : base, droppable });
-      return;
-    }
-    const watermark = step.from === "watermark" ? read() : -1;
-    const start = watermark >= 0 ? watermark : from;
-    if (start > LATEST) return;
-    const time = Math.max(0, start + step.after);
-    const out = typeof step.output === "number" && stamped && from + step.output <= time && from <= LATEST ? from + step.output : time;
-    this.#putTimer(called, address(step.timer, step.tag), { time, output: out, droppable });
-  }
-
-  #putTimer(called: Called, timer: string, set: Pick<SetTimer, "time" | "output" | "droppable">): void {
-    const { model } = called;
-    this.#unset(called, timer);
-    const inTime = set.output === undefined ? true : set.output >= called.inTimeFrom;
-    model.timers.set(timer, { ...set, inTime, poison: this.#poisoned(called, timer) });
-  }
-
-  #unset({ model }: Called, timer: string): void {
-    const set = model.timers.get(timer);
-    if (set?.poison) model.doubtful.push(`${model.key} ${timer}:${set.time}`);
-    model.timers.delete(timer);
-  }
-
-  #poisoned({ computation }: Called, timer: string): boolean {
-    const script = this.#input.scripts.get(computation.name) as Script;
-    if (timer.startsWith("release")) return false;
-    return isPoison(timer.startsWith("flush") ? script.flush : (script.timers[Number(timer.slice(timer.indexOf(":") + 1))] as Program));
-  }
-
   // ── sinks ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #sink(name: string, stream: string): void {
@@ -500,13 +289,4 @@ class Fold {
     this.#counted.late = this.#found.counted.get(name)?.late ?? 0;
     this.#count(name);
   }
-}
-
-/** Untagged timers have an empty tag. */
-function address(timer: string, tag: number): string {
-  return timer === "flush" || timer === "release" ? `${timer}:` : `${timer}:${tag}`;
-}
-
-function isPoison(steps: Program): boolean {
-  return steps.some((step) => step.do === "fail" && step.tries === Number.POSITIVE_INFINITY);
 }

@@ -3,9 +3,7 @@
  * under test (`scripted.ts`) and the fold it is compared with (`fold.ts`) can both carry them out, each in its own way.
  */
 
-/** `due`, `flush`, `release` are event timers, `wait` is a wall timer; `due` and `wait` have a tag. */
-export type TimerName = "due" | "flush" | "release" | "wait";
-
+/** Of its timers `due`, `flush` and `release` are event timers, `wait` is a wall timer; `due` and `wait` have a tag. */
 export type Step =
   | { readonly do: "add"; readonly by: number }
   /** Produces to the computation's output number `to`; `after`: ms after the call's own timestamp. */

@@ -12,13 +12,15 @@ import type { EngineOptions } from "../../src/worker/engine-options.ts";
 import { type DeadLetter, parseDeadLetter } from "../../src/worker/held.ts";
 import { type Counters, decodeImage } from "../../src/worker/image.ts";
 import type { Plan, PlannedComputation } from "../../src/worker/plan.ts";
-import { type Counted, findings, type FoldInjector, type FoldItem, type Found } from "./fold.ts";
+import { findings } from "./fold.ts";
+import type { Counted, FoldInjector, FoldItem, Found } from "./fold-input.ts";
 import type { Entry, Item, Sums } from "./program.ts";
 import { type RunStage, staged } from "./shapes.ts";
 import { drawWorkload, type Workload } from "./workload.ts";
 
 export interface Run extends Outcome {
   readonly workload: Workload;
+  readonly plan: Plan;
   /** undefined: it did not come to its end. */
   readonly found: Found | undefined;
 }
@@ -52,7 +54,7 @@ export async function run(tape: Tape, { recording = false, wrong }: RunOptions =
     const differences = findings({ shape: workload.shape, scripts: workload.scripts, injectors: injectorsOf(workload) }, found);
     if (differences.length > 0) throw new Violation("fold", differences.join("\n      "));
   });
-  return { ...outcome, workload, found };
+  return { ...outcome, workload, plan, found };
 }
 
 function withWrong(data: MemoryData, wrong: (data: MemoryData) => Partial<MemoryData>): MemoryData {

@@ -223,6 +223,6 @@ Object.defineProperty(AsyncScripted.prototype.processRecord, "constructor", { va
 const RELEASE: Program = [{ do: "release" }];
 
 /** A time that a timer may be set for. */
-export function later(from: number, after: number): number {
+function later(from: number, after: number): number {
   return from > LATEST ? from : Math.max(0, from + after);
 }

@@ -1,15 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { Tape } from "../../src/testing/simulation/tape.ts";
 import { explain } from "./explain.ts";
-import type { Found } from "./fold.ts";
+import type { Found } from "./fold-input.ts";
 import { run, type Run } from "./run.ts";
 import { wrongs } from "./wrongs.ts";
 
 /** `SEED=7` runs this one alone; `SEEDS=20000` as many as that. */
 const ONE = process.env["SEED"];
-const SEEDS = Number(process.env["SEEDS"] ?? 500);
+const SEEDS = Number(process.env["SEEDS"] ?? 600);
 /** ms for all seeds, on a slow machine: each takes about 15. */
-const LIMIT = 60_000 + 500 * SEEDS;
+const LIMIT = 60_000 + 200 * SEEDS;
 
 const seeds = ONE === undefined ? Array.from({ length: SEEDS }, (_, i) => i + 1) : [Number(ONE)];
 
@@ -33,7 +33,7 @@ test(
 /** What has to have happened in some hundred runs: a simulation in which it does not shows nothing. */
 const SEEN = [
   ...["crash", "stall", "join", "leave", "break", "time-out", "delay", "skew", "store-clock", "tail lost", "store is another"],
-  ...["held", "unanswered commit", "already", "fenced", "gap", "stray commit", "report refused", "edge failed"],
+  ...["held", "unanswered commit", "already", "fenced", "stray commit", "report refused", "edge failed"],
 ];
 const COUNTED = ["processed", "late", "produced", "duplicates", "deadLetters", "timersFired"] as const;
 
@@ -85,7 +85,7 @@ describe("a wrong is found", () => {
       let seed = 0;
       let outcome: Run;
       do outcome = await run(Tape.seeded(++seed), { wrong: wrongs[name] });
-      while (outcome.violation === undefined && seed < 2_000);
+      while (outcome.violation === undefined && seed < 3_000);
       expect(outcome.violation, `nothing is found in ${seed} runs`).toBeDefined();
       const told = await explain(seed, Tape.seeded(seed), { wrong: wrongs[name] });
       expect(told).toContain(outcome.violation?.rule);

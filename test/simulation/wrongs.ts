@@ -2,7 +2,7 @@
  * What is made wrong on purpose, one thing at a time, to see that the simulation finds it: stores that break their
  * contract, and engines that take one liberty. Nothing in the code under test knows of these.
  */
-import type { CommitReply, Lease, WatermarkReport } from "../../src/store/index.ts";
+import type { CommitReply, WatermarkReport } from "../../src/store/index.ts";
 import type { MemoryData } from "../../src/store/memory-data.ts";
 import type { MemoryShard } from "../../src/store/memory-shard.ts";
 import type { Effect } from "../../src/worker/effect.ts";
@@ -78,7 +78,7 @@ export const wrongs: Readonly<Record<string, Wrong>> = {
         for (const refused of reply.refused) {
           const cell = inside(data).authorities.get(refused)?.cells[0];
           const given = reports.find(({ participant }) => participant === refused) as WatermarkReport;
-          if (cell?.worker != null) data.report(cell.worker, [{ ...given, generation: cell.generation }], now);
+          if (typeof cell?.worker === "string") data.report(cell.worker, [{ ...given, generation: cell.generation }], now);
         }
         return { ...data.report(worker, [], now), refused: [] };
       },
@@ -132,27 +132,6 @@ export const wrongs: Readonly<Record<string, Wrong>> = {
     engine: (options) =>
       new (class extends Engine {
         override loseAll(): void {}
-      })(options),
-  },
-  "an engine that counts a registration which no renewal has confirmed": {
-    engine: (options) =>
-      new (class extends Engine {
-        override start(now: number): void {
-          const { ownership } = this;
-          const registered = ownership.onRegistered.bind(ownership);
-          ownership.onRegistered = (intervals, registrations) => {
-            registered(intervals, registrations);
-            const leases = this.#renewal;
-            this.#renewal = undefined;
-            if (registrations !== undefined && leases !== undefined) ownership.onRenewed(leases, []);
-          };
-          super.start(now);
-        }
-        #renewal: readonly Lease[] | undefined = undefined;
-        override effect(effect: Effect): void {
-          if (effect.kind === "renew") this.#renewal = effect.leases;
-          super.effect(effect);
-        }
       })(options),
   },
 };

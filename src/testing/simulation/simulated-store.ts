@@ -6,7 +6,7 @@ import type { Random } from "../../random.ts";
 import type { MemoryData } from "../../store/memory-data.ts";
 import type { AcquireOutcome, CommitReply, RecoverLimits, ReportReply } from "../../store/store.ts";
 import type { StoreAudit } from "./store-audit.ts";
-import { carryOut, describe, type StoreEffect } from "./store-request.ts";
+import { carryOut, describe, outcomesOf, type StoreEffect } from "./store-request.ts";
 import type { Trace } from "./trace.ts";
 
 interface Kept {
@@ -50,7 +50,7 @@ export class SimulatedStore {
     this.#latest = Math.max(this.#latest, now);
     const answer = carryOut(this.data, effect, { worker, leaseMs, exclusive, recover, random, now });
     trace.mixText(effect.kind);
-    trace.line(() => `store takes ${worker}'s ${describe(effect)}${effect.kind === "commit" ? `: ${(answer as CommitReply).outcomes.join(" ")}` : ""}`);
+    trace.line(() => `store takes ${worker}'s ${describe(effect)}${outcomesOf(effect, answer)}`);
     switch (effect.kind) {
       case "commit":
         this.#committed(effect, answer as CommitReply);

@@ -308,9 +308,12 @@ export class Simulation implements World {
         if (kind === "time-out" && lost.length > 0) this.#strays.push({ worker: worker.name, effects: lost, from: time + tape.pick([0, 30, 500]) });
         break;
       }
-      case "delay":
-        worker.connection.delay(tape.choose(2) === 0, tape.pick([2, 30, 300]));
+      case "delay": {
+        const by = this.#bounded(tape.pick([2, 30, 300, 2 * leaseMs]));
+        worker.connection.delay(tape.choose(2) === 0, by);
+        if (by > leaseMs) this.#successor();
         break;
+      }
       case "skew":
         worker.skew += tape.pick([1, -1]) * this.#bounded(tape.pick([10, 300, 2_500]));
         this.trace.line(() => `FAULT ${worker.name}'s clock is ${worker.skew} ms ahead now`);

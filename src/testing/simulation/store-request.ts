@@ -135,6 +135,14 @@ function tellRead(engine: Engine, effect: Extract<StoreEffect, { readonly kind: 
   }
 }
 
+/** What the store made of it, where that is worth a word in the timeline. */
+export function outcomesOf(effect: StoreEffect, answer: unknown): string {
+  if (effect.kind === "commit") return `: ${(answer as CommitReply).outcomes.join(" ")}`;
+  if (effect.kind !== "acquire") return "";
+  const acquired = effect.shards.filter((_, i) => (answer as AcquireOutcome[])[i]?.kind === "acquired");
+  return acquired.length === 0 ? ": none" : acquired.length === effect.shards.length ? ": all" : `: ${names(acquired)}`;
+}
+
 /** For the timeline. */
 export function describe(effect: StoreEffect): string {
   switch (effect.kind) {
@@ -145,10 +153,10 @@ export function describe(effect: StoreEffect): string {
     case "acquire":
     case "recover":
     case "read-tails":
-      return `${effect.kind} ${effect.shards.map(name).join(" ")}`;
+      return `${effect.kind} ${names(effect.shards)}`;
     case "renew":
     case "release":
-      return `${effect.kind} ${effect.leases.map((lease) => name(lease.shard)).join(" ")}`;
+      return `${effect.kind} ${names(effect.leases.map((lease) => lease.shard))}`;
     case "register":
       return `register ${effect.intervals.map((interval) => `p${interval.participant}:${interval.shards.join("+")}`).join(", ")}`;
     case "read-inbox":
@@ -162,3 +170,14 @@ export function describe(effect: StoreEffect): string {
 
 /** A shard as people read it: participant.index. */
 export const name = (shard: number): string => `${Math.floor(shard / 65_536)}.${shard % 65_536}`;
+
+/** Runs of one participant's shards as one: 2.0-4. */
+function names(shards: readonly number[]): string {
+  const runs: [number, number][] = [];
+  for (const shard of [...shards].sort((a, b) => a - b)) {
+    const last = runs.at(-1);
+    if (last !== undefined && last[1] === shard - 1) last[1] = shard;
+    else runs.push([shard, shard]);
+  }
+  return runs.map(([first, last]) => (first === last ? name(first) : `${name(first)}-${last % 65_536}`)).join(" ");
+}
