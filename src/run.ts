@@ -2,6 +2,7 @@
 import { systemClock } from "./clock.ts";
 import type { Pipeline } from "./computation/pipeline.ts";
 import { ConfigError, invariant, messageOf } from "./errors.ts";
+import { checkOptions as checkKnown, show } from "./options.ts";
 import { isHandle } from "./computation/handle.ts";
 import type { InspectionServer } from "./inspect/server.ts";
 import { systemRandom } from "./random.ts";
@@ -108,8 +109,14 @@ async function served(worker: Worker, store: PipelineStore, { http }: RunOptions
 
 function checkOptions(pipeline: Pipeline, options: RunOptions): void {
   if (!isHandle(pipeline, "pipeline")) throw new ConfigError("run(pipeline, { store }): the first argument is a Pipeline");
-  if ((options as RunOptions | undefined)?.store?.kind !== "store")
-    throw new ConfigError(`run of pipeline "${pipeline.name}": give a store, as in { store: new LmdbStore("./data") }`);
+  const where = `run of pipeline "${pipeline.name}"`;
+  checkKnown(where, options, ["store", "http", "drop", "leaseMs", "batchRecords", "cacheBytes", "log"]);
+  if ((options as RunOptions | undefined)?.store?.kind !== "store") throw new ConfigError(`${where}: give a store, as in { store: new LmdbStore("./data") }`);
+  const { http, drop, log } = options;
+  if (http !== false) checkKnown(`${where}: http`, http, ["port"]);
+  if (drop !== undefined && !(Array.isArray(drop) && drop.every((name) => typeof name === "string")))
+    throw new ConfigError(`${where}: drop is an array of names, as in ["counter/total"], but it is ${show(drop)}`);
+  if (log !== undefined && typeof log !== "function") throw new ConfigError(`${where}: log is a function of (level, text, fields), but it is ${show(log)}`);
   checkRange("leaseMs", options.leaseMs, 200, 3_600_000);
   checkRange("batchRecords", options.batchRecords, 1, 10_000);
   checkRange("cacheBytes", options.cacheBytes, 0, Number.MAX_SAFE_INTEGER);
