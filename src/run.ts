@@ -8,7 +8,7 @@ import type { InspectionServer } from "./inspect/server.ts";
 import { systemRandom } from "./random.ts";
 import type { PipelineStore, Store } from "./store/store.ts";
 import { reconcile } from "./worker/reconcile.ts";
-import { startWorker, type Worker } from "./worker/worker.ts";
+import { makeWorker, type Worker } from "./worker/worker.ts";
 
 export interface RunOptions {
   /** Where everything is kept: `new LmdbStore(dir)`, `new RedisStore(url)`, `new MemoryStore()`. */
@@ -62,7 +62,7 @@ export async function run(pipeline: Pipeline, options: RunOptions): Promise<Runn
   try {
     const plan = await reconcile(store, graph, options.drop ?? []);
     const log = options.log ?? logToStandardError;
-    const worker = startWorker({
+    const worker = makeWorker({
       plan,
       store,
       clock: systemClock,
@@ -83,7 +83,9 @@ export async function run(pipeline: Pipeline, options: RunOptions): Promise<Runn
 }
 
 async function running(worker: Worker, store: PipelineStore, options: RunOptions): Promise<RunningPipeline> {
+  // Before the worker starts: a port that cannot be had must not be told of amid a run that has begun.
   const http = await served(worker, store, options);
+  worker.driver.start();
   let stopped: Promise<void> | undefined;
   const stop = async () => {
     await worker.driver.stop(STOP_LIMIT);
@@ -98,13 +100,8 @@ async function running(worker: Worker, store: PipelineStore, options: RunOptions
 /** Fastify is loaded only by those who ask for it. */
 async function served(worker: Worker, store: PipelineStore, { http }: RunOptions): Promise<InspectionServer | undefined> {
   if (!http) return undefined;
-  try {
-    const { serve } = await import("./inspect/server.ts");
-    return await serve(worker, store, { port: http.port, clock: systemClock });
-  } catch (error) {
-    await worker.driver.stop(STOP_LIMIT);
-    throw error;
-  }
+  const { serve } = await import("./inspect/server.ts");
+  return serve(worker, store, { port: http.port, clock: systemClock });
 }
 
 function checkOptions(pipeline: Pipeline, options: RunOptions): void {
