@@ -105,6 +105,7 @@ test("a pipeline that fails ends with 1 and its reason", async () => {
   const { code, errors } = await workplace.run(["run", "failing.mts", "--no-http", "--store", "memory:"]);
   expect(code).toBe(1);
   expect(errors).toContain('error: failing: key "1" failed 1 times: cannot count\n');
+  expect(errors.split("cannot count")).toHaveLength(2);
   expect(errors).toMatch(/^failed after /m);
 });
 
