@@ -44,7 +44,7 @@ export async function runCommand(file: string, options: RunCommandOptions): Prom
   try {
     const signal = await Promise.race([running.finished, signals.first]);
     draining = signal !== undefined;
-    if (draining) say(`${signal}: what was begun is being committed; a second signal ends the process at once`);
+    if (signal !== undefined) say(`${signal}: what was begun is being committed; a second signal ends the process at once`);
     await running.stop();
     conclude(signal === undefined ? "finished" : "stopped");
     return DONE;

@@ -100,7 +100,7 @@ test("on a narrow terminal names are cut first, then columns are left out, and a
       expect(line).toMatch(/  (status|back-pressured)$/);
     }
   }
-  expect(progressTable(progress, 79)).toEqual(progressTable(progress));
+  expect(progressTable(progress, 82)).toEqual(progressTable(progress));
 });
 
 test("a mistake ends with 2 and a failure with 1; a stack is shown only where code may be at fault", () => {
