@@ -2,12 +2,13 @@
 import { systemClock } from "./clock.ts";
 import type { Pipeline } from "./computation/pipeline.ts";
 import { ConfigError, invariant, messageOf } from "./errors.ts";
+import { checkOptions as checkKnown, show } from "./options.ts";
 import { isHandle } from "./computation/handle.ts";
 import type { InspectionServer } from "./inspect/server.ts";
 import { systemRandom } from "./random.ts";
 import type { PipelineStore, Store } from "./store/store.ts";
 import { reconcile } from "./worker/reconcile.ts";
-import { startWorker, type Worker } from "./worker/worker.ts";
+import { makeWorker, type Worker } from "./worker/worker.ts";
 
 export interface RunOptions {
   /** Where everything is kept: `new LmdbStore(dir)`, `new RedisStore(url)`, `new MemoryStore()`. */
@@ -63,7 +64,7 @@ export async function run(pipeline: Pipeline, options: RunOptions): Promise<Runn
   try {
     const plan = await reconcile(store, graph, options.drop ?? []);
     const log = options.log ?? logToStandardError;
-    const worker = startWorker({
+    const worker = makeWorker({
       plan,
       store,
       clock: systemClock,
@@ -87,7 +88,9 @@ export async function run(pipeline: Pipeline, options: RunOptions): Promise<Runn
 }
 
 async function running(worker: Worker, store: PipelineStore, options: RunOptions): Promise<RunningPipeline> {
+  // Before the worker starts: a port that cannot be had must not be told of amid a run that has begun.
   const http = await served(worker, store, options);
+  worker.driver.start();
   let stopped: Promise<void> | undefined;
   const stop = async () => {
     await worker.driver.stop(STOP_LIMIT);
@@ -102,19 +105,20 @@ async function running(worker: Worker, store: PipelineStore, options: RunOptions
 /** Fastify is loaded only by those who ask for it. */
 async function served(worker: Worker, store: PipelineStore, { http }: RunOptions): Promise<InspectionServer | undefined> {
   if (!http) return undefined;
-  try {
-    const { serve } = await import("./inspect/server.ts");
-    return await serve(worker, store, { port: http.port, clock: systemClock });
-  } catch (error) {
-    await worker.driver.stop(STOP_LIMIT);
-    throw error;
-  }
+  const { serve } = await import("./inspect/server.ts");
+  return serve(worker, store, { port: http.port, clock: systemClock });
 }
 
 function checkOptions(pipeline: Pipeline, options: RunOptions): void {
   if (!isHandle(pipeline, "pipeline")) throw new ConfigError("run(pipeline, { store }): the first argument is a Pipeline");
-  if ((options as RunOptions | undefined)?.store?.kind !== "store")
-    throw new ConfigError(`run of pipeline "${pipeline.name}": give a store, as in { store: new LmdbStore("./data") }`);
+  const where = `run of pipeline "${pipeline.name}"`;
+  checkKnown(where, options, ["store", "http", "drop", "leaseMs", "batchRecords", "cacheBytes", "log"]);
+  if ((options as RunOptions | undefined)?.store?.kind !== "store") throw new ConfigError(`${where}: give a store, as in { store: new LmdbStore("./data") }`);
+  const { http, drop, log } = options;
+  if (http !== false) checkKnown(`${where}: http`, http, ["port"]);
+  if (drop !== undefined && !(Array.isArray(drop) && drop.every((name) => typeof name === "string")))
+    throw new ConfigError(`${where}: drop is an array of names, as in ["counter/total"], but it is ${show(drop)}`);
+  if (log !== undefined && typeof log !== "function") throw new ConfigError(`${where}: log is a function of (level, text, fields), but it is ${show(log)}`);
   checkRange("leaseMs", options.leaseMs, 200, 3_600_000);
   checkRange("batchRecords", options.batchRecords, 1, 10_000);
   checkRange("cacheBytes", options.cacheBytes, 0, Number.MAX_SAFE_INTEGER);

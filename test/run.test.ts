@@ -1,8 +1,10 @@
 /** `run` in a process that does something else too, and what it says of options it cannot use. */
+import { once } from "node:events";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import Fastify from "fastify";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import {
   Computation,
   ConfigError,
@@ -22,6 +24,9 @@ import {
   toCallback,
   toFile,
 } from "../src/index.ts";
+import { systemClock } from "../src/clock.ts";
+import { shardRef } from "../src/key.ts";
+import { systemRandom } from "../src/random.ts";
 import { workerOf } from "../src/run.ts";
 import { temporaryDirectory } from "./support/temporary-directory.ts";
 
@@ -198,10 +203,45 @@ test.each([
   [{ store: new MemoryStore(), batchRecords: 0 }, /batchRecords/],
   [{ store: new MemoryStore(), cacheBytes: 1.5 }, /cacheBytes/],
   [{}, /give a store, as in \{ store: new LmdbStore/],
+  [{ stroe: new MemoryStore() }, /^run of pipeline "visits": there is no option "stroe"; there are store, http/],
+  [{ store: new MemoryStore(), htttp: false }, /there is no option "htttp"/],
+  [{ store: new MemoryStore(), http: 8_080 }, /http: options are an object with port, but they are 8080/],
+  [{ store: new MemoryStore(), http: { prot: 1 } }, /http: there is no option "prot"; there are port/],
+  [{ store: new MemoryStore(), drop: "counter" }, /drop is an array of names, as in \["counter\/total"\], but it is "counter"/],
+  [{ store: new MemoryStore(), log: "debug" }, /log is a function of \(level, text, fields\)/],
 ])("options that cannot be used are refused before anything starts (%#)", async (options, message) => {
   const error = await run(pipeline(newDirectory()), options as Parameters<typeof run>[1]).catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(ConfigError);
   expect((error as Error).message).toMatch(message);
+});
+
+test("where the port cannot be had, nothing has begun: no input was opened and the store is as it was", async () => {
+  const taken = createServer().listen(0, "127.0.0.1");
+  await once(taken, "listening");
+  onTestFinished(() => void taken.close());
+  const words = stream<string>("words");
+  let opened = 0;
+  const source = () => {
+    opened++;
+    return [{ value: "a", position: 1, timestamp: 5 }];
+  };
+  const waiting = new Pipeline("waiting", { shards: 1 }).inject("in", words, fromIterable(source)).sink(
+    "out",
+    words,
+    toCallback(() => {}),
+  );
+  const store = new MemoryStore();
+  const failed = run(waiting, { store, http: { port: (taken.address() as AddressInfo).port } });
+  await expect(failed).rejects.toThrow(/port \d+ of 127\.0\.0\.1 is in use/);
+  expect(opened).toBe(0);
+  const left = await store.open({ pipeline: "waiting", clock: systemClock, random: systemRandom });
+  const untouched = await left.summarize([shardRef(1, 0), shardRef(2, 0)]);
+  for (const shard of untouched) expect(shard).toMatchObject({ owner: undefined, image: undefined, sequencer: undefined, queued: 0 });
+  await left.close();
+  const running = await run(waiting, { store });
+  await running.finished;
+  await running.stop();
+  expect(opened).toBe(1);
 });
 
 test("what is no pipeline is refused by name", async () => {

@@ -33,7 +33,7 @@ export function display(running: RunningPipeline, startedAt: number, live: boole
   };
   const show = (): void => {
     const progress = measure();
-    if (live) screen.draw(progressTable(progress), heldText(progress));
+    if (live) screen.draw((columns) => progressTable(progress, columns), heldText(progress));
     else process.stderr.write(`${progressLine(worker, progress, startedAt)}\n`);
   };
   const heldText = (progress: Progress): string => {

@@ -17,7 +17,9 @@ const TYPED = [".ts", ".mts", ".cts"];
 export async function loadPipeline(file: string): Promise<Pipeline> {
   const path = resolve(file);
   const extension = extname(path);
-  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) throw new UsageError(`there is no file ${file}`);
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found?.isDirectory() === true) throw new UsageError(`${file} is a directory: give the file in it that exports the pipeline`);
+  if (found?.isFile() !== true) throw new UsageError(`there is no file ${file}`);
   if (![...SCRIPT, ...TYPED].includes(extension)) throw new UsageError(`${file}: a pipeline is in a file that ends in ${[...TYPED, ...SCRIPT].join(", ")}`);
   let exported: object;
   try {

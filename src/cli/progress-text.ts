@@ -5,20 +5,21 @@ import type { Worker } from "../worker/worker.ts";
 import { lastOf, type ParticipantProgress, type Progress } from "./progress.ts";
 import { type Column, countText, tableLines } from "./table.ts";
 
-/** What matters most first: a narrow terminal shows only the beginning. */
+/** On a narrow terminal names are cut first; what tells whether all is well, the watermark and the status, stays longest. */
 const COLUMNS: readonly Column[] = [
-  { title: "" },
-  { title: "watermark" },
-  { title: "lag", right: true },
-  { title: "records", right: true },
-  { title: "per s", right: true },
-  { title: "late", right: true },
-  { title: "dead", right: true },
-  { title: "waiting", right: true },
+  { title: "", least: 10 },
+  { title: "watermark", spare: 7 },
+  { title: "lag", right: true, spare: 6 },
+  { title: "records", right: true, spare: 5 },
+  { title: "per s", right: true, spare: 3 },
+  { title: "late", right: true, spare: 2 },
+  { title: "dead", right: true, spare: 4 },
+  { title: "waiting", right: true, spare: 1 },
   { title: "status" },
 ];
 
-export function progressTable({ participants }: Progress): string[] {
+/** `columns`: those of the terminal. */
+export function progressTable({ participants }: Progress, columns?: number): string[] {
   return tableLines(
     COLUMNS,
     participants.map(({ watermarks, counters, rate, queued }) => [
@@ -32,6 +33,7 @@ export function progressTable({ participants }: Progress): string[] {
       watermarks.kind === "injector" ? "" : countText(queued),
       watermarks.status,
     ]),
+    columns,
   );
 }
 

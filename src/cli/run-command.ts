@@ -28,8 +28,10 @@ export async function runCommand(file: string, options: RunCommandOptions): Prom
   const pipeline = await loadPipeline(file);
   const { store, forgets } = storeOf(options.store);
   if (forgets) say("warning: --store memory: keeps nothing; what is done is forgotten when the process ends");
+  let draining = false;
   const log = (level: string, text: string, fields: object) => {
-    if (level === "warn" || level === "error") say(logLine(level, text, fields));
+    // The one error is why the pipeline has stopped, and `finished` rejects with it: it is told at the end, unless no one waits for that any more.
+    if (level === "warn" || (level === "error" && draining)) say(logLine(level, text, fields));
   };
   const running = await run(pipeline, { store, http: options.http && { port: options.port }, drop: options.drop, log });
   say(`running pipeline ${pipeline.name}${running.url === undefined ? "" : `; ${running.url}/v1/watermarks says how far it is`}`);
@@ -41,6 +43,7 @@ export async function runCommand(file: string, options: RunCommandOptions): Prom
   };
   try {
     const signal = await Promise.race([running.finished, signals.first]);
+    draining = signal !== undefined;
     if (signal !== undefined) say(`${signal}: what was begun is being committed; a second signal ends the process at once`);
     await running.stop();
     conclude(signal === undefined ? "finished" : "stopped");

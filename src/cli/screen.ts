@@ -13,9 +13,12 @@ export interface Terminal {
   hasColors(): boolean;
 }
 
+/** The lines of a table for a terminal of so many columns. */
+export type Table = (columns: number) => readonly string[];
+
 export class Screen {
   readonly #stream: Terminal;
-  #table: readonly string[] = [];
+  #table: Table = () => [];
   #note = "";
   /** Lines on the terminal that are ours. */
   #height = 0;
@@ -25,11 +28,11 @@ export class Screen {
   }
 
   /** A table, cut at the edges of the terminal, and a note under it, which is wrapped. */
-  draw(table: readonly string[], note: string): void {
+  draw(table: Table, note: string): void {
     // What is taller or wider than the terminal could not be drawn over. Some terminals do not know their size.
     const columns = (this.#stream.columns || 80) - 1;
     const rows = (this.#stream.rows || 24) - 1;
-    const lines = [...table.map((line) => line.slice(0, columns)), ...wrapped(note, columns)].slice(0, Math.max(1, rows));
+    const lines = [...table(columns).map((line) => line.slice(0, columns)), ...wrapped(note, columns)].slice(0, Math.max(1, rows));
     const styled = lines.map((line, at) => (at === 0 && this.#stream.hasColors() ? styleText("dim", line) : line));
     this.#stream.write(`${this.#back()}${styled.map((line) => `${line}\x1b[K\n`).join("")}\x1b[J`);
     this.#table = table;

@@ -1,9 +1,10 @@
 /**
- * Checks of what users write down: names, options, durations. TypeScript refuses most of these mistakes; plain
+ * Checks of what users write down: names, codecs, durations. TypeScript refuses most of these mistakes; plain
  * JavaScript, and casts, meet them here. Every refusal is a `ConfigError`: the place, what was found, what to do.
  */
 import { ConfigError } from "../errors.ts";
 import { NAME_PATTERN } from "../limits.ts";
+import { show as showPlain } from "../options.ts";
 import type { Codec } from "./codec.ts";
 import { HANDLE, kindOf } from "./handle.ts";
 
@@ -11,42 +12,18 @@ const CODEC_ID = /^[a-z0-9.-]{1,32}$/;
 /** Ids whose bytes are fixed by this library: no codec of a user's may bear them. */
 const OUR_CODECS = ["cbor", "json"];
 
-/** Any value, for a message: short, and never a reason to throw. */
+/** Any value, for a message, and a handle by its kind and name: short, and never a reason to throw. */
 export function show(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value.length > 64 ? `${value.slice(0, 64)}…` : value);
-  if (typeof value === "function") return isClass(value) ? `class ${value.name || "(anonymous)"}` : `function ${value.name || "(anonymous)"}`;
-  if (typeof value === "bigint") return `${value}n`;
-  if (typeof value !== "object" || value === null) return String(value);
-  if (Array.isArray(value)) return `an array of ${value.length}`;
   const kind = kindOf(value);
-  if (kind !== undefined) return nameOf(value) === undefined ? `an ${kind}` : `${kind} ${JSON.stringify(nameOf(value))}`;
-  const name: unknown = (value as { constructor?: { name?: unknown } }).constructor?.name;
-  return typeof name === "string" && name !== "" && name !== "Object" ? `a ${name}` : "an object";
-}
-
-function nameOf(value: object): unknown {
-  return (value as { readonly name?: unknown }).name;
-}
-
-export function isClass(value: unknown): boolean {
-  return typeof value === "function" && /^class\b/.test(Function.prototype.toString.call(value));
+  if (kind === undefined) return showPlain(value);
+  const { name } = value as { readonly name?: unknown };
+  return name === undefined ? `an ${kind}` : `${kind} ${JSON.stringify(name)}`;
 }
 
 /** Durable names are part of stored data and of URLs, so their letters are few. `what`: "a stream", "a computation", ... */
 export function checkName(what: string, name: unknown): asserts name is string {
   if (typeof name === "string" && NAME_PATTERN.test(name)) return;
   throw new ConfigError(`${what} needs a name of 1 to 64 letters, digits, "_", "." or "-", but it is ${show(name)}`);
-}
-
-/** Options are an object with known keys alone: a misspelt one would otherwise be a default in silence. */
-export function checkOptions(where: string, options: unknown, known: readonly string[]): void {
-  if (options === undefined) return;
-  if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw new ConfigError(`${where}: options are an object with ${known.join(", ")}, but they are ${show(options)}`);
-  }
-  for (const key of Object.keys(options)) {
-    if (!known.includes(key)) throw new ConfigError(`${where}: there is no option ${show(key)}; there are ${known.join(", ")}`);
-  }
 }
 
 /** An integer from `least` to `most`. `what`: "ttl, ms,". */

@@ -1,6 +1,7 @@
 /** Inputs: the streams that a computation reads, and how it keys them. */
 import { ConfigError } from "../errors.ts";
-import { checkName, checkOptions, checkRenamedFrom, show } from "./checks.ts";
+import { checkOptions } from "../options.ts";
+import { checkName, checkRenamedFrom, show } from "./checks.ts";
 import { type carries, HANDLE } from "./handle.ts";
 import { checkStream, type Stream, type StreamHandle } from "./stream.ts";
 

@@ -4,7 +4,8 @@
  */
 import { ConfigError, messageOf } from "../errors.ts";
 import { cbor } from "./cbor-codec.ts";
-import { checkCodec, checkInteger, checkName, checkOptions, checkRenamedFrom, show } from "./checks.ts";
+import { checkOptions } from "../options.ts";
+import { checkCodec, checkInteger, checkName, checkRenamedFrom, show } from "./checks.ts";
 import type { Codec } from "./codec.ts";
 import { type carries, HANDLE } from "./handle.ts";
 import type { NameFor, Primitive } from "./stored.ts";
@@ -100,4 +101,25 @@ function checkInitial(where: string, codec: Codec<unknown>, initial: unknown): v
   } catch (error) {
     throw new ConfigError(`${where}: codec ${show(codec.id)} cannot copy the initial value: ${messageOf(error)}`, { cause: error });
   }
+  // A codec of the user's may well know the user's classes; ours would give them back without their methods.
+  if (HANDLE in codec) checkPlain(where, initial, "initial");
+}
+
+/** Refuses instances of classes, at any depth. The codec has taken `value`, so there are no cycles. */
+function checkPlain(where: string, value: unknown, place: string): void {
+  if (typeof value !== "object" || value === null) return;
+  if (value instanceof Date || ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return;
+  if (Array.isArray(value) || value instanceof Set) for (const part of value) checkPlain(where, part, `an element of ${place}`);
+  else if (value instanceof Map) for (const part of [...value.keys(), ...value.values()]) checkPlain(where, part, `an entry of ${place}`);
+  else if (isPlain(value)) for (const [name, part] of Object.entries(value)) checkPlain(where, part, `${place}.${name}`);
+  else
+    throw new ConfigError(
+      `${where}: ${place} is ${show(value)}, which the store would give back without its methods: give plain data (objects, arrays, Map, Set, Date, bytes), or a codec of your own`,
+    );
+}
+
+/** Made by `{}`, `Object.create(null)` or in another realm: no class of the user's stands behind it. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

@@ -1,7 +1,8 @@
 /** Streams: the named, typed edges of a pipeline. Who produces to them and who reads them is not known here but in the graph. */
 import { ConfigError } from "../errors.ts";
 import { cbor } from "./cbor-codec.ts";
-import { checkCodec, checkName, checkOptions, show } from "./checks.ts";
+import { checkOptions } from "../options.ts";
+import { checkCodec, checkName, show } from "./checks.ts";
 import type { Codec } from "./codec.ts";
 import { type carries, HANDLE, isHandle } from "./handle.ts";
 import type { NameFor } from "./stored.ts";

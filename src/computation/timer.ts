@@ -4,7 +4,8 @@
 import { ConfigError, InvalidUseError } from "../errors.ts";
 import type { Of } from "../record.ts";
 import type { TimerClock } from "../store/commit.ts";
-import { checkName, checkOptions, checkRenamedFrom, show } from "./checks.ts";
+import { checkOptions } from "../options.ts";
+import { checkName, checkRenamedFrom, show } from "./checks.ts";
 import { type carries, HANDLE } from "./handle.ts";
 
 export interface TimerOptions {

@@ -2,6 +2,7 @@
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { type Injector, injector, type InjectorOptions } from "../computation/edges.ts";
 import { ConfigError, InjectorFailedError, messageOf, MillraceError } from "../errors.ts";
+import { checkOptions, show } from "../options.ts";
 import { CsvFormat, type CsvOptions } from "./csv-format.ts";
 import type { FileFormat } from "./file-format.ts";
 import { hasHead, isHead, readHead } from "./file-identity.ts";
@@ -36,8 +37,11 @@ export interface FileOptions<T> extends InjectorOptions<T> {
 export function fromFile<T>(path: string, options: FileOptions<T> = {}): Injector<T> {
   if (typeof path !== "string" || path === "") throw new ConfigError("fromFile: give the path of a file");
   const description = `file ${path}`;
+  const where = `fromFile (${path})`;
+  const settings = injectorSettings(where, options, { own: ["format", "follow", "csv"], maxAhead: Number.POSITIVE_INFINITY });
   const { follow = false } = options;
-  const settings = injectorSettings(`fromFile (${path})`, options, { maxAhead: Number.POSITIVE_INFINITY });
+  if (typeof follow !== "boolean") throw new ConfigError(`${where}: follow is true or false, but it is ${show(follow)}`);
+  checkOptions(`${where}: csv`, options.csv, ["header", "delimiter"]);
   formatOf(path, description, options);
   return injector<T>({
     kind: "injector",

@@ -67,9 +67,10 @@ export function fromIterable<T, P = unknown>(
   open: (position: P | undefined, signal: AbortSignal) => PositionedIterable<T, P>,
   options: IterableOptions<T> = {},
 ): Injector<T> {
-  const { description = "iterable" } = options;
+  // Whatever was given: the description is part of what is said of it.
+  const { description = "iterable" } = Object(options) as IterableOptions<T>;
   if (typeof open !== "function") throw new ConfigError(`fromIterable (${description}): give a function that opens the iterable at a position`);
-  const settings = injectorSettings(`fromIterable (${description})`, options);
+  const settings = injectorSettings(`fromIterable (${description})`, options, { own: ["description"] });
   return injector<T>({
     kind: "injector",
     description,

@@ -3,6 +3,7 @@
  */
 import type { InjectorOptions } from "../computation/edges.ts";
 import { ConfigError } from "../errors.ts";
+import { checkOptions } from "../options.ts";
 import { hours } from "../time.ts";
 import { ascending } from "../watermark/ascending.ts";
 import type { WatermarkPolicy } from "../watermark/policy.ts";
@@ -10,17 +11,22 @@ import type { InjectorSource } from "./injector.ts";
 
 export type InjectorSettings = Pick<InjectorSource, "timestamp" | "id" | "idRetention" | "watermark" | "maxAhead">;
 
+const OPTIONS = ["timestamp", "id", "idRetention", "watermark", "maxAhead"];
+
 export interface InjectorDefaults {
+  /** Names of the options that the injector has beside those of every injector. */
+  readonly own: readonly string[];
   readonly watermark?: WatermarkPolicy;
   /** ms; Infinity: any timestamp. */
   readonly maxAhead?: number;
 }
 
 /**
- * The options with their defaults: records in the order of time (`ascending`), ids known for an hour, timestamps at most a
- * day ahead of the clock. ConfigError, naming `injector`, if one of them cannot be meant.
+ * The options with their defaults: records in the order of time (`ascending`), ids known for an hour, timestamps at most an
+ * hour ahead of the clock. ConfigError, naming `injector`, if one of them cannot be meant.
  */
-export function injectorSettings<T>(injector: string, options: InjectorOptions<T>, defaults: InjectorDefaults = {}): InjectorSettings {
+export function injectorSettings<T>(injector: string, options: InjectorOptions<T>, defaults: InjectorDefaults): InjectorSettings {
+  checkOptions(injector, options, [...defaults.own, ...OPTIONS]);
   const { timestamp, id, idRetention = hours(1), watermark = defaults.watermark ?? ascending(), maxAhead = defaults.maxAhead ?? hours(1) } = options;
   for (const [name, given] of [
     ["timestamp", timestamp],

@@ -1,6 +1,7 @@
 /** The sink for code of the user's: at least once, in order. */
 import { type Sink, sink } from "../computation/edges.ts";
 import { ConfigError } from "../errors.ts";
+import { checkOptions } from "../options.ts";
 import type { StreamRecord } from "../record.ts";
 import type { SinkWriter } from "./sink.ts";
 
@@ -16,8 +17,9 @@ export interface CallbackOptions {
  * can tell. A call that throws is repeated without repeating those before it.
  */
 export function toCallback<T>(callback: (record: StreamRecord<T>) => void | Promise<void>, options: CallbackOptions = {}): Sink<T> {
-  const { attempts = 5 } = options;
   if (typeof callback !== "function") throw new ConfigError("toCallback: give a function of the record");
+  checkOptions("toCallback", options, ["attempts"]);
+  const { attempts = 5 } = options;
   if (!(attempts === Number.POSITIVE_INFINITY || (Number.isSafeInteger(attempts) && attempts >= 1))) {
     throw new ConfigError(`toCallback: attempts is ${String(attempts)}; give a whole number from 1, or Infinity`);
   }

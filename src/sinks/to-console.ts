@@ -1,6 +1,7 @@
 /** The sink for the terminal: one line a record, at least once, since what was printed cannot be taken back. */
 import { type Sink, sink } from "../computation/edges.ts";
 import { ConfigError, InvalidUseError, messageOf, SinkUnavailableError } from "../errors.ts";
+import { checkOptions } from "../options.ts";
 import type { StreamRecord } from "../record.ts";
 import { jsonLine } from "./json-line.ts";
 import type { SinkWriter } from "./sink.ts";
@@ -15,6 +16,7 @@ const ATTEMPTS = 5;
 
 /** Prints each record to the standard output, in the order of commits, at least once; waits while the output is slow. */
 export function toConsole<T>(options: ConsoleOptions<T> = {}): Sink<T> {
+  checkOptions("toConsole", options, ["line"]);
   const { line = (value: T) => jsonLine(value) } = options;
   if (typeof line !== "function") throw new ConfigError("toConsole: line is not a function of the value");
   return sink<T>({

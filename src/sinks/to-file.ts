@@ -12,6 +12,7 @@ import { constants, type FileHandle, mkdir, open, stat } from "node:fs/promises"
 import { dirname, resolve } from "node:path";
 import { type Sink, sink } from "../computation/edges.ts";
 import { ConfigError, InvalidUseError, messageOf, MillraceError, SinkLostDataError, SinkUnavailableError } from "../errors.ts";
+import { checkOptions, show } from "../options.ts";
 import type { StreamRecord } from "../record.ts";
 import { jsonLine } from "./json-line.ts";
 import type { SinkWriter } from "./sink.ts";
@@ -41,8 +42,11 @@ const TAIL_BYTES = 16;
  */
 export function toFile<T>(path: string, options: FileSinkOptions<T> = {}): Sink<T> {
   if (typeof path !== "string" || path === "") throw new ConfigError("toFile: give the path of a file");
+  const where = `toFile (${path})`;
+  checkOptions(where, options, ["line", "fsync"]);
   const { line = (value: T) => jsonLine(value), fsync = true } = options;
-  if (typeof line !== "function") throw new ConfigError(`toFile (${path}): line is not a function of the value`);
+  if (typeof line !== "function") throw new ConfigError(`${where}: line is not a function of the value`);
+  if (typeof fsync !== "boolean") throw new ConfigError(`${where}: fsync is true or false, but it is ${show(fsync)}`);
   const description = `file ${path}`;
   return sink<T>({
     kind: "sink",

@@ -8,7 +8,8 @@ import { accessSync, closeSync, constants, mkdirSync, openSync, readSync, statSy
 import { endianness } from "node:os";
 import { join } from "node:path";
 import type { RootDatabase } from "lmdb";
-import { IncompatibleDataError, messageOf, StoreRefusedError } from "../errors.ts";
+import { ConfigError, IncompatibleDataError, messageOf, StoreRefusedError } from "../errors.ts";
+import { show } from "../options.ts";
 import { NAME_PATTERN } from "../limits.ts";
 import { FORMAT, headKey, PIPELINE } from "./lmdb-keys.ts";
 import { claim, claimInProcess, enter } from "./lmdb-owner.ts";
@@ -23,8 +24,10 @@ export class LmdbStore implements Store {
   readonly kind = "store";
   readonly #directory: string;
 
-  /** @param directory Where the data is; made if it is not there. Each pipeline has a directory of its name in it. */
+  /** @param directory Where the data is; made if it is not there. Each pipeline has a directory of its name in it. Throws `ConfigError` if it is no path. */
   constructor(directory: string) {
+    if (typeof directory !== "string" || directory === "")
+      throw new ConfigError(`LmdbStore: give the path of a directory, as in new LmdbStore("./data"); it is ${show(directory)}`);
     this.#directory = directory;
   }
 

@@ -5,14 +5,18 @@
  * write nowhere (read `values`); state and records that user code reads are frozen. Nothing else.
  */
 import type { Computation } from "../computation/computation.ts";
+import { checkInteger, show } from "../computation/checks.ts";
 import { openValue } from "../computation/envelope.ts";
 import type { Graph, InputNode, ParticipantNode, SinkNode, StreamNode } from "../computation/graph.ts";
+import { isHandle } from "../computation/handle.ts";
 import type { Pipeline } from "../computation/pipeline.ts";
 import type { OptionalValue, StateCell, Value, View } from "../computation/state.ts";
 import type { Stream } from "../computation/stream.ts";
 import { systemClock } from "../clock.ts";
-import { InvalidUseError } from "../errors.ts";
+import { ConfigError, InvalidUseError } from "../errors.ts";
 import { shardOf, shardRef } from "../key.ts";
+import { SHARDS } from "../limits.ts";
+import { checkOptions } from "../options.ts";
 import type { StreamRecord } from "../record.ts";
 import { parseTimerMember, stateField, type Tag } from "../store/address.ts";
 import type { CommitReply, PipelineStore } from "../store/store.ts";
@@ -88,6 +92,8 @@ export class PipelineTester {
 
   /** Starts the pipeline, unchanged. Throws what `run` would throw. */
   static async start(pipeline: Pipeline, options: TesterOptions = {}): Promise<PipelineTester> {
+    if (!isHandle(pipeline, "pipeline")) throw new ConfigError(`PipelineTester.start(pipeline): the first argument is a Pipeline, but it is ${show(pipeline)}`);
+    checkTesterOptions(pipeline.name, options);
     const graph = pipeline.graph();
     const taps = new Map([...graph.streams.keys()].map((name) => [name, new Tap(name)]));
     const tester = new PipelineTester(tapped(graph, taps, options.shards), taps, options);
@@ -173,6 +179,10 @@ export class PipelineTester {
 
   /** Injects a record with the timestamp `at`, by the (first) injector of the stream. */
   async push<T>(stream: Stream<T>, value: NoInfer<T>, options: { readonly at: number; readonly id?: string | undefined }): Promise<void> {
+    checkStream("push", stream);
+    checkOptions(`push to stream "${stream.name}"`, options, ["at", "id"]);
+    if (typeof (options as { readonly at?: unknown } | undefined)?.at !== "number")
+      throw new ConfigError(`push to stream "${stream.name}": give the timestamp, integer ms since the epoch, as in push(stream, value, { at: 1_000 })`);
     const name = this.#injectorsOf(stream)[0];
     if (name === undefined) throw new InvalidUseError(`push: no injector feeds stream "${stream.name}" of pipeline "${this.#graph.pipeline}"`);
     this.#sources.get(name)?.push(value, options.at, options.id);
@@ -181,6 +191,8 @@ export class PipelineTester {
 
   /** Promises that nothing older than `to` will be pushed any more: by every injector, or by those of one stream. */
   async advanceWatermark(to: number, options: { readonly of?: Stream<any> | undefined } = {}): Promise<void> {
+    checkOptions("advanceWatermark", options, ["of"]);
+    if (options.of !== undefined) checkStream("advanceWatermark: of", options.of);
     const names = options.of === undefined ? [...this.#sources.keys()] : this.#injectorsOf(options.of);
     for (const name of names) this.#sources.get(name)?.promise(to);
     await this.#rest();
@@ -226,6 +238,7 @@ export class PipelineTester {
 
   /** The same with timestamps and ids; `key` is the key under which a record was produced. */
   records<T>(stream: Stream<T>): StreamRecord<T>[] {
+    checkStream("the values of a stream", stream);
     const tap = this.#taps.get(stream.name);
     if (tap === undefined) throw new InvalidUseError(`pipeline "${this.#graph.pipeline}" has no stream "${stream.name}"`);
     return [...tap.records] as StreamRecord<T>[];
@@ -292,6 +305,20 @@ export class PipelineTester {
     }
     throw new InvalidUseError(`no computation of pipeline "${this.#graph.pipeline}" is a ${computation.name}`);
   }
+}
+
+function checkTesterOptions(pipeline: string, options: TesterOptions): void {
+  const where = `test of pipeline "${pipeline}"`;
+  checkOptions(where, options, ["now", "batchRecords", "shards"]);
+  const { now, batchRecords, shards } = options;
+  if (now !== undefined) checkInteger(where, "now, ms since the epoch,", now, 0);
+  if (batchRecords !== undefined) checkInteger(where, "batchRecords", batchRecords, 1, 10_000);
+  if (shards !== undefined) checkInteger(where, "shards", shards, 1, SHARDS);
+}
+
+function checkStream(where: string, stream: unknown): void {
+  if (isHandle(stream, "stream")) return;
+  throw new ConfigError(`${where}: a stream is expected, as made by stream(name), but it is ${show(stream)}`);
 }
 
 /** The graph with a tap on every stream. */

@@ -8,7 +8,9 @@
 import { InvalidUseError, LimitExceededError } from "../errors.ts";
 import { CALL_BYTES, CALL_PRODUCTIONS, TAG_BYTES } from "../limits.ts";
 import { timerMember } from "../store/address.ts";
+import { show } from "../computation/checks.ts";
 import type { Context, Log, ProduceOptions, SetTimerOptions } from "../computation/context.ts";
+import { isHandle } from "../computation/handle.ts";
 import type { Output } from "../computation/output.ts";
 import type { StateCell } from "../computation/state.ts";
 import type { TimerSlot } from "../computation/timer.ts";
@@ -215,10 +217,16 @@ export class Call implements Context {
     if (reason !== undefined) this.#abort?.abort(new InvalidUseError(reason));
   }
 
-  #undeclared(what: string, handle: object): InvalidUseError {
-    const { name = (handle as { readonly stream?: { readonly name: string } }).stream?.name } = handle as { readonly name?: string };
-    return new InvalidUseError(
-      `${this.#shard.planned.name} uses ${what} ${name === undefined ? "" : `"${name}" `}that is not a field of its class: declare it as one`,
-    );
+  #undeclared(what: string, handle: unknown): InvalidUseError {
+    const { planned } = this.#shard;
+    const given = Object(handle) as { readonly name?: string; readonly stream?: { readonly name: string } };
+    if (what === "output" && isHandle(handle, "stream")) {
+      const field = planned.node.outputs.find(({ stream }) => stream === given.name)?.field;
+      const remedy = field === undefined ? `declare a field with output(${given.name}) and give that` : `give this.${field}`;
+      return new InvalidUseError(`${planned.name} produces to the stream "${given.name}" itself, where its output field is expected: ${remedy}`);
+    }
+    if (typeof handle !== "object" || handle === null) return new InvalidUseError(`${planned.name} uses ${show(handle)} as ${what}: give a field of its class`);
+    const name = given.name ?? given.stream?.name;
+    return new InvalidUseError(`${planned.name} uses ${what} ${name === undefined ? "" : `"${name}" `}that is not a field of its class: declare it as one`);
   }
 }

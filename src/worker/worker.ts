@@ -35,6 +35,13 @@ export interface Worker {
 }
 
 export function startWorker(options: WorkerOptions): Worker {
+  const worker = makeWorker(options);
+  worker.driver.start();
+  return worker;
+}
+
+/** A worker that does nothing before `driver.start()`. */
+export function makeWorker(options: WorkerOptions): Worker {
   const { plan, store, clock, random, leaseMs, log } = options;
   const name = random.id();
   const computations = plan.participants.filter((participant) => participant.kind === "computation").length;
@@ -52,6 +59,5 @@ export function startWorker(options: WorkerOptions): Worker {
     reportEvery: options.reportEvery ?? 2,
   });
   const driver = new Driver({ engine, store, clock, worker: name, leaseMs, log });
-  driver.start();
   return { name, engine, driver };
 }

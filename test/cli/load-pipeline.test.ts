@@ -46,6 +46,7 @@ test("the pipeline is the default export, or the one named pipeline, of any kind
 
 test("a file without a pipeline is refused with what it needs", async () => {
   expect(await refusal(path("missing.ts"))).toMatch(/^there is no file /);
+  expect(await refusal(".")).toBe(". is a directory: give the file in it that exports the pipeline");
   expect(await refusal(file("pipeline.txt", ""))).toContain("ends in .ts, .mts, .cts, .js, .mjs, .cjs");
   expect(await refusal(file("empty.mjs", ""))).toContain("exports no pipeline: it needs export default new Pipeline(...)");
   expect(await refusal(file("function.mjs", "export default () => 1"))).toContain("exports no pipeline");

@@ -80,6 +80,29 @@ test("columns are as wide as their widest cell", () => {
   expect([0, 999, 1_234_567.4].map(countText)).toEqual(["0", "999", "1,234,567"]);
 });
 
+test("on a narrow terminal names are cut first, then columns are left out, and a status is always whole", async () => {
+  const progress = progressOf(await counted(), NOON + 5_000, undefined, NOON + 2_000);
+  const pressed = {
+    ...progress,
+    participants: progress.participants.map((each) => ({
+      ...each,
+      counters: { ...each.counters, processed: 12_345_678 },
+      watermarks: { ...each.watermarks, name: `a-very-long-${each.watermarks.name}`, status: "back-pressured" as const },
+    })),
+  };
+  const [, , counter80] = progressTable(pressed, 79);
+  expect(counter80).toBe("a-very-lo…  2026-03-01 12:00:03  2.0 s  12,345,678      1     0  back-pressured");
+  const [, , counter60] = progressTable(pressed, 59);
+  expect(counter60).toBe("a-very-long-co…  2026-03-01 12:00:03  2.0 s  back-pressured");
+  for (let columns = 30; columns < 130; columns++) {
+    for (const line of progressTable(pressed, columns)) {
+      expect(line.length).toBeLessThanOrEqual(columns);
+      expect(line).toMatch(/  (status|back-pressured)$/);
+    }
+  }
+  expect(progressTable(progress, 82)).toEqual(progressTable(progress));
+});
+
 test("a mistake ends with 2 and a failure with 1; a stack is shown only where code may be at fault", () => {
   const foreign = Object.assign(new Error("from another copy"), { code: "config" });
   for (const mistake of [new UsageError("x"), new IncompatibleDataError("x"), new StoreRefusedError("x"), new EndpointError("x", 404), foreign]) {

@@ -44,8 +44,8 @@ test("a table is drawn over in place", () => {
   const terminal = new FakeTerminal(80, 24);
   const screen = new Screen(terminal);
   terminal.write("$ before\n");
-  screen.draw(["title", "row 1", "row 2"], "held by a");
-  screen.draw(["title", "row 3"], "");
+  screen.draw(() => ["title", "row 1", "row 2"], "held by a");
+  screen.draw(() => ["title", "row 3"], "");
   expect(terminal.shown).toEqual(["$ before", "title", "row 3"]);
 });
 
@@ -53,9 +53,9 @@ test("a line in between stands above the table and stays", () => {
   const terminal = new FakeTerminal(80, 24);
   const screen = new Screen(terminal);
   screen.above("starting");
-  screen.draw(["title", "row 1"], "");
+  screen.draw(() => ["title", "row 1"], "");
   screen.above("warning: one");
-  screen.draw(["title", "row 2"], "");
+  screen.draw(() => ["title", "row 2"], "");
   expect(terminal.shown).toEqual(["starting", "warning: one", "title", "row 2"]);
   screen.clear();
   screen.above("finished");
@@ -65,14 +65,14 @@ test("a line in between stands above the table and stays", () => {
 test("what does not fit is cut, and the note is wrapped", () => {
   const terminal = new FakeTerminal(11, 5);
   const screen = new Screen(terminal);
-  screen.draw(["0123456789abc", "row"], "abcdefghijklmno");
+  screen.draw(() => ["0123456789abc", "row"], "abcdefghijklmno");
   expect(terminal.shown).toEqual(["0123456789", "row", "abcdefghij", "klmno"]);
-  screen.draw(["a", "b", "c", "d", "e", "f"], "note");
+  screen.draw(() => ["a", "b", "c", "d", "e", "f"], "note");
   expect(terminal.shown).toEqual(["a", "b", "c", "d"]);
 });
 
 test("a terminal that does not know its size is taken for one of 80 by 24", () => {
   const terminal = new FakeTerminal(0, 0);
-  new Screen(terminal).draw(["x".repeat(100)], "");
+  new Screen(terminal).draw(() => ["x".repeat(100)], "");
   expect(terminal.shown).toEqual(["x".repeat(79)]);
 });

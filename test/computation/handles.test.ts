@@ -41,6 +41,12 @@ describe("a handle", () => {
 });
 
 /** What a user of plain JavaScript writes, and what the error says. */
+class Rates {
+  one(): number {
+    return 1;
+  }
+}
+
 const mistakes: readonly (readonly [string, () => unknown, string])[] = [
   ["a stream without a name", () => stream(untyped(undefined)), 'a stream needs a name of 1 to 64 letters, digits, "_", "." or "-", but it is undefined'],
   ["a stream with a space in its name", () => stream("my orders"), 'but it is "my orders"'],
@@ -101,6 +107,16 @@ const mistakes: readonly (readonly [string, () => unknown, string])[] = [
   ["a ttl as text", () => state("n", untyped({ ttl: "1h" })), 'but it is "1h"'],
   ["a ttl with a fraction", () => state("n", { ttl: 1.5 }), "but it is 1.5"],
   ["an initial value with a function in it", () => state("n", untyped({ initial: { f() {} } })), 'state "n": codec "cbor" cannot copy the initial value'],
+  [
+    "an initial value with methods",
+    () => state("r", untyped({ initial: new Rates() })),
+    'state "r": initial is a Rates, which the store would give back without its methods: give plain data',
+  ],
+  [
+    "an initial value with methods further down",
+    () => state("r", untyped({ initial: { by: new Map([["a", [new Rates()]]]) } })),
+    "an element of an entry of initial.by is a Rates",
+  ],
   ["a timer of an unknown clock", () => timer("t", untyped({ clock: "event" })), 'timer "t": clock is "watermark" or "wall", but it is "event"'],
   ["a family without a name", () => timers(untyped(3)), "a family of timers needs a name"],
   ["renamedFrom its own name", () => timer("t", { renamedFrom: "t" }), 'timer "t": renamedFrom says the name it has now'],
@@ -121,4 +137,12 @@ const mistakes: readonly (readonly [string, () => unknown, string])[] = [
 test.each(mistakes)("%s is a ConfigError that says so", (_, mistake, text) => {
   expect(mistake).toThrow(ConfigError);
   expect(mistake).toThrow(text);
+});
+
+test("an initial value is any plain data, or of any class with a codec of one's own", () => {
+  const plain = { list: [1, "a", null, undefined, true, 1n], bare: Object.assign(Object.create(null), { a: 1 }) };
+  const initials: unknown[] = [0, "", null, plain, [plain], new Map([["a", plain]]), new Set([[1]]), new Date(0), new Uint8Array(2), new Float64Array(2)];
+  for (const initial of initials) expect(() => state("r", untyped({ initial }))).not.toThrow();
+  const codec = { id: "rates", version: 0, encode: (rates: Rates) => new Uint8Array([rates.one()]), decode: () => new Rates() };
+  expect(() => state("r", { codec, initial: new Rates() })).not.toThrow();
 });

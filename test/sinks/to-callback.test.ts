@@ -66,4 +66,5 @@ test("attempts are five by default; what is no number of tries is refused", () =
   });
   for (const attempts of [0, 1.5, -1, Number.NaN]) expect(() => toCallback(() => {}, { attempts })).toThrow(ConfigError);
   expect(() => toCallback(undefined as never)).toThrow(ConfigError);
+  expect(() => toCallback(() => {}, { atempts: 3 } as object)).toThrow(new ConfigError('toCallback: there is no option "atempts"; there are attempts'));
 });

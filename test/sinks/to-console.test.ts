@@ -45,5 +45,6 @@ test("an output that is closed is no record's fault", async () => {
 
 test("line has to be a function", () => {
   expect(() => toConsole({ line: 5 as never })).toThrow(ConfigError);
+  expect(() => toConsole({ lines: String } as object)).toThrow(new ConfigError('toConsole: there is no option "lines"; there are line'));
   expect(toConsole()).toMatchObject({ kind: "sink", description: "console", attempts: 5 });
 });

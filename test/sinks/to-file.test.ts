@@ -289,5 +289,7 @@ describe("a target that cannot be written to", () => {
 test("options that cannot be meant are refused when the sink is made", () => {
   expect(() => toFile("")).toThrow(ConfigError);
   expect(() => toFile("a", { line: "x" as never })).toThrow(/line is not a function/);
+  expect(() => toFile("a", { sync: false } as object)).toThrow(new ConfigError('toFile (a): there is no option "sync"; there are line, fsync'));
+  expect(() => toFile("a", { fsync: "no" as never })).toThrow(new ConfigError('toFile (a): fsync is true or false, but it is "no"'));
   expect(toFile("a.ndjson")).toMatchObject({ kind: "sink", description: "file a.ndjson", attempts: 5 });
 });

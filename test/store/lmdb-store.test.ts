@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { open as openLmdb } from "lmdb";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { IncompatibleDataError, LimitExceededError, StoreRefusedError, StoreUnavailableError } from "../../src/errors.ts";
+import { ConfigError, IncompatibleDataError, LimitExceededError, StoreRefusedError, StoreUnavailableError } from "../../src/errors.ts";
 import { shardRef } from "../../src/key.ts";
 import { systemRandom } from "../../src/random.ts";
 import { LmdbStore } from "../../src/store/lmdb-store.ts";
@@ -338,4 +338,9 @@ describe("an open store", () => {
     await expect(store.commit([])).rejects.toThrow(StoreUnavailableError);
     await expect(store.flushed()).rejects.toThrow(StoreUnavailableError);
   });
+});
+
+test.each([[undefined], [3], [""]])("%j is no directory, and the error says what to give", (given) => {
+  expect(() => new LmdbStore(given as string)).toThrow(ConfigError);
+  expect(() => new LmdbStore(given as string)).toThrow(/^LmdbStore: give the path of a directory, as in new LmdbStore\("\.\/data"\); it is (undefined|3|"")$/);
 });

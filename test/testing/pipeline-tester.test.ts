@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import {
   type Context,
   Computation,
+  ConfigError,
   injector,
   input,
   minutes,
@@ -170,4 +171,25 @@ test("a handler that throws shows nothing of what it did, and is parked after it
     [5, 5],
   ]);
   expect(t.deadLetters()).toEqual([{ computation: "poison", key: "a", reason: "poison", attempts: 3 }]);
+});
+
+test("what cannot be meant is refused by its place", async () => {
+  const pipeline = new Pipeline("refusing", { shards: 1 }).inject("in", queries, never).compute("counter", Counter);
+  for (const [options, message] of [
+    [{ shard: 2 }, /^test of pipeline "refusing": there is no option "shard"; there are now, batchRecords, shards$/],
+    [{ shards: 0 }, /shards is an integer from 1 to 16384, but it is 0/],
+    [{ now: "2020" }, /now, ms since the epoch, is an integer/],
+  ] as const) {
+    const started = PipelineTester.start(pipeline, options as object);
+    await expect(started).rejects.toThrow(ConfigError);
+    await expect(started).rejects.toThrow(message);
+  }
+  await expect(PipelineTester.start(undefined as never)).rejects.toThrow(/the first argument is a Pipeline, but it is undefined/);
+  const tester = await PipelineTester.start(pipeline);
+  await expect(tester.push(undefined as never, 1, { at: 1 })).rejects.toThrow(
+    new ConfigError("push: a stream is expected, as made by stream(name), but it is undefined"),
+  );
+  await expect(tester.push(queries, { text: "a" }, undefined as never)).rejects.toThrow(/^push to stream "queries": give the timestamp/);
+  await expect(tester.push(queries, { text: "a" }, { at: 1, idd: "a" } as never)).rejects.toThrow(/there is no option "idd"; there are at, id/);
+  expect(() => tester.values("counts" as never)).toThrow(ConfigError);
 });

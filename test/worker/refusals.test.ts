@@ -61,6 +61,17 @@ describe("a call is refused, and nothing of what was refused is stored:", () => 
     ["a tag of 300 bytes", /longer than 256 bytes/, (context, self) => context.setTimer(self.event.for("é".repeat(150)), 200)],
     ["a hold at a fraction", /a hold is integer ms/, (context) => context.hold(0.5)],
     ["an output that is not declared", /"stray" that is not a field/, (context) => context.produce(stray, "x")],
+    [
+      "a production to the stream of an output",
+      /^probe produces to the stream "results" itself, where its output field is expected: give this\.results$/,
+      (context) => context.produce(results as never, "x" as never),
+    ],
+    [
+      "a production to a stream without an output",
+      /the stream "stray" itself, .*: declare a field with output\(stray\) and give that$/,
+      (context) => context.produce(stream<string>("stray") as never, "x" as never),
+    ],
+    ["a production to nothing", /^probe uses undefined as output: give a field of its class$/, (context) => context.produce(undefined as never, "x" as never)],
     ["a state that is not declared", /"stray" that is not a field/, (context) => context.state(strayState)],
     ["a timer that is not declared", /"stray" that is not a field/, (context) => context.setTimer(strayTimer, 200)],
     ["a deletion of a timer that is not declared", /"stray" that is not a field/, (context) => context.deleteTimer(strayTimer)],

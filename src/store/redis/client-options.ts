@@ -7,6 +7,7 @@
  */
 import type { Redis, RedisOptions } from "ioredis";
 import { ConfigError } from "../../errors.ts";
+import { show } from "../../options.ts";
 
 /**
  * A URL ("redis://user:password@host:6379/0", "rediss://..." for TLS, "/path/of/a.sock"), options of ioredis
@@ -59,6 +60,14 @@ export function describeTarget(options: RedisOptions): string {
 }
 
 function optionsOf(target: RedisOptions | Redis): RedisOptions {
+  if (typeof target !== "object" || target === null)
+    throw new ConfigError(
+      `RedisStore: give the URL of a Redis, as in new RedisStore("redis://127.0.0.1:6379/0"), or options of ioredis; it is ${show(target)}`,
+    );
+  // None of these is an option of ioredis, which would pass over them in silence.
+  for (const ours of ["prefix", "timeoutMs"])
+    if (ours in target && !("duplicate" in target))
+      throw new ConfigError(`RedisStore: ${ours} is an option of the store, so it goes into the second argument: new RedisStore(target, { ${ours} })`);
   if (!("duplicate" in target) || typeof target.duplicate !== "function") return target as RedisOptions;
   if ("isCluster" in target && target.isCluster) {
     throw new ConfigError("RedisStore: a Redis Cluster client was given; give a single node, or a primary behind Sentinels");

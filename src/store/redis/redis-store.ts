@@ -3,6 +3,7 @@
  * opening; what it does once it is open is `redis-pipeline-store.ts`.
  */
 import { ConfigError } from "../../errors.ts";
+import { checkOptions } from "../../options.ts";
 import type { OpenOptions, PipelineStore, Store } from "../store.ts";
 import { clientOptions, type ClientOptions, type RedisTarget } from "./client-options.ts";
 import { connect } from "./connection.ts";
@@ -31,7 +32,9 @@ export class RedisStore implements Store {
    * client of ioredis, whose options are copied; the client itself is neither used nor closed. Connects to nothing;
    * throws `ConfigError`.
    */
-  constructor(target: RedisTarget, { prefix = "millrace", timeoutMs = 5_000 }: RedisStoreOptions = {}) {
+  constructor(target: RedisTarget, options: RedisStoreOptions = {}) {
+    checkOptions("RedisStore", options, ["prefix", "timeoutMs"]);
+    const { prefix = "millrace", timeoutMs = 5_000 } = options;
     this.#client = clientOptions(target);
     this.#prefix = prefix;
     this.#timeoutMs = timeoutMs;

@@ -96,4 +96,17 @@ describe("options of the store", () => {
   test.each([0, -1, Number.NaN, 600_001])("timeoutMs %d is refused", (timeoutMs) => {
     expect(() => new RedisStore("redis://h", { timeoutMs })).toThrow(ConfigError);
   });
+  test("a misspelt one is refused, those of ioredis are not looked at", () => {
+    expect(() => new RedisStore("redis://h", { prefx: "a" } as object)).toThrow(
+      new ConfigError('RedisStore: there is no option "prefx"; there are prefix, timeoutMs'),
+    );
+    expect(() => new RedisStore({ host: "h", whatever: 1 } as object)).not.toThrow();
+  });
+  test("one that was given to the client is refused with its place", () => {
+    expect(() => new RedisStore({ host: "h", prefix: "a" } as object)).toThrow(/prefix .*second argument: new RedisStore\(target, \{ prefix \}\)/);
+  });
+  test.each([undefined, null, 6379])("the target %s is refused with what to give", (target) => {
+    expect(() => new RedisStore(target as never)).toThrow(ConfigError);
+    expect(() => new RedisStore(target as never)).toThrow(/give the URL of a Redis, as in new RedisStore\("redis:\/\/127\.0\.0\.1:6379\/0"\)/);
+  });
 });
