@@ -3,6 +3,8 @@
  *
  * E1  An edge that was closed, or opened again, while it was opening tells nobody anything: its shard may have been lost
  *     and acquired anew meanwhile, from another position.
+ * E2  Where a sink stood when this worker first opened it is remembered: a store that lost its tail may have lost that
+ *     too, and what was written since would then be taken for what was there before.
  */
 import type { Clock } from "../clock.ts";
 import { messageOf, SinkLostDataError, SinkUnavailableError } from "../errors.ts";
@@ -28,6 +30,8 @@ export class OpenEdges {
   readonly #sinks = new Map<ShardRef, SinkWriter>();
   /** Of sinks that are being opened: what tells one opening from another. */
   readonly #opening = new Map<ShardRef, object>();
+  /** Of sinks that were opened without a checkpoint: what they said is to be committed in its place (E2). */
+  readonly #initial = new Map<ShardRef, unknown>();
 
   constructor(engine: Engine, clock: Clock, warn: (text: string) => void) {
     this.#engine = engine;
@@ -91,13 +95,14 @@ export class OpenEdges {
     this.#opening.set(shard, opening);
     await closed;
     try {
-      const writer = await planned.node.target.open(checkpoint);
+      const writer = await planned.node.target.open(checkpoint ?? this.#initial.get(shard));
       if (this.#opening.get(shard) !== opening) {
         await writer.close();
         return;
       }
       this.#sinks.set(shard, writer);
-      this.#engine.sink(shard)?.onOpened(writer.initial);
+      if (writer.initial !== undefined && checkpoint === undefined) this.#initial.set(shard, writer.initial);
+      this.#engine.sink(shard)?.onOpened(checkpoint === undefined ? this.#initial.get(shard) : undefined);
     } catch (error) {
       if (this.#opening.get(shard) === opening) this.#sinkFailed(shard, error);
     }
