@@ -13,7 +13,9 @@
  * S6  A shard that is not in the stored graph is an InvariantError, before any write of the call. Except where a worker
  *     with an older graph may honestly name one: `commit` answers `fenced`, `renew` lost, `report` refused, `release`
  *     leaves it alone, and the targets of a commit are looked at only if its graph version is the stored one.
- * S7  Bytes given to a store or read from it are never changed by either side; a store may keep them without a copy.
+ * S7  Calls of one caller that concern the same shard take effect, and are answered, in the order in which they were made:
+ *     the engine merges what a read says with what it has committed since it asked.
+ * S8  Bytes given to a store or read from it are never changed by either side; a store may keep them without a copy.
  */
 import type { Clock } from "../clock.ts";
 import type { ShardRef } from "../key.ts";

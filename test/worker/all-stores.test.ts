@@ -300,10 +300,7 @@ describe.each(STORES)("on the store %s", (name) => {
     // Nothing of "doubled" has been worked on: its records wait as version 1 wrote them.
     wait = undefined;
     await trial.start(program(2));
-    await until(
-      () => kept.values,
-      ["1 EUR", "3 EUR", "6 EUR"],
-    );
+    await until(() => kept.values, ["1 EUR", "3 EUR", "6 EUR"]);
     feed.push({ amount: 4, currency: "USD" }, 4).push({ amount: 5, currency: "CHF" }, 5);
     await until(() => kept.values.slice(3), ["10 EUR", "15 USD"]);
     await trial.start(program(1));

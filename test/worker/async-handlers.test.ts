@@ -49,35 +49,38 @@ describe.each([{ batchRecords: 256 }, { batchRecords: 1 }])("with $batchRecords 
   });
 });
 
-test.each(["record", "timer"])("a %s that waits behind a call of its key and rejects at once is a failure like any other, and no unhandled rejection", async (kind) => {
-  const unhandled: unknown[] = [];
-  const listener = (reason: unknown) => void unhandled.push(reason);
-  process.on("unhandledRejection", listener);
-  const gate = new Gate();
-  const bench = await Bench.start({
-    onRecord: async (record, context, self) => {
-      if (record.value.do === "poison") throw new Error("poison");
-      await gate.promise;
-      self.see(context, record.value.do);
-      if (kind === "timer") context.setTimer(self.event.for("poison"), 2);
-    },
-    onTimer: async () => {
-      throw new Error("poison");
-    },
-    compute: { attempts: 2, backoff },
-  });
-  await bench.give(`k:a@1 k:${kind === "record" ? "poison" : "b"}@2 k:c@3 other:x@3`);
-  await bench.promise(3);
-  gate.open();
-  await bench.rig.advance(1_000);
-  await new Promise((resolve) => setImmediate(resolve));
-  process.off("unhandledRejection", listener);
-  expect(unhandled).toEqual([]);
-  expect(await bench.seen("k")).toEqual(kind === "record" ? ["a", "c"] : ["a", "b", "c"]);
-  expect(await bench.seen("other")).toEqual(["x"]);
-  expect((await bench.rig.deadLetters("probe")).every(({ reason, attempts }) => /poison/.test(reason) && attempts === 2)).toBe(true);
-  expect((await bench.rig.deadLetters("probe")).length).toBe(kind === "record" ? 1 : 2);
-});
+test.each(["record", "timer"])(
+  "a %s that waits behind a call of its key and rejects at once is a failure like any other, and no unhandled rejection",
+  async (kind) => {
+    const unhandled: unknown[] = [];
+    const listener = (reason: unknown) => void unhandled.push(reason);
+    process.on("unhandledRejection", listener);
+    const gate = new Gate();
+    const bench = await Bench.start({
+      onRecord: async (record, context, self) => {
+        if (record.value.do === "poison") throw new Error("poison");
+        await gate.promise;
+        self.see(context, record.value.do);
+        if (kind === "timer") context.setTimer(self.event.for("poison"), 2);
+      },
+      onTimer: async () => {
+        throw new Error("poison");
+      },
+      compute: { attempts: 2, backoff },
+    });
+    await bench.give(`k:a@1 k:${kind === "record" ? "poison" : "b"}@2 k:c@3 other:x@3`);
+    await bench.promise(3);
+    gate.open();
+    await bench.rig.advance(1_000);
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off("unhandledRejection", listener);
+    expect(unhandled).toEqual([]);
+    expect(await bench.seen("k")).toEqual(kind === "record" ? ["a", "c"] : ["a", "b", "c"]);
+    expect(await bench.seen("other")).toEqual(["x"]);
+    expect((await bench.rig.deadLetters("probe")).every(({ reason, attempts }) => /poison/.test(reason) && attempts === 2)).toBe(true);
+    expect((await bench.rig.deadLetters("probe")).length).toBe(kind === "record" ? 1 : 2);
+  },
+);
 
 test("a handler that is slower than its limit fails, and its late settlement changes nothing (R4)", async () => {
   const gate = new Gate();
