@@ -11,6 +11,7 @@ import type { PipelineStore } from "../store/store.ts";
 import type { Effect } from "./effect.ts";
 import type { Engine } from "./engine.ts";
 import { OpenEdges } from "./open-edges.ts";
+import { Outage } from "./outage.ts";
 
 /** What is read of a shard when it is acquired. */
 const RECOVER = { timers: 10_000, holds: 10_000 };
@@ -34,6 +35,7 @@ export class Driver {
   readonly #clock: Clock;
   readonly #options: DriverOptions;
   readonly #edges: OpenEdges;
+  readonly #outage = new Outage();
   #generation: number;
   #scheduled = false;
   #underWay = 0;
@@ -216,18 +218,28 @@ export class Driver {
   #ask<T>(answer: Promise<T>, told: (value: T | undefined) => void): void {
     this.#track(
       answer
-        .then(told, (error: unknown) => {
-          if (!(error instanceof StoreUnavailableError)) throw error;
-          this.#options.log("warn", `the store did not answer: ${error.message}`, {});
-          // Not at once: a store that is away refuses at once, and the engine may ask again at once.
-          this.#clock.after(PAUSE, () => {
-            if (this.#stopped) return;
-            told(undefined);
-            this.kick();
-          });
-        })
+        .then(
+          (value) => {
+            this.#warn(this.#outage.answered(this.#clock.now()));
+            told(value);
+          },
+          (error: unknown) => {
+            if (!(error instanceof StoreUnavailableError)) throw error;
+            this.#warn(this.#outage.missed(this.#clock.now(), error.message));
+            // Not at once: a store that is away refuses at once, and the engine may ask again at once.
+            this.#clock.after(PAUSE, () => {
+              if (this.#stopped) return;
+              told(undefined);
+              this.kick();
+            });
+          },
+        )
         .then(() => undefined),
     );
+  }
+
+  #warn(text: string | undefined): void {
+    if (text !== undefined && !this.#stopped) this.#options.log("warn", text, {});
   }
 
   #noticeOtherStore(): void {

@@ -65,6 +65,14 @@ export async function connect(options: ConnectionOptions): Promise<Connection> {
   return connection;
 }
 
+/** Nobody is there, or nobody who speaks Redis: at the start that is most often a server that does not run, or another address. */
+const NOBODY = /ECONNREFUSED|ENOENT|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|not ready within/;
+
+function withRemedy(error: unknown): unknown {
+  if (!(error instanceof StoreUnavailableError) || !NOBODY.test(error.message)) return error;
+  return new StoreUnavailableError(`${error.message}; start Redis there, or name another store`, { cause: error });
+}
+
 export class Connection {
   readonly #redis: Redis;
   readonly #Sent: SentCommand;
@@ -117,6 +125,8 @@ export class Connection {
           if (this.#redis.status === "end") this.#fail(this.#meaningOf(error));
         });
       });
+    } catch (error) {
+      throw withRemedy(error);
     } finally {
       giveUp();
     }
