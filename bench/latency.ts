@@ -7,6 +7,7 @@ import { Computation, type Context, injector, input, output, Pipeline, sink, sta
 import { run } from "../src/run.ts";
 import { ascending } from "../src/watermark/ascending.ts";
 import { openStore, type StoreName } from "./stores.ts";
+import { watchStolen } from "./machine.ts";
 import { Metronome } from "./metronome.ts";
 import { keyOf } from "./counter-pipeline.ts";
 
@@ -74,6 +75,7 @@ export async function latency(options: LatencyOptions): Promise<object> {
     },
   });
   pipeline.sink("measure", streams[options.hops] as Stream<Timed>, target);
+  const stolen = watchStolen();
   const { store, dispose } = await openStore(options.store, options.fsync);
   try {
     const running = await run(pipeline, { store, batchRecords: options.batch });
@@ -99,6 +101,7 @@ export async function latency(options: LatencyOptions): Promise<object> {
     maxMs: at(1),
     machineP99Ms: metronome.late(0.99),
     machineMaxMs: metronome.late(1),
+    stolenPercent: stolen(),
   };
 }
 

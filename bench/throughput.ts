@@ -11,6 +11,7 @@ import { stateField } from "../src/store/address.ts";
 import type { PipelineStore } from "../src/store/store.ts";
 import { counterPipeline, type Load } from "./counter-pipeline.ts";
 import { rawRedis } from "./raw-redis.ts";
+import { watchStolen } from "./machine.ts";
 import { type BenchStore, openStore, type StoreName } from "./stores.ts";
 import { redisCpuSeconds } from "./redis-cpu.ts";
 
@@ -37,10 +38,12 @@ async function measure(options: ThroughputOptions, { store, server }: BenchStore
   const redisBefore = await redisCpuSeconds(server);
   const cpuBefore = process.cpuUsage();
   const began = performance.now();
+  const stolen = watchStolen();
   const running = await run(counterPipeline(options, ages), { store: watched, batchRecords: options.batch });
   await running.finished;
   const seconds = (performance.now() - began) / 1_000;
   const cpu = process.cpuUsage(cpuBefore);
+  const stolenPercent = stolen();
   const redisSeconds = (await redisCpuSeconds(server)) - redisBefore;
   const rssMiB = Math.round(process.memoryUsage().rss / 2 ** 20);
   const { commits } = workerOf(running).engine.counted;
@@ -72,6 +75,7 @@ async function measure(options: ThroughputOptions, { store, server }: BenchStore
     p50Ms: at(0.5),
     p99Ms: at(0.99),
     rssMiB,
+    stolenPercent,
   };
 }
 
