@@ -1,0 +1,57 @@
+/** The examples do what their opening comments say, through a crash each. */
+import { expect, test } from "vitest";
+import zeitgeist, { dips, queries } from "../../examples/02-zeitgeist.ts";
+import unpaidOrders, { orders, payments, settled, unpaid } from "../../examples/03-unpaid-orders.ts";
+import sessionPipeline, { clicks, lateClicks, sessions } from "../../examples/04-sessions.ts";
+import { minutes, seconds } from "../../src/index.ts";
+import { PipelineTester } from "../../src/testing/index.ts";
+
+test("Figure 9: a query whose counts stay low is a dip when the watermark has closed enough windows, and a slow log is none", async () => {
+  const t = await PipelineTester.start(zeitgeist);
+  const search = async (second: number, times: number) => {
+    for (let i = 0; i < times; i++) await t.push(queries, { text: "tv", at: seconds(second) + i }, { at: seconds(second) + i });
+  };
+  for (let second = 0; second < 40; second++) await search(second, 8);
+  await t.advanceWatermark(seconds(40));
+  for (let second = 40; second < 50; second++) await search(second, 1);
+  expect(t.values(dips)).toEqual([]);
+  await t.crash();
+  await t.advanceWatermark(seconds(44));
+  expect(t.values(dips)).toEqual([]);
+  await t.advanceWatermark(seconds(50));
+  expect(t.values(dips).length).toBeGreaterThan(0);
+  for (const { query, confidence } of t.values(dips)) expect({ query, sure: confidence > 0.8 }).toEqual({ query: "tv", sure: true });
+});
+
+test("an order that is not paid within 15 minutes of event time is reported once; a payment that comes late by its stream's lag is no alarm", async () => {
+  const t = await PipelineTester.start(unpaidOrders);
+  const order = (id: string) => ({ id, email: `${id}@example.org`, total: 10, placedAt: 0 });
+  await t.push(orders, order("paid"), { at: 0 });
+  await t.push(orders, order("unpaid"), { at: 0 });
+  await t.advanceWatermark(minutes(60), { of: orders });
+  expect(t.values(unpaid)).toEqual([]);
+  await t.crash();
+  await t.push(payments, { orderId: "paid", amount: 10, paidAt: minutes(14) }, { at: minutes(14) });
+  await t.finish();
+  expect(t.values(settled).map((each) => each.order.id)).toEqual(["paid"]);
+  expect(t.values(unpaid).map(({ id }) => id)).toEqual(["unpaid"]);
+});
+
+test("clicks less than half an hour apart are one session in whatever order they come, and one that is too late for any goes aside", async () => {
+  const t = await PipelineTester.start(sessionPipeline);
+  const click = (page: string, minute: number) => t.push(clicks, { user: "u", page, at: minutes(minute) }, { at: minutes(minute) });
+  await click("a", 0);
+  await click("c", 40);
+  await click("b", 20);
+  await t.crash({ at: "after-commit" });
+  await click("d", 120);
+  await t.advanceWatermark(minutes(70) - 1);
+  expect(t.values(sessions)).toEqual([]);
+  await t.advanceWatermark(minutes(80));
+  expect(t.values(sessions)).toMatchObject([{ user: "u", start: 0, end: minutes(40) }]);
+  expect([...(t.values(sessions)[0]?.pages ?? [])].sort()).toEqual(["a", "b", "c"]);
+  await click("late", 1);
+  expect(t.values(lateClicks).map(({ page }) => page)).toEqual(["late"]);
+  await t.finish();
+  expect(t.values(sessions).at(-1)).toMatchObject({ start: minutes(120), end: minutes(120), pages: ["d"] });
+});
