@@ -50,7 +50,8 @@ export function workerOf(running: RunningPipeline): Worker {
 }
 
 const STOP_LIMIT = 10_000;
-const NOTHING_LEFT =
+/** Said where a run ended without a commit. */
+export const NOTHING_LEFT =
   "every input had ended in an earlier run, so nothing was read. A file is read on only with `follow: true`; to start over, delete the data of the pipeline and what its sinks wrote";
 
 /**
@@ -77,7 +78,7 @@ export async function run(pipeline: Pipeline, options: RunOptions): Promise<Runn
     });
     // Whether or not someone looks at `finished`.
     worker.driver.finished.then(
-      () => worker.engine.counted.commits === 0 && log("warn", NOTHING_LEFT, { pipeline: graph.pipeline }),
+      () => worker.engine.counted.commits === 0 && log("info", NOTHING_LEFT, { pipeline: graph.pipeline }),
       (error: unknown) => log("error", `the pipeline has stopped: ${messageOf(error)}`, { pipeline: graph.pipeline }),
     );
     return await running(worker, store, options);

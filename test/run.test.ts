@@ -102,7 +102,7 @@ test("started again after its end it says that nothing was read, and reads nothi
     });
     await running.finished;
     await running.stop();
-    expect(lines).toEqual(starts === 0 ? [] : [expect.stringMatching(/^warn: every input had ended in an earlier run, so nothing was read/)]);
+    expect(lines).toEqual(starts === 0 ? [] : [expect.stringMatching(/^info: every input had ended in an earlier run, so nothing was read/)]);
   }
   expect(readFileSync(join(directory, "totals.ndjson"), "utf8").trimEnd().split("\n")).toHaveLength(70);
 });

@@ -2,7 +2,7 @@
 import type { Pipeline } from "../computation/pipeline.ts";
 import { messageOf } from "../errors.ts";
 import { durationText } from "../inspect/times.ts";
-import { run, type RunningPipeline } from "../run.ts";
+import { NOTHING_LEFT, run, type RunningPipeline, workerOf } from "../run.ts";
 import { display } from "./display.ts";
 import { DONE } from "./exit.ts";
 import { loadPipeline } from "./load-pipeline.ts";
@@ -47,6 +47,7 @@ export async function runCommand(file: string, options: RunCommandOptions): Prom
     if (signal !== undefined) say(`${signal}: what was begun is being committed; a second signal ends the process at once`);
     await running.stop();
     conclude(signal === undefined ? "finished" : "stopped");
+    if (signal === undefined && workerOf(running).engine.counted.commits === 0) say(NOTHING_LEFT);
     return DONE;
   } catch (error) {
     await stopAfterFailure(running, say);

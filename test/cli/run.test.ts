@@ -38,7 +38,7 @@ test("a pipeline whose inputs end is run to its end, on the embedded store, and 
   expect(existsSync(join(workplace.directory, ".millrace/word-count"))).toBe(true);
 });
 
-test("SIGTERM drains and stops a run, and the next one goes on where it was", async () => {
+test("SIGTERM drains and stops a run, the next one goes on where it was, and one after the end says that nothing was left", async () => {
   const times = 6_000;
   const workplace = withWords(times);
   const first = workplace.start(["run", WORD_COUNT, "--no-http", "--store", "lmdb:data"]);
@@ -53,6 +53,9 @@ test("SIGTERM drains and stops a run, and the next one goes on where it was", as
   expect(workplace.lines("totals.ndjson").length).toBeLessThan(WORDS.length * times);
   const { code } = await workplace.run(["run", WORD_COUNT, "--no-http", "--store", "lmdb:data"]);
   expect(code).toBe(0);
+  expectAllTotals(workplace, times);
+  const { errors } = await workplace.run(["run", WORD_COUNT, "--no-http", "--store", "lmdb:data"]);
+  expect(errors).toContain("every input had ended in an earlier run, so nothing was read");
   expectAllTotals(workplace, times);
 });
 
