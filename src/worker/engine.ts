@@ -71,10 +71,6 @@ export class Engine implements ShardHost {
   get storeNow(): number {
     return this.#storeNow;
   }
-  /** Are answers to commits still to come? */
-  get committing(): boolean {
-    return !this.#calls.none;
-  }
   get stopping(): boolean {
     return this.#stopping;
   }

@@ -37,8 +37,6 @@ export class Reporter {
   readonly #since = new Map<number, number>();
   #appends = -1;
   #tailsKnown = false;
-  /** The append counter of a reply that was ahead of those to our commits: these will tell what was appended. */
-  #raiseAt: number | undefined = undefined;
   #underWay = false;
   #bootstrapping = false;
   #readingTails = false;
@@ -86,7 +84,6 @@ export class Reporter {
     this.#vector = new Map();
     this.#appends = -1;
     this.#tailsKnown = false;
-    this.#raiseAt = undefined;
   }
 
   tick(): void {
@@ -104,7 +101,7 @@ export class Reporter {
 
   /** One bound at a time: an answer that a later bound was told with would come too early for that one (W3). */
   get #busy(): boolean {
-    return this.#underWay || this.#readingTails || this.#raiseAt !== undefined;
+    return this.#underWay || this.#readingTails;
   }
 
   #due(now: number): boolean {
@@ -193,11 +190,9 @@ export class Reporter {
       this.#tailsKnown = false;
     }
     for (const report of reports) if (!reply.refused.includes(report.participant)) this.#announce(report);
-    if (this.#tailsKnown && reply.appends > this.#appends && engine.committing) this.#raiseAt = reply.appends;
-    else {
-      if (reply.appends !== this.#appends) this.#tailsKnown = false;
-      this.#raiseOrRead();
-    }
+    if (reply.appends !== this.#appends) this.#tailsKnown = false;
+    if (this.#tailsKnown) this.#raise();
+    else this.#readTails();
   }
 
   /** Someone else has registered some of the shards: ours are fenced, or will be. */
@@ -221,12 +216,6 @@ export class Reporter {
     const participant = this.#engine.participant(report.participant);
     if (participant?.kind !== "injector") return;
     for (const shard of this.#engine.shardsOf(participant)) this.#engine.injector(shard.ref)?.onReported(report.status);
-  }
-
-  #raiseOrRead(): void {
-    this.#raiseAt = undefined;
-    if (this.#tailsKnown) this.#raise();
-    else this.#readTails();
   }
 
   #readTails(): void {
@@ -253,7 +242,6 @@ export class Reporter {
     if (this.#appends < 0) return;
     if (resent || appends !== this.#appends + (appended ? 1 : 0)) this.#tailsKnown = false;
     this.#appends = appends;
-    if (this.#raiseAt !== undefined && (!this.#tailsKnown || appends >= this.#raiseAt)) this.#raiseOrRead();
   }
 
   #raise(): void {
