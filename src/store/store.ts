@@ -249,10 +249,14 @@ export interface Registration {
   readonly generation: number;
 }
 
-/** One worker's share of one participant. `last`: the largest event time it knows of, for the end of input. */
+/**
+ * One worker's share of one participant. `last`: the largest event time it knows of, for the end of input. `number`:
+ * each report of a worker has a larger one than those before it; a report that comes after a larger one changes nothing.
+ */
 export interface WatermarkReport {
   readonly participant: number;
   readonly generation: number;
+  readonly number: number;
   readonly output: number;
   readonly status: Status;
   readonly last: number;

@@ -11,6 +11,8 @@
  * A2  Each shard is in exactly one cell, and a cell without shards does not exist.
  * A3  A report counts only if its generation is its cell's: its worker has exactly the shards that it thinks it has.
  * A4  Shards that change hands bring the value they were reported under; it holds until the new owner reports.
+ * A5  A report that overtook another is not undone by it: a worker gives up a report whose answer does not come, and it
+ *     may arrive yet, with a status that was true then.
  */
 import { invariant } from "../errors.ts";
 import type { Status, WatermarkReport } from "../store/store.ts";
@@ -21,6 +23,8 @@ export interface Cell {
   /** null: no worker. */
   readonly worker: string | null;
   readonly generation: number;
+  /** Of the last report taken; 0: none yet. */
+  readonly number: number;
   /** How many. Never 0. */
   readonly shards: number;
   readonly output: number;
@@ -55,7 +59,7 @@ export function newAuthority(shards: number): Authority {
   return {
     generation: 0,
     owners: Array.from({ length: shards }, () => null),
-    cells: [{ worker: null, generation: 0, shards, output: BEGINNING, status: "live", last: BEGINNING }],
+    cells: [{ worker: null, generation: 0, number: 0, shards, output: BEGINNING, status: "live", last: BEGINNING }],
     published: { output: BEGINNING, status: "live", last: BEGINNING },
   };
 }
@@ -92,10 +96,11 @@ export function register(authority: Authority, worker: string, shards: readonly 
 export function report(authority: Authority, worker: string, given: Omit<WatermarkReport, "participant">): Authority | undefined {
   const cell = authority.cells.find((each) => each.worker === worker);
   if (cell === undefined || cell.generation !== given.generation) return undefined;
+  if (given.number <= cell.number) return authority;
+  const { number, status } = given;
   const output = Math.max(cell.output, given.output);
   const last = Math.max(cell.last, given.last);
-  if (output === cell.output && last === cell.last && given.status === cell.status) return authority;
-  const cells = authority.cells.map((each) => (each === cell ? { ...cell, output, status: given.status, last } : each));
+  const cells = authority.cells.map((each) => (each === cell ? { ...cell, number, output, status, last } : each));
   return publish({ ...authority, cells });
 }
 
@@ -103,6 +108,7 @@ export function report(authority: Authority, worker: string, given: Omit<Waterma
 function merged(cells: readonly Cell[]): Omit<Cell, "worker" | "generation"> {
   invariant(cells.length > 0, "shards of a participant that are in no cell");
   return {
+    number: 0,
     shards: 0,
     output: Math.min(...cells.map((cell) => cell.output)),
     status: "live",

@@ -7,8 +7,8 @@
  *     value stays in force (R7).
  * W3  A bound is handed to shards together with the ends of their inboxes as the store had them at the time of the
  *     bound or later: known from replies if the append counter shows that no one else has appended, else read (R5).
- * W4  Once in a while everything is reported, changed or not: an earlier report that arrives late may have undone a
- *     later one's status, and a worker that has lost its shards may have registered them, which only a refusal tells.
+ * W4  Once in a while everything is reported, changed or not: a worker that has lost its shards may have registered
+ *     them, which only a refusal tells.
  */
 import type { ParticipantWatermark, ReportReply, Status, WatermarkReport } from "../store/index.ts";
 import { BEGINNING, END } from "../time.ts";
@@ -44,6 +44,8 @@ export class Reporter {
   #repeat = false;
   #lastAt = Number.NEGATIVE_INFINITY;
   #finished = false;
+  /** Of the report made last. */
+  #number = 0;
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -149,7 +151,7 @@ export class Reporter {
       output = Math.min(output, shard.output);
       last = Math.max(last, shard.image.last);
     }
-    return { participant: participant.id, generation, output, status: this.#statusOf(participant, shards, output), last };
+    return { participant: participant.id, generation, number: ++this.#number, output, status: this.#statusOf(participant, shards, output), last };
   }
 
   #statusOf(participant: PlannedParticipant, shards: readonly OwnedShard[], output: number): Status {

@@ -267,7 +267,7 @@ describe("writing", () => {
   test("reports and prolonged leases are there after a close, although nothing else was written", async () => {
     const { store, sequencer } = await prepared();
     const [registered] = await store.register("w1", [{ participant: COUNTER, shards: [0, 1, 2, 3], of: 4 }]);
-    await store.report("w1", [{ participant: COUNTER, generation: registered!.generation, output: 70, status: "live", last: 80 }]);
+    await store.report("w1", [{ participant: COUNTER, generation: registered!.generation, number: 1, output: 70, status: "live", last: 80 }]);
     clock.time += 1_000;
     await store.renew("w1", [{ shard: counter, sequencer }], LEASE);
     await store.close();

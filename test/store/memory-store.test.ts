@@ -71,7 +71,7 @@ describe("MemoryStore", () => {
       [undefined, 0],
       [undefined, 0],
     ]);
-    expect(copy.report("w", [{ participant: 2, generation: 1, output: 1, status: "live", last: 1 }], 9).refused).toEqual([2]);
+    expect(copy.report("w", [{ participant: 2, generation: 1, number: 1, output: 1, status: "live", last: 1 }], 9).refused).toEqual([2]);
     expect(copy.readTails([]).appends).toBe(0);
   });
 

@@ -12,6 +12,7 @@ fc.configureGlobal({ seed: 1 });
 class History {
   authority: Authority;
   readonly granted = new Map<string, number>();
+  #reports = 0;
 
   constructor(shards: number) {
     this.authority = newAuthority(shards);
@@ -24,8 +25,8 @@ class History {
     return this;
   }
 
-  report(worker: string, output: number, status: Status = "live", last = BEGINNING): "taken" | "refused" {
-    const taken = report(this.authority, worker, { generation: this.granted.get(worker) ?? 0, output, status, last });
+  report(worker: string, output: number, status: Status = "live", last = BEGINNING, number = ++this.#reports): "taken" | "refused" {
+    const taken = report(this.authority, worker, { generation: this.granted.get(worker) ?? 0, number, output, status, last });
     this.authority = taken ?? this.authority;
     return taken === undefined ? "refused" : "taken";
   }
@@ -43,7 +44,7 @@ describe("cells", () => {
     expect(newAuthority(3)).toEqual({
       generation: 0,
       owners: [null, null, null],
-      cells: [{ worker: null, generation: 0, shards: 3, output: BEGINNING, status: "live", last: BEGINNING }],
+      cells: [{ worker: null, generation: 0, number: 0, shards: 3, output: BEGINNING, status: "live", last: BEGINNING }],
       published: { output: BEGINNING, status: "live", last: BEGINNING },
     });
   });
@@ -90,18 +91,27 @@ describe("cells", () => {
     const before = new History(3).register("a", 0, 1).authority;
     const copy = structuredClone(before);
     register(before, "b", [1, 2]);
-    report(before, "a", { generation: 1, output: 9, status: "idle", last: 9 });
+    report(before, "a", { generation: 1, number: 1, output: 9, status: "idle", last: 9 });
     expect(before).toEqual(copy);
     expect(JSON.parse(JSON.stringify(before))).toEqual(before);
   });
 
-  test("a report that says nothing new gives the very same authority, so that nothing need be stored", () => {
+  test("a report that others have overtaken changes nothing, also if those said nothing new", () => {
     const history = new History(1).register("a", 0);
-    history.report("a", 5, "live", 7);
+    history.report("a", 5, "live", 7, 1);
+    history.report("a", 5, "live", 7, 3);
     const { authority } = history;
-    history.report("a", 5, "live", 7);
-    history.report("a", 3, "live", 2);
+    expect(history.report("a", 9, "idle", 9, 2)).toBe("taken");
     expect(history.authority).toBe(authority);
+    history.report("a", 5, "idle", 7, 4);
+    expect(history.authority.published.status).toBe("idle");
+  });
+
+  test("a worker that registers again may count its reports from the beginning", () => {
+    const history = new History(1).register("a", 0);
+    history.report("a", 5, "live", 7, 30);
+    history.register("a", 0).report("a", 5, "idle", 7, 1);
+    expect(history.authority.published.status).toBe("idle");
   });
 });
 

@@ -4,7 +4,8 @@
  * ten times as much.
  *
  *   owners:<participant>   the generation given last, then the worker of each shard, separated by spaces: text
- *   cells:<participant>    per cell: digest of its worker (16 bytes), generation, output, last (doubles), status (letter)
+ *   cells:<participant>    per cell: digest of its worker (16 bytes), generation, number of its last
+ *                          report, output, last (doubles), status (letter)
  *   published              per participant: its id, output, last (doubles), status (letter)
  *
  * A worker is percent-encoded in text and so never "/", which stands for no one. Doubles are little-endian, and hold
@@ -18,10 +19,10 @@ import type { ParticipantWatermark, Status } from "../store.ts";
 
 const NO_ONE = "/";
 const DIGEST = 16;
-/** As in `report.lua`: <c16dddc1 */
-const CELL = DIGEST + 25;
 /** As in `report.lua`: <dddc1 */
 const PUBLISHED = 25;
+/** As in `report.lua`: <c16ddddc1 */
+const CELL = DIGEST + 8 + PUBLISHED;
 const STATUSES: Readonly<Record<string, Status>> = { l: "live", i: "idle", b: "back-pressured", f: "finished" };
 
 export interface StoredAuthority {
@@ -44,7 +45,7 @@ export function workerDigest(worker: string | null): Buffer {
 }
 
 export function storedAuthority(participant: number, { generation, owners, cells, published }: Authority): StoredAuthority {
-  const cellRecords = cells.map((cell) => Buffer.concat([workerDigest(cell.worker), record(cell.generation, cell)]));
+  const cellRecords = cells.map((cell) => Buffer.concat([workerDigest(cell.worker), double(cell.generation), record(cell.number, cell)]));
   return { owners: [generation, ...owners.map(workerText)].join(" "), cells: Buffer.concat(cellRecords), published: record(participant, published) };
 }
 
@@ -55,8 +56,8 @@ export function parseAuthority(owners: string, cells: Uint8Array, published: Pub
   const parsed = recordsOf(cells, CELL).map((bytes): Cell => {
     const worker = byDigest.get(bytes.toString("hex", 0, DIGEST));
     invariant(worker !== undefined, "the stored watermarks have a cell of a worker who owns no shard");
-    const { id, ...values } = parseRecord(bytes.subarray(DIGEST));
-    return { worker, generation: id, shards: workers.filter((owner) => owner === worker).length, ...values };
+    const { id, ...values } = parseRecord(bytes.subarray(DIGEST + 8));
+    return { worker, generation: bytes.readDoubleLE(DIGEST), number: id, shards: workers.filter((owner) => owner === worker).length, ...values };
   });
   return { generation: Number(generation), owners: workers, cells: parsed, published };
 }
@@ -79,6 +80,12 @@ function record(id: number, { output, last, status }: Published): Buffer {
   bytes.writeDoubleLE(output, 8);
   bytes.writeDoubleLE(last, 16);
   bytes.write(statusLetter(status), 24, "latin1");
+  return bytes;
+}
+
+function double(value: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeDoubleLE(value);
   return bytes;
 }
 

@@ -274,8 +274,8 @@ export class RedisPipelineStore implements PipelineStore {
 
   async report(worker: string, reports: readonly WatermarkReport[]): Promise<ReportReply> {
     const request = this.#begin(this.#keys.authority, this.#keys.appends).bytes(workerDigest(worker));
-    for (const { participant, generation, output, status, last } of reports) {
-      request.integer(participant).integer(generation).integer(output).integer(last).text(statusLetter(status));
+    for (const { participant, generation, number, output, status, last } of reports) {
+      request.integer(participant).integer(generation).integer(number).integer(output).integer(last).text(statusLetter(status));
     }
     const [now, appends, refused, published] = asList(await this.#run(REPORT, request));
     return {

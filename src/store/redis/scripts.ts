@@ -73,7 +73,7 @@ export const REPORT = defineScript({
   file: "report.lua",
   flags: "allow-oom",
   keys: "authority appends",
-  args: "worker (participant generation output last status)*",
+  args: "worker (participant generation number output last status)*",
   reply: "now appends refused published",
   outcomes: {},
 });

@@ -64,6 +64,8 @@ export class Bench {
   readonly pipeline: string = `case-${++pipelines}`;
   graph: StoredGraph = GRAPH;
   #store: PipelineStore | undefined = undefined;
+  /** Each report is newer than those before it, unless it says otherwise. */
+  #reports = 0;
   readonly #others: PipelineStore[] = [];
   readonly #fields = new Map<ShardRef, Set<string>>();
   readonly #ids = new Map<ShardRef, Set<string>>();
@@ -139,8 +141,8 @@ export class Bench {
   async timers(shard: ShardRef, clock: "watermark" | "wall" = "watermark"): Promise<string[]> {
     return (await this.store.readTimers(shard, clock, ALL)).map(({ member, time }) => `${member}@${time}`);
   }
-  async report(worker: string, report: Omit<WatermarkReport, "last"> & { last?: number }) {
-    return this.store.report(worker, [{ last: -1, ...report }]);
+  async report(worker: string, report: Omit<WatermarkReport, "last" | "number"> & { last?: number; number?: number }) {
+    return this.store.report(worker, [{ last: -1, number: ++this.#reports, ...report }]);
   }
 
   /** Remembers what a commit names, so that `dump` can look there. */

@@ -234,7 +234,7 @@ function pipelines(define: Define): void {
     const other = await bench.openOther();
     await other.init(GRAPH, undefined);
     const [registered] = await bench.store.register("w1", [{ participant: REPORT, shards: [0], of: 1 }]);
-    const given = [{ participant: REPORT, generation: registered!.generation, output: 9, status: "live", last: 9 }] as const;
+    const given = [{ participant: REPORT, generation: registered!.generation, number: 1, output: 9, status: "live", last: 9 }] as const;
     expect((await other.report("w1", given)).refused).toEqual([REPORT]);
     expect((await bench.store.report("w1", given)).refused).toEqual([]);
     expect((await other.report("w1", [])).watermarks.every(({ output }) => output === BEGINNING)).toBe(true);

@@ -41,6 +41,7 @@ class Walk {
   readonly owned = new Map<ShardRef, Owned[]>();
   readonly sent: { readonly store: Commit; readonly model: Commit }[] = [];
   readonly generations = new Map<string, number>();
+  #reports = 0;
   parcels = 0;
 
   constructor(bench: Bench, seed: number) {
@@ -189,7 +190,16 @@ class Walk {
       return;
     }
     const output = this.pick(1_000);
-    const given = [{ participant: COUNTER, generation: this.generations.get(worker) ?? 1, output, status: this.one(STATUSES), last: this.pick(1_000) }];
+    const given = [
+      {
+        participant: COUNTER,
+        generation: this.generations.get(worker) ?? 1,
+        number: this.pick(5) + this.#reports++,
+        output,
+        status: this.one(STATUSES),
+        last: this.pick(1_000),
+      },
+    ];
     expect(comparable(await this.bench.store.report(worker, given))).toEqual(comparable(this.model.report(worker, given, 0)));
   }
 

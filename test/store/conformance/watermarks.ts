@@ -149,9 +149,9 @@ function refusals(define: Define): void {
   define("a report about a participant that is not there is refused, others of the call are taken", async (bench) => {
     const generation = await register(bench, "w1", [0, 1, 2, 3]);
     const reply = await bench.store.report("w1", [
-      { participant: 99, generation: 1, output: 5, status: "live", last: 5 },
-      { participant: COUNTER, generation, output: 100, status: "live", last: 5 },
-      { participant: JOINER, generation, output: 100, status: "live", last: 5 },
+      { participant: 99, generation: 1, number: 1, output: 5, status: "live", last: 5 },
+      { participant: COUNTER, generation, number: 1, output: 100, status: "live", last: 5 },
+      { participant: JOINER, generation, number: 1, output: 100, status: "live", last: 5 },
     ]);
     expect(reply.refused).toEqual([99, JOINER]);
     expect(reply.watermarks.map(({ output }) => output)).toEqual([BEGINNING, 100, BEGINNING, BEGINNING]);
@@ -309,6 +309,17 @@ function statuses(define: Define): void {
     expect((await published(bench))[1]).toBe("live");
     await report(bench, "w1", generation, 10, "finished");
     expect(await published(bench)).toEqual([BEGINNING, "live", BEGINNING]);
+  });
+
+  define("a report that comes after a newer one of its worker undoes nothing, also if the newer one said nothing new", async (bench) => {
+    const generation = await register(bench, "w1", [0, 1, 2, 3]);
+    const send = (number: number, status: Status, output = 10) => bench.report("w1", { participant: COUNTER, generation, number, output, status });
+    await send(1, "live");
+    await send(3, "live");
+    expect((await send(2, "idle", 20)).refused).toEqual([]);
+    expect(await published(bench)).toEqual([10, "live", BEGINNING]);
+    await send(4, "idle");
+    expect(await published(bench)).toEqual([10, "idle", BEGINNING]);
   });
 
   define("a new owner is live until it reports, whatever its predecessor was", async (bench) => {

@@ -178,7 +178,7 @@ test("deliveries that are duplicates or behind", async () => {
 test("reports under a generation that is not the worker's, or of a participant that is not there", async () => {
   const [registration] = await bench.store.register("w", [{ participant: COUNTER, shards: [0, 1], of: 4 }]);
   const generation = registration!.generation;
-  const report = { output: 50, status: "live", last: 50 } as const;
+  const report = { number: 1, output: 50, status: "live", last: 50 } as const;
   await refused("report.lua refused", async () => {
     const { refused: names } = await bench.store.report("w", [
       { ...report, participant: COUNTER, generation: generation + 1 },

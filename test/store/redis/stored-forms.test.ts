@@ -52,7 +52,7 @@ describe("the watermark authority", () => {
   test("comes back whole after any history", () => {
     const worker = fc.constantFrom("w1", "w 2", "w;3", "/", "wörk", "");
     const status = fc.constantFrom<Status>("live", "idle", "back-pressured", "finished");
-    const step = fc.record({ worker, shards: fc.subarray([0, 1, 2, 3, 4]), output: time, last: time, status });
+    const step = fc.record({ worker, shards: fc.subarray([0, 1, 2, 3, 4]), output: time, last: time, status, number: fc.nat() });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
         let authority = newAuthority(5);

@@ -39,7 +39,7 @@ test.each([1, 2, 3, 4, 5])("a random walk of registrations and reports answers a
       .filter(() => one([true, true, false]))
       .map((participant) => {
         const generation = (granted.get(`${worker}:${participant}`) ?? 0) + one([0, 0, 0, 0, 1]);
-        return { participant, generation, output: one(TIMES), status: one(STATUSES), last: one(TIMES) };
+        return { participant, generation, number: step + one([1, 1, 1, -5, 0]), output: one(TIMES), status: one(STATUSES), last: one(TIMES) };
       });
     const { now: _, ...reply } = await store.report(worker, reports);
     const { now: __, ...expected } = model.report(worker, reports, 0);
@@ -51,8 +51,11 @@ test("a published watermark does not fall when an end is taken back, or a worker
   const store = await harness.open("falls");
   await store.init(GRAPH, undefined);
   const [registration] = await store.register("w", [{ participant: COUNTER, shards: [0, 1, 2, 3], of: 4 }]);
+  let number = 0;
   const published = async (output: number, status: Status): Promise<number | undefined> => {
-    const { watermarks } = await store.report("w", [{ participant: COUNTER, generation: registration!.generation, output, status, last: -1 }]);
+    const { watermarks } = await store.report("w", [
+      { participant: COUNTER, generation: registration!.generation, number: ++number, output, status, last: -1 },
+    ]);
     return watermarks.find(({ participant }) => participant === COUNTER)?.output;
   };
   expect([await published(50, "live"), await published(40, "live"), await published(60, "finished"), await published(70, "live")]).toEqual([50, 50, END, END]);

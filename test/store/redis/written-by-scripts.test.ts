@@ -1,10 +1,10 @@
 /** Nothing but the scripts writes: shown by what the server itself says that it executes, and on whose behalf. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { PipelineStore } from "../../../src/store/store.ts";
-import { SCRIPTS } from "../../../src/store/redis/scripts.ts";
 import type { Bench } from "../conformance/bench.ts";
 import { COUNTER, JOINER, append, bytes, consumed, counter, far, farther, joiner, nextGraph, parcel } from "../conformance/values.ts";
 import { startHarness, type Harness } from "./harness.ts";
+import { watchWrites } from "./writes.ts";
 
 let harness: Harness;
 beforeAll(async () => {
@@ -39,7 +39,7 @@ async function useEverything(bench: Bench): Promise<void> {
   });
   await bench.deliver({ from: farther, to: counter, place: { monotonic: 9, n: 1 }, records: 1, bytes: parcel("p") });
   const [registration] = await store.register("w", [{ participant: COUNTER, shards: [0], of: 4 }]);
-  await store.report("w", [{ participant: COUNTER, generation: registration!.generation, output: 5, status: "live", last: 5 }]);
+  await store.report("w", [{ participant: COUNTER, generation: registration!.generation, number: 1, output: 5, status: "live", last: 5 }]);
   await bench.dump();
   await store.countEntries(JOINER, 4);
   const lease = { shard: counter, sequencer: owner.sequencer };
@@ -50,35 +50,13 @@ async function useEverything(bench: Bench): Promise<void> {
 }
 
 test("every command that writes comes from a script, and every script that wrote is one of those that may", async () => {
-  const writing = new Set<string>();
-  for (const [name, , flags] of (await harness.admin.call("COMMAND")) as [string, number, string[]][]) if (flags.includes("write")) writing.add(name);
-  expect(writing.has("hset") && writing.has("rpush") && !writing.has("hget")).toBe(true);
-
-  const seen: { command: string; args: string[]; byScript: boolean }[] = [];
-  const monitor = await harness.admin.monitor();
-  monitor.on("monitor", (_time: string, [command = "", ...args]: string[], source: string) =>
-    seen.push({ command: command.toLowerCase(), args, byScript: source === "lua" }),
-  );
+  const watch = await watchWrites(harness.admin);
   await useEverything(await harness.bench());
-  // The monitor has told all before this once it tells this.
-  await harness.admin.echo("the end");
-  await expect.poll(() => seen.some(({ command }) => command === "echo")).toBe(true);
-  monitor.disconnect();
-
-  const written = seen.filter(({ command }) => writing.has(command));
-  expect(written.length).toBeGreaterThan(100);
-  expect(written.filter(({ byScript }) => !byScript)).toEqual([]);
-
-  // A script's commands follow its evalsha, since nothing else runs meanwhile.
-  const scripts = new Map(SCRIPTS.map(({ sha, file }) => [sha, file]));
-  const writers = new Set<string>();
-  let running = "";
-  for (const { command, args, byScript } of seen) {
-    if (command === "evalsha") running = scripts.get(args[0]!) ?? "probe.lua";
-    if (byScript && writing.has(command)) writers.add(running);
-  }
+  const { written, besides, writers } = await watch.end();
+  expect(written).toBeGreaterThan(100);
+  expect(besides).toEqual([]);
   const allowed = ["acquire.lua", "commit.lua", "deliver.lua", "init.lua", "probe.lua", "register.lua", "release.lua", "renew.lua", "report.lua"];
-  expect([...writers].sort()).toEqual(allowed);
+  expect(writers).toEqual(allowed);
 });
 
 test("opening a pipeline leaves no key behind", async () => {

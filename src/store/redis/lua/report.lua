@@ -3,22 +3,23 @@
 -- participant the minimum over its cells, never smaller than before. The rules of `src/watermark/authority.ts`.
 --
 -- KEYS     authority appends
--- ARGV     worker (participant generation output last status)*
+-- ARGV     worker (participant generation number output last status)*
 -- REPLY    now appends refused published
 --
 -- `worker` is the digest of its name, `refused` names participants, separated by spaces. Cells and published values are
 -- records (`authority-bytes.ts`).
-local CELL, CELL_SIZE, PUBLISHED, PUBLISHED_SIZE, END = '<c16dddc1', 41, '<dddc1', 25, 9007199254740991
+local CELL, CELL_SIZE, PUBLISHED, PUBLISHED_SIZE, END = '<c16ddddc1', 49, '<dddc1', 25, 9007199254740991
 local max, sub, pack, unpackRecord = math.max, string.sub, struct.pack, struct.unpack
 
--- The cells with a report taken; nil if it is refused: the worker's shards are not what it thinks.
-local function take(cells, generation, output, last, status)
+-- The cells with a report taken, or unchanged by an old one; nil if it is refused: the worker's shards are not what it
+-- thinks.
+local function take(cells, generation, number, output, last, status)
   for at = 1, #cells, CELL_SIZE do
-    local worker, given, had, latest, was = unpackRecord(CELL, cells, at)
+    local worker, given, newest, had, latest = unpackRecord(CELL, cells, at)
     if worker == ARGV[1] then
       if given ~= generation then return nil end
-      if output <= had and last <= latest and status == was then return cells end
-      return sub(cells, 1, at - 1) .. pack(CELL, worker, given, max(had, output), max(latest, last), status) .. sub(cells, at + CELL_SIZE)
+      if number <= newest then return cells end
+      return sub(cells, 1, at - 1) .. pack(CELL, worker, given, number, max(had, output), max(latest, last), status) .. sub(cells, at + CELL_SIZE)
     end
   end
 end
@@ -27,7 +28,7 @@ end
 local function combine(cells)
   local least, last, count, all = END, -1, #cells / CELL_SIZE, { l = 0, i = 0, b = 0, f = 0 }
   for at = 1, #cells, CELL_SIZE do
-    local _, _, output, latest, status = unpackRecord(CELL, cells, at)
+    local _, _, _, output, latest, status = unpackRecord(CELL, cells, at)
     if status ~= 'f' and output < least then least = output end
     last, all[status] = max(last, latest), all[status] + 1
   end
@@ -35,13 +36,13 @@ local function combine(cells)
 end
 
 local fields = { 'published' }
-for a = 2, #ARGV, 5 do fields[#fields + 1] = 'cells:' .. ARGV[a] end
+for a = 2, #ARGV, 6 do fields[#fields + 1] = 'cells:' .. ARGV[a] end
 local stored = redis.call('HMGET', KEYS[1], unpack(fields))
 local published, cells, refused, changed = stored[1] or '', {}, {}, {}
 for i = 2, #fields do cells[fields[i]] = stored[i] or '' end
-for a = 2, #ARGV, 5 do
+for a = 2, #ARGV, 6 do
   local field = 'cells:' .. ARGV[a]
-  local now = take(cells[field], tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3]), ARGV[a + 4])
+  local now = take(cells[field], tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3]), tonumber(ARGV[a + 4]), ARGV[a + 5])
   if not now then refused[#refused + 1] = ARGV[a]
   elseif now ~= cells[field] then cells[field], changed[tonumber(ARGV[a])] = now, now end
 end
