@@ -89,7 +89,7 @@ test("of all that a worker, stopped and started again, has done to a server", as
   }
   const { written, besides, writers } = await watch.end();
   expect(readFileSync(path, "utf8").split("\n").length).toBeGreaterThan(5);
-  expect(written).toBeGreaterThan(1_000);
+  expect(written).toBeGreaterThan(100);
   expect(besides).toEqual([]);
   expect(writers).toEqual(["acquire.lua", "commit.lua", "init.lua", "probe.lua", "register.lua", "release.lua", "renew.lua", "report.lua"]);
 });
