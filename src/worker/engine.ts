@@ -10,7 +10,7 @@
  */
 import type { Log } from "../computation/context.ts";
 import { MillraceError } from "../errors.ts";
-import { type ShardRef, shardRef } from "../key.ts";
+import type { ShardRef } from "../key.ts";
 import type { Commit, CommitReply, InboxTail, Sequencer } from "../store/index.ts";
 import { WakeUps } from "./wake-ups.ts";
 import { Backlog } from "./backlog.ts";
@@ -35,6 +35,8 @@ const BLOCKED_POLL = 50;
 export class Engine implements ShardHost {
   readonly options: EngineOptions;
   readonly shards = new Map<ShardRef, OwnedShard>();
+  /** The same, by participant. */
+  readonly #owned = new Map<number, readonly OwnedShard[]>();
   readonly ownership: Ownership;
   readonly reporter: Reporter;
   /** Of the shards that were given up. */
@@ -319,6 +321,7 @@ export class Engine implements ShardHost {
   /** A shard is ours, recovered and registered. */
   adopt(shard: OwnedShard): void {
     this.shards.set(shard.ref, shard);
+    this.#owned.set(shard.participant, [...(this.#owned.get(shard.participant) ?? []), shard].toSorted((a, b) => a.ref - b.ref));
     this.#learnQueued(shard.ref, shard.queued);
     this.wake(shard);
     this.reporter.changed();
@@ -330,6 +333,7 @@ export class Engine implements ShardHost {
       const shard = this.shards.get(ref);
       if (shard === undefined) continue;
       this.shards.delete(ref);
+      this.#owned.set(shard.participant, (this.#owned.get(shard.participant) ?? []).filter((each) => each !== shard));
       this.tally.add(shard.participant, shard.counted);
       this.#runnable.delete(shard);
       this.#candidates.delete(shard);
@@ -370,9 +374,9 @@ export class Engine implements ShardHost {
   participant(id: number): PlannedParticipant | undefined {
     return this.options.plan.participants.find((participant) => participant.id === id);
   }
-  shardsOf(participant: PlannedParticipant): OwnedShard[] {
-    const all = Array.from({ length: participant.shards }, (_, index) => this.shards.get(shardRef(participant.id, index)));
-    return all.filter((shard) => shard !== undefined);
+  /** Those that are owned, in order. A list of its own, which never changes. */
+  shardsOf(participant: PlannedParticipant): readonly OwnedShard[] {
+    return this.#owned.get(participant.id) ?? [];
   }
   /** Is the answer to a read still of interest: is the shard owned as it was when it asked? */
   awaits(read: { readonly shard: ShardRef; readonly sequencer: Sequencer }): boolean {

@@ -7,7 +7,7 @@ import { basename, dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { files, filesIn, lineOf, type ProjectFile, placesOf, root, withoutComments } from "./project-files.ts";
 
-const CODE = ["src", "test", "bench", "examples", "scripts"];
+const CODE = ["src", "test", "bench", "sim", "examples", "scripts"];
 const code = filesIn(CODE, ".ts", ".mjs");
 const source = filesIn(["src"], ".ts");
 const scripts = filesIn(["src/store/redis/lua"], ".lua");

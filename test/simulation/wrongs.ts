@@ -10,7 +10,7 @@ import { ComputationShard } from "../../src/worker/computation-shard.ts";
 import { Engine } from "../../src/worker/engine.ts";
 import type { EngineOptions } from "../../src/worker/engine-options.ts";
 import { InboxShard, type OwnedShard } from "../../src/worker/owned-shard.ts";
-import type { Wrong } from "./run.ts";
+import type { Wrong } from "../../sim/schedule.ts";
 
 /** What `MemoryData` keeps to itself. */
 interface Inside {

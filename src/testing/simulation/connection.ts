@@ -26,6 +26,8 @@ export class Connection {
   readonly #world: World;
   readonly #worker: string;
   #requests: Request[] = [];
+  /** The last commit or report that arrived. */
+  #arrived: StoreEffect | undefined = undefined;
   #answers: Answer[] = [];
   /** Until then there is none. */
   #downUntil = 0;
@@ -61,12 +63,28 @@ export class Connection {
   /** The next request reaches the store. */
   arrive(): void {
     const { effect } = this.#requests.shift() as Request;
+    if (effect.kind === "commit" || effect.kind === "report") this.#arrived = effect;
     this.#answers.push({ effect, value: this.#world.apply(this.#worker, effect), from: this.#world.time + this.#takes() });
   }
 
   /** The next answer, taken. */
   answer(): Answer {
     return this.#answers.shift() as Answer;
+  }
+
+  /** A commit or report that has arrived, and may again. */
+  get arrived(): StoreEffect | undefined {
+    return this.#arrived;
+  }
+
+  /** The store is another: nothing that went to the one before can come to this one. */
+  forget(): void {
+    this.#arrived = undefined;
+  }
+
+  /** Is a commit on its way to the store, or its answer on its way back? */
+  get committing(): boolean {
+    return this.#requests.some(({ effect }) => effect.kind === "commit") || this.#answers.some(({ effect }) => effect.kind === "commit");
   }
 
   /** Requests that have been sent and have not arrived. */

@@ -19,6 +19,10 @@ export type FaultKind =
   | "time-out"
   /** What is on its way to the store, or back, takes longer. */
   | "delay"
+  /** The lines of some workers are clogged, and freed one after the other in another order. */
+  | "clog"
+  /** A commit or report that the store has taken before arrives once more. */
+  | "duplicate"
   /** A worker's clock jumps, forward or back. */
   | "skew"
   /** The store's clock jumps, forward or back. */
@@ -36,7 +40,7 @@ export interface Faults {
   readonly steps: number;
 }
 
-const SHARED: readonly FaultKind[] = ["crash", "stall", "join", "leave", "break", "time-out", "delay", "skew", "store-clock", "lost-tail"];
+const SHARED: readonly FaultKind[] = ["crash", "stall", "join", "leave", "break", "time-out", "delay", "clog", "duplicate", "skew", "store-clock", "lost-tail"];
 /** In a store that one process has to itself there is no network and no second worker. */
 const EXCLUSIVE: readonly FaultKind[] = ["crash", "stall", "leave", "delay", "skew", "store-clock"];
 
@@ -46,8 +50,8 @@ export function swarm(tape: Tape, exclusive: boolean): Faults {
   const each = tape.pick([0, 300, 500, 500, 800, 800, 1_000]);
   return {
     kinds: all.filter(() => tape.chance(each)),
-    perMille: tape.pick([0, 5, 10, 20, 20, 50, 50, 100]),
+    perMille: tape.pick([0, 10, 20, 20, 50, 50, 100]),
     edges: tape.pick([0, 0, 20, 100]),
-    steps: tape.pick([0, 200, 400, 400, 800, 800]),
+    steps: tape.pick([0, 150, 150, 300, 300, 600]),
   };
 }

@@ -156,6 +156,11 @@ export class ShardLedger {
     const queued = this.#parcels.reduce((sum, parcel) => sum + parcel.length, 0) - this.#offset;
     return { timers: this.#timers.size, aside: this.#aside.size, queued };
   }
+
+  /** Keys that hold the output watermark. */
+  get holds(): number {
+    return this.#keys.size;
+  }
 }
 
 const KEY = keyHold("");

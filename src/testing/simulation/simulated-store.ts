@@ -3,6 +3,8 @@
  * it, and what it was like a while ago, to which it may fall back.
  */
 import type { Random } from "../../random.ts";
+import type { ShardRef } from "../../key.ts";
+import type { Sequencer } from "../../store/commit.ts";
 import type { MemoryData } from "../../store/memory-data.ts";
 import type { AcquireOutcome, CommitReply, RecoverLimits, ReportReply } from "../../store/store.ts";
 import type { StoreAudit } from "./store-audit.ts";
@@ -22,6 +24,8 @@ export interface SimulatedStoreOptions {
   readonly leaseMs: number;
   readonly exclusive: boolean;
   readonly recover: RecoverLimits;
+  /** Has this worker a commit under way? */
+  readonly committing: (worker: string) => boolean;
 }
 
 /** Earlier contents that are kept. */
@@ -58,6 +62,7 @@ export class SimulatedStore {
       case "report": {
         const { refused, watermarks } = answer as ReportReply;
         if (refused.length > 0) trace.saw("report refused");
+        if (watermarks.some(({ status }) => status === "idle") && watermarks.some(({ status }) => status === "live")) trace.saw("idle");
         for (const { participant } of effect.reports) if (!refused.includes(participant)) this.audit.reported(worker, participant);
         this.audit.published(watermarks);
         break;
@@ -69,12 +74,23 @@ export class SimulatedStore {
       case "acquire":
         effect.shards.forEach((shard, i) => {
           const outcome = (answer as AcquireOutcome[])[i];
-          if (outcome?.kind === "acquired") this.audit.granted(shard, worker, outcome.sequencer);
+          if (outcome?.kind === "acquired") this.#granted(shard, worker, outcome.sequencer);
         });
+        break;
+      case "read-timers":
+        trace.saw("timers paged");
         break;
       default:
     }
     return answer;
+  }
+
+  #granted(shard: ShardRef, worker: string, sequencer: Sequencer): void {
+    const { trace, committing } = this.#options;
+    const { owner, rare } = this.audit.standing(shard, worker);
+    for (const what of rare) trace.saw(what);
+    if (owner !== undefined && owner !== worker && committing(owner)) trace.saw("takeover of a commit in the making");
+    this.audit.granted(shard, worker, sequencer);
   }
 
   #committed(effect: Extract<StoreEffect, { readonly kind: "commit" }>, { outcomes }: CommitReply): void {

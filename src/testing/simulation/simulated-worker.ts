@@ -2,6 +2,7 @@
  * One worker of a simulation: the real engine, its connection to the store, its sources, sinks and running handlers.
  * It does what `worker/driver.ts` does, but one thing at a time, each when the tape says so.
  */
+import type { CommitReply } from "../../store/store.ts";
 import type { Effect } from "../../worker/effect.ts";
 import type { Engine } from "../../worker/engine.ts";
 import { Connection } from "./connection.ts";
@@ -28,6 +29,8 @@ export class SimulatedWorker {
   /** Its clock less the true time, ms. */
   skew: number;
   stalledUntil = 0;
+  /** ms. */
+  longestStall = 0;
   stopping = false;
   /** The generation of the store that the engine knows of. */
   #known: number;
@@ -50,6 +53,11 @@ export class SimulatedWorker {
     this.connection = new Connection(world, this.name);
     this.#edges = new WorkerEdges(engine, world, (what, from, run) => this.#later(what, from, run));
     engine.start(this.now);
+  }
+
+  /** Has it stalled for longer than its leases? */
+  get #slept(): boolean {
+    return this.longestStall >= this.engine.options.leaseMs;
   }
 
   get now(): number {
@@ -81,6 +89,18 @@ export class SimulatedWorker {
       this.#tasks.splice(this.#tasks.indexOf(task), 1);
       return this.#outside(task);
     }
+  }
+
+  /** Who does the thing of this number, for a strategy: the worker's engine, the answers to it, its requests, what is outside. */
+  actorOf(choice: number): number {
+    const { time } = this.#world;
+    const of = 4 * this.index;
+    let left = choice;
+    if (this.stalledUntil <= time) {
+      if (this.#turnWanted(time) && left-- === 0) return of;
+      if (this.connection.nextAnswer <= time && left-- === 0) return of + 1;
+    }
+    return this.connection.nextArrival <= time && left === 0 ? of + 2 : of + 3;
   }
 
   #turnWanted(time: number): boolean {
@@ -168,6 +188,7 @@ export class SimulatedWorker {
     trace.mix(2);
     trace.line(() => `${this.name} ← ${value === undefined && effect.kind !== "release" ? "no answer to " : ""}${describe(effect)}`);
     if (value === undefined) trace.saw(`unanswered ${effect.kind}`);
+    else if (effect.kind === "commit" && this.#slept && (value as CommitReply).outcomes.includes("fenced")) trace.saw("zombie");
     tell(this.engine, effect, value, this.now);
     this.#told();
   }

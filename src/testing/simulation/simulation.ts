@@ -13,14 +13,17 @@ import type { RecoverLimits } from "../../store/store.ts";
 import { Engine } from "../../worker/engine.ts";
 import type { EngineOptions } from "../../worker/engine-options.ts";
 import { makeInstances } from "../../worker/instances.ts";
+import type { Keyed } from "../../worker/keyed.ts";
 import type { Plan } from "../../worker/plan.ts";
 import type { Faults } from "./faults.ts";
+import { Misfortune } from "./misfortune.ts";
 import { SimulatedSink, type SimulatedSource } from "./simulated-edges.ts";
 import { SimulatedStore } from "./simulated-store.ts";
 import { SimulatedWorker } from "./simulated-worker.ts";
 import { StoreAudit } from "./store-audit.ts";
 import { name, type StoreEffect } from "./store-request.ts";
 import type { Tape } from "./tape.ts";
+import { drawStrategy, type Strategy, type StrategyName } from "./strategy.ts";
 import { Trace } from "./trace.ts";
 import { Violation } from "./violation.ts";
 import type { World } from "./world.ts";
@@ -49,6 +52,8 @@ export interface SimulationOptions {
   readonly faults: Faults;
   /** Keep a timeline. */
   readonly recording: boolean;
+  /** The instances of a worker that starts; the default makes new ones, as a process does. */
+  readonly instances?: (() => ReadonlyMap<number, Keyed>) | undefined;
   /** Makes the engine of a worker that starts: a test of the simulation gives one that is wrong. */
   readonly engine?: ((options: EngineOptions) => Engine) | undefined;
 }
@@ -59,66 +64,74 @@ export interface Outcome {
   readonly steps: number;
   readonly faults: number;
   readonly workers: number;
+  readonly strategy: StrategyName;
   readonly seen: ReadonlyMap<string, number>;
   readonly timeline: readonly string[];
 }
 
 /** Steps within which all must be done once nothing goes wrong any more. */
 const CALM_STEPS = 30_000;
-/** Live workers at once. */
-const WORKERS = 3;
-const START = 1_000_000;
-/** A stall or jump of this much can time a handler out; few a run, so that no record fails too often by bad luck. */
-const LONG = 1_000;
-const LONG_MOST = 4;
-const STOP_LIMIT = 5_000;
+export const START = 1_000_000;
 
 /** What a dead connection still has to deliver: in order, each once its time has come. */
-interface Stray {
+export interface Stray {
   readonly worker: string;
   readonly effects: StoreEffect[];
   readonly from: number;
 }
 
 export class Simulation implements World {
-  readonly #options: SimulationOptions;
+  readonly options: SimulationOptions;
   readonly tape: Tape;
   readonly trace: Trace;
   time = START;
   generation = 1;
   readonly store: SimulatedStore;
-  #workers: SimulatedWorker[] = [];
-  #strays: Stray[] = [];
-  #starts: number[] = [];
-  readonly #stopLimits = new Map<SimulatedWorker, number>();
+  readonly strategy: Strategy;
+  readonly #misfortune: Misfortune;
+  workers: SimulatedWorker[] = [];
+  strays: Stray[] = [];
+  /** True times at which a worker starts. */
+  starts: number[] = [];
+  readonly stopLimits = new Map<SimulatedWorker, number>();
   readonly #sinks = new Map<string, SimulatedSink>();
   #steps = 0;
-  #faults = 0;
   #started = 0;
   #ids = 0;
-  #long = 0;
   readonly #random: Random = { id: () => `x${(this.#ids += 1)}` };
 
   constructor(options: SimulationOptions) {
-    this.#options = options;
+    this.options = options;
     this.tape = options.tape;
     this.trace = new Trace(options.recording);
+    this.strategy = drawStrategy(options.tape);
+    this.#misfortune = new Misfortune(this, options.faults);
     const { data, plan, sources, settings } = options;
     const { leaseMs, exclusive, recover } = settings;
-    this.store = new SimulatedStore({ data, audit: StoreAudit.of(plan, sources), trace: this.trace, random: this.#random, leaseMs, exclusive, recover });
+    const committing = (name: string) => this.workers.some((worker) => worker.name === name && worker.connection.committing);
+    this.store = new SimulatedStore({
+      data,
+      audit: StoreAudit.of(plan, sources),
+      trace: this.trace,
+      random: this.#random,
+      leaseMs,
+      exclusive,
+      recover,
+      committing,
+    });
   }
 
   get faulty(): boolean {
-    return this.#steps < this.#options.faults.steps;
+    return this.#steps < this.options.faults.steps;
   }
   get latency(): number {
-    return this.faulty ? this.#options.settings.latency : 0;
+    return this.faulty ? this.options.settings.latency : 0;
   }
   get edgeFaults(): number {
-    return this.#options.faults.edges;
+    return this.options.faults.edges;
   }
   sourceOf(participant: string): readonly SimulatedSource[] {
-    return this.#options.sources.get(participant) ?? [];
+    return this.options.sources.get(participant) ?? [];
   }
   sinkOf(participant: string): SimulatedSink {
     let sink = this.#sinks.get(participant);
@@ -130,8 +143,8 @@ export class Simulation implements World {
   run(verify: (simulation: Simulation) => void): Outcome {
     let violation: Violation | undefined;
     try {
-      this.#start();
-      if (!this.#options.settings.exclusive && this.tape.chance(500)) this.#start();
+      this.start();
+      if (!this.options.settings.exclusive && this.tape.chance(500)) this.start();
       while (!this.store.audit.finished) this.#step();
       this.store.audit.drained(this.store.data);
       verify(this);
@@ -143,39 +156,44 @@ export class Simulation implements World {
       this.trace.line(() => `VIOLATION ${violation?.message}`);
     }
     const { hash, seen, lines } = this.trace;
-    return { violation, hash, steps: this.#steps, faults: this.#faults, workers: this.#started, seen, timeline: lines };
+    return {
+      violation,
+      hash,
+      steps: this.#steps,
+      faults: this.#misfortune.struck,
+      workers: this.#started,
+      strategy: this.strategy.name,
+      seen,
+      timeline: lines,
+    };
   }
 
   // ── steps ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #step(): void {
-    const { faults } = this.#options;
+    const { faults } = this.options;
     this.#steps++;
     if (this.#steps > faults.steps + CALM_STEPS)
       throw new Violation("S3 not drained", `${CALM_STEPS} steps without a fault were not enough: ${this.#standing()}`);
-    if (this.faulty && faults.kinds.length > 0 && this.tape.chance(faults.perMille)) {
-      this.#faults++;
-      this.#fault();
-      return;
-    }
+    if (this.faulty && this.#misfortune.strikes()) return;
     if (this.faulty && faults.kinds.includes("lost-tail") && this.tape.chance(20)) this.store.keep();
     this.#startDue();
     let ready = 0;
-    for (const stray of this.#strays) if (stray.from <= this.time) ready++;
+    for (const stray of this.strays) if (stray.from <= this.time) ready++;
     const strays = ready;
-    for (const worker of this.#workers) ready += worker.ready(this.time);
+    for (const worker of this.workers) ready += worker.ready(this.time);
     if (ready === 0) {
       this.#advance();
       return;
     }
-    let choice = this.tape.choose(ready);
+    let choice = this.strategy.choose(ready, (index) => this.#actorOf(index, strays));
     this.trace.mix(choice);
     if (choice < strays) {
       this.#strayArrives(choice);
       return;
     }
     choice -= strays;
-    for (const worker of this.#workers) {
+    for (const worker of this.workers) {
       const mine = worker.ready(this.time);
       if (choice < mine) {
         worker.run(choice);
@@ -186,11 +204,22 @@ export class Simulation implements World {
     }
   }
 
+  #actorOf(index: number, strays: number): number {
+    let left = index - strays;
+    if (left < 0) return -1;
+    for (const worker of this.workers) {
+      const mine = worker.ready(this.time);
+      if (left < mine) return worker.actorOf(left);
+      left -= mine;
+    }
+    return -1;
+  }
+
   #advance(): void {
     let at = Number.POSITIVE_INFINITY;
-    for (const worker of this.#workers) at = Math.min(at, worker.nextAt());
-    for (const stray of this.#strays) at = Math.min(at, stray.from);
-    for (const start of this.#starts) at = Math.min(at, start);
+    for (const worker of this.workers) at = Math.min(at, worker.nextAt());
+    for (const stray of this.strays) at = Math.min(at, stray.from);
+    for (const start of this.starts) at = Math.min(at, start);
     if (at === Number.POSITIVE_INFINITY) throw new Violation("S3 stuck", `nothing can happen any more: ${this.#standing()}`);
     this.time = Math.max(this.time, Math.ceil(at));
     this.trace.mix(this.time);
@@ -198,25 +227,25 @@ export class Simulation implements World {
   }
 
   #startDue(): void {
-    if (this.#workers.length === 0 && this.#starts.length === 0) this.#starts.push(this.time);
-    for (const at of this.#starts) {
+    if (this.workers.length === 0 && this.starts.length === 0) this.starts.push(this.time);
+    for (const at of this.starts) {
       if (at > this.time) continue;
-      this.#starts.splice(this.#starts.indexOf(at), 1);
-      if (this.#options.settings.exclusive && this.#workers.length > 0) continue;
-      this.#start();
+      this.starts.splice(this.starts.indexOf(at), 1);
+      if (this.options.settings.exclusive && this.workers.length > 0) continue;
+      this.start();
     }
   }
 
-  #start(): void {
-    const { plan, settings } = this.#options;
+  start(): void {
+    const { plan, settings } = this.options;
     const { exclusive, leaseMs, batchRecords, cacheBytes, frozen, reportEvery } = settings;
     const skew = this.faulty ? this.tape.pick([0, 0, 7, 1_500, -1_500]) : 0;
-    const make = this.#options.engine ?? ((options: EngineOptions) => new Engine(options));
+    const make = this.options.engine ?? ((options: EngineOptions) => new Engine(options));
     const engine = make({
       plan,
       worker: `w${(this.#started += 1)}`,
       random: this.#random,
-      instances: makeInstances(plan),
+      instances: this.options.instances?.() ?? makeInstances(plan),
       exclusive,
       now: this.time + skew,
       leaseMs,
@@ -226,13 +255,13 @@ export class Simulation implements World {
       reportEvery,
     });
     this.trace.line(() => `w${this.#started} starts`);
-    this.#workers.push(new SimulatedWorker(this, engine, this.#started, skew));
+    this.workers.push(new SimulatedWorker(this, engine, this.#started, skew));
   }
 
   /** Where everything stands, for a violation that is about nothing happening. */
   #standing(): string {
     const lines: string[] = [];
-    for (const worker of this.#workers) {
+    for (const worker of this.workers) {
       for (const shard of worker.engine.shards.values()) {
         const { kind, at, key, detail } = shard.why();
         if (kind !== "end")
@@ -241,7 +270,7 @@ export class Simulation implements World {
           );
       }
     }
-    return `${this.#workers.length} workers, time ${this.time - START}\n  ${lines.join("\n  ")}`;
+    return `${this.workers.length} workers, time ${this.time - START}\n  ${lines.join("\n  ")}`;
   }
 
   // ── the store ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -251,123 +280,25 @@ export class Simulation implements World {
   }
 
   #strayArrives(choice: number): void {
-    const due = this.#strays.filter((stray) => stray.from <= this.time);
+    const due = this.strays.filter((stray) => stray.from <= this.time);
     const stray = due[choice] as Stray;
     const effect = stray.effects.shift() as StoreEffect;
-    if (stray.effects.length === 0) this.#strays.splice(this.#strays.indexOf(stray), 1);
+    if (stray.effects.length === 0) this.strays.splice(this.strays.indexOf(stray), 1);
     this.trace.saw(`stray ${effect.kind}`);
     this.apply(stray.worker, effect);
   }
 
-  // ── faults ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #fault(): void {
-    const { tape } = this;
-    const kind = tape.pick(this.#options.faults.kinds);
-    this.trace.mixText(kind);
-    this.trace.saw(kind);
-    const worker = this.#workers.length === 0 ? undefined : tape.pick(this.#workers);
-    if (kind === "join") {
-      if (this.#workers.length < WORKERS) this.#start();
-    } else if (kind === "store-clock") this.#jumpStore();
-    else if (kind === "lost-tail") this.#loseTail();
-    else if (worker !== undefined) this.#faultOf(kind, worker);
-  }
-
-  #faultOf(kind: Exclude<Faults["kinds"][number], "join" | "store-clock" | "lost-tail">, worker: SimulatedWorker): void {
-    const { tape, time } = this;
-    const { leaseMs } = this.#options.settings;
-    switch (kind) {
-      case "crash":
-        this.trace.line(() => `FAULT ${worker.name} crashes`);
-        this.#crash(worker);
-        break;
-      case "stall":
-        worker.stalledUntil = time + this.#bounded(tape.pick([3, 40, leaseMs, 2 * leaseMs, 3 * leaseMs]));
-        if (worker.stalledUntil >= time + leaseMs) this.#successor();
-        this.trace.line(() => `FAULT ${worker.name} stalls until ${worker.stalledUntil - START}`);
-        break;
-      case "leave":
-        if (worker.stopping) break;
-        this.trace.line(() => `FAULT ${worker.name} is told to stop`);
-        worker.stopping = true;
-        this.#stopLimits.set(worker, time + STOP_LIMIT);
-        worker.engine.stop(worker.now);
-        this.#starts.push(time + tape.pick([0, 50, 2 * leaseMs]));
-        break;
-      case "break":
-      case "time-out": {
-        const applied = tape.choose(worker.connection.underWay.length + 1);
-        const downFor = tape.pick([0, 5, 100, 2 * leaseMs]);
-        const lost = worker.connection.break(applied, downFor);
-        if (downFor > leaseMs) this.#successor();
-        this.trace.line(
-          () =>
-            `FAULT ${worker.name} loses its connection; ${applied} requests still arrived, ${lost.length} ${kind === "break" ? "are lost" : "will arrive later"}`,
-        );
-        if (kind === "time-out" && lost.length > 0) this.#strays.push({ worker: worker.name, effects: lost, from: time + tape.pick([0, 30, 500]) });
-        break;
-      }
-      case "delay": {
-        const by = this.#bounded(tape.pick([2, 30, 300, 2 * leaseMs]));
-        worker.connection.delay(tape.choose(2) === 0, by);
-        if (by > leaseMs) this.#successor();
-        break;
-      }
-      case "skew":
-        worker.skew += tape.pick([1, -1]) * this.#bounded(tape.pick([10, 300, 2_500]));
-        this.trace.line(() => `FAULT ${worker.name}'s clock is ${worker.skew} ms ahead now`);
-        break;
-    }
-  }
-
-  /** One who takes over what a worker loses that is away for longer than its leases. */
-  #successor(): void {
-    const { exclusive } = this.#options.settings;
-    if (!exclusive && this.#workers.length < WORKERS) this.#starts.push(this.time);
-  }
-
-  #bounded(ms: number): number {
-    if (ms < LONG) return ms;
-    return this.#long++ < LONG_MOST ? ms : LONG / 10;
-  }
-
-  #crash(worker: SimulatedWorker): void {
-    const { tape, time } = this;
-    const { exclusive, leaseMs } = this.#options.settings;
-    this.#remove(worker);
-    const effects = worker.connection.underWay.slice(0, tape.choose(worker.connection.underWay.length + 1));
-    if (effects.length > 0 && !exclusive) this.#strays.push({ worker: worker.name, effects, from: time + tape.pick([0, 10, 3 * leaseMs]) });
-    this.#starts.push(time + tape.pick([0, 10, 2 * leaseMs]));
-  }
-
   #leaveIfDone(worker: SimulatedWorker): void {
-    if (!worker.engine.drained && this.time < (this.#stopLimits.get(worker) ?? 0)) return;
+    if (!worker.engine.drained && this.time < (this.stopLimits.get(worker) ?? 0)) return;
     const effects = worker.leave();
-    this.#remove(worker);
+    this.remove(worker);
     this.trace.line(() => `${worker.name} has stopped`);
     this.trace.saw("left");
-    if (this.#options.settings.exclusive) for (const effect of effects) this.apply(worker.name, effect);
-    else this.#strays.push({ worker: worker.name, effects, from: this.time });
+    if (this.options.settings.exclusive) for (const effect of effects) this.apply(worker.name, effect);
+    else this.strays.push({ worker: worker.name, effects, from: this.time });
   }
 
-  #remove(worker: SimulatedWorker): void {
-    this.#workers = this.#workers.filter((each) => each !== worker);
-  }
-
-  #jumpStore(): void {
-    this.store.skew += this.tape.pick([1, -1]) * this.#bounded(this.tape.pick([10, 500, 3_000]));
-    this.trace.line(() => `FAULT the store's clock is ${this.store.skew} ms ahead now`);
-  }
-
-  /** The store restarts: with all it had, or as it was a while ago. Every connection breaks, and nothing is under way any more. */
-  #loseTail(): void {
-    const { tape } = this;
-    const back = tape.choose(this.store.kept + 1);
-    if (back > 0) this.store.fallBack(back);
-    this.trace.line(() => `FAULT the store restarts${back > 0 ? ", without its last commits" : ""}`);
-    this.generation++;
-    this.#strays = [];
-    for (const worker of this.#workers) worker.connection.break(back > 0 ? 0 : tape.choose(worker.connection.underWay.length + 1), tape.pick([0, 5, 100]));
+  remove(worker: SimulatedWorker): void {
+    this.workers = this.workers.filter((each) => each !== worker);
   }
 }

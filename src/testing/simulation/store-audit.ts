@@ -82,6 +82,20 @@ export class StoreAudit {
     Object.assign(this.#ledger(shard), { sequencer, owner: worker, committed: false });
   }
 
+  /** What a shard is like that is about to be granted; `shared`: others own shards of the same participant. */
+  standing(shard: ShardRef, worker: string): { readonly owner: string | undefined; readonly rare: readonly string[] } {
+    const ledger = this.#ledger(shard);
+    const { owner } = ledger;
+    const rare = this.#of(participantOf(shard)).shards.some((each) => each !== shard && (this.#ledger(each).owner ?? worker) !== worker) ? ["shared"] : [];
+    if (owner === undefined || owner === worker) return { owner, rare };
+    const { timers, aside } = ledger.pending();
+    rare.push("takeover");
+    if (aside > 0) rare.push("takeover with held records");
+    if (timers > 0) rare.push("takeover with timers");
+    if (ledger.holds > 0) rare.push("takeover with holds");
+    return { owner, rare };
+  }
+
   registered(worker: string, intervals: readonly Interval[]): void {
     for (const { participant, shards } of intervals) {
       for (const shard of this.#of(participant).shards) {

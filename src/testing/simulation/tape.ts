@@ -30,13 +30,15 @@ export class Tape {
 
   /** Which of `n` possibilities: 0 to n - 1. */
   choose(n: number): number {
-    return this.#cell() % n;
+    return this.#took(this.#cell() % n);
   }
 
   /** Does something with a probability of `perMille` happen? */
   chance(perMille: number): boolean {
     const cell = this.#cell();
-    return cell !== 0 && cell % 1_000 < perMille;
+    const happens = cell !== 0 && cell % 1_000 < perMille;
+    this.#took(happens ? cell % 1_000 || 1_000 : 0);
+    return happens;
   }
 
   /** One of the list; its first is the plain choice. */
@@ -44,9 +46,17 @@ export class Tape {
     return list[this.choose(list.length)] as T;
   }
 
-  /** What has been read so far: `of` makes the same run of it. */
+  /** What has been read so far, each cell as the smallest that chooses the same: `of` makes the same run of it. */
   read(): Uint32Array {
-    return this.#cells.slice(0, this.#next);
+    const read = this.#cells.slice(0, Math.min(this.#next, this.#cells.length));
+    const last = read.findLastIndex((cell) => cell !== 0);
+    return read.subarray(0, last + 1);
+  }
+
+  /** A cell is kept as the choice that was made of it. */
+  #took(choice: number): number {
+    if (this.#next <= this.#length) this.#cells[this.#next - 1] = choice;
+    return choice;
   }
 
   #cell(): number {

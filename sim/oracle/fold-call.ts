@@ -3,7 +3,7 @@
  * The timers' poison and who may drop them are noted here, and judged in `fold.ts`.
  */
 import type { FoldShape } from "./fold-input.ts";
-import { BRIEF, type Entry, FUEL, type Item, LATEST, type Program, type Script, type Step, type Sums } from "./program.ts";
+import { BRIEF, type Entry, FUEL, type Item, LATEST, type Program, type Script, type Step, type Sums } from "../workload/program.ts";
 
 /** A record on its way to one consumer. */
 export interface Delivery {

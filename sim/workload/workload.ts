@@ -59,9 +59,9 @@ export function drawWorkload(tape: Tape): Workload {
   const scripts = new Map(shape.computations.map((computation) => [computation.name, drawScript(tape, computation, menu, keys)]));
   const sources = new Map<string, readonly SimulatedSource[]>();
   const sourceSettings = new Map<string, SourceSetting>();
-  const most = tape.pick([20, 40, 70]);
+  const most = tape.pick([10, 20, 50]);
   for (const { name } of shape.injectors) {
-    const setting = drawSource(tape, name, Math.ceil((20 + tape.choose(most)) / shape.injectors.length / variant.partitions), variant.partitions, keys);
+    const setting = drawSource(tape, name, Math.ceil((6 + tape.choose(most)) / shape.injectors.length / variant.partitions), variant.partitions, keys);
     sources.set(name, setting.sources);
     sourceSettings.set(name, { policy: setting.policy, ids: setting.ids });
   }

@@ -6,6 +6,8 @@ import { exponential, injector, type InjectorSource, Pipeline, sink, stream, typ
 import { MemoryData } from "../../src/store/memory-data.ts";
 import { MemoryStore } from "../../src/store/memory-store.ts";
 import { VirtualClock } from "../../src/testing/index.ts";
+import { makeInstances } from "../../src/worker/instances.ts";
+import type { Keyed } from "../../src/worker/keyed.ts";
 import type { Plan } from "../../src/worker/plan.ts";
 import { reconcile } from "../../src/worker/reconcile.ts";
 import type { Item } from "./program.ts";
@@ -90,6 +92,8 @@ export interface Staged {
   readonly plan: Plan;
   /** A store that holds the graph and nothing else. To be copied. */
   readonly data: MemoryData;
+  /** What holds nothing of a run, and so serves many. */
+  readonly instances: ReadonlyMap<number, Keyed>;
   /** Where the run puts what its computations and sources go by. */
   readonly current: { stage: RunStage };
 }
@@ -143,7 +147,7 @@ async function make(shape: Shape, { shards, partitions, attempts, asynchronous }
   const store = new MemoryStore();
   const clock = new VirtualClock();
   const plan = await reconcile(await store.open({ pipeline: "simulated", clock, random: { id: () => "" } }), pipeline.graph(), []);
-  return { plan, data: store.data("simulated"), current };
+  return { plan, data: store.data("simulated"), instances: makeInstances(plan), current };
 }
 
 /** A source whose settings are those of the run; the simulator reads its items, so it is never opened. */

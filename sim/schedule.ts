@@ -1,22 +1,22 @@
 /** One run: a workload and its schedule drawn from one tape, simulated, audited step by step, and compared with the fold. */
-import { openValue } from "../../src/computation/envelope.ts";
-import { shardOf, shardRef } from "../../src/key.ts";
-import { parseTimerMember, stateField } from "../../src/store/address.ts";
-import type { MemoryData } from "../../src/store/memory-data.ts";
-import { swarm } from "../../src/testing/simulation/faults.ts";
-import { type Outcome, Simulation } from "../../src/testing/simulation/simulation.ts";
-import type { Tape } from "../../src/testing/simulation/tape.ts";
-import { Violation } from "../../src/testing/simulation/violation.ts";
-import type { Engine } from "../../src/worker/engine.ts";
-import type { EngineOptions } from "../../src/worker/engine-options.ts";
-import { type DeadLetter, parseDeadLetter } from "../../src/worker/held.ts";
-import { type Counters, decodeImage } from "../../src/worker/image.ts";
-import type { Plan, PlannedComputation } from "../../src/worker/plan.ts";
-import { findings } from "./fold.ts";
-import type { Counted, FoldInjector, FoldItem, Found } from "./fold-input.ts";
-import type { Entry, Item, Sums } from "./program.ts";
-import { type RunStage, staged } from "./shapes.ts";
-import { drawWorkload, type Workload } from "./workload.ts";
+import { openValue } from "../src/computation/envelope.ts";
+import { shardOf, shardRef } from "../src/key.ts";
+import { parseTimerMember, stateField } from "../src/store/address.ts";
+import type { MemoryData } from "../src/store/memory-data.ts";
+import { swarm } from "../src/testing/simulation/faults.ts";
+import { type Outcome, Simulation } from "../src/testing/simulation/simulation.ts";
+import type { Tape } from "../src/testing/simulation/tape.ts";
+import { Violation } from "../src/testing/simulation/violation.ts";
+import type { Engine } from "../src/worker/engine.ts";
+import type { EngineOptions } from "../src/worker/engine-options.ts";
+import { type DeadLetter, parseDeadLetter } from "../src/worker/held.ts";
+import { type Counters, decodeImage } from "../src/worker/image.ts";
+import type { Plan, PlannedComputation } from "../src/worker/plan.ts";
+import { findings } from "./oracle/fold.ts";
+import type { Counted, FoldInjector, FoldItem, Found } from "./oracle/fold-input.ts";
+import type { Entry, Item, Sums } from "./workload/program.ts";
+import { type RunStage, staged } from "./workload/shapes.ts";
+import { drawWorkload, type Workload } from "./workload/workload.ts";
 
 export interface Run extends Outcome {
   readonly workload: Workload;
@@ -41,13 +41,13 @@ export interface Wrong {
 
 export async function run(tape: Tape, { recording = false, wrong }: RunOptions = {}): Promise<Run> {
   const workload = drawWorkload(tape);
-  const { plan, data, current } = await staged(workload.shape, workload.variant);
+  const { plan, data, instances, current } = await staged(workload.shape, workload.variant);
   const stage: RunStage = { scripts: workload.scripts, tries: new Map(), sources: workload.sourceSettings };
   current.stage = stage;
   const faults = swarm(tape, workload.settings.exclusive);
   const { sources, settings } = workload;
   const contents = wrong?.store === undefined ? data.copy() : withWrong(data.copy(), wrong.store);
-  const simulation = new Simulation({ plan, data: contents, sources, tape, settings, faults, recording, engine: wrong?.engine });
+  const simulation = new Simulation({ plan, data: contents, sources, tape, settings, faults, recording, instances: () => instances, engine: wrong?.engine });
   let found: Found | undefined;
   const outcome = simulation.run(() => {
     found = foundIn(simulation, plan, workload);
@@ -126,7 +126,7 @@ function cellsIn<T>(data: MemoryData, planned: PlannedComputation, cell: string,
 }
 
 function countedIn(data: MemoryData, shards: readonly number[]): Counted {
-  const total = { processed: 0, late: 0, produced: 0, duplicates: 0, deadLetters: 0, timersFired: 0 };
+  const total = { processed: 0, late: 0, produced: 0, duplicates: 0, deadLetters: 0, timersFired: 0, droppedTimers: 0 };
   for (const { image } of data.recover(shards, { timers: 0, holds: 0 })) {
     if (image === undefined) continue;
     const counters: Counters = decodeImage(image).counters;

@@ -1,5 +1,5 @@
 /** What the fold is given: the pipeline and what went in, and what the run under test left behind. No types of the engine. */
-import type { Entry, Item, Script, Sums } from "./program.ts";
+import type { Entry, Item, Script, Sums } from "../workload/program.ts";
 
 export interface FoldShape {
   readonly injectors: readonly { readonly name: string; readonly stream: string }[];
@@ -36,6 +36,8 @@ export interface Counted {
   readonly duplicates: number;
   readonly deadLetters: number;
   readonly timersFired: number;
+  /** Counted, not foretold: whether a setting comes at the end of time depends on the schedule. */
+  readonly droppedTimers?: number;
 }
 
 /** What a run left behind. */

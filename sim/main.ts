@@ -1,0 +1,104 @@
+/** `npm run sim -- [options]`: simulates, and prints what came of it; as one JSON object with `--json`. Exit code 1: a violation, or a rare event unseen. */
+import { availableParallelism } from "node:os";
+import { parseArgs } from "node:util";
+import { Tape } from "../src/testing/simulation/tape.ts";
+import { campaign } from "./campaign.ts";
+import { lineCoverage } from "./coverage.ts";
+import { explain } from "./explain.ts";
+import { RARE_EVENTS } from "./rare-events.ts";
+import { run } from "./schedule.ts";
+import { shrink } from "./shrink.ts";
+import { tapeOfText, textOfTape } from "./tape-text.ts";
+import { median, type Failing, type Totals } from "./totals.ts";
+
+const HELP = `usage: npm run sim -- [options]
+
+  --schedules N   how many schedules (default 10000)
+  --seed S        the first seed (default 1); each schedule has the next one
+  --tape T        run this tape alone, and show its timeline
+  --minutes M     begin no more after so long
+  --threads N     (default: as many as there are cores)
+  --coverage N    measure line coverage by so many of the schedules (default 0; takes longer)
+  --json          print one JSON object
+`;
+/** Schedules after which every rare event has to have been seen. */
+const ENOUGH = 5_000;
+
+const { values } = parseArgs({
+  options: {
+    schedules: { type: "string", default: "10000" },
+    seed: { type: "string", default: "1" },
+    tape: { type: "string" },
+    minutes: { type: "string", default: "1440" },
+    threads: { type: "string", default: String(availableParallelism()) },
+    coverage: { type: "string", default: "0" },
+    json: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+
+function number(name: "schedules" | "seed" | "minutes" | "threads" | "coverage"): number {
+  const given = Number(values[name]);
+  if (Number.isInteger(given) && given >= (name === "coverage" ? 0 : 1)) return given;
+  console.error(`--${name} ${values[name]}: give a whole number\n\n${HELP}`);
+  process.exit(2);
+}
+
+if (values.help) console.log(HELP);
+else if (values.tape === undefined) await simulate();
+else await replay(values.tape);
+
+async function simulate(): Promise<void> {
+  const start = performance.now();
+  const sampled = number("coverage");
+  const coverage = sampled === 0 ? null : await lineCoverage(number("seed"), sampled);
+  const begin = performance.now();
+  let told = begin;
+  const totals = await campaign({
+    seed: number("seed"),
+    schedules: number("schedules"),
+    threads: number("threads"),
+    within: number("minutes") * 60_000 - (begin - start),
+    progress: (schedules) => {
+      if (values.json || performance.now() < told + 5_000) return;
+      told = performance.now();
+      console.log(`${schedules} schedules, ${Math.round((1_000 * schedules) / (told - begin))} a second`);
+    },
+  });
+  const seconds = (performance.now() - begin) / 1_000;
+  const result = { ...summary(totals), schedulesPerSecond: Math.round(totals.steps.length / seconds), threads: number("threads"), coverage };
+  if (values.json) console.log(JSON.stringify(result));
+  else for (const [name, value] of Object.entries(result)) console.log(`${name.padEnd(24)}${typeof value === "object" ? JSON.stringify(value) : value}`);
+  const [failing] = totals.violations;
+  if (failing !== undefined) await tell(failing);
+  if (failing !== undefined || result.unseenRareEvents.length > 0) process.exitCode = 1;
+}
+
+function summary({ steps, faults, workers, strategies, seen, violations }: Totals) {
+  const unseen = [...RARE_EVENTS.keys()].filter((event) => !seen.has(event));
+  return {
+    schedules: steps.length,
+    steps: steps.reduce((sum, each) => sum + each, 0),
+    medianSteps: median(steps),
+    faults: faults.reduce((sum, each) => sum + each, 0),
+    medianFaults: median(faults),
+    medianWorkers: median(workers),
+    violations: violations.length,
+    unseenRareEvents: steps.length < ENOUGH ? [] : unseen,
+    rareEvents: Object.fromEntries([...RARE_EVENTS.keys()].map((event) => [event, seen.get(event) ?? 0])),
+    strategies: Object.fromEntries(strategies),
+  };
+}
+
+/** A violation, made as plain as it gets. To stderr: what was asked for as JSON stays one object. */
+async function tell({ seed, rule, cells }: Failing): Promise<void> {
+  console.error(`seed ${seed} breaks ${rule}; looking for the plainest schedule that does ...`);
+  const plain = await shrink(cells, rule, (tape) => run(tape));
+  console.error(await explain(Tape.of(plain.cells), `npm run sim -- --tape ${textOfTape(plain.cells)}`));
+}
+
+async function replay(text: string): Promise<void> {
+  const tape = Tape.of(tapeOfText(text));
+  console.log(await explain(tape, `npm run sim -- --tape ${text}`));
+  if ((await run(Tape.of(tapeOfText(text)))).violation !== undefined) process.exitCode = 1;
+}

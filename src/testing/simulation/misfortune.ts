@@ -1,0 +1,162 @@
+/** What goes wrong in a simulation, and whom it hits: carries out the faults of `faults.ts`. */
+import type { FaultKind, Faults } from "./faults.ts";
+import type { SimulatedWorker } from "./simulated-worker.ts";
+import { type Simulation, START } from "./simulation.ts";
+
+/** Live workers at once. */
+const WORKERS = 3;
+/** A stall or jump of this much can time a handler out; few a run, so that no record fails too often by bad luck. */
+const LONG = 1_000;
+const LONG_MOST = 4;
+const STOP_LIMIT = 5_000;
+/** How much more likely a fault is while an adversary has someone to hit. */
+const ADVERSITY = 4;
+
+export class Misfortune {
+  readonly #simulation: Simulation;
+  readonly #faults: Faults;
+  /** Faults so far. */
+  struck = 0;
+  #long = 0;
+
+  constructor(simulation: Simulation, faults: Faults) {
+    this.#simulation = simulation;
+    this.#faults = faults;
+  }
+
+  /** Does a fault happen now, in the place of a step? */
+  strikes(): boolean {
+    const { kinds, perMille } = this.#faults;
+    const likely = this.#victims().length > 0 ? ADVERSITY * perMille : perMille;
+    if (kinds.length === 0 || !this.#simulation.tape.chance(likely)) return false;
+    this.struck++;
+    this.#fault();
+    return true;
+  }
+
+  #fault(): void {
+    const { tape } = this.#simulation;
+    const kind = tape.pick(this.#faults.kinds);
+    this.#simulation.trace.mixText(kind);
+    this.#simulation.trace.saw(kind);
+    const victims = this.#victims();
+    const worker = this.#simulation.workers.length === 0 ? undefined : tape.pick(victims.length > 0 ? victims : this.#simulation.workers);
+    if (kind === "join") {
+      if (this.#simulation.workers.length < WORKERS) this.#simulation.start();
+    } else if (kind === "store-clock") this.#jumpStore();
+    else if (kind === "lost-tail") this.#loseTail();
+    else if (kind === "clog") this.#clog();
+    else if (worker !== undefined) this.#faultOf(kind, worker);
+  }
+
+  #faultOf(kind: Exclude<FaultKind, "join" | "store-clock" | "lost-tail" | "clog">, worker: SimulatedWorker): void {
+    const { tape, time } = this.#simulation;
+    const { leaseMs } = this.#simulation.options.settings;
+    switch (kind) {
+      case "crash":
+        this.#simulation.trace.line(() => `FAULT ${worker.name} crashes`);
+        this.#crash(worker);
+        break;
+      case "stall":
+        worker.stalledUntil = time + this.#bounded(tape.pick([3, 40, leaseMs, 2 * leaseMs, 3 * leaseMs]));
+        worker.longestStall = Math.max(worker.longestStall, worker.stalledUntil - time);
+        if (worker.stalledUntil >= time + leaseMs) this.#successor();
+        this.#simulation.trace.line(() => `FAULT ${worker.name} stalls until ${worker.stalledUntil - START}`);
+        break;
+      case "leave":
+        if (worker.stopping) break;
+        this.#simulation.trace.line(() => `FAULT ${worker.name} is told to stop`);
+        worker.stopping = true;
+        this.#simulation.stopLimits.set(worker, time + STOP_LIMIT);
+        worker.engine.stop(worker.now);
+        this.#simulation.starts.push(time + tape.pick([0, 50, 2 * leaseMs]));
+        break;
+      case "break":
+      case "time-out": {
+        const applied = tape.choose(worker.connection.underWay.length + 1);
+        const downFor = tape.pick([0, 5, 100, 2 * leaseMs]);
+        const lost = worker.connection.break(applied, downFor);
+        if (downFor > leaseMs) this.#successor();
+        this.#simulation.trace.line(
+          () =>
+            `FAULT ${worker.name} loses its connection; ${applied} requests still arrived, ${lost.length} ${kind === "break" ? "are lost" : "will arrive later"}`,
+        );
+        if (kind === "time-out" && lost.length > 0) this.#simulation.strays.push({ worker: worker.name, effects: lost, from: time + tape.pick([0, 30, 500]) });
+        break;
+      }
+      case "delay": {
+        const by = this.#bounded(tape.pick([2, 30, 300, 2 * leaseMs]));
+        worker.connection.delay(tape.choose(2) === 0, by);
+        if (by > leaseMs) this.#successor();
+        break;
+      }
+      case "duplicate": {
+        const { arrived } = worker.connection;
+        if (arrived === undefined) break;
+        this.#simulation.trace.line(() => `FAULT a ${arrived.kind} of ${worker.name} will arrive once more`);
+        this.#simulation.strays.push({ worker: worker.name, effects: [arrived], from: time + tape.pick([0, 10, 2 * leaseMs]) });
+        break;
+      }
+      case "skew":
+        worker.skew += tape.pick([1, -1]) * this.#bounded(tape.pick([10, 300, 2_500]));
+        this.#simulation.trace.line(() => `FAULT ${worker.name}'s clock is ${worker.skew} ms ahead now`);
+        break;
+    }
+  }
+
+  /** Whom an adversary would hit now. */
+  #victims(): SimulatedWorker[] {
+    return this.#simulation.strategy.name === "adversary" ? this.#simulation.workers.filter(({ connection }) => connection.committing) : [];
+  }
+
+  /** Lines are freed one after the other, in an order of the tape's. */
+  #clog(): void {
+    const { tape } = this.#simulation;
+    for (const worker of this.#simulation.workers) {
+      if (tape.choose(2) === 0) continue;
+      const by = this.#bounded(tape.pick([30, 60, 2 * this.#simulation.options.settings.leaseMs]) + tape.choose(30));
+      worker.connection.delay(true, by);
+      worker.connection.delay(false, by);
+      this.#simulation.trace.line(() => `FAULT ${worker.name}'s line is clogged for ${by} ms`);
+    }
+  }
+
+  /** One who takes over what a worker loses that is away for longer than its leases. */
+  #successor(): void {
+    const { exclusive } = this.#simulation.options.settings;
+    if (!exclusive && this.#simulation.workers.length < WORKERS) this.#simulation.starts.push(this.#simulation.time);
+  }
+
+  #bounded(ms: number): number {
+    if (ms < LONG) return ms;
+    return this.#long++ < LONG_MOST ? ms : LONG / 10;
+  }
+
+  #crash(worker: SimulatedWorker): void {
+    const { tape, time } = this.#simulation;
+    const { exclusive, leaseMs } = this.#simulation.options.settings;
+    this.#simulation.remove(worker);
+    const effects = worker.connection.underWay.slice(0, tape.choose(worker.connection.underWay.length + 1));
+    if (effects.length > 0 && !exclusive) this.#simulation.strays.push({ worker: worker.name, effects, from: time + tape.pick([0, 10, 3 * leaseMs]) });
+    this.#simulation.starts.push(time + tape.pick([0, 10, 2 * leaseMs]));
+  }
+
+  #jumpStore(): void {
+    this.#simulation.store.skew += this.#simulation.tape.pick([1, -1]) * this.#bounded(this.#simulation.tape.pick([10, 500, 3_000]));
+    this.#simulation.trace.line(() => `FAULT the store's clock is ${this.#simulation.store.skew} ms ahead now`);
+  }
+
+  /** The store restarts: with all it had, or as it was a while ago. Every connection breaks, and nothing is under way any more. */
+  #loseTail(): void {
+    const { tape } = this.#simulation;
+    const back = tape.choose(this.#simulation.store.kept + 1);
+    if (back > 0) this.#simulation.store.fallBack(back);
+    this.#simulation.trace.line(() => `FAULT the store restarts${back > 0 ? ", without its last commits" : ""}`);
+    this.#simulation.generation++;
+    this.#simulation.strays = [];
+    for (const { connection } of this.#simulation.workers) {
+      connection.break(back > 0 ? 0 : tape.choose(connection.underWay.length + 1), tape.pick([0, 5, 100]));
+      connection.forget();
+    }
+  }
+}
