@@ -5,6 +5,7 @@ import { Tape } from "../src/testing/simulation/tape.ts";
 import { campaign } from "./campaign.ts";
 import { lineCoverage } from "./coverage.ts";
 import { explain } from "./explain.ts";
+import { readMutants, tryMutant, type Verdict } from "./mutants.ts";
 import { RARE_EVENTS } from "./rare-events.ts";
 import { run } from "./schedule.ts";
 import { shrink } from "./shrink.ts";
@@ -15,6 +16,8 @@ const HELP = `usage: npm run sim -- [options]
 
   --schedules N   how many schedules (default 10000)
   --seed S        the first seed (default 1); each schedule has the next one
+  --mutants       plant each wrong of mutants/ in a copy of the engine, and see whether it is found within --schedules
+  --only TEXT     only the mutants whose names contain this
   --tape T        run this tape alone, and show its timeline
   --minutes M     begin no more after so long
   --threads N     (default: as many as there are cores)
@@ -29,6 +32,8 @@ const { values } = parseArgs({
     schedules: { type: "string", default: "10000" },
     seed: { type: "string", default: "1" },
     tape: { type: "string" },
+    mutants: { type: "boolean", default: false },
+    only: { type: "string" },
     minutes: { type: "string", default: "1440" },
     threads: { type: "string", default: String(availableParallelism()) },
     coverage: { type: "string", default: "0" },
@@ -45,6 +50,7 @@ function number(name: "schedules" | "seed" | "minutes" | "threads" | "coverage")
 }
 
 if (values.help) console.log(HELP);
+else if (values.mutants) await tryMutants();
 else if (values.tape === undefined) await simulate();
 else await replay(values.tape);
 
@@ -95,6 +101,25 @@ async function tell({ seed, rule, cells }: Failing): Promise<void> {
   console.error(`seed ${seed} breaks ${rule}; looking for the plainest schedule that does ...`);
   const plain = await shrink(cells, rule, (tape) => run(tape));
   console.error(await explain(Tape.of(plain.cells), `npm run sim -- --tape ${textOfTape(plain.cells)}`));
+}
+
+async function tryMutants(): Promise<void> {
+  const mutants = readMutants(values.only);
+  const verdicts: Verdict[] = [];
+  const waiting = [...mutants];
+  const lane = async () => {
+    for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+      const verdict = await tryMutant(mutant, number("seed"), number("schedules"));
+      verdicts.push(verdict);
+      if (!values.json) console.log(`${verdict.mutant.padEnd(48)}${verdict.schedules === undefined ? "NOT FOUND" : `${verdict.schedules}, ${verdict.rule}`}`);
+    }
+  };
+  await Promise.all(Array.from({ length: number("threads") }, lane));
+  const table = verdicts.toSorted((a, b) => (a.mutant < b.mutant ? -1 : 1));
+  const caught = table.filter(({ schedules }) => schedules !== undefined);
+  const result = { mutants: table.length, caught: caught.length, worstSchedules: Math.max(0, ...caught.map(({ schedules }) => schedules ?? 0)) };
+  console.log(values.json ? JSON.stringify({ ...result, table }) : JSON.stringify(result));
+  if (caught.length < table.length) process.exitCode = 1;
 }
 
 async function replay(text: string): Promise<void> {
