@@ -8,8 +8,8 @@ import { explain } from "./explain.ts";
 import { readMutants, tryMutant, type Verdict } from "./mutants.ts";
 import { RARE_EVENTS } from "./rare-events.ts";
 import { run } from "./schedule.ts";
-import { shrink } from "./shrink.ts";
-import { tapeOfText, textOfTape } from "./tape-text.ts";
+import { shrink } from "../src/testing/simulation/shrink.ts";
+import { tapeOfText, textOfTape } from "../src/testing/simulation/tape-text.ts";
 import { median, type Failing, type Totals } from "./totals.ts";
 
 const HELP = `usage: npm run sim -- [options]

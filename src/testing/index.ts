@@ -1,3 +1,5 @@
 /** `millrace/testing`: a whole pipeline in a test, on a clock that stands still. */
-export { type CrashOptions, PipelineTester, type TestedDeadLetter, type TestedTimer, type TesterOptions } from "./pipeline-tester.ts";
+export { PipelineTester } from "./pipeline-tester.ts";
+export { type CrashOptions, type TestedDeadLetter, type TestedTimer, type Tester, type TesterOptions } from "./tester.ts";
+export { ScheduleError, underFaults, type UnderFaultsOptions } from "./under-faults.ts";
 export { VirtualClock } from "./virtual-clock.ts";

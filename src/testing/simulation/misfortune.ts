@@ -1,7 +1,7 @@
 /** What goes wrong in a simulation, and whom it hits: carries out the faults of `faults.ts`. */
 import type { FaultKind, Faults } from "./faults.ts";
 import type { SimulatedWorker } from "./simulated-worker.ts";
-import { type Simulation, START } from "./simulation.ts";
+import type { Simulation } from "./simulation.ts";
 
 /** Live workers at once. */
 const WORKERS = 3;
@@ -55,13 +55,13 @@ export class Misfortune {
     switch (kind) {
       case "crash":
         this.#simulation.trace.line(() => `FAULT ${worker.name} crashes`);
-        this.#crash(worker);
+        this.crash(worker);
         break;
       case "stall":
         worker.stalledUntil = time + this.#bounded(tape.pick([3, 40, leaseMs, 2 * leaseMs, 3 * leaseMs]));
         worker.longestStall = Math.max(worker.longestStall, worker.stalledUntil - time);
         if (worker.stalledUntil >= time + leaseMs) this.#successor();
-        this.#simulation.trace.line(() => `FAULT ${worker.name} stalls until ${worker.stalledUntil - START}`);
+        this.#simulation.trace.line(() => `FAULT ${worker.name} stalls until ${worker.stalledUntil - this.#simulation.beganAt}`);
         break;
       case "leave":
         if (worker.stopping) break;
@@ -132,7 +132,8 @@ export class Misfortune {
     return this.#long++ < LONG_MOST ? ms : LONG / 10;
   }
 
-  #crash(worker: SimulatedWorker): void {
+  /** Ends the worker where it stands. */
+  crash(worker: SimulatedWorker): void {
     const { tape, time } = this.#simulation;
     const { exclusive, leaseMs } = this.#simulation.options.settings;
     this.#simulation.remove(worker);

@@ -24,6 +24,8 @@ export interface SimulatedStoreOptions {
   readonly leaseMs: number;
   readonly exclusive: boolean;
   readonly recover: RecoverLimits;
+  /** What it shows as processing time, ms; undefined: its clock. */
+  readonly processingTime: (() => number) | undefined;
   /** Has this worker a commit under way? */
   readonly committing: (worker: string) => boolean;
 }
@@ -40,6 +42,8 @@ export class SimulatedStore {
   /** The largest time that its clock has shown. */
   #latest = 0;
   #kept: Kept[] = [];
+  /** Rises with every commit, grant and rise of a watermark. */
+  changes = 0;
 
   constructor(options: SimulatedStoreOptions) {
     this.#options = options;
@@ -52,7 +56,7 @@ export class SimulatedStore {
     const { trace, random, leaseMs, exclusive, recover } = this.#options;
     const now = time + this.skew;
     this.#latest = Math.max(this.#latest, now);
-    const answer = carryOut(this.data, effect, { worker, leaseMs, exclusive, recover, random, now });
+    const answer = this.#shown(carryOut(this.data, effect, { worker, leaseMs, exclusive, recover, random, now }));
     trace.mixText(effect.kind);
     trace.line(() => `store takes ${worker}'s ${describe(effect)}${outcomesOf(effect, answer)}`);
     switch (effect.kind) {
@@ -64,7 +68,7 @@ export class SimulatedStore {
         if (refused.length > 0) trace.saw("report refused");
         if (watermarks.some(({ status }) => status === "idle") && watermarks.some(({ status }) => status === "live")) trace.saw("idle");
         for (const { participant } of effect.reports) if (!refused.includes(participant)) this.audit.reported(worker, participant);
-        this.audit.published(watermarks);
+        if (this.audit.published(watermarks)) this.changes++;
         break;
       }
       case "register":
@@ -85,12 +89,22 @@ export class SimulatedStore {
     return answer;
   }
 
+  /** An answer with the processing time that there is. Leases go by the store's clock all the same. */
+  #shown(answer: unknown): unknown {
+    const { processingTime } = this.#options;
+    if (processingTime === undefined) return answer;
+    const now = processingTime();
+    if (Array.isArray(answer)) return answer.map((each: unknown) => (hasTime(each) ? { ...each, now } : each));
+    return hasTime(answer) ? { ...answer, now } : answer;
+  }
+
   #granted(shard: ShardRef, worker: string, sequencer: Sequencer): void {
     const { trace, committing } = this.#options;
     const { owner, rare } = this.audit.standing(shard, worker);
     for (const what of rare) trace.saw(what);
     if (owner !== undefined && owner !== worker && committing(owner)) trace.saw("takeover of a commit in the making");
     this.audit.granted(shard, worker, sequencer);
+    this.changes++;
   }
 
   #committed(effect: Extract<StoreEffect, { readonly kind: "commit" }>, { outcomes }: CommitReply): void {
@@ -107,7 +121,8 @@ export class SimulatedStore {
         return;
       }
       if (commit.heldPuts.length > 0) trace.saw("held");
-      this.audit.committed(commit, this.#latest);
+      this.changes++;
+      this.audit.committed(commit, this.#options.processingTime?.() ?? this.#latest);
     });
   }
 
@@ -131,3 +146,5 @@ export class SimulatedStore {
     this.#options.trace.saw("tail lost");
   }
 }
+
+const hasTime = (answer: unknown): answer is { readonly now: number } => typeof (answer as { readonly now?: unknown } | undefined)?.now === "number";

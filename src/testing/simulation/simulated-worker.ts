@@ -15,7 +15,8 @@ import type { World } from "./world.ts";
 /** Something outside that takes its time: `run` once it is `from`. */
 interface Task {
   readonly what: string;
-  readonly from: number;
+  /** True time. */
+  readonly from: () => number;
   readonly run: () => void;
 }
 /** Turns in a row without any effect, each of which asks for another at once, after which the worker counts as spinning. */
@@ -72,7 +73,7 @@ export class SimulatedWorker {
     if (this.stalledUntil > time) return ready;
     if (this.#turnWanted(time)) ready++;
     if (this.connection.nextAnswer <= time) ready++;
-    for (const task of this.#tasks) if (task.from <= time) ready++;
+    for (const task of this.#tasks) if (task.from() <= time) ready++;
     return ready;
   }
 
@@ -85,7 +86,7 @@ export class SimulatedWorker {
     }
     if (this.connection.nextArrival <= time && left-- === 0) return this.connection.arrive();
     for (const task of this.#tasks) {
-      if (task.from > time || left-- > 0) continue;
+      if (task.from() > time || left-- > 0) continue;
       this.#tasks.splice(this.#tasks.indexOf(task), 1);
       return this.#outside(task);
     }
@@ -107,11 +108,16 @@ export class SimulatedWorker {
     return this.#restUntil <= time && (this.#wants || this.#wakeAt <= time + this.skew);
   }
 
+  /** Is something under way that comes to its end by itself: outside, or a stall? */
+  get busy(): boolean {
+    return this.stalledUntil > this.#world.time || this.stopping || this.#tasks.some((task) => task.from() < Number.POSITIVE_INFINITY);
+  }
+
   /** The next true time at which something can happen. */
   nextAt(): number {
     let mine = this.#wants ? this.#restUntil : Math.max(this.#wakeAt - this.skew, this.#restUntil);
     mine = Math.min(mine, this.connection.nextAnswer);
-    for (const task of this.#tasks) mine = Math.min(mine, task.from);
+    for (const task of this.#tasks) mine = Math.min(mine, task.from());
     return Math.min(this.connection.nextArrival, Math.max(mine, this.stalledUntil));
   }
 
@@ -153,7 +159,8 @@ export class SimulatedWorker {
   #carryOut(effect: Effect): void {
     switch (effect.kind) {
       case "await":
-        this.#await(effect.promise as Later, effect.settled);
+        if (effect.promise instanceof Later) this.#await(effect.promise, effect.settled);
+        else this.#awaitPromise(effect.promise, effect.settled);
         break;
       case "open-source":
       case "pull":
@@ -203,7 +210,7 @@ export class SimulatedWorker {
 
   // ── user code and the outside ───────────────────────────────────────────────────────────────────────────────────
 
-  #later(what: string, from: number, run: () => void): void {
+  #later(what: string, from: () => number, run: () => void): void {
     this.#tasks.push({ what, from, run });
   }
 
@@ -214,19 +221,42 @@ export class SimulatedWorker {
     this.#told();
   }
 
+  /** A handler of the user's: when its promise settles is not the tape's to say, only when the engine hears of it. */
+  #awaitPromise(promise: PromiseLike<unknown>, settled: (error: unknown, failed: boolean) => void): void {
+    const world = this.#world;
+    world.promises++;
+    const after = (error: unknown, failed: boolean) => {
+      world.promises--;
+      const from = world.time + (world.faulty ? world.tape.pick([0, 0, 1, 5, 30]) : 0);
+      this.#later(
+        "goes on with a handler",
+        () => from,
+        () => settled(error, failed),
+      );
+    };
+    void promise.then(
+      () => after(undefined, false),
+      (error: unknown) => after(error, true),
+    );
+  }
+
   #await(later: Later, settled: (error: unknown, failed: boolean) => void): void {
     const { tape, time, faulty } = this.#world;
     const wait = faulty ? tape.pick([0, 0, 1, 5, 30, 300]) : 0;
-    this.#later("goes on with a handler", time + wait, () => {
-      let next: Later | void;
-      try {
-        next = later.resume();
-      } catch (error) {
-        settled(error, true);
-        return;
-      }
-      if (next instanceof Later) this.#await(next, settled);
-      else settled(undefined, false);
-    });
+    this.#later(
+      "goes on with a handler",
+      () => time + wait,
+      () => {
+        let next: Later | void;
+        try {
+          next = later.resume();
+        } catch (error) {
+          settled(error, true);
+          return;
+        }
+        if (next instanceof Later) this.#await(next, settled);
+        else settled(undefined, false);
+      },
+    );
   }
 }

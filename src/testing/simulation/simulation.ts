@@ -50,6 +50,10 @@ export interface SimulationOptions {
   readonly tape: Tape;
   readonly settings: Settings;
   readonly faults: Faults;
+  /** True time at the beginning, ms since the epoch. Default: 1,000,000. */
+  readonly startAt?: number | undefined;
+  /** What handlers see as processing time, ms since the epoch; the default is the store's clock. */
+  readonly processingTime?: (() => number) | undefined;
   /** Keep a timeline. */
   readonly recording: boolean;
   /** The instances of a worker that starts; the default makes new ones, as a process does. */
@@ -71,7 +75,7 @@ export interface Outcome {
 
 /** Steps within which all must be done once nothing goes wrong any more. */
 const CALM_STEPS = 30_000;
-export const START = 1_000_000;
+const START = 1_000_000;
 
 /** What a dead connection still has to deliver: in order, each once its time has come. */
 export interface Stray {
@@ -84,11 +88,16 @@ export class Simulation implements World {
   readonly options: SimulationOptions;
   readonly tape: Tape;
   readonly trace: Trace;
-  time = START;
+  /** True time, ms. */
+  readonly beganAt: number;
+  time: number;
+  /** Steps from which on nothing goes wrong any more. */
+  faultsUntil: number;
+  promises = 0;
   generation = 1;
   readonly store: SimulatedStore;
   readonly strategy: Strategy;
-  readonly #misfortune: Misfortune;
+  readonly misfortune: Misfortune;
   workers: SimulatedWorker[] = [];
   strays: Stray[] = [];
   /** True times at which a worker starts. */
@@ -104,8 +113,11 @@ export class Simulation implements World {
     this.options = options;
     this.tape = options.tape;
     this.trace = new Trace(options.recording);
+    this.beganAt = options.startAt ?? START;
+    this.time = this.beganAt;
+    this.faultsUntil = options.faults.steps;
     this.strategy = drawStrategy(options.tape);
-    this.#misfortune = new Misfortune(this, options.faults);
+    this.misfortune = new Misfortune(this, options.faults);
     const { data, plan, sources, settings } = options;
     const { leaseMs, exclusive, recover } = settings;
     const committing = (name: string) => this.workers.some((worker) => worker.name === name && worker.connection.committing);
@@ -117,12 +129,13 @@ export class Simulation implements World {
       leaseMs,
       exclusive,
       recover,
+      processingTime: options.processingTime,
       committing,
     });
   }
 
   get faulty(): boolean {
-    return this.#steps < this.options.faults.steps;
+    return this.#steps < this.faultsUntil;
   }
   get latency(): number {
     return this.faulty ? this.options.settings.latency : 0;
@@ -143,9 +156,12 @@ export class Simulation implements World {
   run(verify: (simulation: Simulation) => void): Outcome {
     let violation: Violation | undefined;
     try {
-      this.start();
-      if (!this.options.settings.exclusive && this.tape.chance(500)) this.start();
-      while (!this.store.audit.finished) this.#step();
+      this.begin();
+      while (!this.store.audit.finished) {
+        if (this.#steps > this.faultsUntil + CALM_STEPS)
+          throw new Violation("S3 not drained", `${CALM_STEPS} steps without a fault were not enough: ${this.standing()}`);
+        this.step();
+      }
       this.store.audit.drained(this.store.data);
       verify(this);
     } catch (error) {
@@ -155,12 +171,17 @@ export class Simulation implements World {
           : new Violation("exception", error instanceof Error ? (error.stack ?? error.message) : String(error), { cause: error });
       this.trace.line(() => `VIOLATION ${violation?.message}`);
     }
+    return this.outcome(violation);
+  }
+
+  /** What came of it so far. */
+  outcome(violation: Violation | undefined): Outcome {
     const { hash, seen, lines } = this.trace;
     return {
       violation,
       hash,
       steps: this.#steps,
-      faults: this.#misfortune.struck,
+      faults: this.misfortune.struck,
       workers: this.#started,
       strategy: this.strategy.name,
       seen,
@@ -170,12 +191,25 @@ export class Simulation implements World {
 
   // ── steps ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #step(): void {
+  /** One worker, or two. */
+  begin(): void {
+    this.start();
+    if (!this.options.settings.exclusive && this.tape.chance(500)) this.start();
+  }
+
+  /** Is something still to come that was decided before: an arrival, a start, an end of something outside? */
+  get busy(): boolean {
+    return this.strays.length > 0 || this.starts.length > 0 || this.promises > 0 || this.workers.length === 0 || this.workers.some((worker) => worker.busy);
+  }
+
+  get steps(): number {
+    return this.#steps;
+  }
+
+  step(): void {
     const { faults } = this.options;
     this.#steps++;
-    if (this.#steps > faults.steps + CALM_STEPS)
-      throw new Violation("S3 not drained", `${CALM_STEPS} steps without a fault were not enough: ${this.#standing()}`);
-    if (this.faulty && this.#misfortune.strikes()) return;
+    if (this.faulty && this.misfortune.strikes()) return;
     if (this.faulty && faults.kinds.includes("lost-tail") && this.tape.chance(20)) this.store.keep();
     this.#startDue();
     let ready = 0;
@@ -220,10 +254,10 @@ export class Simulation implements World {
     for (const worker of this.workers) at = Math.min(at, worker.nextAt());
     for (const stray of this.strays) at = Math.min(at, stray.from);
     for (const start of this.starts) at = Math.min(at, start);
-    if (at === Number.POSITIVE_INFINITY) throw new Violation("S3 stuck", `nothing can happen any more: ${this.#standing()}`);
+    if (at === Number.POSITIVE_INFINITY) throw new Violation("S3 stuck", `nothing can happen any more: ${this.standing()}`);
     this.time = Math.max(this.time, Math.ceil(at));
     this.trace.mix(this.time);
-    this.trace.line(() => `── ${this.time - START} ms`);
+    this.trace.line(() => `── ${this.time - this.beganAt} ms`);
   }
 
   #startDue(): void {
@@ -259,7 +293,7 @@ export class Simulation implements World {
   }
 
   /** Where everything stands, for a violation that is about nothing happening. */
-  #standing(): string {
+  standing(): string {
     const lines: string[] = [];
     for (const worker of this.workers) {
       for (const shard of worker.engine.shards.values()) {
@@ -270,7 +304,7 @@ export class Simulation implements World {
           );
       }
     }
-    return `${this.workers.length} workers, time ${this.time - START}\n  ${lines.join("\n  ")}`;
+    return `${this.workers.length} workers, time ${this.time - this.beganAt}\n  ${lines.join("\n  ")}`;
   }
 
   // ── the store ───────────────────────────────────────────────────────────────────────────────────────────────────

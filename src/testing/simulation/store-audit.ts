@@ -181,12 +181,14 @@ export class StoreAudit {
 
   // ── watermarks ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** A report has been taken, or shards have been registered. */
-  published(watermarks: readonly ParticipantWatermark[]): void {
+  /** A report has been taken, or shards have been registered. Says whether anything published is different now. */
+  published(watermarks: readonly ParticipantWatermark[]): boolean {
     const before = this.#published;
+    let different = false;
     this.#published = new Map(watermarks.map((watermark) => [watermark.participant, watermark]));
     for (const { participant, output, status } of watermarks) {
       const last = before.get(participant)?.output ?? BEGINNING;
+      different ||= output !== last || status !== before.get(participant)?.status;
       check(output >= last, "A3 watermark falls", () => `participant ${participant} from ${last} to ${output}`);
       if (output === last && status !== "finished") continue;
       const audited = this.#of(participant);
@@ -195,6 +197,7 @@ export class StoreAudit {
       check(status !== "finished" || limit === END, "A3 finished", () => `${audited.participant.name} is finished; what is pending allows ${limit}`);
     }
     for (const { participant } of this.#audited.values()) this.#raiseBound(participant);
+    return different;
   }
 
   #limitOf({ participant, shards }: Audited): number {

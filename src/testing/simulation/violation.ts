@@ -1,9 +1,12 @@
 /** What a simulation found wrong: which rule, and where. Thrown where it is found; the run ends there. */
 export class Violation extends Error {
   readonly rule: string;
+  /** The message without the rule. */
+  readonly text: string;
 
   constructor(rule: string, text: string, options?: ErrorOptions) {
     super(`${rule}: ${text}`, options);
+    this.text = text;
     this.name = "Violation";
     this.rule = rule;
   }

@@ -27,13 +27,13 @@ export class WorkerEdges {
   readonly #engine: Engine;
   readonly #world: World;
   /** Runs something that takes its time, from a moment on. */
-  readonly #later: (what: string, from: number, run: () => void) => void;
+  readonly #later: (what: string, from: () => number, run: () => void) => void;
   readonly #sources = new Map<ShardRef, OpenSource>();
   readonly #sinks = new Map<ShardRef, OpenSink>();
   /** In a row, by source: as the engine counts them, up to the next items. */
   readonly #failures = new Map<ShardRef, number>();
 
-  constructor(engine: Engine, world: World, later: (what: string, from: number, run: () => void) => void) {
+  constructor(engine: Engine, world: World, later: (what: string, from: () => number, run: () => void) => void) {
     this.#engine = engine;
     this.#world = world;
     this.#later = later;
@@ -74,9 +74,10 @@ export class WorkerEdges {
   }
 
   /** When something outside that begins now is done. */
-  #takes(): number {
+  #takes(): () => number {
     const { tape, time, faulty } = this.#world;
-    return time + (faulty ? tape.pick([0, 0, 0, 4, 60, 900]) : 0);
+    const at = time + (faulty ? tape.pick([0, 0, 0, 4, 60, 900]) : 0);
+    return () => at;
   }
 
   /** Few in a row, so that no worker gives up. */
@@ -92,8 +93,10 @@ export class WorkerEdges {
     const source = this.#sources.get(shard);
     const planned = this.#engine.participant(participantOf(shard));
     if (source === undefined || !source.open || planned === undefined) return;
-    const { items } = this.#world.sourceOf(planned.name)[indexOf(shard)] as SimulatedSource;
-    const from = Math.max(this.#world.time, items[source.at]?.arrival ?? 0);
+    const given = this.#world.sourceOf(planned.name)[indexOf(shard)] as SimulatedSource;
+    const { items } = given;
+    const { time } = this.#world;
+    const from = () => (source.at === items.length && given.open === true ? Number.POSITIVE_INFINITY : Math.max(time, items[source.at]?.arrival ?? 0));
     this.#later(`reads source ${name(shard)} from ${source.at}`, from, () => {
       if (source.aborted) return;
       if (this.#fails(shard)) {
@@ -103,10 +106,10 @@ export class WorkerEdges {
       let end = source.at;
       while (end < items.length && end - source.at < max && (items[end]?.arrival ?? 0) <= this.#world.time) end++;
       if (end - source.at > 1 && this.#world.faulty) end -= this.#world.tape.choose(end - source.at);
-      const given = items.slice(source.at, end).map((each) => each.item);
+      const pulled = items.slice(source.at, end).map((each) => each.item);
       if (end > source.at) this.#failures.delete(shard);
       source.at = end;
-      this.#engine.injector(shard)?.onPulled(given, end === items.length);
+      this.#engine.injector(shard)?.onPulled(pulled, end === items.length && given.open !== true);
     });
   }
 

@@ -14,6 +14,8 @@ export interface World {
   readonly faulty: boolean;
   readonly latency: number;
   readonly edgeFaults: number;
+  /** Promises of user code that have not settled. */
+  promises: number;
   sourceOf(participant: string): readonly SimulatedSource[];
   sinkOf(participant: string): SimulatedSink;
   /** Carries a request out at the store. */

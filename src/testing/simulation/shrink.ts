@@ -2,8 +2,8 @@
  * Makes the tape of a violation plainer while it still breaks the same rule: cuts it off, takes parts out, sets cells to
  * 0 or to less. A cell of 0 is "in order, no fault", so what is left is what it takes.
  */
-import { Tape } from "../src/testing/simulation/tape.ts";
-import type { Violation } from "../src/testing/simulation/violation.ts";
+import { Tape } from "./tape.ts";
+import type { Violation } from "./violation.ts";
 
 export interface Shrunk {
   readonly cells: Uint32Array;
