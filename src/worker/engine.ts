@@ -321,7 +321,10 @@ export class Engine implements ShardHost {
   /** A shard is ours, recovered and registered. */
   adopt(shard: OwnedShard): void {
     this.shards.set(shard.ref, shard);
-    this.#owned.set(shard.participant, [...(this.#owned.get(shard.participant) ?? []), shard].toSorted((a, b) => a.ref - b.ref));
+    this.#owned.set(
+      shard.participant,
+      [...(this.#owned.get(shard.participant) ?? []), shard].toSorted((a, b) => a.ref - b.ref),
+    );
     this.#learnQueued(shard.ref, shard.queued);
     this.wake(shard);
     this.reporter.changed();
@@ -333,7 +336,10 @@ export class Engine implements ShardHost {
       const shard = this.shards.get(ref);
       if (shard === undefined) continue;
       this.shards.delete(ref);
-      this.#owned.set(shard.participant, (this.#owned.get(shard.participant) ?? []).filter((each) => each !== shard));
+      this.#owned.set(
+        shard.participant,
+        (this.#owned.get(shard.participant) ?? []).filter((each) => each !== shard),
+      );
       this.tally.add(shard.participant, shard.counted);
       this.#runnable.delete(shard);
       this.#candidates.delete(shard);

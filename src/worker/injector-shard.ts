@@ -311,7 +311,9 @@ export class InjectorShard extends OwnedShard {
 
   #watchSilence(): void {
     const { idleAfter } = this.planned.node.source.watermark;
-    if (idleAfter === undefined || this.#idle || this.#done || this.#reader !== "pulling" || this.#ahead.length > this.#next || this.#open.items > 0) return;
+    if (idleAfter === undefined || this.#idle || this.#done || this.#reader !== "pulling") return;
+    // What is not yet appended would come behind a watermark that has gone on without it (R8).
+    if (this.#ahead.length > this.#next || this.#open.items > 0 || this.inFlight !== undefined) return;
     if (this.host.now - this.#quietSince < idleAfter) return;
     this.#idle = true;
     this.host.announce(this.participant);

@@ -161,7 +161,7 @@ export class Reporter {
       const quiet = shards.every((shard) => !(shard instanceof InboxShard) || shard.quiet);
       const held = shards.some((shard) => shard instanceof ComputationShard && shard.holds.bound !== Number.POSITIVE_INFINITY);
       if (quiet && !held && output === END && upstream === "finished") return "finished";
-      if (quiet && upstream === "idle") return "idle";
+      if (quiet && !held && upstream === "idle") return "idle";
       return this.#engine.blocked(participant.id) ? "back-pressured" : "live";
     }
     const statuses = shards.map((shard) => shard.status);

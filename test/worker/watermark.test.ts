@@ -18,6 +18,7 @@ import {
   timer,
   type WatermarkPolicy,
 } from "../../src/index.ts";
+import { StoreUnavailableError } from "../../src/errors.ts";
 import { Feed, Kept } from "./feed.ts";
 import { Bench, type OnRecordNow, results, type Step, steps } from "./probe.ts";
 import { Rig } from "./rig.ts";
@@ -195,6 +196,27 @@ describe("of two injectors", () => {
     expect(rig.watermark("join")).toMatchObject({ input: 50, output: 50, status: "idle" });
   });
 
+  test("one whose last commit is still under way is not idle, however long its source is silent (R8)", async () => {
+    const { feeds, rig } = await joined(byHand({ idleAfter: 1_000 }), byHand());
+    feeds.left.promise(50);
+    feeds.right.promise(500);
+    await rig.rest();
+    let away = true;
+    rig.line.onCommit = (commits, apply) => {
+      if (away && commits.some((commit) => rig.shards("left").includes(commit.shard))) throw new StoreUnavailableError("the store is away");
+      return apply(commits);
+    };
+    feeds.left.push(step("a"), 60);
+    await rig.advance(5_000);
+    expect(rig.watermark("left").status).toBe("live");
+    expect(rig.watermark("join").input).toBe(50);
+    away = false;
+    await rig.advance(500);
+    expect(rig.counters("join")).toMatchObject({ processed: 1, late: 0 });
+    await rig.advance(1_000);
+    expect(rig.watermark("left").status).toBe("idle");
+  });
+
   test("one that wakes up is reported live before its first record is injected, at once (R8)", async () => {
     const { feeds, rig } = await joined(byHand({ idleAfter: 1_000 }), byHand());
     feeds.left.promise(50);
@@ -219,33 +241,37 @@ describe("of two injectors", () => {
     expect(rig.watermark("join").input).toBe(500);
   });
 
-  test("an idle computation between them holds its consumer no more than an idle injector does (R8)", async () => {
-    const feeds = { left: new Feed<Step>({ watermark: byHand({ idleAfter: 1_000 }) }), right: new Feed<Step>() };
-    class Relay extends Computation {
-      readonly steps = input(steps, { key: (each) => each.key });
-      readonly others = output(others);
-      processRecord(record: StreamRecord<Step>, context: Context) {
-        context.produce(this.others, record.value);
+  test.each([false, true])(
+    "an idle computation between them holds its consumer no more than an idle injector does, unless a key holds (R8): %s",
+    async (holds) => {
+      const feeds = { left: new Feed<Step>({ watermark: byHand({ idleAfter: 1_000 }) }), right: new Feed<Step>() };
+      class Relay extends Computation {
+        readonly steps = input(steps, { key: (each) => each.key });
+        readonly others = output(others);
+        processRecord(record: StreamRecord<Step>, context: Context) {
+          context.produce(this.others, record.value);
+          if (holds) context.hold(record.timestamp);
+        }
       }
-    }
-    class Last extends Computation {
-      readonly others = input(others, { key: (each) => each.key });
-      processRecord() {}
-    }
-    const pipeline = new Pipeline("relayed", { shards: 2 })
-      .inject("left", steps, feeds.left.injector)
-      .inject("right", others, feeds.right.injector)
-      .compute("relay", Relay)
-      .compute("last", Last);
-    const rig = await Rig.start(pipeline);
-    feeds.left.push(step("a"), 40).promise(50);
-    feeds.right.promise(500);
-    await rig.rest();
-    expect(rig.watermark("last").input).toBe(50);
-    await rig.advance(1_000);
-    expect(rig.watermark("relay").status).toBe("idle");
-    expect(rig.watermark("last").input).toBe(500);
-  });
+      class Last extends Computation {
+        readonly others = input(others, { key: (each) => each.key });
+        processRecord() {}
+      }
+      const pipeline = new Pipeline("relayed", { shards: 2 })
+        .inject("left", steps, feeds.left.injector)
+        .inject("right", others, feeds.right.injector)
+        .compute("relay", Relay)
+        .compute("last", Last);
+      const rig = await Rig.start(pipeline);
+      feeds.left.push(step("a"), 40).promise(50);
+      feeds.right.promise(500);
+      await rig.rest();
+      expect(rig.watermark("last").input).toBe(holds ? 40 : 50);
+      await rig.advance(1_000);
+      expect(rig.watermark("relay").status).toBe(holds ? "live" : "idle");
+      expect(rig.watermark("last").input).toBe(holds ? 40 : 500);
+    },
+  );
 });
 
 describe("one record of the year 2038 makes nothing after it late, under", () => {

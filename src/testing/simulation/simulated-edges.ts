@@ -31,10 +31,19 @@ interface Written {
  */
 export class SimulatedSink {
   readonly #written: Written[] = [];
+  /** What is there, committed or not. */
+  #end = 0;
+
+  /** The checkpoint to go on from. Without one, what is there is taken for what was there before the pipeline. */
+  open(checkpoint: number | undefined): number {
+    if (checkpoint !== undefined) this.#end = checkpoint;
+    return this.#end;
+  }
 
   /** Writes after `checkpoint` (0: the beginning) and gives the checkpoint after it. */
   write(checkpoint: number, records: readonly StreamRecord<unknown>[]): number {
-    return this.#written.push({ before: checkpoint, records });
+    this.#end = this.#written.push({ before: checkpoint, records });
+    return this.#end;
   }
 
   /** All records up to a checkpoint, in order. */

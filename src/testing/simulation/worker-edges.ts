@@ -115,12 +115,16 @@ export class WorkerEdges {
 
   #openSink(shard: ShardRef, checkpoint: unknown): void {
     this.#closeEdge(shard);
-    const sink: OpenSink = { open: false, checkpoint: (checkpoint as number | undefined) ?? 0 };
+    const planned = this.#engine.participant(participantOf(shard));
+    if (planned === undefined) return;
+    // A store that has lost its tail may have lost the first checkpoint with it, which nobody can tell from a new sink.
+    const known = (checkpoint as number | undefined) ?? (this.#world.trace.seen.has("tail lost") ? 0 : undefined);
+    const sink: OpenSink = { open: false, checkpoint: this.#world.sinkOf(planned.name).open(known) };
     this.#sinks.set(shard, sink);
     this.#later(`opens sink ${name(shard)} at ${sink.checkpoint}`, this.#takes(), () => {
       if (this.#sinks.get(shard) !== sink) return;
       sink.open = true;
-      this.#engine.sink(shard)?.onOpened(0);
+      this.#engine.sink(shard)?.onOpened(sink.checkpoint);
     });
   }
 
