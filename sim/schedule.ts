@@ -3,7 +3,8 @@ import { openValue } from "../src/computation/envelope.ts";
 import { shardOf, shardRef } from "../src/key.ts";
 import { parseTimerMember, stateField } from "../src/store/address.ts";
 import type { MemoryData } from "../src/store/memory-data.ts";
-import { swarm } from "../src/testing/simulation/faults.ts";
+import { type Faults, swarm } from "../src/testing/simulation/faults.ts";
+import type { Trap } from "../src/testing/simulation/place.ts";
 import { type Outcome, Simulation } from "../src/testing/simulation/simulation.ts";
 import type { Tape } from "../src/testing/simulation/tape.ts";
 import { Violation } from "../src/testing/simulation/violation.ts";
@@ -30,6 +31,10 @@ export interface RunOptions {
   readonly recording?: boolean;
   /** What is made wrong on purpose, to see that it is found. */
   readonly wrong?: Wrong | undefined;
+  /** What happens at certain places. */
+  readonly trapOf?: ((simulation: Simulation) => Trap) | undefined;
+  /** Told of each call of a handler; may throw in its place. */
+  readonly called?: (() => void) | undefined;
 }
 
 /** How an engine or a store differs from ours. */
@@ -39,15 +44,37 @@ export interface Wrong {
   readonly store?: (data: MemoryData) => Partial<MemoryData>;
 }
 
-export async function run(tape: Tape, { recording = false, wrong }: RunOptions = {}): Promise<Run> {
+/** A schedule with a workload that is drawn from the tape too. */
+export async function run(tape: Tape, options: RunOptions = {}): Promise<Run> {
   const workload = drawWorkload(tape);
+  return await simulate(workload, tape, swarm(tape, workload.settings.exclusive), options);
+}
+
+export async function simulate(workload: Workload, tape: Tape, faults: Faults, { recording = false, wrong, trapOf, called }: RunOptions = {}): Promise<Run> {
   const { plan, data, instances, current } = await staged(workload.shape, workload.variant);
-  const stage: RunStage = { scripts: workload.scripts, tries: new Map(), sources: workload.sourceSettings };
+  let calls = 0;
+  const counting = () => {
+    calls++;
+    called?.();
+  };
+  const stage: RunStage = { scripts: workload.scripts, tries: new Map(), sources: workload.sourceSettings, called: counting };
   current.stage = stage;
-  const faults = swarm(tape, workload.settings.exclusive);
   const { sources, settings } = workload;
   const contents = wrong?.store === undefined ? data.copy() : withWrong(data.copy(), wrong.store);
-  const simulation = new Simulation({ plan, data: contents, sources, tape, settings, faults, recording, instances: () => instances, engine: wrong?.engine });
+  const trap: Trap | undefined = trapOf && ((place, worker) => trapOf(simulation)(place, worker));
+  const simulation: Simulation = new Simulation({
+    plan,
+    data: contents,
+    sources,
+    tape,
+    settings,
+    faults,
+    recording,
+    instances: () => instances,
+    engine: wrong?.engine,
+    trap,
+    calls: () => calls,
+  });
   let found: Found | undefined;
   const outcome = simulation.run(() => {
     found = foundIn(simulation, plan, workload);

@@ -21,6 +21,8 @@ export interface Stage {
   readonly scripts: ReadonlyMap<string, Script>;
   /** Tries so far, by computation and what is tried. */
   readonly tries: Map<string, number>;
+  /** Told of each call; may throw in the handler's place. */
+  readonly called?: (() => void) | undefined;
 }
 
 export interface Streams {
@@ -93,6 +95,7 @@ export class Scripted extends Computation {
   }
 
   #begin(what: string, from: number, stamped: boolean, isTimer: boolean, late: boolean, steps: Program, context: Context): void | Promise<void> {
+    this.stage().called?.();
     const { hold } = context.state(this.sums).get();
     const entry = [what, context.watermark, context.now(), late];
     const running: Running = { name: this.stageName, context, what, steps, from, stamped, isTimer, held: hold, entry, produced: 0, at: 0 };

@@ -65,6 +65,7 @@ export class Connection {
     const { effect } = this.#requests.shift() as Request;
     if (effect.kind === "commit" || effect.kind === "report") this.#arrived = effect;
     this.#answers.push({ effect, value: this.#world.apply(this.#worker, effect), from: this.#world.time + this.#takes() });
+    this.#world.arrived(effect, this.#worker);
   }
 
   /** The next answer, taken. */

@@ -40,6 +40,9 @@ export interface Faults {
   readonly steps: number;
 }
 
+/** Nothing goes wrong. */
+export const NO_FAULTS: Faults = { kinds: [], perMille: 0, edges: 0, steps: 0 };
+
 const SHARED: readonly FaultKind[] = ["crash", "stall", "join", "leave", "break", "time-out", "delay", "clog", "duplicate", "skew", "store-clock", "lost-tail"];
 /** In a store that one process has to itself there is no network and no second worker. */
 const EXCLUSIVE: readonly FaultKind[] = ["crash", "stall", "leave", "delay", "skew", "store-clock"];

@@ -132,12 +132,12 @@ export class Misfortune {
     return this.#long++ < LONG_MOST ? ms : LONG / 10;
   }
 
-  /** Ends the worker where it stands. */
-  crash(worker: SimulatedWorker): void {
+  /** Ends the worker where it stands; `applied`: how many of its requests that are on their way still arrive. */
+  crash(worker: SimulatedWorker, applied = this.#simulation.tape.choose(worker.connection.underWay.length + 1)): void {
     const { tape, time } = this.#simulation;
     const { exclusive, leaseMs } = this.#simulation.options.settings;
     this.#simulation.remove(worker);
-    const effects = worker.connection.underWay.slice(0, tape.choose(worker.connection.underWay.length + 1));
+    const effects = worker.connection.underWay.slice(0, applied);
     if (effects.length > 0 && !exclusive) this.#simulation.strays.push({ worker: worker.name, effects, from: time + tape.pick([0, 10, 3 * leaseMs]) });
     this.#simulation.starts.push(time + tape.pick([0, 10, 2 * leaseMs]));
   }

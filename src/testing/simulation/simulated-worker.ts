@@ -128,9 +128,13 @@ export class SimulatedWorker {
     trace.mix(1);
     this.#wants = false;
     if (!this.connection.down && this.#known !== generation) this.#loseAll(generation);
+    const { calls } = this.#world;
     const more = this.engine.turn(this.now);
     const effects = this.engine.takeEffects();
-    for (const effect of effects) this.#carryOut(effect);
+    const ran = this.#world.calls > calls;
+    if (ran && this.#world.reach("K2", this)) this.#putOff(effects);
+    else if (effects.some(({ kind }) => kind === "commit") && this.#world.reach("K3", this)) this.#putOff(effects);
+    else for (const effect of effects) this.#carryOut(effect);
     if (effects.length > 0) this.#spins = 0;
     this.#wakeAt = this.engine.wakeAt();
     const again = more || this.#wakeAt <= this.now;
@@ -140,6 +144,14 @@ export class SimulatedWorker {
     // A turn that did nothing and wants another at once: a core kept busy by nothing, if it goes on.
     this.#restUntil = this.#world.time + 1;
     if (++this.#spins > SPINS) throw new Violation("spins", `worker ${this.name} asked for ${this.#spins} turns in a row and did nothing in them`);
+  }
+
+  /** The worker stands still before it does what it has decided; one that is gone never does it. */
+  #putOff(effects: readonly Effect[]): void {
+    const from = () => Math.max(this.stalledUntil, this.#world.time);
+    this.#later("goes on where it stood", from, () => {
+      for (const effect of effects) this.#carryOut(effect);
+    });
   }
 
   /** After anything was told to the engine. */
@@ -187,6 +199,8 @@ export class SimulatedWorker {
   #send(effect: StoreEffect): void {
     this.#world.trace.line(() => `${this.name} → ${describe(effect)}`);
     this.connection.send(effect);
+    if (effect.kind === "commit") this.#world.reach(this.stopping ? "K13" : "K4", this);
+    else if (effect.kind === "read-state") this.#world.reach("K1", this);
   }
 
   #answer(): void {
@@ -198,6 +212,8 @@ export class SimulatedWorker {
     else if (effect.kind === "commit" && this.#slept && (value as CommitReply).outcomes.includes("fenced")) trace.saw("zombie");
     tell(this.engine, effect, value, this.now);
     this.#told();
+    if (value !== undefined && effect.kind === "acquire") this.#world.reach("K0", this);
+    else if (value !== undefined && effect.kind === "commit") this.#world.reach("K6", this);
   }
 
   /** Gives its shards up, as `Driver.stop` does at its end; gives what it still had to say to the store. */

@@ -7,6 +7,7 @@
  * S2  Time stands still while anything can happen without it.
  * S3  When the faults have stopped, everything is done within a bounded number of steps.
  */
+import { participantOf } from "../../key.ts";
 import type { Random } from "../../random.ts";
 import type { MemoryData } from "../../store/memory-data.ts";
 import type { RecoverLimits } from "../../store/store.ts";
@@ -16,6 +17,7 @@ import { makeInstances } from "../../worker/instances.ts";
 import type { Keyed } from "../../worker/keyed.ts";
 import type { Plan } from "../../worker/plan.ts";
 import type { Faults } from "./faults.ts";
+import { type Place, placesAfter, type Trap } from "./place.ts";
 import { Misfortune } from "./misfortune.ts";
 import { SimulatedSink, type SimulatedSource } from "./simulated-edges.ts";
 import { SimulatedStore } from "./simulated-store.ts";
@@ -54,6 +56,10 @@ export interface SimulationOptions {
   readonly startAt?: number | undefined;
   /** What handlers see as processing time, ms since the epoch; the default is the store's clock. */
   readonly processingTime?: (() => number) | undefined;
+  /** Calls of handlers so far, for the place where they have run. Default: they are not counted. */
+  readonly calls?: (() => number) | undefined;
+  /** What is to happen at certain places. Default: nothing. */
+  readonly trap?: Trap | undefined;
   /** Keep a timeline. */
   readonly recording: boolean;
   /** The instances of a worker that starts; the default makes new ones, as a process does. */
@@ -142,6 +148,19 @@ export class Simulation implements World {
   }
   get edgeFaults(): number {
     return this.options.faults.edges;
+  }
+  get calls(): number {
+    return this.options.calls?.() ?? 0;
+  }
+  reach(place: Place, worker: SimulatedWorker): boolean {
+    return this.options.trap?.(place, worker) ?? false;
+  }
+  arrived(effect: StoreEffect, name: string): void {
+    const { trap, plan } = this.options;
+    const worker = this.workers.find((each) => each.name === name);
+    if (trap === undefined || worker === undefined) return;
+    const isInjector = (shard: number) => plan.participants.some(({ id, kind }) => kind === "injector" && id === participantOf(shard));
+    for (const place of placesAfter(effect, isInjector)) if (trap(place, worker)) return;
   }
   sourceOf(participant: string): readonly SimulatedSource[] {
     return this.options.sources.get(participant) ?? [];

@@ -1,5 +1,7 @@
 /** What a simulated worker needs of the simulation around it. */
 import type { SimulatedSink, SimulatedSource } from "./simulated-edges.ts";
+import type { Place } from "./place.ts";
+import type { SimulatedWorker } from "./simulated-worker.ts";
 import type { StoreEffect } from "./store-request.ts";
 import type { Tape } from "./tape.ts";
 import type { Trace } from "./trace.ts";
@@ -16,6 +18,12 @@ export interface World {
   readonly edgeFaults: number;
   /** Promises of user code that have not settled. */
   promises: number;
+  /** Calls of handlers so far, where they are counted. */
+  readonly calls: number;
+  /** A worker is at a place. True: it is gone, or does not go on now. */
+  reach(place: Place, worker: SimulatedWorker): boolean;
+  /** A worker is where the store has carried this out. */
+  arrived(effect: StoreEffect, worker: string): void;
   sourceOf(participant: string): readonly SimulatedSource[];
   sinkOf(participant: string): SimulatedSink;
   /** Carries a request out at the store. */
