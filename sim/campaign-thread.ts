@@ -2,6 +2,7 @@
 import { parentPort } from "node:worker_threads";
 import { runSeeds } from "./run-seeds.ts";
 
-parentPort?.on("message", async ({ from, count }: { readonly from: number; readonly count: number }) => {
-  parentPort?.postMessage(await runSeeds(from, count));
+parentPort?.on("message", ({ from, count }: { readonly from: number; readonly count: number }) => {
+  // A rejection that nobody handles ends the thread, which tells the campaign.
+  void runSeeds(from, count).then((totals) => parentPort?.postMessage(totals));
 });

@@ -176,7 +176,7 @@ export class FaultyTester extends Tester {
 
   async #rest(): Promise<void> {
     // What is pushed in the same turn comes in together.
-    await undefined;
+    await Promise.resolve();
     const { simulation } = this;
     const { store, tape } = simulation;
     const least = simulation.steps + (this.#faults.kinds.length === 0 ? 0 : tape.pick([0, 40, 100, 250]));

@@ -23,6 +23,7 @@ import { InboxShard, type OwnedShard, type ShardHost } from "./owned-shard.ts";
 import { Ownership } from "./ownership.ts";
 import type { PlannedParticipant } from "./plan.ts";
 import { Reporter } from "./reporter.ts";
+import { ShardTable } from "./shard-table.ts";
 import { SinkShard } from "./sink-shard.ts";
 import { Tally } from "./tally.ts";
 
@@ -34,9 +35,7 @@ const BLOCKED_POLL = 50;
 
 export class Engine implements ShardHost {
   readonly options: EngineOptions;
-  readonly shards = new Map<ShardRef, OwnedShard>();
-  /** The same, by participant. */
-  readonly #owned = new Map<number, readonly OwnedShard[]>();
+  readonly shards = new ShardTable();
   readonly ownership: Ownership;
   readonly reporter: Reporter;
   /** Of the shards that were given up. */
@@ -320,11 +319,7 @@ export class Engine implements ShardHost {
 
   /** A shard is ours, recovered and registered. */
   adopt(shard: OwnedShard): void {
-    this.shards.set(shard.ref, shard);
-    this.#owned.set(
-      shard.participant,
-      [...(this.#owned.get(shard.participant) ?? []), shard].toSorted((a, b) => a.ref - b.ref),
-    );
+    this.shards.add(shard);
     this.#learnQueued(shard.ref, shard.queued);
     this.wake(shard);
     this.reporter.changed();
@@ -335,11 +330,7 @@ export class Engine implements ShardHost {
     for (const ref of refs) {
       const shard = this.shards.get(ref);
       if (shard === undefined) continue;
-      this.shards.delete(ref);
-      this.#owned.set(
-        shard.participant,
-        (this.#owned.get(shard.participant) ?? []).filter((each) => each !== shard),
-      );
+      this.shards.delete(shard);
       this.tally.add(shard.participant, shard.counted);
       this.#runnable.delete(shard);
       this.#candidates.delete(shard);
@@ -382,7 +373,7 @@ export class Engine implements ShardHost {
   }
   /** Those that are owned, in order. A list of its own, which never changes. */
   shardsOf(participant: PlannedParticipant): readonly OwnedShard[] {
-    return this.#owned.get(participant.id) ?? [];
+    return this.shards.of(participant.id);
   }
   /** Is the answer to a read still of interest: is the shard owned as it was when it asked? */
   awaits(read: { readonly shard: ShardRef; readonly sequencer: Sequencer }): boolean {

@@ -1,0 +1,44 @@
+/** The shards that a worker owns, by reference and by participant. */
+import type { ShardRef } from "../key.ts";
+import type { OwnedShard } from "./owned-shard.ts";
+
+const NONE: readonly OwnedShard[] = [];
+
+export class ShardTable {
+  readonly #all = new Map<ShardRef, OwnedShard>();
+  readonly #of = new Map<number, readonly OwnedShard[]>();
+
+  get size(): number {
+    return this.#all.size;
+  }
+  get(ref: ShardRef): OwnedShard | undefined {
+    return this.#all.get(ref);
+  }
+  has(ref: ShardRef): boolean {
+    return this.#all.has(ref);
+  }
+  values(): IterableIterator<OwnedShard> {
+    return this.#all.values();
+  }
+
+  /** Those of one participant, in order. The list never changes: a later one takes its place. */
+  of(participant: number): readonly OwnedShard[] {
+    return this.#of.get(participant) ?? NONE;
+  }
+
+  add(shard: OwnedShard): void {
+    this.#all.set(shard.ref, shard);
+    this.#of.set(
+      shard.participant,
+      [...this.of(shard.participant), shard].toSorted((a, b) => a.ref - b.ref),
+    );
+  }
+
+  delete(shard: OwnedShard): void {
+    this.#all.delete(shard.ref);
+    this.#of.set(
+      shard.participant,
+      this.of(shard.participant).filter((each) => each !== shard),
+    );
+  }
+}
