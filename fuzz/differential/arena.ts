@@ -60,7 +60,6 @@ export class Arena {
   #opened: PipelineStore[] = [];
   #open: Made[] = [];
   #done: Done[] = [];
-  #drawn = 0;
 
   private constructor(others: readonly Contestant[], pipeline: string) {
     const memory = new MemoryStore();
@@ -96,8 +95,8 @@ export class Arena {
   }
 
   async #openAll(): Promise<void> {
-    // Within one call all get the same; what it names is told apart by its sequencer's monotonic part.
-    const random = { id: () => `r${this.#drawn}` };
+    // One for ever, since stores draw at different moments: sequencers differ by their monotonic parts.
+    const random = { id: () => "r" };
     this.#opened = await Promise.all(this.#contestants.map(({ store }) => store.open({ pipeline: this.#pipeline, clock: this.#clock, random })));
   }
 
@@ -113,10 +112,9 @@ export class Arena {
     if (clock !== undefined) {
       this.#done.push(`the clock is ${clock}`);
       this.#clock.time = clock;
-      await Promise.all(this.#contestants.map(({ setTime }) => setTime?.(clock)));
+      await Promise.all(this.#contestants.map(async ({ setTime }) => setTime?.(clock)));
     }
     for (const call of calls) {
-      this.#drawn += 1;
       this.#open.push({ call, answers: this.#opened.map((store) => answerOf(store, call)) });
       scenario.made(call);
     }

@@ -17,7 +17,7 @@ export function call<Name extends Method>(method: Name, ...args: Parameters<Pipe
 }
 
 /** A call that threw. */
-export class Thrown {
+class Thrown {
   /** The class of the error. */
   readonly error: string;
   readonly message: string;

@@ -29,7 +29,7 @@ export function drawCommit(source: CommitSource, shard: ShardRef, sequencer: str
   const { draw, model } = source;
   const stored = storedOf(model, shard);
   const number = stored.number + (draw.once(15) ? draw.one([0, 2, -1]) : 1);
-  const graphVersion = source.graphVersion + (draw.once(25) ? draw.one([-1, 1]) : 0);
+  const graphVersion = source.graphVersion + (draw.once(25) ? draw.one([-1, 1_000]) : 0);
   const id = `c${source.unique()}`;
   return { ...left(drawEffects(source, stored), source.without), shard, sequencer, number, id, graphVersion };
 }

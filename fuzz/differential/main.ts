@@ -7,7 +7,7 @@ const { values } = parseArgs({
   options: {
     histories: { type: "string", default: "1000" },
     seed: { type: "string", default: "1" },
-    lanes: { type: "string", default: "4" },
+    lanes: { type: "string", default: "8" },
     json: { type: "boolean", default: false },
   },
 });

@@ -244,8 +244,7 @@ export class Scenario {
     const worker = draw.one(WORKERS);
     const registered = [...this.#generations.keys()].filter((name) => name.startsWith(`${worker}:`)).map((name) => Number(name.slice(worker.length + 1)));
     const participants = draw.once(4) || registered.length === 0 ? [...this.#graph.participants.map(({ id }) => id), 99] : registered;
-    const reports: WatermarkReport[] = Array.from({ length: draw.below(4) }, () => {
-      const id = draw.one(participants);
+    const reports: WatermarkReport[] = draw.some(participants, 3).map((id) => {
       const generation = (this.#generations.get(`${worker}:${id}`) ?? 1) + draw.one([0, 0, 0, 0, 1, -1]);
       const number = Math.max(0, ++this.#unique + draw.one([0, 0, 0, -5, 3]));
       return { participant: id, generation, number, output: draw.time(), status: draw.status(), last: draw.time() };
