@@ -32,7 +32,7 @@ const PATIENCE = 50;
 /** Bytes that one input may cost. */
 const MEMORY = 64 << 20;
 /** Times that an input which was slow is read again: a busy machine is not slow each time. */
-const AGAIN = 3;
+const AGAIN = 8;
 const FOUND = 5;
 
 const shared = [Object.prototype, Array.prototype, Function.prototype, Map.prototype, Uint8Array.prototype];
@@ -63,7 +63,7 @@ export async function fuzz(target: Target, inputs: number, seed: number): Promis
       look(some[0]!, seen instanceof Promise ? await seen : seen);
       if (done % 10_000 === 9_999) await new Promise((resolve) => void setImmediate(resolve));
     } else {
-      const all = await Promise.all(some.map((input) => readOnce(target, input)));
+      const all = await Promise.all(some.map(async (input) => readOnce(target, input)));
       all.forEach((seen, i) => look(some[i]!, seen));
     }
   }

@@ -1,4 +1,4 @@
-/** `npm run fuzz -- --inputs N [--target NAME] [--seed S] [--json]`: each target gets N inputs; exits with 1 after a crash. */
+/** `npm run fuzz -- --inputs N [--target NAME] [--seed S] [--json]`: N inputs, as many for each target; exits with 1 after a crash. */
 import { parseArgs } from "node:util";
 import { fuzz, type FuzzResult } from "./fuzz.ts";
 import { targets } from "./targets/index.ts";
@@ -24,15 +24,33 @@ if (!Number.isInteger(seed) || seed < 0) usage(`--seed is a whole number from 0 
 const names = values.target ?? [...targets.keys()];
 for (const name of names) if (!targets.has(name)) usage(`no target is called ${name}`);
 
+const each = Math.ceil(inputs / names.length);
 const results: FuzzResult[] = [];
 for (const name of names) {
   const target = await targets.get(name)!();
-  const result = await fuzz(target, inputs, seed);
+  const result = await fuzz(target, each, seed);
   await target.close?.();
   results.push(result);
   for (const { why, input } of result.found) console.error(`${name}: ${why}\n  ${Buffer.from(input).toString("base64")}`);
-  const { found: _, ...figures } = result;
-  if (values.json) console.log(JSON.stringify(figures));
-  else console.log(Object.entries(figures).flat().join(" "));
+  if (!values.json) console.log(lineOf(result));
 }
-process.exitCode = results.some(({ crashes }) => crashes > 0) ? 1 : 0;
+const total = {
+  fuzz: names.length,
+  seed,
+  inputs: sum("inputs"),
+  refused: sum("refused"),
+  crashes: sum("crashes"),
+  slowestMs: Math.max(...results.map(({ slowestMs }) => slowestMs)),
+  seconds: Number(sum("seconds").toFixed(1)),
+};
+if (values.json) console.log(JSON.stringify({ ...total, targets: results.map((result) => ({ ...result, found: undefined })) }));
+else console.log(lineOf({ ...results[0]!, ...total, target: `all ${names.length}` }));
+process.exitCode = total.crashes === 0 ? 0 : 1;
+
+function sum(of: "inputs" | "refused" | "crashes" | "seconds"): number {
+  return results.reduce((all, result) => all + result[of], 0);
+}
+
+function lineOf({ target, inputs: of, refused, crashes, slowestMs, seconds }: FuzzResult): string {
+  return `${target.padEnd(20)} ${of} inputs, ${refused} refused, ${crashes} crashes, slowest ${slowestMs} ms, ${seconds} s`;
+}

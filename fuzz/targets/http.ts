@@ -96,7 +96,7 @@ const WORDS = [
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 const requestOf = (path: string, headers = ""): string => `GET ${path} HTTP/1.1\r\nhost: localhost\r\n${headers}\r\n`;
 /** Ms after which the server counts as hanging: it shares its process and the machine with those who ask it. */
-const PATIENCE = 5_000;
+const PATIENCE = 9_000;
 
 export async function httpTarget(): Promise<Target> {
   const pipeline = new Pipeline("fuzzed", { shards: 2 })

@@ -104,10 +104,10 @@ export function authorityOf(value: Uint8Array): Authority {
   } catch (error) {
     throw new DecodeError(`stored watermarks are not JSON (${messageOf(error)}); they were damaged`, { cause: error });
   }
-  const isTimed = (each: Partial<Cell> | null | undefined): boolean => [each?.output, each?.last].every(Number.isSafeInteger) && STATUSES.has(each?.status);
-  const isCell = (each: Partial<Cell> | null): boolean => isTimed(each) && [each?.generation, each?.number, each?.shards].every(Number.isSafeInteger);
+  const isTimed = (each: Partial<Cell> | null | undefined): boolean => [each?.output, each?.last].every(Number.isFinite) && STATUSES.has(each?.status);
+  const isCell = (each: Partial<Cell> | null): boolean => isTimed(each) && [each?.generation, each?.number, each?.shards].every(Number.isFinite);
   const { owners, cells, published, generation } = authority ?? {};
-  const isWhole = Array.isArray(owners) && Array.isArray(cells) && cells.every(isCell) && isTimed(published) && Number.isSafeInteger(generation);
+  const isWhole = Array.isArray(owners) && Array.isArray(cells) && cells.every(isCell) && isTimed(published) && Number.isFinite(generation);
   if (isWhole) return authority as Authority;
   throw new DecodeError("stored watermarks are not what Millrace writes; they were damaged");
 }

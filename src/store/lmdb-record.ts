@@ -36,7 +36,7 @@ export function encodeRecord(shard: EmbeddedShard): Buffer {
 export function decodeRecord(record: Buffer, shard: EmbeddedShard): EmbeddedShard["counts"] {
   if (record.length < NUMBERS * 8) throw damaged(record);
   const numbers = Array.from({ length: NUMBERS }, (_, i) => record.readDoubleBE(i * 8));
-  if (!numbers.every(Number.isSafeInteger)) throw damaged(record);
+  if (!numbers.every(Number.isFinite)) throw damaged(record);
   const [monotonic = 0, leaseUntil = 0, number = 0, position = 0, offset = 0, tail = 0, queued = 0, ...counts] = numbers;
   const [state = 0, watermark = 0, wall = 0, holds = 0, held = 0, dead = 0, ids = 0, outbox = 0] = counts;
   let at = NUMBERS * 8;

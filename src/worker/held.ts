@@ -133,7 +133,7 @@ function check(holds: boolean, what: string, bytes: Uint8Array): void {
 
 const isNumber = (value: unknown): boolean => typeof value === "number";
 const isText = (value: unknown): boolean => typeof value === "string";
-const isTime = (value: unknown): boolean => Number.isSafeInteger(value);
+const isTime = (value: unknown): boolean => Number.isFinite(value);
 const isBytes = (value: unknown): boolean => value instanceof Uint8Array;
 const isClock = (value: unknown): boolean => value === "watermark" || value === "wall";
 const isOptional = (is: (value: unknown) => boolean, value: unknown): boolean => value === undefined || is(value);

@@ -84,7 +84,7 @@ export function decodeImage(stored: Uint8Array): ShardImage {
   const head = 1 + 8 * FIELDS;
   const field = (n: number): number => {
     const value = bytes.length < head ? Number.NaN : bytes.readDoubleLE(1 + 8 * n);
-    if (Number.isSafeInteger(value)) return value;
+    if (Number.isFinite(value)) return value;
     throw new DecodeError(`a shard image of ${bytes.length} bytes has no number in field ${n}; it was damaged or not written by Millrace`);
   };
   return {

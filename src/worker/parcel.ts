@@ -143,7 +143,7 @@ export function unpackParcel(parcel: Uint8Array, take: (record: ParcelRecord) =>
     const end = valueAt + VALUE_HEAD > length ? Number.POSITIVE_INFINITY : valueAt + VALUE_HEAD + bytes.readUInt32LE(valueAt);
     const timestamp = bytes.readDoubleLE(at + 7);
     // A time that is none would stay in every watermark that it reaches.
-    if (end > length || !Number.isSafeInteger(timestamp)) throw damaged(bytes, at);
+    if (end > length || !Number.isFinite(timestamp)) throw damaged(bytes, at);
     take({
       input: bytes.readUInt16LE(at + 1),
       timestamp,

@@ -4,7 +4,7 @@ import { differential, report } from "../../fuzz/differential/differential.ts";
 import { historyOf } from "../../fuzz/differential/history.ts";
 import { wronged, wrongMemory, wrongs } from "./wrong-stores.ts";
 
-const HISTORIES = 30;
+const HISTORIES = 20;
 /** As many as a wrong may need. */
 const WRONG_HISTORIES = 300;
 
