@@ -6,13 +6,14 @@
  *     followed by no commit, and is found again by reporting and acquiring again.
  */
 import type { ShardRef } from "../key.ts";
-import type { Authority } from "../watermark/authority.ts";
+import { DecodeError, messageOf } from "../errors.ts";
+import type { Authority, Cell } from "../watermark/authority.ts";
 import { EmbeddedData } from "./embedded-data.ts";
 import { APPENDS, AUTHORITY, checkParticipant, GRAPH, headKey, PIPELINE, REMOVED, rangeOf, rangeOfParticipant, refKey, refOf } from "./lmdb-keys.ts";
 import { type LmdbReader, numberValue } from "./lmdb-reader.ts";
 import { LmdbShard } from "./lmdb-shard.ts";
 import type { LmdbWriter, Recorded } from "./lmdb-writer.ts";
-import type { StoredGraph } from "./stored-graph.ts";
+import { parseStoredGraph, type StoredGraph } from "./stored-graph.ts";
 
 /** Entries that are removed at once, of a participant that is gone. */
 const REMOVED_AT_ONCE = 10_000;
@@ -27,10 +28,10 @@ export class LmdbData extends EmbeddedData<LmdbShard> implements Recorded {
     this.#reader = reader;
     this.#writer = writer;
     const graph = reader.get(headKey(PIPELINE, GRAPH));
-    if (graph !== undefined) this.graph = JSON.parse(graph.toString()) as StoredGraph;
+    if (graph !== undefined) this.graph = parseStoredGraph(graph.toString());
     this.appends = reader.number(headKey(PIPELINE, APPENDS)) ?? 0;
     for (const { key, value } of reader.entries(rangeOf(PIPELINE, AUTHORITY))) {
-      this.authorities.set(refOf(key), JSON.parse(value.toString()) as Authority);
+      this.authorities.set(refOf(key), authorityOf(value));
     }
   }
 
@@ -94,3 +95,21 @@ export class LmdbData extends EmbeddedData<LmdbShard> implements Recorded {
     this.#writer.changed(this);
   }
 }
+
+/** As `record` has written it. Exported for the fuzzer. */
+export function authorityOf(value: Uint8Array): Authority {
+  let authority: Partial<Authority> | null;
+  try {
+    authority = JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.length).toString()) as Partial<Authority> | null;
+  } catch (error) {
+    throw new DecodeError(`stored watermarks are not JSON (${messageOf(error)}); they were damaged`, { cause: error });
+  }
+  const isTimed = (each: Partial<Cell> | null | undefined): boolean => [each?.output, each?.last].every(Number.isFinite) && STATUSES.has(each?.status);
+  const isCell = (each: Partial<Cell> | null): boolean => isTimed(each) && [each?.generation, each?.number, each?.shards].every(Number.isFinite);
+  const { owners, cells, published, generation } = authority ?? {};
+  const isWhole = Array.isArray(owners) && Array.isArray(cells) && cells.every(isCell) && isTimed(published) && Number.isFinite(generation);
+  if (isWhole) return authority as Authority;
+  throw new DecodeError("stored watermarks are not what Millrace writes; they were damaged");
+}
+
+const STATUSES: ReadonlySet<string | undefined> = new Set(["live", "idle", "back-pressured", "finished"]);

@@ -7,6 +7,7 @@
  *
  * An empty sequencer or owner means none.
  */
+import { DecodeError } from "../errors.ts";
 import type { EmbeddedShard } from "./embedded-shard.ts";
 
 const NUMBERS = 15;
@@ -31,14 +32,17 @@ export function encodeRecord(shard: EmbeddedShard): Buffer {
   return record;
 }
 
-/** Fills in what the record says, and gives the counts. */
+/** Fills in what the record says, and gives the counts. Throws `DecodeError` where the bytes are no record. */
 export function decodeRecord(record: Buffer, shard: EmbeddedShard): EmbeddedShard["counts"] {
+  if (record.length < NUMBERS * 8) throw damaged(record);
   const numbers = Array.from({ length: NUMBERS }, (_, i) => record.readDoubleBE(i * 8));
+  if (!numbers.every(Number.isFinite)) throw damaged(record);
   const [monotonic = 0, leaseUntil = 0, number = 0, position = 0, offset = 0, tail = 0, queued = 0, ...counts] = numbers;
   const [state = 0, watermark = 0, wall = 0, holds = 0, held = 0, dead = 0, ids = 0, outbox = 0] = counts;
   let at = NUMBERS * 8;
   const next = (): Buffer => {
-    const end = at + 2 + record.readUInt16BE(at);
+    const end = at + 2 > record.length ? Number.POSITIVE_INFINITY : at + 2 + record.readUInt16BE(at);
+    if (end > record.length) throw damaged(record);
     const part = record.subarray(at + 2, end);
     at = end;
     return part;
@@ -48,3 +52,5 @@ export function decodeRecord(record: Buffer, shard: EmbeddedShard): EmbeddedShar
   Object.assign(shard, read, { sequencer: sequencer === "" ? undefined : sequencer, owner: owner === "" ? undefined : owner });
   return { state, watermark, wall, holds, held, dead, ids, outbox };
 }
+
+const damaged = (record: Buffer): DecodeError => new DecodeError(`the record of a shard, ${record.length} bytes, is not what Millrace writes; it was damaged`);

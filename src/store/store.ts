@@ -12,7 +12,8 @@
  * S5  Inbox order is append order; parcels of one call are appended in the order of its commits.
  * S6  A shard that is not in the stored graph is an InvariantError, before any write of the call. Except where a worker
  *     with an older graph may honestly name one: `commit` answers `fenced`, `renew` lost, `report` refused, `release`
- *     leaves it alone, and the targets of a commit are looked at only if its graph version is the stored one.
+ *     leaves it alone, and the targets of a commit are looked at only if its graph version is the stored one (of one that
+ *     is refused for another reason, a store may leave them alone too).
  * S7  Calls of one caller that concern the same shard take effect, and are answered, in the order in which they were made:
  *     the engine merges what a read says with what it has committed since it asked.
  * S8  Bytes given to a store or read from it are never changed by either side; a store may keep them without a copy.
@@ -99,7 +100,10 @@ export interface PipelineStore {
    * accompany this worker's reports of that participant.
    */
   register(worker: string, intervals: readonly Interval[]): Promise<readonly Registration[]>;
-  /** Takes the monotone maximum of each report and gives the vector of all participants' output watermarks. */
+  /**
+   * Takes the monotone maximum of each report and gives the vector of all participants' output watermarks. At most one
+   * report of each participant: stores may publish after each, or once for all.
+   */
   report(worker: string, reports: readonly WatermarkReport[]): Promise<ReportReply>;
 
   // ── the rest ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -124,6 +128,7 @@ export interface Lease {
 
 export interface AcquireRequest {
   readonly worker: string;
+  /** Each once. */
   readonly shards: readonly ShardRef[];
   readonly leaseMs: number;
   /** Take shards although another worker's lease has not run out: only where the store is exclusive, or in tests. */

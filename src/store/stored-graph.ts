@@ -2,6 +2,8 @@
  * The graph as the store remembers it. Every durable name has a small integer id, given once; stored keys use the
  * id, so a rename moves no data. `version` rises with every change and is carried by every commit.
  */
+import { DecodeError, messageOf } from "../errors.ts";
+
 export interface StoredGraph {
   /** Layout of all stored data; this code reads and writes `DATA_FORMAT` only. */
   readonly format: number;
@@ -48,3 +50,35 @@ export interface StoredTimer {
 }
 
 export const DATA_FORMAT = 1;
+
+/** Graph, as stores keep it: JSON. Throws `DecodeError`; one of another format is given as it is, for its reader to refuse. */
+export function parseStoredGraph(text: string): StoredGraph {
+  let graph: Partial<StoredGraph> | null;
+  try {
+    graph = JSON.parse(text) as Partial<StoredGraph> | null;
+  } catch (error) {
+    throw new DecodeError(`the stored graph is not JSON (${messageOf(error)}); it was damaged or not written by Millrace`, { cause: error });
+  }
+  const isOther = isCount(graph?.format) && graph?.format !== DATA_FORMAT;
+  if (isOther || isGraph(graph)) return graph as StoredGraph;
+  throw new DecodeError("the stored graph is not what Millrace writes; it was damaged, or written by something else");
+}
+
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+const isText = (value: unknown): boolean => typeof value === "string";
+const isList = (list: unknown, is: (part: never) => boolean): boolean => Array.isArray(list) && list.every((part) => is(part as never));
+const isNamed = (part: { readonly id?: unknown; readonly name?: unknown } | null): boolean => isCount(part?.id) && isText(part?.name);
+
+function isGraph(graph: Partial<StoredGraph> | null): boolean {
+  if (![graph?.format, graph?.version, graph?.shards, graph?.nextId].every(isCount) || !isText(graph?.pipeline) || !isText(graph?.hash)) return false;
+  return isList(graph?.participants, isParticipant);
+}
+
+function isParticipant(participant: Partial<StoredParticipant> | null): boolean {
+  if (!isNamed(participant) || !isCount(participant?.shards) || !["injector", "computation", "sink"].includes(participant?.kind as string)) return false;
+  const isInput = (each: Partial<StoredInput> | null): boolean => isNamed(each) && isText(each?.stream) && isText(each?.codec);
+  const isCell = (each: Partial<StoredCell> | null): boolean => isNamed(each) && isText(each?.codec);
+  const isTimer = (each: Partial<StoredTimer> | null): boolean => isNamed(each) && (each?.clock === "watermark" || each?.clock === "wall");
+  const { inputs, outputs, cells, timers } = participant as Partial<StoredParticipant>;
+  return isList(inputs, isInput) && isList(outputs, isText) && isList(cells, isCell) && isList(timers, isTimer);
+}

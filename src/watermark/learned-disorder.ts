@@ -91,5 +91,6 @@ class LearnedEstimator implements WatermarkEstimator {
 
 /** Has another policy saved this, or nothing? */
 function isSavedLearned(saved: unknown): saved is SavedLearned {
-  return typeof saved === "object" && saved !== null && "lags" in saved;
+  const { lags, first } = Object(saved) as { readonly lags?: Partial<SavedHistogram> | null; readonly first?: unknown };
+  return lags?.previous instanceof Uint8Array && lags.current instanceof Uint8Array && Number.isSafeInteger(first);
 }

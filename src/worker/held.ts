@@ -1,9 +1,10 @@
 /**
  * How work that stands aside is stored: records and timer firings in `held`, with their failed tries, and what was
- * parked in dead letters. Both as CBOR of plain data.
+ * parked in dead letters. Both as CBOR of plain data. Whatever the bytes are, reading them gives what its type says, or
+ * throws `DecodeError`.
  */
-import { decodePlain, encodePlain } from "../computation/cbor-codec.ts";
-import { messageOf } from "../errors.ts";
+import { decodeStored, encodePlain } from "../computation/cbor-codec.ts";
+import { DecodeError, messageOf } from "../errors.ts";
 import { parseTimerMember } from "../store/address.ts";
 import type { Numbered, TimerClock } from "../store/index.ts";
 import { placeId, valueOf } from "./parcel.ts";
@@ -37,7 +38,8 @@ export function heldBytes(work: Work, halted: boolean, error?: unknown): Uint8Ar
 }
 
 export function parseHeld(entry: Numbered): { readonly work: Work; readonly halted: boolean } {
-  const stored = decodePlain(entry.bytes) as StoredHeld;
+  const stored = decodeStored(entry.bytes, "a held record") as StoredHeld;
+  check(isHeld(stored), "held record", entry.bytes);
   const base = { key: undefined, hold: stored.hold, attempts: stored.attempts, held: entry.id, batch: undefined };
   if (stored.timer !== undefined) {
     return { work: { ...base, kind: "timer", ...stored.timer, address: parseTimerMember(stored.timer.member), fired: undefined }, halted: stored.halted };
@@ -89,7 +91,7 @@ export function deadLetter(work: Work, error: unknown, at: number): Uint8Array {
   const id = record.id ?? placeId(record.sender, record.monotonic, record.place);
   let value: Uint8Array = valueOf(record);
   let reason = messageOf(error);
-  if (record.refused) ({ reason, value } = decodePlain(value) as { reason: string; value: Uint8Array });
+  if (record.refused) ({ reason, value } = decodeStored(value, "a refused record") as { reason: string; value: Uint8Array });
   const letter: DeadLetter = {
     kind: "record",
     key: record.key,
@@ -117,4 +119,37 @@ export function refusedAtTheDoor(letter: {
   return encodePlain(whole);
 }
 
-export const parseDeadLetter = (bytes: Uint8Array): DeadLetter => decodePlain(bytes) as DeadLetter;
+export function parseDeadLetter(bytes: Uint8Array): DeadLetter {
+  const letter = decodeStored(bytes, "a dead letter") as DeadLetter;
+  check(isDeadLetter(letter), "dead letter", bytes);
+  return letter;
+}
+
+// ── is it what was stored? ────────────────────────────────────────────────────────────────────────────────────────────
+
+function check(holds: boolean, what: string, bytes: Uint8Array): void {
+  if (!holds) throw new DecodeError(`a ${what} of ${bytes.length} bytes is not what Millrace writes; it was damaged or written by another version`);
+}
+
+const isNumber = (value: unknown): boolean => typeof value === "number";
+const isText = (value: unknown): boolean => typeof value === "string";
+const isTime = (value: unknown): boolean => Number.isFinite(value);
+const isBytes = (value: unknown): boolean => value instanceof Uint8Array;
+const isClock = (value: unknown): boolean => value === "watermark" || value === "wall";
+const isOptional = (is: (value: unknown) => boolean, value: unknown): boolean => value === undefined || is(value);
+
+function isHeld(stored: StoredHeld | null | undefined): boolean {
+  if (!isTime(stored?.attempts) || !isNumber(stored?.hold) || typeof stored?.halted !== "boolean") return false;
+  const { timer, record } = stored;
+  if (timer !== undefined) return isText(timer?.member) && isClock(timer.clock) && isTime(timer.time) && isOptional(isNumber, timer.output);
+  if (!isText(record?.key) || !isBytes(record?.value) || !isOptional(isText, record?.id)) return false;
+  return [record?.input, record?.timestamp, record?.sender, record?.monotonic, record?.place].every(isTime);
+}
+
+/** The timestamp that an injector refused may be anything that is called a number. */
+function isDeadLetter(letter: Partial<DeadLetter> | null | undefined): boolean {
+  if (letter?.kind !== "record" && letter?.kind !== "timer") return false;
+  const { key, reason, timestamp, attempts, at, id, input, timer, value } = letter;
+  if (!isText(key) || !isText(reason) || !isNumber(timestamp) || !isTime(attempts) || !isTime(at)) return false;
+  return isOptional(isText, id) && isOptional(isTime, input) && isOptional(isText, timer) && isOptional(isBytes, value);
+}

@@ -4,8 +4,8 @@
  *
  *   u8 format | 13 x f64 (the fields below, in order) | checkpoint, CBOR (injectors and sinks)
  */
-import { decodePlain, encodePlain } from "../computation/cbor-codec.ts";
-import { invariant } from "../errors.ts";
+import { decodeStored, encodePlain } from "../computation/cbor-codec.ts";
+import { DecodeError, invariant } from "../errors.ts";
 import { BEGINNING } from "../time.ts";
 
 export interface Counters {
@@ -77,11 +77,16 @@ export function encodeImage(image: ShardImage): Uint8Array {
   return bytes;
 }
 
+/** Throws `DecodeError` where the bytes are no image. */
 export function decodeImage(stored: Uint8Array): ShardImage {
   const bytes = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
   invariant(bytes[0] === FORMAT, `a shard image of format ${bytes[0]} was written by another version of Millrace`);
-  const field = (n: number) => bytes.readDoubleLE(1 + 8 * n);
   const head = 1 + 8 * FIELDS;
+  const field = (n: number): number => {
+    const value = bytes.length < head ? Number.NaN : bytes.readDoubleLE(1 + 8 * n);
+    if (Number.isFinite(value)) return value;
+    throw new DecodeError(`a shard image of ${bytes.length} bytes has no number in field ${n}; it was damaged or not written by Millrace`);
+  };
   return {
     input: field(0),
     wallTime: field(1),
@@ -98,6 +103,6 @@ export function decodeImage(stored: Uint8Array): ShardImage {
       failures: field(11),
       droppedTimers: field(12),
     },
-    checkpoint: bytes.length > head ? decodePlain(bytes.subarray(head)) : undefined,
+    checkpoint: bytes.length > head ? decodeStored(bytes.subarray(head), "the checkpoint of a shard image") : undefined,
   };
 }

@@ -12,9 +12,11 @@
  *
  * I1  A record's place (sender, sequencer, n) is unique in the pipeline's history; n counts a sender's productions per
  *     sequencer, so places do not depend on how records were batched. A record without a client's id is named by it.
+ * I2  Whatever the bytes are, reading them gives records or throws `DecodeError`, and no record reaches beyond them.
  */
 import type { Codec } from "../computation/codec.ts";
 import { headBytes, writeHead } from "../computation/envelope.ts";
+import { DecodeError } from "../errors.ts";
 import type { ShardRef } from "../key.ts";
 import { indexOf, participantOf } from "../key.ts";
 import { PARCEL_IDENTITY_BYTES } from "../store/commit.ts";
@@ -23,6 +25,7 @@ const FORMAT = 1;
 const HAS_ID = 1;
 const REFUSED = 2;
 const RECORD_HEAD = 17;
+const VALUE_HEAD = 4;
 /** Records of one parcel: two bytes. */
 export const PARCEL_RECORDS = 65_535;
 
@@ -116,30 +119,37 @@ function packRecord(bytes: Buffer, start: number, production: Production, first:
   return end;
 }
 
-/** Calls `take` with each record of a parcel, in order. */
+/** Calls `take` with each record of a parcel, in order. Throws `DecodeError`, maybe after it has given some. */
 export function unpackParcel(parcel: Uint8Array, take: (record: ParcelRecord) => void): void {
   const bytes = Buffer.from(parcel.buffer, parcel.byteOffset, parcel.byteLength);
+  const { length } = bytes;
+  if (length < PARCEL_IDENTITY_BYTES || bytes[0] !== FORMAT) throw damaged(bytes, 0);
   const records = bytes.readUInt16LE(2);
   const sender = bytes.readUInt32LE(4);
   const monotonic = bytes.readDoubleLE(8);
   const first = bytes.readDoubleLE(16);
   let at = PARCEL_IDENTITY_BYTES;
   for (let n = 0; n < records; n++) {
+    if (at + RECORD_HEAD + VALUE_HEAD > length) throw damaged(bytes, at);
     const flags = bytes[at] as number;
     const keyEnd = at + RECORD_HEAD + bytes.readUInt16LE(at + RECORD_HEAD - 2);
     let valueAt = keyEnd;
     let id: string | undefined;
     if (flags & HAS_ID) {
+      if (keyEnd + 2 > length) throw damaged(bytes, at);
       valueAt = keyEnd + 2 + bytes.readUInt16LE(keyEnd);
       id = bytes.toString("utf8", keyEnd + 2, valueAt);
     }
-    const end = valueAt + 4 + bytes.readUInt32LE(valueAt);
+    const end = valueAt + VALUE_HEAD > length ? Number.POSITIVE_INFINITY : valueAt + VALUE_HEAD + bytes.readUInt32LE(valueAt);
+    const timestamp = bytes.readDoubleLE(at + 7);
+    // A time that is none would stay in every watermark that it reaches.
+    if (end > length || !Number.isFinite(timestamp)) throw damaged(bytes, at);
     take({
       input: bytes.readUInt16LE(at + 1),
-      timestamp: bytes.readDoubleLE(at + 7),
+      timestamp,
       key: bytes.toString("utf8", at + RECORD_HEAD, keyEnd),
       bytes,
-      from: valueAt + 4,
+      from: valueAt + VALUE_HEAD,
       to: end,
       refused: (flags & REFUSED) !== 0,
       id,
@@ -149,6 +159,11 @@ export function unpackParcel(parcel: Uint8Array, take: (record: ParcelRecord) =>
     });
     at = end;
   }
+  if (at !== length) throw damaged(bytes, at);
+}
+
+function damaged(bytes: Buffer, at: number): DecodeError {
+  return new DecodeError(`a parcel of ${bytes.length} bytes cannot be read from byte ${at} on; it was damaged or not written by Millrace`);
 }
 
 /** The record's value, in its envelope. */

@@ -148,3 +148,24 @@ describe("JSON", () => {
     expect(() => json().decode(new Uint8Array(), 0)).toThrow(SyntaxError);
   });
 });
+
+describe("CBOR of others", () => {
+  test("integers beyond 64 bits are read as they are, in a time that grows with their length only", () => {
+    const bytes = Buffer.concat([Buffer.from([0xc3, 0x5a, 0, 3, 0, 0]), Buffer.alloc(3 << 16, 0xff)]);
+    const began = performance.now();
+    const value = decodePlain(bytes);
+    // Byte by byte it takes 15 s.
+    expect(performance.now() - began).toBeLessThan(2_000);
+    expect(value === -(1n << BigInt(8 * (3 << 16)))).toBe(true);
+  });
+
+  test.each([
+    ["c240", 0n],
+    ["c340", -1n],
+    ["c2420001", 1n],
+    ["c34100", -1n],
+    ["c249010000000000000000", 2n ** 64n],
+  ])("the big integer %s is %s", (hex, value) => expect(decodePlain(Buffer.from(hex, "hex"))).toBe(value));
+
+  test("a big integer that is not made of bytes is refused", () => expect(() => decodePlain(Buffer.from("c201", "hex"))).toThrow("not made of bytes"));
+});

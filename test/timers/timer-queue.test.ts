@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { parseTimerMember, timerMember } from "../../src/store/address.ts";
 import { TimerQueue } from "../../src/timers/timer-queue.ts";
@@ -107,3 +108,62 @@ test("setting or deleting a timer that was put aside is setting or deleting that
   expect(timers.allDue(10, 10)).toEqual([of("a", 1)]);
   expect(timers.size).toBe(1);
 });
+
+/** One step: a timer is set, deleted, put aside; a key takes its timers back; or all is read anew as a head of the store. */
+const step = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant("set" as const), key: fc.constantFrom("a", "b", "c"), tag: fc.nat(3), time: fc.nat(20) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("delete" as const), key: fc.constantFrom("a", "b", "c"), tag: fc.nat(3) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("aside" as const), key: fc.constantFrom("a", "b", "c"), tag: fc.nat(3) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("back" as const), key: fc.constantFrom("a", "b", "c") }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("load" as const), limit: fc.nat(12) }) },
+);
+
+test("whatever is set, deleted, put aside, taken back and read anew, what is due is the earliest (I1 to I3)", () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), fc.nat(20), (steps, now) => {
+      const timers = queue();
+      const stored = new Map<string, number>();
+      let aside = new Set<string>();
+      for (const each of steps) {
+        if (each.kind === "set") {
+          timers.set(of(each.key, each.tag), each.time);
+          stored.set(of(each.key, each.tag), each.time);
+          aside.delete(of(each.key, each.tag));
+        } else if (each.kind === "delete") {
+          timers.delete(of(each.key, each.tag));
+          stored.delete(of(each.key, each.tag));
+          aside.delete(of(each.key, each.tag));
+        } else if (each.kind === "aside") {
+          if (timers.timeOf(of(each.key, each.tag)) !== undefined) aside.add(of(each.key, each.tag));
+          timers.putAside(of(each.key, each.tag));
+        } else if (each.kind === "back") {
+          timers.takeBack(each.key);
+          aside = new Set([...aside].filter((member) => parseTimerMember(member).key !== each.key));
+        } else {
+          const head = inOrder(stored).slice(0, each.limit);
+          timers.load(head, head.length === stored.size);
+          aside = new Set();
+        }
+        const known = inOrder(stored).filter(({ time }) => time < timers.horizon);
+        const ready = known.filter(({ member, time }) => !aside.has(member) && time <= now);
+        expect(timers.due(now)?.member).toBe(ready[0]?.member);
+        expect(timers.allDue(now, 100)).toEqual(ready.map(({ member }) => member));
+        expect(timers.bound).toBe(Math.min(known[0]?.time ?? Number.POSITIVE_INFINITY, timers.horizon));
+        expect(timers.bound).toBeLessThanOrEqual(Math.min(...stored.values()));
+        for (const { member, time } of known) expect(timers.timeOf(member)).toBe(time);
+        for (const key of ["a", "b", "c"]) {
+          expect([...timers.ofKey(key)].sort()).toEqual(
+            known
+              .map(({ member }) => member)
+              .filter((member) => parseTimerMember(member).key === key)
+              .sort(),
+          );
+        }
+      }
+    }),
+    { seed: 1 },
+  );
+});
+
+const inOrder = (timers: ReadonlyMap<string, number>): { readonly member: string; readonly time: number }[] =>
+  [...timers].map(([member, time]) => ({ member, time })).sort((a, b) => a.time - b.time || (a.member < b.member ? -1 : 1));

@@ -228,3 +228,28 @@ describe("over any history", () => {
     );
   });
 });
+
+test("in whatever order a worker's numbered reports come, what is known at the end is what the last one said, and no less than any that was taken", () => {
+  const each = fc.record({ output: fc.nat(100), last: fc.nat(100), status: fc.constantFrom<Status>("live", "idle", "back-pressured", "finished") });
+  const reports = fc.array(each, { minLength: 1, maxLength: 8 }).map((all) => all.map((one, i) => ({ ...one, number: i + 1 })));
+  fc.assert(
+    fc.property(
+      reports.chain((all) => fc.shuffledSubarray(all, { minLength: all.length })),
+      (arriving) => {
+        const { authority, granted } = register(newAuthority(1), "w", [0]);
+        let known = authority;
+        let newest = 0;
+        for (const one of arriving) {
+          const before = known;
+          known = report(known, "w", { generation: granted, ...one })!;
+          if (one.number < newest) expect(known).toBe(before);
+          newest = Math.max(newest, one.number);
+          expect(known.published.output).toBeGreaterThanOrEqual(before.published.output);
+        }
+        const latest = arriving.find(({ number }) => number === newest)!;
+        expect(known.cells[0]).toMatchObject({ number: newest, status: latest.status });
+        expect(known.cells[0]!.output).toBeGreaterThanOrEqual(latest.output);
+      },
+    ),
+  );
+});

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { HoldQueue } from "../../src/watermark/hold-queue.ts";
 import { Prng } from "../support/prng.ts";
@@ -45,4 +46,24 @@ test("the oldest of a hundred thousand rising holds is taken without a look at t
     queue.shift();
   }
   expect(queue.size).toBe(0);
+});
+
+test("whatever was pushed and taken, it holds the smallest of what is left", () => {
+  fc.assert(
+    fc.property(fc.array(fc.option(fc.integer({ min: -1, max: 20 }), { freq: 3 }), { maxLength: 200 }), (steps) => {
+      const queue = new HoldQueue();
+      const model: number[] = [];
+      for (const hold of steps) {
+        if (hold !== null) {
+          queue.push(hold);
+          model.push(hold);
+        } else if (model.length > 0) {
+          queue.shift();
+          model.shift();
+        }
+        expect([queue.size, queue.smallest]).toEqual([model.length, Math.min(Number.POSITIVE_INFINITY, ...model)]);
+      }
+    }),
+    { seed: 1 },
+  );
 });

@@ -105,3 +105,14 @@ test("shares and windows that mean nothing are refused", () => {
   for (const window of [0, 99, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) expect(() => learnedDisorder({ late: 0.1, window })).toThrow(ConfigError);
   expect(learnedDisorder({ late: 0.1, window: 100 }).kind).toBe("watermark-policy");
 });
+
+test.each([
+  ["a number", 5],
+  ["nothing of its own", { largest: 5, watermark: 3 }],
+  ["lags that are none", { largest: 5, watermark: 3, first: 0, lags: 7 }],
+  ["lags without bytes", { largest: 5, watermark: 3, first: 0, lags: { previous: "x", current: new Uint8Array() } }],
+])("what was saved is damaged (%s): it begins anew and keeps its promise", (_, saved) => {
+  const estimator = learnedDisorder().start(saved);
+  estimator.observe(10);
+  expect(Number.isSafeInteger(estimator.current())).toBe(true);
+});

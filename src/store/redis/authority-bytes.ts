@@ -13,7 +13,7 @@
  */
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { InvariantError, invariant } from "../../errors.ts";
+import { DecodeError, InvariantError, invariant } from "../../errors.ts";
 import type { Authority, Cell, Published } from "../../watermark/authority.ts";
 import type { ParticipantWatermark, Status } from "../store.ts";
 
@@ -72,7 +72,15 @@ export function parsePublished(published: Uint8Array): ParticipantWatermark[] {
 }
 
 const workerText = (worker: string | null): string => (worker === null ? NO_ONE : encodeURIComponent(worker));
-const workerOf = (text: string): string | null => (text === NO_ONE ? null : decodeURIComponent(text));
+
+function workerOf(text: string): string | null {
+  if (text === NO_ONE) return null;
+  try {
+    return decodeURIComponent(text);
+  } catch (error) {
+    throw new DecodeError(`the stored watermarks name a worker ${JSON.stringify(text)}, which is not percent-encoded; they were damaged`, { cause: error });
+  }
+}
 
 function record(id: number, { output, last, status }: Published): Buffer {
   const bytes = Buffer.alloc(PUBLISHED);
@@ -94,6 +102,7 @@ function parseRecord(bytes: Buffer): Published & { readonly id: number } {
 }
 
 function recordsOf(bytes: Uint8Array, size: number): Buffer[] {
+  if (bytes.length % size !== 0) throw new DecodeError(`the stored watermarks have ${bytes.length} bytes where each takes ${size}; they were damaged`);
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   return Array.from({ length: buffer.length / size }, (_, i) => buffer.subarray(i * size, (i + 1) * size));
 }

@@ -19,7 +19,7 @@ const placeText = (place: Place): string => `${place.monotonic}.${place.n}`;
 
 export function parsePlace(text: string): Place {
   const dot = text.indexOf(".");
-  return { monotonic: Number(text.slice(0, dot)), n: Number(text.slice(dot + 1)) };
+  return { monotonic: dot < 0 ? Number.NaN : Number(text.slice(0, dot)), n: Number(text.slice(dot + 1)) };
 }
 
 export function writeOutboxEntry(args: Arguments, monotonic: number, { target, n, previous, records, bytes }: OutboxEntry): void {
@@ -33,12 +33,12 @@ export function parseOutboxEntry(field: string, value: Uint8Array): StoredOutbox
   const second = value.indexOf(SPACE, first + 1);
   invariant(colon > 0 && first > 0 && second > 0, `outbox entry ${field} cannot be read`);
   const text = (from: number, to: number): string => Buffer.from(value.subarray(from, to)).toString();
-  const previous = text(first + 1, second);
-  return {
-    target: Number(field.slice(0, colon)),
-    place: parsePlace(field.slice(colon + 1)),
-    previous: previous === "-" ? undefined : parsePlace(previous),
-    records: Number(text(0, first)),
-    bytes: value.subarray(second + 1),
-  };
+  const before = text(first + 1, second);
+  const place = parsePlace(field.slice(colon + 1));
+  const previous = before === "-" ? undefined : parsePlace(before);
+  const target = Number(field.slice(0, colon));
+  const records = Number(text(0, first));
+  const numbers = [target, records, place.monotonic, place.n, previous?.monotonic ?? 0, previous?.n ?? 0];
+  invariant(numbers.every(Number.isSafeInteger), `outbox entry ${field} cannot be read`);
+  return { target, place, previous, records, bytes: value.subarray(second + 1) };
 }

@@ -35,7 +35,7 @@ import type {
   StoredTimerEntry,
   WatermarkReport,
 } from "../store.ts";
-import type { StoredGraph } from "../stored-graph.ts";
+import { parseStoredGraph, type StoredGraph } from "../stored-graph.ts";
 import { parsePublished, statusLetter, storedAuthority, workerDigest } from "./authority-bytes.ts";
 import { cutByWeight, decodeCommitReply, encodeCommits } from "./commit-request.ts";
 import type { Connection } from "./connection.ts";
@@ -77,7 +77,7 @@ export class RedisPipelineStore implements PipelineStore {
 
   async readGraph(): Promise<StoredGraph | undefined> {
     const json = asBytes(await this.#command("HGET", this.#begin(this.#keys.graph).text("graph")));
-    return json === undefined ? undefined : (JSON.parse(asText(json)) as StoredGraph);
+    return json === undefined ? undefined : parseStoredGraph(asText(json));
   }
 
   async init(graph: StoredGraph, expected: number | undefined): Promise<"stored" | "changed-meanwhile"> {

@@ -34,6 +34,17 @@ describe("an outbox entry", () => {
     );
   });
 
+  test("whose numbers are none cannot be read", () => {
+    for (const [field, value] of [
+      ["x:1.1", "1 - y"],
+      ["1:1", "1 - y"],
+      ["1:1.1", "x - y"],
+      ["1:1.1", "1 2 y"],
+    ] as const) {
+      expect(() => parseOutboxEntry(field, Buffer.from(value))).toThrow(InvariantError);
+    }
+  });
+
   test("is found by the field of its target and place", () => {
     const [field] = written(170, { target: 9, n: 3, records: 1, bytes: new Uint8Array() });
     expect(field).toBe(outboxField(9, { monotonic: 170, n: 3 }));
@@ -74,6 +85,13 @@ describe("the watermark authority", () => {
     const { published } = storedAuthority(7, newAuthority(1));
     published[24] = 0x78;
     expect(() => parsePublished(published)).toThrow(InvariantError);
+  });
+
+  test("bytes that are cut, and names that are not encoded, are refused", () => {
+    const { owners, cells, published } = storedAuthority(7, newAuthority(2));
+    expect(() => parsePublished(published.subarray(1))).toThrow("they were damaged");
+    expect(() => parseAuthority(owners, cells.subarray(1), { output: 0, status: "live", last: 0 })).toThrow("they were damaged");
+    expect(() => parseAuthority("1 %zz /", cells, { output: 0, status: "live", last: 0 })).toThrow("not percent-encoded");
   });
 
   test("the values of several participants are in the order of their ids", () => {

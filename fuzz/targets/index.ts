@@ -1,0 +1,10 @@
+/** All targets by name, made when they are asked for. */
+import type { TargetMaker } from "../target.ts";
+import { httpTarget } from "./http.ts";
+import { sourceTargets } from "./sources.ts";
+import { storedTargets } from "./stored.ts";
+
+export const targets: ReadonlyMap<string, TargetMaker> = new Map<string, TargetMaker>([
+  ...[...storedTargets, ...sourceTargets].map((target): [string, TargetMaker] => [target.name, () => target]),
+  ["http", httpTarget],
+]);

@@ -1,0 +1,44 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { DecodeError } from "../../src/errors.ts";
+import { decodeImage, encodeImage, newImage, type ShardImage } from "../../src/worker/image.ts";
+
+const time = fc.integer({ min: -1, max: 2 ** 53 - 1 });
+const count = fc.integer({ min: 0, max: 2 ** 53 - 1 });
+const image: fc.Arbitrary<ShardImage> = fc.record({
+  input: time,
+  wallTime: count,
+  last: time,
+  nextHeld: count,
+  nextDead: count,
+  counters: fc.record({
+    processed: count,
+    late: count,
+    produced: count,
+    duplicates: count,
+    deadLetters: count,
+    timersFired: count,
+    failures: count,
+    droppedTimers: count,
+  }),
+  checkpoint: fc.option(fc.record({ position: fc.oneof(fc.integer(), fc.string({ unit: "grapheme" })), done: fc.boolean() }), { nil: undefined }),
+});
+
+test("an image comes back as it was, with its checkpoint or without", () => {
+  fc.assert(
+    fc.property(image, (each) => {
+      expect(decodeImage(encodeImage(each))).toEqual(each);
+    }),
+    { seed: 1 },
+  );
+});
+
+test("an image that was cut, or has a field that is no number, cannot be read", () => {
+  const whole = Buffer.from(encodeImage({ ...newImage(), checkpoint: { position: 5 } }));
+  for (let length = 1; length < whole.length; length++) {
+    if (length === 105) expect(decodeImage(whole.subarray(0, length)).checkpoint).toBeUndefined();
+    else expect(() => decodeImage(whole.subarray(0, length))).toThrow(DecodeError);
+  }
+  whole.writeDoubleLE(Number.NaN, 1);
+  expect(() => decodeImage(whole)).toThrow("has no number in field 0");
+});

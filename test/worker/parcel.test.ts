@@ -1,0 +1,85 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { cbor, encodePlain } from "../../src/computation/cbor-codec.ts";
+import { openValueAt } from "../../src/computation/envelope.ts";
+import { DecodeError } from "../../src/errors.ts";
+import { LAST_TIMER } from "../../src/time.ts";
+import { identityOf, packParcel, type ParcelRecord, type Production, recordsOf, unpackParcel } from "../../src/worker/parcel.ts";
+
+const text = fc.string({ unit: "grapheme", maxLength: 60 });
+const production = fc.record({
+  input: fc.nat({ max: 65_535 }),
+  timestamp: fc.integer({ min: 0, max: LAST_TIMER }),
+  key: text,
+  id: fc.option(text, { nil: undefined }),
+});
+const count = fc.integer({ min: 0, max: 2 ** 53 - 1 });
+
+function unpacked(parcel: Uint8Array): ParcelRecord[] {
+  const records: ParcelRecord[] = [];
+  unpackParcel(parcel, (record) => records.push(record));
+  return records;
+}
+
+const productionsOf = (given: readonly Omit<Production, "target" | "place" | "codec" | "payload" | "refused">[], first: number, values: readonly unknown[]) =>
+  given.map((each, n): Production => ({ ...each, target: 9, place: first + n, codec: cbor(), payload: encodePlain(values[n]), refused: false }));
+
+describe("a parcel", () => {
+  test("gives back every record as it was produced, in order", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(production, fc.jsonValue()), { maxLength: 20 }),
+        fc.nat(2 ** 32 - 1),
+        count,
+        fc.nat(2 ** 40),
+        (both, sender, monotonic, first) => {
+          const given = both.map(([each]) => each);
+          const values = both.map(([, value]) => value);
+          const parcel = packParcel(sender, monotonic, productionsOf(given, first, values));
+          const records = unpacked(parcel);
+          expect(recordsOf(parcel)).toBe(given.length);
+          expect(records.map(({ input, timestamp, key, id }) => ({ input, timestamp, key, id }))).toEqual(given);
+          // CBOR does not keep -0.
+          const same = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+          expect(records.map(({ bytes, from, to }) => same(openValueAt(cbor(), bytes, from, to)))).toEqual(values.map(same));
+          expect(records.map(({ place, refused }) => [place, refused])).toEqual(given.map((_, n) => [first + n, false]));
+          for (const record of records) expect([record.sender, record.monotonic]).toEqual([sender, monotonic]);
+        },
+      ),
+      { seed: 1 },
+    );
+  });
+
+  test("is told from another by its identity, if its sender, sequencer or first place is another", () => {
+    const head = fc.tuple(fc.nat(3), fc.nat(3), fc.nat(3));
+    const parcelOf = ([sender, monotonic, first]: readonly [number, number, number]) =>
+      packParcel(sender, monotonic, productionsOf([{ input: 0, timestamp: 0, key: "k", id: undefined }], first, [1]));
+    fc.assert(
+      fc.property(head, head, (a, b) => {
+        expect(Buffer.compare(identityOf(parcelOf(a)), identityOf(parcelOf(b))) === 0).toBe(a.join() === b.join());
+      }),
+      { seed: 1 },
+    );
+  });
+
+  const whole = packParcel(1, 2, productionsOf([{ input: 0, timestamp: 5, key: "key", id: "id" }], 3, ["value"]));
+
+  test("that was cut anywhere, or has more behind it, cannot be read", () => {
+    for (let length = 0; length < whole.length; length++) expect(() => unpacked(whole.subarray(0, length))).toThrow(DecodeError);
+    expect(() => unpacked(Buffer.concat([whole, Buffer.alloc(1)]))).toThrow(DecodeError);
+  });
+
+  test("with a length beyond its end, or a time that is none, cannot be read", () => {
+    const damaged = (at: number, bytes: readonly number[]) => {
+      const copy = Buffer.from(whole);
+      copy.set(bytes, at);
+      return copy;
+    };
+    const record = 24;
+    expect(() => unpacked(damaged(record + 15, [0xff, 0xff]))).toThrow("cannot be read from byte 24 on");
+    expect(() => unpacked(damaged(record + 17 + 3, [0xff, 0xff]))).toThrow(DecodeError);
+    expect(() => unpacked(damaged(record + 17 + 3 + 4, [0xff, 0xff, 0xff, 0xff]))).toThrow(DecodeError);
+    expect(() => unpacked(damaged(record + 7, [0, 0, 0, 0, 0, 0, 0xf8, 0x7f]))).toThrow(DecodeError);
+    expect(() => unpacked(damaged(0, [9]))).toThrow(DecodeError);
+  });
+});
