@@ -5,7 +5,7 @@
  * A thing has to be waited for if it was not late when it came to be; what came late delays no one.
  */
 import { keyHold, timerHold } from "../../store/address.ts";
-import type { Commit, Numbered } from "../../store/commit.ts";
+import type { Commit, Consumption, Numbered } from "../../store/commit.ts";
 import { BEGINNING, END } from "../../time.ts";
 import { parseHeld } from "../../worker/held.ts";
 import { type ParcelRecord, unpackParcel } from "../../worker/parcel.ts";
@@ -71,6 +71,15 @@ export class ShardLedger {
     unpackParcel(parcel, (record) => records.push(record));
     this.#parcels.push(records.map(({ timestamp, sender, monotonic, place }) => ({ time: timestamp, holds: timestamp >= bound, sender, monotonic, place })));
     return records;
+  }
+
+  /** May the last parcel that is consumed be the one that is meant? */
+  has({ position, offset, identity }: Consumption): boolean {
+    const at = (offset > 0 ? position : position - 1) - this.#position;
+    if (at < 0) return true;
+    const bytes = Buffer.from(identity.buffer, identity.byteOffset, identity.byteLength);
+    const first = this.#parcels[at]?.[0];
+    return first !== undefined && first.sender === bytes.readUInt32LE(4) && first.monotonic === bytes.readDoubleLE(8) && first.place >= bytes.readDoubleLE(16);
   }
 
   /** The smallest output watermark that the owner may have had when it did what this commit holds; `input` is the commit's. */
