@@ -165,11 +165,14 @@ export class Misfortune {
     }
   }
 
-  /** The commits that are under way, or that nobody waits for any more. */
+  /** The commits that are under way, that nobody waits for any more, or that have arrived last and may again. */
   #sentBefore(): Stray[] {
     const { strays, workers, tape, time } = this.#simulation;
-    const sent = [...strays, ...workers.map(({ name, connection }) => ({ worker: name, effects: connection.underWay }))];
-    return sent.flatMap(({ worker, effects }) => {
+    const sent = workers.map(({ name, connection: { arrived, underWay } }) => ({
+      worker: name,
+      effects: arrived === undefined ? underWay : [arrived, ...underWay],
+    }));
+    return [...strays, ...sent].flatMap(({ worker, effects }) => {
       const commits = effects.filter(({ kind }) => kind === "commit");
       return commits.length === 0 ? [] : [{ worker, effects: commits, from: time + tape.pick([0, 30, 500]), lost: true }];
     });
