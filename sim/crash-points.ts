@@ -156,7 +156,7 @@ function workloadOf(subject: Subject): Workload {
       ["B", B],
     ]),
     sources: new Map([["i", [{ items: itemsOf(subject) }]]]),
-    sourceSettings: new Map([["i", { policy: byHand(), ids: true }]]),
+    sourceSettings: new Map([["i", { policy: byHand(), ids: true, retention: 1_000_000 }]]),
     settings: {
       exclusive: false,
       leaseMs: LEASE,

@@ -28,7 +28,8 @@ export interface Verdict {
   readonly rule: string | undefined;
 }
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
+/** What is built lies one folder deeper than its source. */
+const root = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "../" : "../../", import.meta.url));
 const built = join(root, ".build");
 
 /** All of them, or those whose names contain `only`. */

@@ -16,7 +16,7 @@ import type { Plan, PlannedComputation } from "../src/worker/plan.ts";
 import { findings } from "./oracle/fold.ts";
 import type { Counted, FoldInjector, FoldItem, Found } from "./oracle/fold-input.ts";
 import type { Entry, Item, Sums } from "./workload/program.ts";
-import { type RunStage, staged } from "./workload/shapes.ts";
+import { type RunStage, type SourceSetting, staged } from "./workload/shapes.ts";
 import { drawWorkload, type Workload } from "./workload/workload.ts";
 
 export interface Run extends Outcome {
@@ -97,7 +97,7 @@ function withWrong(data: MemoryData, wrong: (data: MemoryData) => Partial<Memory
 function injectorsOf({ sources, sourceSettings }: Workload): ReadonlyMap<string, FoldInjector> {
   const injectors = new Map<string, FoldInjector>();
   for (const [name, partitions] of sources) {
-    const { ids, policy } = sourceSettings.get(name) as { ids: boolean; policy: { idleAfter: number | undefined } };
+    const { ids, retention, policy } = sourceSettings.get(name) as SourceSetting;
     const items = partitions.map((partition) =>
       partition.items.map(({ item }, i): FoldItem => {
         const timestamp = item.timestamp ?? Number.NaN;
@@ -106,7 +106,7 @@ function injectorsOf({ sources, sourceSettings }: Workload): ReadonlyMap<string,
         return { item: value, refused, timestamp, promisedBefore: partition.items[i - 1]?.promise ?? -1 };
       }),
     );
-    injectors.set(name, { ids, idles: policy.idleAfter !== undefined, partitions: items });
+    injectors.set(name, { ids, retention, idles: policy.idleAfter !== undefined, partitions: items });
   }
   return injectors;
 }

@@ -64,6 +64,8 @@ export const END = Number.MAX_SAFE_INTEGER;
 interface Around {
   add(stream: string, delivery: Delivery): void;
   wrong(text: string): void;
+  /** An event time that is known before the end of time. */
+  knows(time: number): void;
   scriptOf(computation: string): Script;
 }
 
@@ -173,6 +175,7 @@ export class CallFold {
   #putTimer(called: Called, timer: string, set: Pick<SetTimer, "time" | "output" | "droppable">): void {
     const { model } = called;
     this.#unset(called, timer);
+    if (!set.droppable && !timer.startsWith("wait")) this.#around.knows(set.time);
     const inTime = set.output === undefined ? true : set.output >= called.inTimeFrom;
     model.timers.set(timer, { ...set, inTime, poison: this.#poisoned(called, timer) });
   }

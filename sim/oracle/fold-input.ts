@@ -16,6 +16,8 @@ export interface FoldInput {
 
 export interface FoldInjector {
   readonly ids: boolean;
+  /** Records that are older than this behind the watermark are refused where there are ids, ms. */
+  readonly retention: number;
   readonly idles: boolean;
   readonly partitions: readonly (readonly FoldItem[])[];
 }

@@ -36,6 +36,10 @@ class Fold {
   /** Senders whose productions may come after their consumers' watermark, if those have other inputs: they go idle. */
   readonly #idles = new Set<string>();
   readonly #calls: CallFold;
+  /** The largest event time of any record, or timer set before the end of time. */
+  #latest = -1;
+  /** Timers that fired though a firing had set them at the end of time. */
+  readonly #last: { readonly where: string; readonly time: number }[] = [];
   #counted!: { -readonly [K in keyof Counted]: number };
 
   constructor(input: FoldInput, found: Found) {
@@ -44,6 +48,9 @@ class Fold {
     this.#calls = new CallFold({
       add: (stream, delivery) => this.#add(stream, delivery),
       wrong: (text) => this.#wrong(text),
+      knows: (time) => {
+        this.#latest = Math.max(this.#latest, time);
+      },
       scriptOf: (computation) => input.scripts.get(computation) as Script,
     });
   }
@@ -53,6 +60,8 @@ class Fold {
     for (const { name, stream } of shape.injectors) this.#inject(name, stream);
     for (const computation of shape.computations) this.#compute(computation);
     for (const { name, stream } of shape.sinks) this.#sink(name, stream);
+    for (const { where, time } of this.#last)
+      if (time > this.#latest) this.#wrong(`F3: ${where}: was set at the end of time, for later than all that was known, and not dropped`);
   }
 
   #wrong(text: string): void {
@@ -64,6 +73,7 @@ class Fold {
   }
 
   #add(stream: string, delivery: Delivery): void {
+    this.#latest = Math.max(this.#latest, delivery.timestamp);
     const known = this.#streams.get(stream);
     if (known === undefined) this.#streams.set(stream, [delivery]);
     else known.push(delivery);
@@ -79,17 +89,22 @@ class Fold {
 
   #inject(name: string, stream: string): void {
     this.#counted = { ...EMPTY };
-    const { ids, idles, partitions } = this.#input.injectors.get(name) as FoldInjector;
+    const { ids, retention, idles, partitions } = this.#input.injectors.get(name) as FoldInjector;
     if (idles) this.#idles.add(name);
+    const reached = this.#reached(stream);
+    let either = 0;
     partitions.forEach((items, partition) => {
       const taken = new Set<string>();
       items.forEach(({ item, refused, timestamp, promisedBefore }, place) => {
         if (item === undefined && !refused) return;
+        // Whether its id may have been forgotten depends on how far the watermark was, which no promise passes.
+        const old = ids && timestamp < promisedBefore - retention;
         if (ids && item !== undefined && taken.has(item.id)) {
-          this.#counted.duplicates++;
+          if (old) either++;
+          else this.#counted.duplicates++;
           return;
         }
-        if (refused) {
+        if (refused || (old && !reached.has((item as Item).id))) {
           this.#counted.deadLetters++;
           return;
         }
@@ -98,8 +113,23 @@ class Fold {
         this.#add(stream, { item: item as Item, timestamp, sender: `${name}/${partition}`, place, inTime: timestamp >= promisedBefore });
       });
     });
+    const asDead = Math.min(either, Math.max(0, (this.#found.dead.get(name)?.length ?? 0) - this.#counted.deadLetters));
+    this.#counted.deadLetters += asDead;
+    this.#counted.duplicates += either - asDead;
     this.#count(name);
     this.#equal(`dead letters of ${name}`, this.#found.dead.get(name)?.length ?? 0, this.#counted.deadLetters);
+  }
+
+  /** Ids of the records of a stream that have come to a consumer. */
+  #reached(stream: string): ReadonlySet<string> {
+    const { logs, dead, sinks } = this.#found;
+    const ids = new Set<string>();
+    for (const consumer of this.#consumersOf(stream)) {
+      for (const log of logs.get(consumer)?.values() ?? []) for (const [what] of log) ids.add(what);
+      for (const { what } of dead.get(consumer) ?? []) ids.add(what);
+      for (const { item } of sinks.get(consumer) ?? []) ids.add(item.id);
+    }
+    return ids;
   }
 
   #count(name: string): void {
@@ -224,6 +254,7 @@ class Fold {
       return undefined;
     }
     this.#counted.timersFired++;
+    if (set.droppable) this.#last.push({ where, time: set.time });
     const isWall = timer === "wait";
     if (isWall ? now < set.time : watermark < set.time) this.#wrong(`F3: ${where}: fired early, at watermark ${watermark} and time ${now}`);
     for (const [each, { time: earlier, droppable, poison }] of model.timers) {

@@ -82,6 +82,8 @@ export interface SourceSetting {
   readonly policy: WatermarkPolicy;
   /** Do its values have ids, so that one may come twice? */
   readonly ids: boolean;
+  /** ms of event time for which an id is remembered. */
+  readonly retention: number;
 }
 
 export interface RunStage extends Stage {
@@ -161,7 +163,9 @@ function sourceOf(name: string, partitions: number, current: { readonly stage: R
     get id() {
       return setting().ids ? (item: Item) => item.id : undefined;
     },
-    idRetention: 1_000_000,
+    get idRetention() {
+      return setting().retention;
+    },
     get watermark() {
       return setting().policy;
     },

@@ -41,6 +41,8 @@ const TIMER_PROGRAMS = 4;
 /** Arrival of the first item, simulated time. */
 const FIRST = 1_000_000;
 const FIRST_EVENT = 1_000;
+/** ms of event time, longer than any run. */
+const RETENTION = 1_000_000;
 
 export function drawWorkload(tape: Tape): Workload {
   const shape = tape.pick(shapes);
@@ -63,7 +65,7 @@ export function drawWorkload(tape: Tape): Workload {
   for (const { name } of shape.injectors) {
     const setting = drawSource(tape, name, Math.ceil((6 + tape.choose(most)) / shape.injectors.length / variant.partitions), variant.partitions, keys);
     sources.set(name, setting.sources);
-    sourceSettings.set(name, { policy: setting.policy, ids: setting.ids });
+    sourceSettings.set(name, { policy: setting.policy, ids: setting.ids, retention: setting.retention });
   }
   const settings: Settings = {
     exclusive,
@@ -162,6 +164,7 @@ function drawHold(tape: Tape): Step {
 interface DrawnSource {
   readonly policy: WatermarkPolicy;
   readonly ids: boolean;
+  readonly retention: number;
   readonly sources: readonly SimulatedSource[];
 }
 
@@ -171,10 +174,11 @@ function drawSource(tape: Tape, name: string, records: number, partitions: numbe
   const marked = tape.chance(300);
   const policy = marked ? byHand(idle) : disorder === 0 ? ascending(idle) : boundedDisorder(disorder, idle);
   const ids = tape.chance(300);
+  const retention = ids ? tape.pick([RETENTION, RETENTION, 300]) : RETENTION;
   const sources = Array.from({ length: partitions }, (_, partition) =>
     drawPartition(tape, { name: `${name}/${partition}`, records, keys, disorder, marked, ids }),
   );
-  return { policy, ids, sources };
+  return { policy, ids, retention, sources };
 }
 
 interface PartitionSetting {

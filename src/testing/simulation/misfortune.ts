@@ -1,7 +1,7 @@
 /** What goes wrong in a simulation, and whom it hits: carries out the faults of `faults.ts`. */
 import type { FaultKind, Faults } from "./faults.ts";
 import type { SimulatedWorker } from "./simulated-worker.ts";
-import type { Simulation } from "./simulation.ts";
+import type { Simulation, Stray } from "./simulation.ts";
 
 /** Live workers at once. */
 const WORKERS = 3;
@@ -151,13 +151,31 @@ export class Misfortune {
   #loseTail(): void {
     const { tape } = this.#simulation;
     const back = tape.choose(this.#simulation.store.kept + 1);
-    if (back > 0) this.#simulation.store.fallBack(back);
+    const strays = back > 0 ? this.#sentBefore() : [];
+    if (back > 0) {
+      this.#simulation.store.fallBack(back);
+      // Whoever takes a store's place has a clock of its own.
+      this.#simulation.store.skew -= tape.pick([0, 0, 10, 500]);
+    }
     this.#simulation.trace.line(() => `FAULT the store restarts${back > 0 ? ", without its last commits" : ""}`);
     this.#simulation.generation++;
-    this.#simulation.strays = [];
+    this.#simulation.strays = strays;
     for (const { connection } of this.#simulation.workers) {
       connection.break(back > 0 ? 0 : tape.choose(connection.underWay.length + 1), tape.pick([0, 5, 100]));
       connection.forget();
     }
+  }
+
+  /** The commits that are under way, that nobody waits for any more, or that have arrived last and may again. */
+  #sentBefore(): Stray[] {
+    const { strays, workers, tape, time } = this.#simulation;
+    const sent = workers.map(({ name, connection: { arrived, underWay } }) => ({
+      worker: name,
+      effects: arrived === undefined ? underWay : [arrived, ...underWay],
+    }));
+    return [...strays, ...sent].flatMap(({ worker, effects }) => {
+      const commits = effects.filter(({ kind }) => kind === "commit");
+      return commits.length === 0 ? [] : [{ worker, effects: commits, from: time + tape.pick([0, 30, 500]), lost: true }];
+    });
   }
 }

@@ -5,7 +5,7 @@
  * A thing has to be waited for if it was not late when it came to be; what came late delays no one.
  */
 import { keyHold, timerHold } from "../../store/address.ts";
-import type { Commit, Numbered } from "../../store/commit.ts";
+import type { Commit, Consumption, Numbered } from "../../store/commit.ts";
 import { BEGINNING, END } from "../../time.ts";
 import { parseHeld } from "../../worker/held.ts";
 import { type ParcelRecord, unpackParcel } from "../../worker/parcel.ts";
@@ -43,6 +43,8 @@ export class ShardLedger {
   #keys = new Map<string, Held>();
   /** By id: the event time of a record; the output timestamp of a timer. */
   #aside = new Map<number, { readonly kind: "record" | "timer"; readonly hold: Held }>();
+  /** Failed tries, by the same ids. */
+  #tries = new Map<number, number>();
 
   constructor(shard: number) {
     this.shard = shard;
@@ -58,6 +60,7 @@ export class ShardLedger {
     copy.#timers = new Map(this.#timers);
     copy.#keys = new Map(this.#keys);
     copy.#aside = new Map(this.#aside);
+    copy.#tries = new Map(this.#tries);
     return copy;
   }
 
@@ -71,6 +74,15 @@ export class ShardLedger {
     unpackParcel(parcel, (record) => records.push(record));
     this.#parcels.push(records.map(({ timestamp, sender, monotonic, place }) => ({ time: timestamp, holds: timestamp >= bound, sender, monotonic, place })));
     return records;
+  }
+
+  /** May the last parcel that is consumed be the one that is meant? */
+  has({ position, offset, identity }: Consumption): boolean {
+    const at = (offset > 0 ? position : position - 1) - this.#position;
+    if (at < 0) return true;
+    const bytes = Buffer.from(identity.buffer, identity.byteOffset, identity.byteLength);
+    const first = this.#parcels[at]?.[0];
+    return first !== undefined && first.sender === bytes.readUInt32LE(4) && first.monotonic === bytes.readDoubleLE(8) && first.place >= bytes.readDoubleLE(16);
   }
 
   /** The smallest output watermark that the owner may have had when it did what this commit holds; `input` is the commit's. */
@@ -99,7 +111,10 @@ export class ShardLedger {
   apply(commit: Commit, floor: number): void {
     const consumed = this.#consume(commit);
     for (const id of commit.heldDeletes) this.#aside.delete(id);
-    for (const entry of commit.heldPuts) if (!this.#aside.has(entry.id)) this.#setAside(entry, consumed, floor);
+    for (const entry of commit.heldPuts) {
+      this.#countTries(entry);
+      if (!this.#aside.has(entry.id)) this.#setAside(entry, consumed, floor);
+    }
     const outputs = new Map<string, number>();
     for (const { member, time } of commit.holdSets) outputs.set(member, time);
     for (const { clock, member } of commit.timerDeletes) this.#timers.delete(timerHold(clock, member));
@@ -111,6 +126,14 @@ export class ShardLedger {
     for (const member of commit.holdDeletes) this.#keys.delete(member);
     for (const [member, time] of outputs) if (member.startsWith(KEY)) this.#keys.set(member, time >= floor ? time : undefined);
     this.number = commit.number;
+  }
+
+  /** Failed tries are never forgotten while the work stands aside. */
+  #countTries(entry: Numbered): void {
+    const { attempts } = parseHeld(entry).work;
+    const before = this.#aside.has(entry.id) ? (this.#tries.get(entry.id) ?? 0) : 0;
+    check(attempts >= before, "held", () => `${name(this.shard)} has ${attempts} tries of ${entry.id} that stands aside, after ${before}`);
+    this.#tries.set(entry.id, attempts);
   }
 
   /** Before the timers change: a firing that stands aside has left them with this commit. */

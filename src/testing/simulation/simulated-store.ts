@@ -8,8 +8,9 @@ import type { Sequencer } from "../../store/commit.ts";
 import type { MemoryData } from "../../store/memory-data.ts";
 import type { AcquireOutcome, CommitReply, RecoverLimits, ReportReply } from "../../store/store.ts";
 import type { StoreAudit } from "./store-audit.ts";
-import { carryOut, describe, outcomesOf, type StoreEffect } from "./store-request.ts";
+import { carryOut, describe, name, outcomesOf, type StoreEffect } from "./store-request.ts";
 import type { Trace } from "./trace.ts";
+import { check } from "./violation.ts";
 
 interface Kept {
   readonly data: MemoryData;
@@ -44,6 +45,8 @@ export class SimulatedStore {
   #kept: Kept[] = [];
   /** Rises with every commit, grant and rise of a watermark. */
   changes = 0;
+  /** Every sequencer that was ever granted, also in what was lost. */
+  readonly #grants = new Set<string>();
 
   constructor(options: SimulatedStoreOptions) {
     this.#options = options;
@@ -100,6 +103,9 @@ export class SimulatedStore {
 
   #granted(shard: ShardRef, worker: string, sequencer: Sequencer): void {
     const { trace, committing } = this.#options;
+    const grant = `${shard} ${sequencer}`;
+    check(!this.#grants.has(grant), "A1 granted twice", () => `${sequencer} of shard ${name(shard)}, this time to ${worker}`);
+    this.#grants.add(grant);
     const { owner, rare } = this.audit.standing(shard, worker);
     for (const what of rare) trace.saw(what);
     if (owner !== undefined && owner !== worker && committing(owner)) trace.saw("takeover of a commit in the making");

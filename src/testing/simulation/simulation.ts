@@ -88,6 +88,8 @@ export interface Stray {
   readonly worker: string;
   readonly effects: StoreEffect[];
   readonly from: number;
+  /** Sent to the store before it lost its tail: it arrives only if that store has to refuse it. */
+  readonly lost?: boolean;
 }
 
 export class Simulation implements World {
@@ -338,7 +340,14 @@ export class Simulation implements World {
     const effect = stray.effects.shift() as StoreEffect;
     if (stray.effects.length === 0) this.strays.splice(this.strays.indexOf(stray), 1);
     this.trace.saw(`stray ${effect.kind}`);
-    this.apply(stray.worker, effect);
+    if (stray.lost && effect.kind === "commit") this.#lostArrives(stray.worker, effect);
+    else this.apply(stray.worker, effect);
+  }
+
+  /** No one who knows that the store is another sends it what fits: only what a lost grant, number or parcel makes unfit is left to find. */
+  #lostArrives(worker: string, effect: Extract<StoreEffect, { readonly kind: "commit" }>): void {
+    const commits = effect.commits.filter((commit) => this.store.audit.refuses(commit));
+    if (commits.length > 0) this.apply(worker, { ...effect, commits });
   }
 
   #leaveIfDone(worker: SimulatedWorker): void {

@@ -115,6 +115,12 @@ export class StoreAudit {
     }
   }
 
+  /** Has the store to refuse this commit: has the shard another owner or number, or the inbox no such parcel? */
+  refuses({ shard, sequencer, number, consumed }: Commit): boolean {
+    const ledger = this.#ledger(shard);
+    return sequencer !== ledger.sequencer || number !== ledger.number + 1 || (consumed !== undefined && !ledger.has(consumed));
+  }
+
   // ── commits ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** A commit has been applied. `now`: the largest time that the store clock has shown. */
