@@ -15,6 +15,26 @@ export function stateField(cell: number, key: string, subkey?: string): string {
   return subkey === undefined ? `${cell.toString(36)}:${key}` : `${cell.toString(36)};${key.length}:${key}${subkey}`;
 }
 
+export interface StateAddress {
+  readonly cell: number;
+  readonly key: string;
+  readonly subkey: string | undefined;
+}
+
+/** undefined: it is no state field. */
+export function parseStateField(field: string): StateAddress | undefined {
+  const [head] = /^[0-9a-z]+[:;]/.exec(field) ?? [];
+  if (head === undefined) return undefined;
+  const cell = Number.parseInt(head, 36);
+  let address: StateAddress = { cell, key: field.slice(head.length), subkey: undefined };
+  if (head.endsWith(";")) {
+    const colon = field.indexOf(":");
+    const end = colon + 1 + Number(field.slice(head.length, colon));
+    address = { cell, key: field.slice(colon + 1, end), subkey: field.slice(end) };
+  }
+  return stateField(cell, address.key, address.subkey) === field ? address : undefined;
+}
+
 export function timerMember(timer: number, tag: Tag, key: string): string {
   const text = tag === undefined ? "" : typeof tag === "number" ? `n${tag}` : `s${tag}`;
   return `${timer.toString(36)}:${text.length}:${text}${key}`;
@@ -34,6 +54,12 @@ export function parseTimerMember(member: string): TimerAddress {
   const text = member.slice(start, end);
   const tag = text === "" ? undefined : text[0] === "n" ? Number(text.slice(1)) : text.slice(1);
   return { timer: Number.parseInt(member.slice(0, first), 36), tag, key: member.slice(end) };
+}
+
+/** As `parseTimerMember`; undefined: it is no timer member. */
+export function timerAddressOf(member: string): TimerAddress | undefined {
+  const address = parseTimerMember(member);
+  return Number.isSafeInteger(address.timer) && timerMember(address.timer, address.tag, address.key) === member ? address : undefined;
 }
 
 export const timerHold = (clock: TimerClock, member: string): string => (clock === "watermark" ? `t:${member}` : `w:${member}`);

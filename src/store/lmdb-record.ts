@@ -11,6 +11,12 @@ import type { EmbeddedShard } from "./embedded-shard.ts";
 
 const NUMBERS = 15;
 
+/** What a record says besides the counts. */
+export type RecordFields = Pick<
+  EmbeddedShard,
+  "sequencer" | "monotonic" | "owner" | "leaseUntil" | "number" | "id" | "position" | "offset" | "tail" | "queued" | "consumedIdentity"
+>;
+
 export function encodeRecord(shard: EmbeddedShard): Buffer {
   const { monotonic, leaseUntil, number, position, offset, tail, queued, counts } = shard;
   const { state, watermark, wall, holds, held, dead, ids, outbox } = counts;
@@ -32,7 +38,7 @@ export function encodeRecord(shard: EmbeddedShard): Buffer {
 }
 
 /** Fills in what the record says, and gives the counts. */
-export function decodeRecord(record: Buffer, shard: EmbeddedShard): EmbeddedShard["counts"] {
+export function decodeRecord(record: Buffer, shard: RecordFields): EmbeddedShard["counts"] {
   const numbers = Array.from({ length: NUMBERS }, (_, i) => record.readDoubleBE(i * 8));
   const [monotonic = 0, leaseUntil = 0, number = 0, position = 0, offset = 0, tail = 0, queued = 0, ...counts] = numbers;
   const [state = 0, watermark = 0, wall = 0, holds = 0, held = 0, dead = 0, ids = 0, outbox = 0] = counts;

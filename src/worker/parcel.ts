@@ -154,5 +154,18 @@ export function unpackParcel(parcel: Uint8Array, take: (record: ParcelRecord) =>
 /** The record's value, in its envelope. */
 export const valueOf = ({ bytes, from, to }: ParcelRecord): Uint8Array => bytes.subarray(from, to);
 
+/** Is a whole parcel here, of the format that this code reads? Else its records cannot be told apart. */
+export function isParcel(parcel: Uint8Array): boolean {
+  if (parcel.length <= PARCEL_IDENTITY_BYTES || parcel[0] !== FORMAT || parcel[1] !== 0 || recordsOf(parcel) === 0) return false;
+  let end = PARCEL_IDENTITY_BYTES;
+  try {
+    unpackParcel(parcel, ({ to }) => (end = to));
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
+  return end === parcel.length;
+}
+
 export const recordsOf = (parcel: Uint8Array): number => (parcel[2] as number) | ((parcel[3] as number) << 8);
 export const identityOf = (parcel: Uint8Array): Uint8Array => parcel.subarray(0, PARCEL_IDENTITY_BYTES);
