@@ -10,7 +10,7 @@
  * Q3  Two entries that have to agree are looked up together.
  * Q4  Where the graph changed, or the server turned out to be another, all is read anew.
  */
-import { type Clock, systemClock } from "../clock.ts";
+import { systemClock } from "../clock.ts";
 import { ConfigError, IncompatibleDataError, StoreRefusedError, StoreUnavailableError } from "../errors.ts";
 import { HASH_NAME, shardRef, type ShardRef } from "../key.ts";
 import { checkOptions } from "../options.ts";
@@ -44,7 +44,7 @@ export interface AuditReport {
   /** Violations of all invariants. */
   readonly violations: number;
   readonly shards: number;
-  /** Shards that an owner's lease had not run out on, by this machine's clock. */
+  /** Shards that a worker owns, or owned when it died. */
   readonly owned: number;
   /** Entries of all shards by kind, and records that wait in inboxes. */
   readonly entries: EntryCount & { readonly waiting: number };
@@ -68,7 +68,7 @@ export async function audit(store: Store, options: AuditOptions): Promise<AuditR
   checkOptions("audit", options, ["pipeline"]);
   const reader = await readable(store).read({ pipeline: options.pipeline, clock: systemClock });
   try {
-    return await auditOf(reader, options.pipeline, systemClock);
+    return await auditOf(reader, options.pipeline);
   } finally {
     await reader.close();
   }
@@ -80,13 +80,13 @@ function readable(store: Store): ReadableStore {
   throw new ConfigError("audit: this store cannot be read from outside; give a RedisStore, an LmdbStore or a MemoryStore");
 }
 
-async function auditOf(reader: StoreReader, pipeline: string, clock: Clock): Promise<AuditReport> {
+async function auditOf(reader: StoreReader, pipeline: string): Promise<AuditReport> {
   for (let tries = 0; tries < TRIES; tries++) {
     const graph = await reader.readGraph();
     if (graph === undefined) throw new StoreRefusedError(`${reader.description} has nothing of a pipeline "${pipeline}"; give the name it runs by`);
     checkVersion(graph, reader);
     const { generation } = reader;
-    const pass = new Audit(reader, graph, clock);
+    const pass = new Audit(reader, graph);
     const report = await pass.run(pipeline);
     const after = await reader.readGraph();
     if (reader.generation === generation && after?.version === graph.version) return report;
@@ -107,17 +107,15 @@ function checkVersion({ format, hash, participants }: StoredGraph, { description
 class Audit {
   readonly #reader: StoreReader;
   readonly #names: StoredNames;
-  readonly #clock: Clock;
   readonly #findings = new Findings();
   readonly #entries = { state: 0, held: 0, dead: 0, outbox: 0, watermark: 0, wall: 0, holds: 0, ids: 0, waiting: 0 };
   #owned = 0;
   /** Largest input watermark of each participant's shards, and in which it is. */
   readonly #inputs = new Map<number, { readonly input: number; readonly shard: AuditedShard }>();
 
-  constructor(reader: StoreReader, graph: StoredGraph, clock: Clock) {
+  constructor(reader: StoreReader, graph: StoredGraph) {
     this.#reader = reader;
     this.#names = new StoredNames(graph);
-    this.#clock = clock;
   }
 
   async run(pipeline: string): Promise<AuditReport> {
@@ -189,7 +187,7 @@ class Audit {
     if (isAtEnd(this.#names, shard.participant, published)) this.#atEnd(shard, there, last);
     for (const kind of Object.keys(there) as (keyof EntryCount)[]) this.#entries[kind] += there[kind];
     this.#entries.waiting += work.waiting;
-    if (last.leaseUntil > this.#clock.now()) this.#owned += 1;
+    if (last.owner !== undefined) this.#owned += 1;
   }
 
   async #walk({ ref }: AuditedShard, entries: EntryRules, work: WorkRules): Promise<void> {

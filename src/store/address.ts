@@ -23,16 +23,17 @@ export interface StateAddress {
 
 /** undefined: it is no state field. */
 export function parseStateField(field: string): StateAddress | undefined {
-  const [head] = /^[0-9a-z]+[:;]/.exec(field) ?? [];
-  if (head === undefined) return undefined;
+  let end = 0;
+  for (let unit = field.charCodeAt(0); (unit >= 0x30 && unit <= 0x39) || (unit >= 0x61 && unit <= 0x7a); unit = field.charCodeAt(++end));
+  const head = field.slice(0, end);
   const cell = Number.parseInt(head, 36);
-  let address: StateAddress = { cell, key: field.slice(head.length), subkey: undefined };
-  if (head.endsWith(";")) {
-    const colon = field.indexOf(":");
-    const end = colon + 1 + Number(field.slice(head.length, colon));
-    address = { cell, key: field.slice(colon + 1, end), subkey: field.slice(end) };
-  }
-  return stateField(cell, address.key, address.subkey) === field ? address : undefined;
+  if (cell.toString(36) !== head) return undefined;
+  if (field[end] === ":") return { cell, key: field.slice(end + 1), subkey: undefined };
+  const colon = field.indexOf(":", end);
+  const length = Number(field.slice(end + 1, colon));
+  const key = field.slice(colon + 1, colon + 1 + length);
+  const subkey = field.slice(colon + 1 + length);
+  return field[end] === ";" && stateField(cell, key, subkey) === field ? { cell, key, subkey } : undefined;
 }
 
 export function timerMember(timer: number, tag: Tag, key: string): string {

@@ -47,7 +47,6 @@ import type { Range } from "./lmdb-reader.ts";
 import { decodeRecord, type RecordFields } from "./lmdb-record.ts";
 import { OUTBOX_HEAD } from "./lmdb-shard.ts";
 import type { EntryCount, EntryKind, Found, Names, Page, ParcelPage, ReadEntry, ReadTime, ShardHead, StoreReader, Stray, TimeKind } from "./reader.ts";
-import { STATE_HEAD } from "./reader.ts";
 import type { StoredGraph } from "./stored-graph.ts";
 
 /** Bytes of values after which a page ends. */
@@ -186,7 +185,7 @@ export class LmdbStoreReader implements StoreReader {
     return this.#look((view) => {
       const times = (kind: TimeKind) => names[kind as "watermark" | "wall" | "holds"].map((name) => view.number(textKey(shard, TIMES[kind].member, name)));
       return {
-        state: names.state.map((name) => view.get(textKey(shard, STATE, name))?.subarray(0, STATE_HEAD)),
+        state: names.state.map((name) => view.get(textKey(shard, STATE, name))),
         watermark: times("watermark"),
         wall: times("wall"),
         holds: times("holds"),
@@ -277,7 +276,7 @@ function after(range: Range, cursor: string | undefined): Range {
 const nextKey = (key: Buffer): Buffer => Buffer.concat([key, Buffer.alloc(1)]);
 
 function entryOf(kind: EntryKind, key: Buffer, value: Buffer): ReadEntry {
-  if (kind === "state") return { name: textOf(key), bytes: value.length > STATE_HEAD ? value.subarray(0, STATE_HEAD) : value };
+  if (kind === "state") return { name: textOf(key), bytes: value };
   if (kind !== "outbox") return { name: String(numberOf(key)), bytes: value };
   const { target, place } = outboxPlaceOf(key);
   return { name: `${target}:${place.monotonic}.${place.n}`, bytes: value.length < OUTBOX_HEAD ? undefined : value.subarray(OUTBOX_HEAD) };

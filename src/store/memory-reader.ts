@@ -4,7 +4,6 @@ import type { ShardRef } from "../key.ts";
 import type { Authority } from "../watermark/authority.ts";
 import type { MemoryData } from "./memory-data.ts";
 import type { EntryCount, EntryKind, Found, Names, Page, ParcelPage, ReadEntry, ReadTime, ShardHead, StoreReader, Stray, TimeKind } from "./reader.ts";
-import { STATE_HEAD } from "./reader.ts";
 import type { StoredGraph } from "./stored-graph.ts";
 
 export class MemoryReader implements StoreReader {
@@ -67,7 +66,7 @@ export class MemoryReader implements StoreReader {
     const kept = this.#data.shard(shard);
     const times = (kind: "watermark" | "wall" | "holds") => names[kind].map((name) => kept.timesOf(kind).get(name));
     return {
-      state: kept.readState(names.state).map((value) => value?.subarray(0, STATE_HEAD)),
+      state: kept.readState(names.state),
       watermark: times("watermark"),
       wall: times("wall"),
       holds: times("holds"),

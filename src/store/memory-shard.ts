@@ -11,7 +11,7 @@ import { comparePlaces } from "../dedup/place.ts";
 import { EmbeddedShard, type ShardCounts } from "./embedded-shard.ts";
 import { MemoryTimes } from "./memory-times.ts";
 import { identityOf } from "./outcome.ts";
-import { type EntryKind, type ReadEntry, STATE_HEAD, type TimeKind } from "./reader.ts";
+import type { EntryKind, ReadEntry, TimeKind } from "./reader.ts";
 import type { StoredOutboxEntry, StoredTimerEntry } from "./store.ts";
 
 const NO_BYTES = new Uint8Array(0);
@@ -126,7 +126,7 @@ export class MemoryShard extends EmbeddedShard {
   entriesOf(kind: EntryKind): ReadEntry[] {
     switch (kind) {
       case "state":
-        return Array.from(this.#state, ([name, bytes]) => ({ name, bytes: bytes.subarray(0, STATE_HEAD) }));
+        return Array.from(this.#state, ([name, bytes]) => ({ name, bytes }));
       case "held":
         return this.readHeld().map(({ id, bytes }) => ({ name: String(id), bytes }));
       case "dead":

@@ -51,13 +51,13 @@ export interface StoreReader {
   close(): Promise<void>;
 }
 
-/** State is read by the first `STATE_HEAD` bytes of each value, the rest whole. */
+/** Of a large state value no more than its first `STATE_HEAD` bytes need to be given; the rest is whole. */
 export type EntryKind = "state" | "held" | "dead" | "outbox";
 export type TimeKind = "watermark" | "wall" | "holds" | "ids";
 export type EntryCount = Readonly<Record<EntryKind | TimeKind, number>>;
 
-/** Bytes of a state value that are read: more than the longest head of an envelope. */
-export const STATE_HEAD = 64;
+/** Bytes of a state value that are read at least: more than the longest head of an envelope. */
+export const STATE_HEAD = 256;
 
 export interface Stray {
   /** The key, as a person would look for it in the store. */

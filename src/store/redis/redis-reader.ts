@@ -178,14 +178,15 @@ export class RedisReader implements StoreReader {
     const [at, count] = placeOf(cursor, limit);
     const request = this.#begin(this.#keys.of(shard)[STRUCTURE[kind]]).text(at).integer(count);
     const [next, bytes, packed] = asList(await this.#run(READ_ENTRIES, request.integer(kind === "state" ? STATE_HEAD : 2 ** 31)));
-    const page = asBytes(packed) as Buffer;
     const entries: ReadEntry[] = [];
-    for (let from = 0; from < page.length; ) {
-      const nameEnd = from + 12 + page.readUInt32LE(from);
-      const end = nameEnd + page.readUInt32LE(from + 8);
-      const name = page.toString("utf8", from + 12, nameEnd);
-      if (name !== "") entries.push(kind === "outbox" ? outboxEntry(name, page.subarray(nameEnd, end)) : { name, bytes: page.subarray(nameEnd, end) });
-      from = end;
+    let name: string | undefined;
+    for (const part of packedTexts(asBytes(packed) as Buffer)) {
+      if (name === undefined) {
+        name = part.toString();
+        continue;
+      }
+      if (name !== "") entries.push(kind === "outbox" ? outboxEntry(name, part) : { name, bytes: part });
+      name = undefined;
     }
     return { entries, next: nextOf(asText(next), Math.max(16, Math.floor((PAGE_BYTES * Math.max(entries.length, 1)) / Math.max(asNumber(bytes), 1)))) };
   }
@@ -193,13 +194,15 @@ export class RedisReader implements StoreReader {
   async readTimes(shard: ShardRef, kind: TimeKind, cursor: string | undefined, limit: number): Promise<Page<ReadTime>> {
     const [at, count] = placeOf(cursor, limit);
     const [next, packed] = asList(await this.#run(READ_TIMES, this.#begin(this.#keys.of(shard)[STRUCTURE[kind]]).text(at).integer(count)));
-    const page = asBytes(packed) as Buffer;
     const entries: ReadTime[] = [];
-    for (let from = 0; from < page.length; ) {
-      const end = from + 12 + page.readUInt32LE(from);
-      const member = page.toString("utf8", from + 12, end);
-      if (member !== "") entries.push({ member, time: page.readDoubleLE(from + 4), ordered: true });
-      from = end;
+    let member: string | undefined;
+    for (const part of packedTexts(asBytes(packed) as Buffer)) {
+      if (member === undefined) {
+        member = part.toString();
+        continue;
+      }
+      if (member !== "") entries.push({ member, time: Number(part.toString("latin1")), ordered: true });
+      member = undefined;
     }
     return { entries, next: nextOf(asText(next), limit) };
   }
@@ -253,6 +256,28 @@ function placeOf(cursor: string | undefined, limit: number): [at: string, count:
   return [at, Math.min(limit, Number(count))];
 }
 const nextOf = (cursor: string, count: number): string | undefined => (cursor === "0" ? undefined : `${cursor}/${count}`);
+
+/** The texts of a list that `cmsgpack.pack` has made of nothing but texts. */
+function packedTexts(list: Buffer): Buffer[] {
+  const first = list[0] as number;
+  let at = first === 0xdd ? 5 : first === 0xdc ? 3 : 1;
+  const count = first === 0xdd ? list.readUInt32BE(1) : first === 0xdc ? list.readUInt16BE(1) : first & 0x0f;
+  const texts: Buffer[] = [];
+  for (let n = 0; n < count; n++) {
+    const head = list[at] as number;
+    const [bytes, length] =
+      head === 0xdb
+        ? [5, list.readUInt32BE(at + 1)]
+        : head === 0xda
+          ? [3, list.readUInt16BE(at + 1)]
+          : head === 0xd9
+            ? [2, list[at + 1] as number]
+            : [1, head & 0x1f];
+    texts.push(list.subarray(at + bytes, at + bytes + length));
+    at += bytes + length;
+  }
+  return texts;
+}
 
 function outboxEntry(name: string, value: Uint8Array): ReadEntry {
   try {
