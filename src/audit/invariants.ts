@@ -22,7 +22,7 @@ export const INVARIANTS = {
   keys: {
     claim: "Every stored key belongs to a structure of a shard of the graph, and none of these is missing.",
     meaning: "Something else wrote under the pipeline's name, or keys were deleted, evicted, or have expired.",
-    remedy: `Delete a key that is too many, if no one needs it. Where one is missing: ${RESTORE.toLowerCase().replace("stop", "stop")} On Redis see that maxmemory-policy is noeviction.`,
+    remedy: `Delete a key that is too many, if no one needs it. Where one is missing, see that Redis does not evict (maxmemory-policy noeviction). ${RESTORE}`,
   },
   counts: {
     claim: "What a shard counts of its entries is what is there, and every timer, hold and id is found by its name and by its time.",

@@ -57,7 +57,7 @@ class Shop extends Computation {
     return record.value.do === "wait" ? this.slow() : undefined;
   }
 
-  override processTimer(due: Timer<number>, context: Context): void {
+  override processTimer(due: Timer<number> | Timer<undefined>, context: Context): void {
     context.state(this.total).update((total) => total + 1);
     context.produce(this.totals, `${context.key} closes`);
     if (context.state(this.total).get() % 5 === 0) context.clear();
