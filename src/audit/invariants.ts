@@ -125,7 +125,7 @@ export const INVARIANTS = {
     remedy: REPORT,
   },
   outbox: {
-    claim: "Every outbox entry and channel can be read and leads to a shard of the graph.",
+    claim: "Every outbox entry can be read and leads to a shard of the graph.",
     meaning: "It cannot be delivered.",
     remedy: RESTORE,
   },

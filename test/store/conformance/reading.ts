@@ -180,7 +180,8 @@ export function readingFromOutside(define: Define): void {
   });
 
   define("the authority of every participant is read as it was registered and reported", async (bench) => {
-    const [{ generation = 0 } = {}] = await bench.store.register("w /1", [{ participant: JOINER, shards: [0, 2], of: 4 }]);
+    const [granted] = await bench.store.register("w /1", [{ participant: JOINER, shards: [0, 2], of: 4 }]);
+    const generation = granted?.generation ?? 0;
     await bench.report("w /1", { participant: JOINER, generation, output: 70, status: "idle", last: 90 });
     await bench.acquire(joiner);
     await bench.reopen();
