@@ -199,6 +199,11 @@ class Audit {
     };
     for await (const page of times("ids")) entries.ids(page);
     for await (const page of values("held")) work.held(page);
+    if (work.mayBeHeldTwice) {
+      const ids = new Set<string>();
+      for await (const page of values("held")) for (const { name } of page) ids.add(name);
+      work.heldAgain(ids);
+    }
     for await (const page of values("dead")) work.dead(page);
     for await (const page of values("outbox")) work.outbox(page);
     for await (const page of times("watermark")) entries.timers("watermark", page);

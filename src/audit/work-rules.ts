@@ -38,6 +38,7 @@ export class WorkRules {
   #inboxEnd = 0;
   /** Of what is held, and of what waits in the inbox. */
   readonly #heldPlaces = new Map<string, string>();
+  readonly #heldTwice: { readonly first: string; readonly second: string; readonly key: string; readonly text: string }[] = [];
   readonly #places = new Set<string>();
   readonly #heldAndWaiting: (Place & { readonly text: string })[] = [];
   readonly #monotonics = new Map<ShardRef, number>();
@@ -81,9 +82,7 @@ export class WorkRules {
     const place = placeOf(record);
     const other = this.#heldPlaces.get(place);
     this.#findings.checked("once");
-    if (other !== undefined && other !== id) {
-      this.#findings.violated("once", this.#shard.at(record.key), `record ${idOf(record)} is held twice, as ${other} and as ${id}`);
-    }
+    if (other !== undefined && other !== id) this.#heldTwice.push({ first: other, second: id, key: record.key, text: idOf(record) });
     this.#heldPlaces.set(place, id);
     return this.#recordProblem(record);
   }
@@ -96,6 +95,17 @@ export class WorkRules {
       return this.#shard.names.isDropped(timer) ? undefined : `is a timer of id ${timer}, which ${this.#shard.participant.name} does not have`;
     if (named.clock !== work.clock) return `is timer "${named.name}" on the ${work.clock} clock, which is a ${named.clock} timer`;
     return isTime(work.time) ? undefined : `is timer "${named.name}" for ${work.time}, which is no time`;
+  }
+
+  /** Has a record been seen under two ids? It may have been moved from one to the other between two pages. */
+  get mayBeHeldTwice(): boolean {
+    return this.#heldTwice.length > 0;
+  }
+
+  /** The ids that are there now: where the first of two still is, it was there when the second was seen, for none is given twice. */
+  heldAgain(ids: ReadonlySet<string>): void {
+    for (const { first, second, key, text } of this.#heldTwice)
+      if (ids.has(first)) this.#findings.violated("once", this.#shard.at(key), `record ${text} is held twice, as ${first} and as ${second}`);
   }
 
   // ── dead letters, outbox ────────────────────────────────────────────────────────────────────────────────────────

@@ -11,7 +11,7 @@ import { type Order, shopPipeline } from "./shop.ts";
 
 const fresh = temporaryDirectory();
 /** Audits of one running pipeline. */
-const AUDITS = 12;
+const AUDITS = 8;
 
 let running: RunningPipeline[] = [];
 let server: RedisServer | undefined;

@@ -253,6 +253,16 @@ const planted: readonly Planted[] = [
   },
   {
     id: "once",
+    what: "a record that is held twice",
+    plant: async () => {
+      const [id = ""] = (await redis.hkeys(shop("a"))).filter((each) => each !== "");
+      return redis.hset(shop("a"), "99", (await redis.hgetBuffer(shop("a"), id)) as Buffer);
+    },
+    also: ["image"],
+    says: /record "failing" is held twice, as \d+ and as \d+/,
+  },
+  {
+    id: "once",
     what: "a record that waits twice",
     plant: () => redis.lset(shop("i"), -1, parcelOf(production(HERE, 1))),
     says: new RegExp(`shop\\|0\\|${HERE}\\|record .* waits twice`),
