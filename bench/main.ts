@@ -1,5 +1,6 @@
-/** `npm run --silent bench -- throughput|latency [options]`: prints one JSON object, or a readable form of it. */
+/** `npm run --silent bench -- throughput|latency|audit [options]`: prints one JSON object, or a readable form of it. */
 import { parseArgs } from "node:util";
+import { auditBench } from "./audit.ts";
 import { latency } from "./latency.ts";
 import { throughput, type ThroughputOptions } from "./throughput.ts";
 
@@ -31,7 +32,7 @@ const number = (name: "records" | "keys" | "hops" | "shards" | "batch" | "rate" 
 
 function usage(problem: string): never {
   console.error(
-    `${problem}\nusage: bench -- throughput|latency [--store redis|lmdb|memory] [--records N] [--keys N] [--hops N] [--shards N] [--batch N] [--rate N] [--seconds N] [--fsync everysec|always|no] [--json]`,
+    `${problem}\nusage: bench -- throughput|latency|audit [--store redis|lmdb|memory] [--records N] [--keys N] [--hops N] [--shards N] [--batch N] [--rate N] [--seconds N] [--fsync everysec|always|no] [--json]`,
   );
   process.exit(2);
 }
@@ -44,6 +45,9 @@ switch (positionals[0]) {
     break;
   case "latency":
     result = await latency({ ...shape, rate: number("rate", 10_000), seconds: number("seconds", 10) });
+    break;
+  case "audit":
+    result = await auditBench({ store, keys: shape.keys, shards: shape.shards });
     break;
   default:
     usage(`no benchmark is called ${positionals[0] ?? "nothing"}`);

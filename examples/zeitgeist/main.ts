@@ -4,7 +4,9 @@
  */
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
+import { audit, type AuditReport } from "../../src/inspect/index.ts";
 import { anomaliesPath, windowsPath } from "./conversation.ts";
+import { openStore } from "./open-store.ts";
 import { episodesOf, readAnomalies, readWindows, type WindowTotals } from "./results.ts";
 import { RunDirectory, type Summary } from "./run-directory.ts";
 import { type Outcome, Supervisor } from "./supervisor.ts";
@@ -60,7 +62,7 @@ async function main(): Promise<void> {
   if (outcome === undefined) {
     terminal.line("  Stopped. What was done is stored: start it again and it goes on.");
     process.exitCode = 130;
-  } else await conclude(terminal, directory, outcome, values.json);
+  } else await conclude(terminal, directory, outcome, await audited(directory, store), values.json);
 }
 
 function count(option: string, text: string): number {
@@ -74,12 +76,19 @@ function greet(terminal: Terminal, directory: string, store: string, limit: numb
   terminal.line(`  store    ${store === "lmdb" ? `LMDB, in ${directory}` : store}`);
 }
 
-async function conclude(terminal: Terminal, directory: RunDirectory, outcome: Outcome, json: boolean): Promise<void> {
+/** Is what the workers have left in the store sound? Read from this process, which has never written to it. */
+async function audited(directory: RunDirectory, store: string): Promise<AuditReport | undefined> {
+  return store === "memory" ? undefined : audit(openStore(store, directory.path), { pipeline: directory.pipeline });
+}
+
+async function conclude(terminal: Terminal, directory: RunDirectory, outcome: Outcome, found: AuditReport | undefined, json: boolean): Promise<void> {
   const { totals } = await readWindows(windowsPath(directory.path));
   const anomalies = await readAnomalies(anomaliesPath(directory.path));
   // A run that had finished before was not done now, and took the time that it took then.
   const before = outcome.handed === 0 ? directory.summary : undefined;
-  const summary = before ?? summaryOf(outcome, totals, anomalies.length);
+  const done = before ?? summaryOf(outcome, totals, anomalies.length);
+  const summary = found === undefined ? done : { ...done, violations: found.violations };
+  if (summary.violations !== undefined && summary.violations > 0) process.exitCode = 1;
   if (before !== undefined && before.digest !== totals.digest)
     throw new Error(`${windowsPath(directory.path)} is not what the finished run left: its digest is ${totals.digest}, not ${before.digest}`);
   if (before === undefined) directory.finish(summary);
@@ -95,6 +104,13 @@ async function conclude(terminal: Terminal, directory: RunDirectory, outcome: Ou
   }
   terminal.line();
   for (const line of report(summary, totals, directory.path)) terminal.line(`  ${line}`);
+  if (found !== undefined) terminal.line(`  audit      ${auditText(found)}`);
+}
+
+function auditText({ violations, invariants, entries }: AuditReport): string {
+  const broken = invariants.filter((each) => each.violations > 0).map(({ invariant }) => invariant);
+  const looked = `${grouped(entries.state)} values of state and ${grouped(entries.watermark + entries.wall)} timers`;
+  return `${grouped(violations)} violations of ${invariants.length} invariants in ${looked}${violations === 0 ? "" : `: ${broken.join(", ")}; millrace audit tells more`}`;
 }
 
 function summaryOf({ progress, kills, killsWithBacklog, handed, seconds, peakRssMiB }: Outcome, { windows, digest }: WindowTotals, anomalies: number): Summary {

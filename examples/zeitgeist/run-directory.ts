@@ -18,6 +18,8 @@ export interface Summary extends Pick<WindowTotals, "windows" | "digest"> {
   readonly recordsPerSecond: number;
   /** Of the largest worker process. */
   readonly peakRssMiB: number;
+  /** What an audit of the store, after the run, found broken. Absent with a store in memory, which is gone by then. */
+  readonly violations?: number;
   /** Where workers were killed; only with `--kill`. `withBacklog`: of all, those that left records in the inboxes. */
   readonly kills?: { readonly before: number; readonly during: number; readonly after: number; readonly withBacklog: number };
 }

@@ -2,9 +2,10 @@
  * The process that runs the pipeline. It keeps nothing that may not be lost: its supervisor kills it (`--kill`) and
  * starts another, which goes on from what is stored. It ends when its supervisor says so, or is gone.
  */
-import { LmdbStore, MemoryStore, RedisStore, run, type Store } from "../../src/index.ts";
-import { anomaliesPath, type Orders, type Report, storePath, windowsPath } from "./conversation.ts";
+import { run } from "../../src/index.ts";
+import { anomaliesPath, type Orders, type Report, windowsPath } from "./conversation.ts";
 import { openFlights } from "./flight-table.ts";
+import { openStore } from "./open-store.ts";
 import { zeitgeist } from "./pipeline.ts";
 import { readingThread } from "./reading-thread.ts";
 import { flightsOf } from "./reported-flights.ts";
@@ -50,11 +51,6 @@ async function work({ name, store, directory, limit, port, strike }: Orders): Pr
   });
   await running.finished;
   report({ kind: "finished", handed, peakRssMiB: peakRssMiB() });
-}
-
-function openStore(store: string, directory: string): Store {
-  if (store === "memory") return new MemoryStore();
-  return store === "lmdb" ? new LmdbStore(storePath(directory)) : new RedisStore(store);
 }
 
 const peakRssMiB = (): number => Math.ceil(process.resourceUsage().maxRSS / 1_024);

@@ -8,6 +8,9 @@ import { ConfigError, IncompatibleDataError, messageOf, StoreRefusedError } from
 export const DONE = 0;
 const FAILED = 1;
 export const MISTAKEN = 2;
+/** Of an audit: it found violations; it could not look. */
+export const VIOLATED = 1;
+export const UNCHECKED = 2;
 
 /** A mistake of whoever typed the command: told in one sentence, without a stack. */
 export class UsageError extends Error {

@@ -2,6 +2,7 @@
 /** The `millrace` command: its words and options. What each does is in the file of its name. */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { auditCommand, type AuditCommandOptions } from "./audit-command.ts";
 import { DONE, endingOf, MISTAKEN } from "./exit.ts";
 import { runCommand, type RunCommandOptions } from "./run-command.ts";
 import { DEFAULT_STORE } from "./store-option.ts";
@@ -18,15 +19,13 @@ const program = new Command("millrace")
   .exitOverride()
   .showHelpAfterError("(--help tells more)");
 
+const storeOption = (forms: string) => new Option("--store <store>", forms).default(DEFAULT_STORE).env("MILLRACE_STORE");
+
 program
   .command("run")
   .description("Runs the pipeline that a file exports, until its inputs end or it is told to stop (SIGINT, SIGTERM).")
   .argument("<file>", "a .ts, .mts, .js, .mjs or .cjs file whose default export is a Pipeline")
-  .addOption(
-    new Option("--store <store>", "lmdb:DIRECTORY, redis://HOST:PORT/DB, rediss://..., redis:/PATH of a socket, or memory:")
-      .default(DEFAULT_STORE)
-      .env("MILLRACE_STORE"),
-  )
+  .addOption(storeOption("lmdb:DIRECTORY, redis://HOST:PORT/DB, rediss://..., redis:/PATH of a socket, or memory:"))
   .addOption(new Option("--port <port>", "HTTP endpoint on 127.0.0.1 for inspection; 0: any free port").default(DEFAULT_PORT).argParser(portOf))
   .option("--no-http", "no HTTP endpoint")
   .option("--drop <name>", "delete the stored data of what the code no longer has: PARTICIPANT or PARTICIPANT/PART; may be repeated", collect)
@@ -42,6 +41,16 @@ program
   .option("--json", "as JSON", false)
   .action(async (participant: string | undefined, options: { readonly url: string; readonly json: boolean }) => {
     code = await watermarksCommand(participant, options);
+  });
+
+program
+  .command("audit")
+  .description("Checks what is stored of a pipeline, while it runs or not, and writes nothing. Exit code 0: sound, 1: violations, 2: could not be checked.")
+  .addOption(storeOption("lmdb:DIRECTORY, redis://HOST:PORT/DB, rediss://..., or redis:/PATH of a socket"))
+  .option("--pipeline <name>", "check this one (default: every pipeline of the store)")
+  .option("--json", "as JSON", false)
+  .action(async (options: AuditCommandOptions) => {
+    code = await auditCommand(options);
   });
 
 function portOf(text: string): number {

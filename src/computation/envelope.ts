@@ -52,6 +52,26 @@ export function writeHead(codec: Codec<unknown>, target: Buffer, start: number, 
   return at + 2;
 }
 
+/** What an envelope says of its value: which codec wrote it, in which version, and when it expires. */
+export interface Head {
+  readonly codec: string;
+  readonly version: number;
+  readonly expiresAt: number | undefined;
+}
+
+/** The head of an envelope; undefined: these bytes begin none. They need not go on to its end. */
+export function headOf(bytes: Uint8Array): Head | undefined {
+  const first = bytes[0] ?? 0xff;
+  const mark = first & NAMED;
+  const named = mark === NAMED;
+  const at = named ? 2 + (bytes[1] ?? 0) : 1;
+  const end = at + ((first & EXPIRES) === 0 ? 2 : 10);
+  if (first > 0x7f || bytes.length < end || (!named && mark !== CBOR && mark !== JSON_TEXT)) return undefined;
+  const codec = named ? asciiOf(bytes, 2, at) : mark === CBOR ? "cbor" : "json";
+  const version = (bytes[end - 2] as number) | ((bytes[end - 1] as number) << 8);
+  return { codec, version, expiresAt: (first & EXPIRES) === 0 ? undefined : float64(bytes, at) };
+}
+
 /** The value of an envelope. `where` begins the message of what is thrown: "state count of word-count". */
 export function openValue(codec: Codec<unknown>, bytes: Uint8Array, where?: string): Opened {
   const value = openValueAt(codec, bytes, 0, bytes.length, where);

@@ -15,6 +15,27 @@ export function stateField(cell: number, key: string, subkey?: string): string {
   return subkey === undefined ? `${cell.toString(36)}:${key}` : `${cell.toString(36)};${key.length}:${key}${subkey}`;
 }
 
+export interface StateAddress {
+  readonly cell: number;
+  readonly key: string;
+  readonly subkey: string | undefined;
+}
+
+/** undefined: it is no state field. */
+export function parseStateField(field: string): StateAddress | undefined {
+  let end = 0;
+  for (let unit = field.charCodeAt(0); (unit >= 0x30 && unit <= 0x39) || (unit >= 0x61 && unit <= 0x7a); unit = field.charCodeAt(++end));
+  const head = field.slice(0, end);
+  const cell = Number.parseInt(head, 36);
+  if (cell.toString(36) !== head) return undefined;
+  if (field[end] === ":") return { cell, key: field.slice(end + 1), subkey: undefined };
+  const colon = field.indexOf(":", end);
+  const length = Number(field.slice(end + 1, colon));
+  const key = field.slice(colon + 1, colon + 1 + length);
+  const subkey = field.slice(colon + 1 + length);
+  return field[end] === ";" && stateField(cell, key, subkey) === field ? { cell, key, subkey } : undefined;
+}
+
 export function timerMember(timer: number, tag: Tag, key: string): string {
   const text = tag === undefined ? "" : typeof tag === "number" ? `n${tag}` : `s${tag}`;
   return `${timer.toString(36)}:${text.length}:${text}${key}`;
@@ -34,6 +55,12 @@ export function parseTimerMember(member: string): TimerAddress {
   const text = member.slice(start, end);
   const tag = text === "" ? undefined : text[0] === "n" ? Number(text.slice(1)) : text.slice(1);
   return { timer: Number.parseInt(member.slice(0, first), 36), tag, key: member.slice(end) };
+}
+
+/** As `parseTimerMember`; undefined: it is no timer member. */
+export function timerAddressOf(member: string): TimerAddress | undefined {
+  const address = parseTimerMember(member);
+  return Number.isSafeInteger(address.timer) && timerMember(address.timer, address.tag, address.key) === member ? address : undefined;
 }
 
 export const timerHold = (clock: TimerClock, member: string): string => (clock === "watermark" ? `t:${member}` : `w:${member}`);

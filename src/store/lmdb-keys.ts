@@ -100,6 +100,7 @@ export function outboxKey(shard: ShardRef, target: ShardRef, monotonic: number, 
 
 export const numberOf = (key: Buffer): number => readNumber(key, HEAD);
 export const refOf = (key: Buffer): number => key.readUInt32BE(HEAD);
+export const textOf = (key: Buffer): string => key.toString("utf8", HEAD);
 export const timeOf = (key: Buffer): { member: string; time: number } => ({ time: readNumber(key, HEAD), member: key.toString("utf8", HEAD + NUMBER) });
 export function outboxPlaceOf(key: Buffer): { target: ShardRef; place: { monotonic: number; n: number } } {
   return { target: key.readUInt32BE(HEAD), place: { monotonic: readNumber(key, HEAD + 4), n: readNumber(key, HEAD + 4 + NUMBER) } };

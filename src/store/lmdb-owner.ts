@@ -11,27 +11,53 @@
  * O2  Claims are made and judged in write transactions, of which LMDB lets one run at a time, over all processes.
  */
 import { realpathSync } from "node:fs";
-import type { Database } from "lmdb";
+import type { Database, RootDatabase } from "lmdb";
 import { StoreRefusedError } from "../errors.ts";
 import { headKey, OWNER, PIPELINE } from "./lmdb-keys.ts";
 
 const CLAIM = headKey(PIPELINE, OWNER);
 
-/** Directories that stores of this process have open. */
-const open = new Set<string>();
+/** Directories that stores of this process have open, and their databases once they are. */
+const open = new Map<string, RootDatabase<Buffer, Buffer> | undefined>();
+
+/** How many readers of this process have opened a directory's database beside no store. */
+const readers = new Map<string, number>();
 
 /** Claims a directory within this process. Gives what undoes it. Throws a StoreRefusedError if another store has it. */
 export function claimInProcess(directory: string): () => void {
   const path = realpathSync(directory);
+  if (readers.has(path)) throw refused(directory, process.pid, "this one, by an audit that is not over");
   if (open.has(path)) throw refused(directory, process.pid, "this one, by another store that is not closed");
-  open.add(path);
+  open.set(path, undefined);
   return () => open.delete(path);
+}
+
+/** The database of a directory that was claimed in this process is this. */
+export function openedInProcess(directory: string, db: RootDatabase<Buffer, Buffer>): void {
+  open.set(realpathSync(directory), db);
+}
+
+/** The database that a store of this process has open there: LMDB may not be opened twice in one process. */
+export function databaseInProcess(directory: string): RootDatabase<Buffer, Buffer> | undefined {
+  return open.get(realpathSync(directory));
 }
 
 /** Puts this process into the table of readers, and clears that of dead ones. */
 export function enter(db: Database<Buffer, Buffer>): void {
   db.readerCheck();
   db.getBinaryFast(CLAIM);
+}
+
+/** A reader of this process opens the database by itself. Gives what undoes it. */
+export function readInProcess(directory: string): () => void {
+  const path = realpathSync(directory);
+  const count = (by: number): void => {
+    const left = (readers.get(path) ?? 0) + by;
+    if (left === 0) readers.delete(path);
+    else readers.set(path, left);
+  };
+  count(1);
+  return () => count(-1);
 }
 
 /** Within a transaction, after `enter`: claims the database. Throws a StoreRefusedError if a process that lives has it. */

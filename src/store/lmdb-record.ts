@@ -12,6 +12,12 @@ import type { EmbeddedShard } from "./embedded-shard.ts";
 
 const NUMBERS = 15;
 
+/** What a record says besides the counts. */
+export type RecordFields = Pick<
+  EmbeddedShard,
+  "sequencer" | "monotonic" | "owner" | "leaseUntil" | "number" | "id" | "position" | "offset" | "tail" | "queued" | "consumedIdentity"
+>;
+
 export function encodeRecord(shard: EmbeddedShard): Buffer {
   const { monotonic, leaseUntil, number, position, offset, tail, queued, counts } = shard;
   const { state, watermark, wall, holds, held, dead, ids, outbox } = counts;
@@ -33,7 +39,7 @@ export function encodeRecord(shard: EmbeddedShard): Buffer {
 }
 
 /** Fills in what the record says, and gives the counts. Throws `DecodeError` where the bytes are no record. */
-export function decodeRecord(record: Buffer, shard: EmbeddedShard): EmbeddedShard["counts"] {
+export function decodeRecord(record: Buffer, shard: RecordFields): EmbeddedShard["counts"] {
   if (record.length < NUMBERS * 8) throw damaged(record);
   const numbers = Array.from({ length: NUMBERS }, (_, i) => record.readDoubleBE(i * 8));
   if (!numbers.every(Number.isFinite)) throw damaged(record);

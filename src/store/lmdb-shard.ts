@@ -292,4 +292,4 @@ export class LmdbShard extends EmbeddedShard implements Recorded {
 }
 
 /** Of an outbox entry's value: records, and the previous place or -1, -1. */
-const OUTBOX_HEAD = 24;
+export const OUTBOX_HEAD = 24;

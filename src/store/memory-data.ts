@@ -3,6 +3,7 @@
  * without promises.
  */
 import { indexOf, type ShardRef } from "../key.ts";
+import type { Authority } from "../watermark/authority.ts";
 import { EmbeddedData } from "./embedded-data.ts";
 import { MemoryShard } from "./memory-shard.ts";
 
@@ -29,6 +30,15 @@ export class MemoryData extends EmbeddedData<MemoryShard> {
     for (const [ref, shard] of this.shards) copy.shards.set(ref, shard.copy());
     for (const [participant, authority] of this.authorities) copy.authorities.set(participant, authority);
     return copy;
+  }
+
+  /** For a reader. An InvariantError if it is not in the graph. */
+  shard(shard: ShardRef): MemoryShard {
+    return this.get(shard);
+  }
+  /** For a reader. */
+  authority(participant: number): Authority | undefined {
+    return this.authorities.get(participant);
   }
 
   protected load(shard: ShardRef): MemoryShard {

@@ -11,6 +11,7 @@ import { comparePlaces } from "../dedup/place.ts";
 import { EmbeddedShard, type ShardCounts } from "./embedded-shard.ts";
 import { MemoryTimes } from "./memory-times.ts";
 import { identityOf } from "./outcome.ts";
+import type { EntryKind, ReadEntry, TimeKind } from "./reader.ts";
 import type { StoredOutboxEntry, StoredTimerEntry } from "./store.ts";
 
 const NO_BYTES = new Uint8Array(0);
@@ -119,6 +120,25 @@ export class MemoryShard extends EmbeddedShard {
 
   readOutbox(): StoredOutboxEntry[] {
     return [...this.#outbox.values()].sort((a, b) => a.target - b.target || comparePlaces(a.place, b.place));
+  }
+
+  /** For a reader: all entries of a kind. */
+  entriesOf(kind: EntryKind): ReadEntry[] {
+    switch (kind) {
+      case "state":
+        return Array.from(this.#state, ([name, bytes]) => ({ name, bytes }));
+      case "held":
+        return this.readHeld().map(({ id, bytes }) => ({ name: String(id), bytes }));
+      case "dead":
+        return inOrder(this.#dead).map(({ id, bytes }) => ({ name: String(id), bytes }));
+      case "outbox":
+        return this.readOutbox().map(({ target, place, bytes }) => ({ name: `${target}:${place.monotonic}.${place.n}`, bytes }));
+    }
+  }
+
+  /** For a reader: all members of a kind, and each one's time. */
+  timesOf(kind: TimeKind): MemoryTimes {
+    return kind === "holds" ? this.#holds : kind === "ids" ? this.#ids : this.#timers[kind];
   }
 
   protected ownerChanged(): void {}

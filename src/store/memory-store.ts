@@ -5,11 +5,13 @@
  * Each method does all its work within the call, so the order of calls is the order of their effects.
  */
 import type { Clock } from "../clock.ts";
-import { StoreUnavailableError } from "../errors.ts";
+import { StoreRefusedError, StoreUnavailableError } from "../errors.ts";
 import type { ShardRef } from "../key.ts";
 import type { Random } from "../random.ts";
 import type { Commit, HoldSet, Numbered, TimerClock } from "./commit.ts";
 import { MemoryData, type Domains } from "./memory-data.ts";
+import { MemoryReader } from "./memory-reader.ts";
+import type { ReadableStore, ReadOptions, StoreReader } from "./reader.ts";
 import type {
   AcquireOutcome,
   AcquireRequest,
@@ -42,7 +44,7 @@ export interface MemoryStoreOptions {
 }
 
 /** Opening it again, by any name, finds what is there: a restart within one process. */
-export class MemoryStore implements Store {
+export class MemoryStore implements Store, ReadableStore {
   readonly kind = "store";
   readonly #exclusive: boolean;
   readonly #domains: Domains;
@@ -55,6 +57,18 @@ export class MemoryStore implements Store {
 
   async open({ pipeline, clock, random }: OpenOptions): Promise<PipelineStore> {
     return new MemoryPipelineStore(this.data(pipeline), this.#exclusive, clock, random);
+  }
+
+  /** Names of the pipelines that have data, in order. */
+  async pipelines(): Promise<readonly string[]> {
+    return [...this.#pipelines.keys()].sort();
+  }
+
+  /** A look from outside, for an audit. Throws a StoreRefusedError where there is no such pipeline. */
+  async read({ pipeline }: ReadOptions): Promise<StoreReader> {
+    const data = this.#pipelines.get(pipeline);
+    if (data === undefined) throw new StoreRefusedError(`the memory store has no pipeline "${pipeline}"; give the name it runs by`);
+    return new MemoryReader(data);
   }
 
   /** The data of one pipeline, made when first asked for. For simulators. */

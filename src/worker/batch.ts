@@ -123,7 +123,8 @@ export class Batch {
     const { holds } = this.#memory;
     const queue = this.#memory[change.clock];
     const address = timerHold(change.clock, change.member);
-    const output = change.output === change.time ? undefined : change.output;
+    // An event timer holds at its own time by being set; a wall timer holds nothing by that.
+    const output = change.clock === "watermark" && change.output === change.time ? undefined : change.output;
     const timeBefore = queue.timeOf(change.member);
     const holdBefore = queue.outputOf(change.member) ?? holds.timeOf(address);
     const known = this.#timers.get(address);

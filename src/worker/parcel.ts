@@ -169,5 +169,16 @@ function damaged(bytes: Buffer, at: number): DecodeError {
 /** The record's value, in its envelope. */
 export const valueOf = ({ bytes, from, to }: ParcelRecord): Uint8Array => bytes.subarray(from, to);
 
+/** Is a whole parcel here, of the format that this code reads? Else its records cannot be told apart. */
+export function isParcel(parcel: Uint8Array): boolean {
+  try {
+    unpackParcel(parcel, () => {});
+    return recordsOf(parcel) > 0 && parcel[1] === 0;
+  } catch (error) {
+    if (error instanceof DecodeError) return false;
+    throw error;
+  }
+}
+
 export const recordsOf = (parcel: Uint8Array): number => (parcel[2] as number) | ((parcel[3] as number) << 8);
 export const identityOf = (parcel: Uint8Array): Uint8Array => parcel.subarray(0, PARCEL_IDENTITY_BYTES);

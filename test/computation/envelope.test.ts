@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { cbor, type Codec, DecodeError, IncompatibleDataError, InvalidUseError, json } from "../../src/index.ts";
-import { openValue, sealValue } from "../../src/computation/envelope.ts";
+import { headOf, openValue, sealValue } from "../../src/computation/envelope.ts";
 
 /** A user's codec that has had three shapes: text, then cents, then cents and a currency. */
 interface Money {
@@ -39,10 +39,19 @@ describe("an envelope", () => {
     fc.assert(
       fc.property(codecs, fc.jsonValue(), expiry, (codec, given, expiresAt) => {
         const value = JSON.parse(JSON.stringify(given)) as unknown;
-        expect(openValue(codec, sealValue(codec, value, expiresAt))).toEqual({ value, expiresAt });
+        const sealed = sealValue(codec, value, expiresAt);
+        expect(openValue(codec, sealed)).toEqual({ value, expiresAt });
+        expect(headOf(sealed)).toEqual({ codec: codec.id, version: codec.version, expiresAt });
       }),
       { seed: 21, numRuns: 300 },
     );
+  });
+
+  test("has no head where it does not begin, or is cut off within it", () => {
+    const sealed = sealValue({ ...money(2), id: "m" }, { cents: 1, currency: "F" }, 9);
+    for (let length = 0; length < 13; length++) expect([length, headOf(sealed.subarray(0, length))]).toEqual([length, undefined]);
+    expect(headOf(sealed.subarray(0, 13))).toEqual({ codec: "m", version: 2, expiresAt: 9 });
+    for (const first of [2, 0x3e, 0x80, 0xff]) expect(headOf(Uint8Array.of(first, 0, 0, 0))).toBeUndefined();
   });
 
   test("opens from a slice of a larger buffer, as stores give them", () => {

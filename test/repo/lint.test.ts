@@ -66,6 +66,7 @@ const planted: readonly (readonly [file: string, rule: string, text: string])[] 
   ["src/sinks/memory.ts", "no-restricted-imports", importOf("../store/memory-store.ts")],
   ["src/worker/inspect.ts", "no-restricted-imports", importOf("../inspect/server.ts")],
   ["src/worker/store.ts", "no-restricted-imports", importOf("../store/redis/redis-store.ts")],
+  ["src/audit/lmdb.ts", "no-restricted-imports", importOf("../store/lmdb-store.ts")],
   ["src/inspect/cli.ts", "no-restricted-imports", importOf("../cli/main.ts")],
   ["src/testing/redis.ts", "no-restricted-imports", importOf("../store/redis/redis-store.ts")],
   ["test/only.test.ts", "no-focused-tests", `import { test } from "vitest";\ntest.${"only"}("a", () => {});\n`],

@@ -1,7 +1,7 @@
 /** Addresses inside a shard: nothing a user chooses can forge the address of something else. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { heldHold, keyHold, parseTimerMember, stateField, type Tag, timerHold, timerMember } from "../../src/store/address.ts";
+import { heldHold, keyHold, parseStateField, parseTimerMember, stateField, timerAddressOf, type Tag, timerHold, timerMember } from "../../src/store/address.ts";
 
 fc.configureGlobal({ seed: 1 });
 
@@ -33,6 +33,32 @@ test("a key cannot forge a subkey, nor a cell's number", () => {
   expect(stateField(1, "k", "s")).not.toBe(stateField(1, "ks"));
   expect(stateField(1, "1:k")).not.toBe(stateField(1, "k", ""));
   expect(new Set([stateField(1, ";1:k"), stateField(1, "k", ""), stateField(1, ":k"), stateField(36, "k"), stateField(1, "0:k")]).size).toBe(5);
+});
+
+test("a state field gives back cell, key and subkey; text that is none gives nothing", () => {
+  fc.assert(
+    fc.property(id, text, fc.option(text, { nil: undefined }), (cell, key, subkey) => {
+      expect(parseStateField(stateField(cell, key, subkey))).toEqual({ cell, key, subkey });
+    }),
+    { numRuns: 2_000 },
+  );
+  fc.assert(
+    fc.property(text, (field) => {
+      const address = parseStateField(field);
+      if (address !== undefined) expect(stateField(address.cell, address.key, address.subkey)).toBe(field);
+    }),
+    { numRuns: 2_000 },
+  );
+  for (const none of ["", ":", "a", "A:k", "01:k", "-1:k", "1;k", "1;2:k", "1;01:k", "1;x:k"]) expect([none, parseStateField(none)]).toEqual([none, undefined]);
+});
+
+test("a timer's address is that of the very member that makes it, or none", () => {
+  fc.assert(
+    fc.property(id, tag, text, (timer, chosen, key) => {
+      expect(timerAddressOf(timerMember(timer, chosen, key))).toEqual({ timer, tag: chosen, key });
+    }),
+  );
+  for (const none of ["", "3", "3:", "3:9:n1k", "3:2:x1k", "zz", "A:0:k", "3:2:n-0k", "3:x:k"]) expect([none, timerAddressOf(none)]).toEqual([none, undefined]);
 });
 
 test("a timer's member gives back timer, tag and key", () => {

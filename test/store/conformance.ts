@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Clock } from "../../src/clock.ts";
 import type { Random } from "../../src/random.ts";
+import type { StoreReader } from "../../src/store/reader.ts";
 import type { PipelineStore } from "../../src/store/store.ts";
 import { aside } from "./conformance/aside.ts";
 import { Bench, type Define } from "./conformance/bench.ts";
@@ -15,6 +16,7 @@ import { graph } from "./conformance/graph.ts";
 import { inbox } from "./conformance/inbox.ts";
 import { model } from "./conformance/model.ts";
 import { ownership } from "./conformance/ownership.ts";
+import { readingFromOutside } from "./conformance/reading.ts";
 import { reopening } from "./conformance/reopening.ts";
 import { state } from "./conformance/state.ts";
 import { timers } from "./conformance/timers.ts";
@@ -31,6 +33,9 @@ export interface StoreUnderTest {
    * (and for durable stores: flushed) must be there.
    */
   reopen(pipeline: string, clock: Clock, random: Random): Promise<PipelineStore>;
+  /** Names of its pipelines, and a look at one from outside, also while it is open. The suite closes what it opened. */
+  pipelines(): Promise<readonly string[]>;
+  read(pipeline: string): Promise<StoreReader>;
   /** Called once, at the end: closes connections, ends processes, removes files. */
   dispose(): Promise<void>;
 }
@@ -50,6 +55,7 @@ const TOPICS: readonly ((define: Define) => void)[] = [
   watermarks,
   graph,
   reopening,
+  readingFromOutside,
   model,
 ];
 

@@ -23,6 +23,8 @@ storeConformance("lmdb", async () => {
     clock: "ours",
     open: (pipeline, clock, random) => store.open({ pipeline, clock, random }),
     reopen: (pipeline, clock, random) => store.open({ pipeline, clock, random }),
+    pipelines: () => store.pipelines(),
+    read: (pipeline) => store.read({ pipeline, clock: new TestClock() }),
     dispose: async () => rmSync(directory, { recursive: true }),
   };
 });

@@ -14,6 +14,8 @@ function underTest(store: MemoryStore): StoreUnderTest {
     clock: "ours",
     open: (pipeline, clock, random) => store.open({ pipeline, clock, random }),
     reopen: (pipeline, clock, random) => store.open({ pipeline, clock, random }),
+    pipelines: () => store.pipelines(),
+    read: (pipeline) => store.read({ pipeline, clock: new TestClock() }),
     dispose: async () => {},
   };
 }

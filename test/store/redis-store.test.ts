@@ -11,6 +11,8 @@ storeConformance("redis", async () => {
     clock: "server",
     open: (pipeline, _, random) => store.open({ pipeline, clock: systemClock, random }),
     reopen: (pipeline, _, random) => store.open({ pipeline, clock: systemClock, random }),
+    pipelines: () => store.pipelines(systemClock),
+    read: (pipeline) => store.read({ pipeline, clock: systemClock }),
     dispose: () => server.stop(),
   };
 });

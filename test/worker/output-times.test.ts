@@ -227,3 +227,19 @@ test("a firing holds the output at its time until its commit, not its call, has 
   expect(bench.rig.watermark("probe").output).toBe(1_000);
   expect(bench.kept.records).toMatchObject([{ value: "fired", timestamp: 50, late: false }]);
 });
+
+test("a wall timer whose output timestamp is its own time holds there, and produces at it", async () => {
+  const at: number[] = [];
+  const bench = await Bench.start({
+    onRecord: (record, context, self) => context.setTimer(self.wall.for("t"), context.now() + 50, { output: context.now() + 50 + record.timestamp }),
+    onTimer: (_timer, context, self) => context.produce(self.results, "fired"),
+  });
+  const due = bench.rig.clock.now() + 50;
+  bench.kept.before = (records) => void at.push(...records.map(({ timestamp }) => timestamp));
+  await bench.give("k:a@0");
+  await bench.promise(due + 1_000);
+  expect(bench.rig.watermark("probe").output).toBe(due);
+  await bench.rig.advance(60);
+  expect(at).toEqual([due]);
+  expect(bench.rig.watermark("probe").output).toBe(due + 1_000);
+});

@@ -49,12 +49,14 @@ export function storedAuthority(participant: number, { generation, owners, cells
   return { owners: [generation, ...owners.map(workerText)].join(" "), cells: Buffer.concat(cellRecords), published: record(participant, published) };
 }
 
-export function parseAuthority(owners: string, cells: Uint8Array, published: Published): Authority {
+/** `stranger`: names the worker of a cell that owns no shard, by its digest; an InvariantError unless it is given. */
+export function parseAuthority(owners: string, cells: Uint8Array, published: Published, stranger?: (digest: string) => string): Authority {
   const [generation, ...texts] = owners.split(" ");
   const workers = texts.map(workerOf);
   const byDigest = new Map(workers.map((worker) => [workerDigest(worker).toString("hex"), worker]));
   const parsed = recordsOf(cells, CELL).map((bytes): Cell => {
-    const worker = byDigest.get(bytes.toString("hex", 0, DIGEST));
+    const digest = bytes.toString("hex", 0, DIGEST);
+    const worker = byDigest.get(digest) === undefined ? stranger?.(digest) : byDigest.get(digest);
     invariant(worker !== undefined, "the stored watermarks have a cell of a worker who owns no shard");
     const { id, ...values } = parseRecord(bytes.subarray(DIGEST + 8));
     return { worker, generation: bytes.readDoubleLE(DIGEST), number: id, shards: workers.filter((owner) => owner === worker).length, ...values };

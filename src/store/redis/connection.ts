@@ -18,7 +18,7 @@ import type { Keys } from "./keys.ts";
 import { asText } from "./reply.ts";
 import { Request } from "./request.ts";
 import type { Script } from "./script.ts";
-import { PROBE, SCRIPTS } from "./scripts.ts";
+import { PROBE, READING_SCRIPTS, SCRIPTS } from "./scripts.ts";
 import { describeServer, readServerFacts } from "./server-check.ts";
 
 /** Parts of the time-out between two looks at what is open. A call is given up within a quarter more than its time. */
@@ -44,6 +44,8 @@ export interface ConnectionOptions {
   readonly keys: Keys;
   readonly clock: Clock;
   readonly timeoutMs: number;
+  /** Nothing will be written: nothing is tried out by writing, and a server that takes no writes will do. Default false. */
+  readonly reading?: boolean;
 }
 
 /** Connects; rejects where the server cannot be reached (`StoreUnavailableError`) or used (`StoreRefusedError`). */
@@ -80,6 +82,7 @@ export class Connection {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
   readonly #address: string;
+  readonly #reading: boolean;
   readonly #request = new Request();
   readonly #calls = new Set<Call>();
   #looks = 0;
@@ -95,12 +98,13 @@ export class Connection {
   /** Why it is not open. */
   #reason: Error;
 
-  constructor({ client, keys, clock, timeoutMs }: ConnectionOptions, redis: Redis, sent: SentCommand) {
+  constructor({ client, keys, clock, timeoutMs, reading = false }: ConnectionOptions, redis: Redis, sent: SentCommand) {
     this.#redis = redis;
     this.#Sent = sent;
     this.#keys = keys;
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
+    this.#reading = reading;
     this.#address = describeTarget(client);
     this.#reason = this.#unavailable("not connected yet");
   }
@@ -214,9 +218,11 @@ export class Connection {
     const greeting = ++this.#greeting;
     try {
       const facts = readServerFacts(asText(await this.#send("info", this.#request.begin().finishCommand("INFO"), true)));
-      if (facts.refusal !== undefined) throw new StoreRefusedError(`${this.#address}: ${facts.refusal}`);
-      await Promise.all([PROBE, ...SCRIPTS].map((script) => this.#load(script, true)));
-      await this.#probe();
+      const refusal = this.#reading ? facts.refusalToRead : facts.refusal;
+      if (refusal !== undefined) throw new StoreRefusedError(`${this.#address}: ${refusal}`);
+      const scripts = this.#reading ? READING_SCRIPTS : [PROBE, ...SCRIPTS];
+      await Promise.all(scripts.map((script) => this.#load(script, true)));
+      if (!this.#reading) await this.#probe();
       if (greeting !== this.#greeting || this.#state === "closed") return;
       if (this.#identity !== undefined && this.#identity !== facts.identity) this.#generation += 1;
       this.#identity = facts.identity;
@@ -287,7 +293,8 @@ export class Connection {
   // ── errors ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   get #remedy(): string {
-    return `allow the user what Millrace needs (ACL SETUSER: ${this.#keys.permissions})`;
+    const { permissions, readingPermissions } = this.#keys;
+    return `allow the user what Millrace needs (ACL SETUSER: ${this.#reading ? readingPermissions : permissions})`;
   }
 
   #unavailable(what: string): StoreUnavailableError {

@@ -62,6 +62,9 @@ const LETTERS: Readonly<Record<Structure, string>> = {
   marks: "c",
 };
 
+/** Of those that are no hashes. */
+const TYPES: Readonly<Partial<Record<Structure, string>>> = { inbox: "list", timers: "zset", wall: "zset", holds: "zset", ids: "zset" };
+
 export class Keys {
   readonly graph: Encoded;
   readonly appends: Encoded;
@@ -70,19 +73,24 @@ export class Keys {
   readonly probe: Encoded;
   /** For ACL SETUSER: what a user must be allowed to keep pipelines here. */
   readonly permissions: string;
+  /** The same for a user who only looks. */
+  readonly readingPermissions: string;
   readonly #pipelineTag: string;
+  readonly #prefix: string;
   readonly #shards = new Map<ShardRef, ShardKeys>();
 
   constructor(prefix: string, pipeline: string) {
     if (!PREFIX_PATTERN.test(prefix))
       throw new ConfigError(`RedisStore: prefix ${JSON.stringify(prefix)} must be 1 to 64 letters, digits, "_", ".", ":" or "-"`);
     if (!NAME_PATTERN.test(pipeline)) throw new ConfigError(`pipeline name ${JSON.stringify(pipeline)} must be 1 to 64 letters, digits, "_", "." or "-"`);
+    this.#prefix = prefix;
     this.#pipelineTag = `${prefix}:${pipeline}`;
     this.graph = encode(`{${this.#pipelineTag}}:g`);
     this.appends = encode(`{${this.#pipelineTag}}:n`);
     this.authority = encode(`{${this.#pipelineTag}}:r`);
     this.probe = encode(`{${this.#pipelineTag}}:probe`);
     this.permissions = `~{${prefix}:* +@read +@write -@dangerous +info +time +select +evalsha +script|load`;
+    this.readingPermissions = `~{${prefix}:* +@read +info +select +evalsha +script|load`;
   }
 
   of(shard: ShardRef): ShardKeys {
@@ -91,8 +99,47 @@ export class Keys {
     return keys;
   }
 
+  /** For SCAN: all keys of the pipeline, and some of pipelines whose prefix goes on where this one's name ends. */
+  get pattern(): string {
+    return `{${this.#pipelineTag}[}:]*`;
+  }
+  /** For SCAN: the keys that hold the graphs of all pipelines of this prefix. */
+  get graphsPattern(): string {
+    return `{${this.#prefix}:*}:g`;
+  }
+
+  /** The pipeline whose graph is in this key; undefined: it is none of this prefix. */
+  pipelineOf(graphKey: string): string | undefined {
+    const name = graphKey.slice(`{${this.#prefix}:`.length, -"}:g".length);
+    return NAME_PATTERN.test(name) && graphKey === `{${this.#prefix}:${name}}:g` ? name : undefined;
+  }
+
+  /** Is it a key of this pipeline, judged by its tag? Another prefix may continue where the name of this pipeline ends. */
+  owns(key: string): boolean {
+    if (key.startsWith(`{${this.#pipelineTag}}:`)) return true;
+    const rest = key.startsWith(`{${this.#pipelineTag}:`) ? key.slice(this.#pipelineTag.length + 2) : "";
+    const [, suffix] = /^\d+\}:(.*)$/s.exec(rest) ?? [];
+    return suffix !== undefined && !/^([gnr]|probe)$/.test(suffix);
+  }
+
+  /** Names and types of the keys that the pipeline has one of. */
+  pipelineTypes(): readonly (readonly [name: string, type: string])[] {
+    return [
+      [`{${this.#pipelineTag}}:g`, "hash"],
+      [`{${this.#pipelineTag}}:n`, "string"],
+      [`{${this.#pipelineTag}}:r`, "hash"],
+    ];
+  }
+  /** Names and types of a shard's keys. */
+  shardTypes(shard: ShardRef): readonly (readonly [name: string, type: string])[] {
+    return STRUCTURES.map((structure) => [this.#name(shard, structure), TYPES[structure] ?? "hash"]);
+  }
+
   #make(shard: ShardRef): ShardKeys {
-    const base = `{${this.#pipelineTag}:${indexOf(shard)}}:${participantOf(shard)}`;
-    return Object.fromEntries(STRUCTURES.map((structure) => [structure, encode(`${base}:${LETTERS[structure]}`)])) as Record<Structure, Encoded>;
+    return Object.fromEntries(STRUCTURES.map((structure) => [structure, encode(this.#name(shard, structure))])) as Record<Structure, Encoded>;
+  }
+
+  #name(shard: ShardRef, structure: Structure): string {
+    return `{${this.#pipelineTag}:${indexOf(shard)}}:${participantOf(shard)}:${LETTERS[structure]}`;
   }
 }

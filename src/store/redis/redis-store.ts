@@ -2,13 +2,16 @@
  * The store in Redis, as a user names it: many processes, durable as Redis is configured to be. Owns its options and
  * opening; what it does once it is open is `redis-pipeline-store.ts`.
  */
-import { ConfigError } from "../../errors.ts";
 import { checkOptions } from "../../options.ts";
+import type { Clock } from "../../clock.ts";
+import { ConfigError, StoreRefusedError } from "../../errors.ts";
+import type { ReadableStore, ReadOptions, StoreReader } from "../reader.ts";
 import type { OpenOptions, PipelineStore, Store } from "../store.ts";
 import { clientOptions, type ClientOptions, type RedisTarget } from "./client-options.ts";
 import { connect } from "./connection.ts";
 import { Keys } from "./keys.ts";
 import { RedisPipelineStore } from "./redis-pipeline-store.ts";
+import { RedisReader } from "./redis-reader.ts";
 
 export interface RedisStoreOptions {
   /** First part of every key: pipelines of the same name under two prefixes are strangers. Default "millrace". */
@@ -21,7 +24,7 @@ export interface RedisStoreOptions {
  * Redis 7.0 or later, or Valkey 7.2 or later, with `maxmemory-policy noeviction`. Data is as safe as that server makes
  * it: turn the append-only file on.
  */
-export class RedisStore implements Store {
+export class RedisStore implements Store, ReadableStore {
   readonly kind = "store";
   readonly #client: ClientOptions;
   readonly #prefix: string;
@@ -47,5 +50,28 @@ export class RedisStore implements Store {
     const keys = new Keys(this.#prefix, pipeline);
     const connection = await connect({ client: this.#client, keys, clock, timeoutMs: this.#timeoutMs });
     return new RedisPipelineStore(connection, keys, random);
+  }
+
+  /** Names of the pipelines that have data under the prefix, in order. Looks at every key of the server's database. */
+  async pipelines(clock: Clock): Promise<readonly string[]> {
+    const reader = await this.#reader("any", clock);
+    try {
+      return await reader.pipelines();
+    } finally {
+      await reader.close();
+    }
+  }
+
+  /** A look from outside, for an audit: writes nothing. Throws `StoreUnavailableError` or `StoreRefusedError`. */
+  async read({ pipeline, clock }: ReadOptions): Promise<StoreReader> {
+    const reader = await this.#reader(pipeline, clock);
+    if ((await reader.readGraph()) !== undefined) return reader;
+    await reader.close();
+    throw new StoreRefusedError(`${reader.description} has no pipeline "${pipeline}" under the prefix "${this.#prefix}"; give the name it runs by`);
+  }
+
+  async #reader(pipeline: string, clock: Clock): Promise<RedisReader> {
+    const keys = new Keys(this.#prefix, pipeline);
+    return new RedisReader(await connect({ client: this.#client, keys, clock, timeoutMs: this.#timeoutMs, reading: true }), keys);
   }
 }

@@ -116,7 +116,66 @@ export const SUMMARY = defineScript({
   outcomes: {},
 });
 
+// What an audit reads by (`redis-reader.ts`).
+
+export const READ_HEAD = defineScript({
+  file: "read-head.lua",
+  flags: "no-writes",
+  keys: "meta inbox",
+  args: "",
+  reply: "sequencer monotonic owner until number id image position offset tail queued length consumed",
+  outcomes: {},
+});
+
+export const READ_COUNTS = defineScript({
+  file: "read-counts.lua",
+  flags: "no-writes",
+  keys: "state held dead outbox timers wall holds ids",
+  args: "",
+  reply: "(count sentinel)*",
+  outcomes: {},
+});
+
+export const READ_PARCELS = defineScript({
+  file: "read-parcels.lua",
+  flags: "no-writes",
+  keys: "meta inbox",
+  args: "from parcels",
+  reply: "from position offset tail queued (parcel)*",
+  outcomes: {},
+});
+
+export const READ_ENTRIES = defineScript({
+  file: "read-entries.lua",
+  flags: "no-writes",
+  keys: "structure",
+  args: "cursor count most",
+  reply: "cursor bytes entries",
+  outcomes: {},
+});
+
+export const READ_TIMES = defineScript({
+  file: "read-times.lua",
+  flags: "no-writes",
+  keys: "structure",
+  args: "cursor count",
+  reply: "cursor entries",
+  outcomes: {},
+});
+
+export const LOOK_UP = defineScript({
+  file: "look-up.lua",
+  flags: "no-writes",
+  keys: "state timers wall holds",
+  args: "most fields timers wall (field)* (timer)* (wall)* (hold)*",
+  reply: "(value)* (time)* (time)* (time)*",
+  outcomes: {},
+});
+
 /** Run once on each connection, on a key of its own: can the server do all that the others ask of it? */
 export const PROBE = defineScript({ file: "probe.lua", flags: "allow-oom", keys: "probe", args: "", reply: "now", outcomes: {} });
 
+/** What a worker needs. */
 export const SCRIPTS: readonly Script[] = [INIT, ACQUIRE, RENEW, RELEASE, COMMIT, DELIVER, REGISTER, REPORT, INBOX, TAILS, TIMERS, RECOVER, SUMMARY];
+/** What an audit needs: none of them writes. */
+export const READING_SCRIPTS: readonly Script[] = [READ_HEAD, READ_COUNTS, READ_PARCELS, READ_ENTRIES, READ_TIMES, LOOK_UP];

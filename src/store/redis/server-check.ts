@@ -13,6 +13,8 @@ export interface ServerFacts {
   readonly appendOnlyFile: boolean;
   /** Why it cannot be used; undefined: it can. */
   readonly refusal: string | undefined;
+  /** The same for who only reads: a replica will do, and memory policy is no matter. */
+  readonly refusalToRead: string | undefined;
 }
 
 export function readServerFacts(info: string): ServerFacts {
@@ -23,7 +25,8 @@ export function readServerFacts(info: string): ServerFacts {
     name,
     identity: `${field.get("run_id") ?? ""} ${field.get("master_replid") ?? ""}`,
     appendOnlyFile: field.get("aof_enabled") === "1",
-    refusal: refusalOf(name, field),
+    refusal: refusalToRead(name, field) ?? refusalToWrite(field),
+    refusalToRead: refusalToRead(name, field),
   };
 }
 
@@ -32,7 +35,7 @@ export function describeServer(facts: ServerFacts): string {
   return `${facts.name}, ${facts.appendOnlyFile ? "append-only file" : "no append-only file: a crash of Redis loses what it has not saved; set appendonly yes"}`;
 }
 
-function refusalOf(name: string, field: ReadonlyMap<string, string>): string | undefined {
+function refusalToRead(name: string, field: ReadonlyMap<string, string>): string | undefined {
   const other = ["kvrocks", "garnet", "dragonfly"].find((server) => field.has(`${server}_version`));
   if (other !== undefined)
     return `the server is ${other}, whose scripts are not known to apply whole or not at all; use Redis 7.0 or later or Valkey 7.2 or later`;
@@ -42,6 +45,10 @@ function refusalOf(name: string, field: ReadonlyMap<string, string>): string | u
   if (field.get("redis_mode") === "cluster" || field.get("cluster_enabled") === "1") {
     return "the server is a node of a Redis Cluster; give a server that is not (cluster-enabled no), or a primary behind Sentinels";
   }
+  return undefined;
+}
+
+function refusalToWrite(field: ReadonlyMap<string, string>): string | undefined {
   if (field.get("role") === "slave") return "the server is a replica and takes no writes; give the address of its primary, or of the Sentinels that know it";
   const policy = field.get("maxmemory_policy");
   if (policy === undefined) return 'INFO does not tell maxmemory_policy, so Redis might drop data by itself; allow the user the command INFO ("+info")';

@@ -72,7 +72,7 @@ describe("all rows", () => {
       const { counts, totals } = await readWindows(windowsPath(directory));
       expect(difference(counts, await plainCounts(ALL_ROWS))).toBeUndefined();
       expect(totals).toMatchObject({ windows: 977_918, flights: 3_000_000, airports: 229, digest: summary.digest });
-      expect(summary).toMatchObject({ records: 3_000_000, windows: 977_918, duplicates: 0, deadLetters: 0 });
+      expect(summary).toMatchObject({ records: 3_000_000, windows: 977_918, duplicates: 0, deadLetters: 0, violations: 0 });
       expect(summary.late).toBeGreaterThan(0);
       expect(summary.peakRssMiB).toBeLessThan(512);
       expect(summary.anomalies).toBe((await readAnomalies(anomaliesPath(directory))).length);
@@ -111,7 +111,7 @@ describe("killed ten times", () => {
     const summary = await json("--data-dir", directory, "--store", store, "--limit", String(ROWS), "--kill", "10");
     expect(difference((await readWindows(windowsPath(directory))).counts, right)).toBeUndefined();
     const totals = totalsOf(right, 0);
-    expect(summary).toMatchObject({ records: ROWS, duplicates: 0, deadLetters: 0, windows: totals.windows, digest: totals.digest });
+    expect(summary).toMatchObject({ records: ROWS, duplicates: 0, deadLetters: 0, windows: totals.windows, digest: totals.digest, violations: 0 });
     const { before, during, after, withBacklog } = summary.kills as NonNullable<Summary["kills"]>;
     console.log(`killed on ${store}: ${JSON.stringify(summary)}`);
     for (const kills of [before, during, after]) expect(kills).toBeGreaterThan(0);

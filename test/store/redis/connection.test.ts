@@ -41,7 +41,7 @@ async function openAt(target: ConstructorParameters<typeof RedisStore>[0], pipel
 /** A bench whose store goes by way of the proxy. */
 async function benchByProxy(timeoutMs = 5_000): Promise<Bench> {
   const open = (pipeline: string): Promise<PipelineStore> => openAt(proxy.path, `by-proxy-${pipeline}`, timeoutMs);
-  const bench = new Bench({ clock: "server", open, reopen: open, dispose: async () => {} });
+  const bench = new Bench({ clock: "server", open, reopen: open, ...harness.looking(), dispose: async () => {} });
   await bench.open();
   return bench;
 }

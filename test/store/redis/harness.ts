@@ -6,6 +6,7 @@ import { RedisStore, type RedisStoreOptions } from "../../../src/store/redis/red
 import type { PipelineStore } from "../../../src/store/store.ts";
 import { startRedis, type RedisServer, type RedisServerOptions } from "../../support/redis-server.ts";
 import { Bench } from "../conformance/bench.ts";
+import type { StoreUnderTest } from "../conformance.ts";
 
 export class Harness {
   readonly server: RedisServer;
@@ -25,10 +26,16 @@ export class Harness {
     return store;
   }
 
+  /** How a bench looks at what is stored from outside. */
+  looking(): Pick<StoreUnderTest, "pipelines" | "read"> {
+    const store = new RedisStore(this.server.url);
+    return { pipelines: () => store.pipelines(systemClock), read: (pipeline) => store.read({ pipeline, clock: systemClock }) };
+  }
+
   /** A bench on a new pipeline with the graph of the conformance suite. */
   async bench(options: RedisStoreOptions = {}): Promise<Bench> {
     const open = (pipeline: string): Promise<PipelineStore> => this.open(pipeline, options);
-    const bench = new Bench({ clock: "server", open, reopen: open, dispose: async () => {} });
+    const bench = new Bench({ clock: "server", open, reopen: open, ...this.looking(), dispose: async () => {} });
     await bench.open();
     return bench;
   }

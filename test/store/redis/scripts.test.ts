@@ -2,9 +2,9 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { Script } from "../../../src/store/redis/script.ts";
-import { PROBE, SCRIPTS } from "../../../src/store/redis/scripts.ts";
+import { PROBE, READING_SCRIPTS, SCRIPTS } from "../../../src/store/redis/scripts.ts";
 
-const all: readonly Script[] = [...SCRIPTS, PROBE];
+const all: readonly Script[] = [...SCRIPTS, ...READING_SCRIPTS, PROBE];
 const writers = SCRIPTS.filter(({ flags }) => flags !== "no-writes").map(({ file }) => file);
 const folder = new URL("../../../src/store/redis/lua/", import.meta.url);
 
@@ -34,6 +34,10 @@ const codeOf = (source: string): string =>
 
 test("every Lua file has a definition, and every definition a file", () => {
   expect(readdirSync(folder).sort()).toEqual(all.map(({ file }) => file).sort());
+});
+
+test("an audit has no script that writes", () => {
+  expect(READING_SCRIPTS.map(({ flags }) => flags)).toEqual(READING_SCRIPTS.map(() => "no-writes"));
 });
 
 test("the scripts that write are those that the Store contract names", () => {
