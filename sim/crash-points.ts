@@ -71,7 +71,7 @@ async function timesReached(of: Place, subject: Subject, options: RunOptions): P
 }
 
 /** The action, at the place, the time that it is reached after so many. */
-export async function runCase(place: Place, action: Action, subject: Subject, after: number, options: RunOptions = {}): Promise<Run> {
+async function runCase(place: Place, action: Action, subject: Subject, after: number, options: RunOptions = {}): Promise<Run> {
   let left = after;
   let failing = false;
   const trapOf = (simulation: Simulation): Trap =>

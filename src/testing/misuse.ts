@@ -139,7 +139,7 @@ export function askedTwice(graph: Graph, misuse: { readonly current: Misuse }): 
 }
 
 /** A value in a line of text. */
-export function brief(value: unknown): string {
+function brief(value: unknown): string {
   const text = textOf(value) ?? String(value);
   return text.length <= 60 ? text : `${text.slice(0, 57)}...`;
 }
