@@ -259,7 +259,7 @@ export class InjectorShard extends OwnedShard {
       timestamp = source.timestamp === undefined ? (item.timestamp ?? this.wallTime()) : source.timestamp(item.value);
       const reason = refuseTimestamp(timestamp, this.wallTime(), source.maxAhead) ?? this.#tooOld(timestamp as number);
       if (reason !== undefined) {
-        this.#refuse(item, id, timestamp as number, reason);
+        this.#refuse(item, id, typeof timestamp === "number" ? timestamp : Number.NaN, reason);
         return;
       }
       const { productions } = open;

@@ -2,13 +2,14 @@
  * One worker of a simulation: the real engine, its connection to the store, its sources, sinks and running handlers.
  * It does what `worker/driver.ts` does, but one thing at a time, each when the tape says so.
  */
+import { END } from "../../time.ts";
 import type { CommitReply } from "../../store/store.ts";
 import type { Effect } from "../../worker/effect.ts";
 import type { Engine } from "../../worker/engine.ts";
 import { Connection } from "./connection.ts";
 import { Later } from "./later.ts";
-import { describe, type StoreEffect, tell } from "./store-request.ts";
-import { Violation } from "./violation.ts";
+import { describe, name, type StoreEffect, tell } from "./store-request.ts";
+import { check, Violation } from "./violation.ts";
 import { WorkerEdges } from "./worker-edges.ts";
 import type { World } from "./world.ts";
 
@@ -21,6 +22,8 @@ interface Task {
 }
 /** Turns in a row without any effect, each of which asks for another at once, after which the worker counts as spinning. */
 const SPINS = 200;
+/** Turns between two looks at what holds the watermarks. */
+const ASK_WHY = 16;
 
 export class SimulatedWorker {
   readonly name: string;
@@ -40,6 +43,7 @@ export class SimulatedWorker {
   #wakeAt = 0;
   #restUntil = 0;
   #spins = 0;
+  #turns = 0;
   #tasks: Task[] = [];
   readonly connection: Connection;
   readonly #edges: WorkerEdges;
@@ -136,6 +140,7 @@ export class SimulatedWorker {
     else if (effects.some(({ kind }) => kind === "commit") && this.#world.reach("K3", this)) this.#putOff(effects);
     else for (const effect of effects) this.#carryOut(effect);
     if (effects.length > 0) this.#spins = 0;
+    if (++this.#turns % ASK_WHY === 0) this.#askWhy();
     this.#wakeAt = this.engine.wakeAt();
     const again = more || this.#wakeAt <= this.now;
     if (!again) return;
@@ -144,6 +149,15 @@ export class SimulatedWorker {
     // A turn that did nothing and wants another at once: a core kept busy by nothing, if it goes on.
     this.#restUntil = this.#world.time + 1;
     if (++this.#spins > SPINS) throw new Violation("spins", `worker ${this.name} asked for ${this.#spins} turns in a row and did nothing in them`);
+  }
+
+  /** Does each shard name something that holds its watermark where it is? */
+  #askWhy(): void {
+    for (const shard of this.engine.shards.values()) {
+      const { kind, at } = shard.why();
+      check(at === shard.output, "why", () => `${name(shard.ref)} of ${this.name} stands at ${shard.output}, but names ${kind} at ${at}`);
+      check((kind === "end") === (shard.output === END), "why", () => `${name(shard.ref)} of ${this.name} stands at ${shard.output} because of ${kind}`);
+    }
   }
 
   /** The worker stands still before it does what it has decided; one that is gone never does it. */
