@@ -11,6 +11,8 @@ import { readingThread } from "./reading-thread.ts";
 import { flightsOf } from "./reported-flights.ts";
 import { struckStore } from "./struck-store.ts";
 
+/** A key is an airport's day, and hardly ever asked for again once that is over: what is kept of past days is only in the way. */
+const CACHE_BYTES = 32 << 20;
 /** Most records of a shard in one commit: few, large commits suit a run that only wants to be through. */
 const BATCH = 1_024;
 /** How long the shards of a killed worker stay its own, on a store that others may use. */
@@ -42,7 +44,7 @@ async function work({ name, store, directory, limit, port, strike }: Orders): Pr
     windows: windowsPath(directory),
     anomalies: anomaliesPath(directory),
   });
-  const running = await run(pipeline, { store: struck, http: { port }, batchRecords: BATCH, leaseMs: LEASE_MS });
+  const running = await run(pipeline, { store: struck, http: { port }, batchRecords: BATCH, leaseMs: LEASE_MS, cacheBytes: CACHE_BYTES });
   report({ kind: "running", url: running.url as string, flights: table.rows });
   const ticking = setInterval(() => report({ kind: "memory", peakRssMiB: peakRssMiB() }), MEMORY_MS);
   process.once("message", () => {

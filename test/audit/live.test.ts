@@ -86,7 +86,7 @@ describe("a pipeline that runs is found sound, again and again", () => {
     const directory = fresh("lmdb");
     await start(new LmdbStore(directory));
     await expect.poll(() => given, { timeout: 30_000 }).toBeGreaterThan(1_000);
-    for (let n = 0; n < 3; n++) {
+    for (let n = 0; n < 2; n++) {
       const { violations, pipelines } = await auditedElsewhere(`lmdb:${directory}`);
       expect(pipelines.map(violationsOf)).toEqual([[]]);
       expect(violations).toBe(0);

@@ -79,7 +79,7 @@ describe("a wrong is found, and shown in at most 30 events", () => {
       const [failing] = violations;
       expect(failing, `nothing is found in ${SOON} schedules`).toBeDefined();
       const { cells, rule } = failing as NonNullable<typeof failing>;
-      const plain = await shrink(cells, rule, (tape) => run(tape, { wrong }), 60);
+      const plain = await shrink(cells, rule, (tape) => run(tape, { wrong }), 25);
       expect(plain.cells.length).toBeLessThanOrEqual(cells.length);
       const shown = await explain(Tape.of(plain.cells), "again", { wrong });
       expect(shown).toContain(rule);

@@ -70,10 +70,10 @@ async function failure(run: Promise<void>): Promise<ScheduleError> {
 
 const eventsOf = ({ message }: ScheduleError): string[] => message.split("\n\n")[1]?.split("\n") ?? [];
 
-test("the body of a PipelineTester test holds on a hundred schedules with faults", async () => {
+test("the body of a PipelineTester test holds on sixty schedules with faults", async () => {
   await aDay(await PipelineTester.start(pipelineOf(Hourly)));
-  await underFaults(pipelineOf(Hourly), { schedules: 100 }, aDay);
-  await underFaults(pipelineOf(Hourly), { schedules: 30, lostTail: true }, aDay);
+  await underFaults(pipelineOf(Hourly), { schedules: 60 }, aDay);
+  await underFaults(pipelineOf(Hourly), { schedules: 20, lostTail: true }, aDay);
 });
 
 test("so does a pipeline with asynchronous handlers", async () => {

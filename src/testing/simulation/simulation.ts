@@ -190,7 +190,7 @@ export class Simulation implements World {
         error instanceof Violation
           ? error
           : new Violation("exception", error instanceof Error ? (error.stack ?? error.message) : String(error), { cause: error });
-      this.trace.line(() => `VIOLATION ${violation?.message}`);
+      this.trace.line(() => `VIOLATION ${violation?.message.split("\n", 1)[0]}`);
     }
     return this.outcome(violation);
   }
