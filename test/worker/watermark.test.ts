@@ -13,6 +13,7 @@ import {
   output,
   Pipeline,
   stream,
+  StoreUnavailableError,
   type StreamRecord,
   type Timer,
   timer,
@@ -217,6 +218,26 @@ describe("of two injectors", () => {
     feeds.right.promise(700);
     await rig.rest();
     expect(rig.watermark("join").input).toBe(500);
+  });
+
+  test("one whose records are in a commit of unknown outcome is not idle: it holds until they are in (R8)", async () => {
+    const { feeds, rig } = await joined(byHand({ idleAfter: 1_000 }), byHand());
+    const [left] = rig.shards("left");
+    let away = true;
+    rig.line.onCommit = async (commits, apply) => {
+      if (away && commits.some((commit) => commit.shard === left)) throw new StoreUnavailableError("no reply");
+      return await apply(commits);
+    };
+    feeds.left.push(step("a"), 600);
+    feeds.right.promise(1_000);
+    await rig.rest();
+    await rig.advance(3_000);
+    expect(rig.watermark("left").status).toBe("live");
+    expect(rig.watermark("join").input).toBe(-1);
+    away = false;
+    await rig.advance(1_500);
+    expect(rig.watermark("join").status).toBe("live");
+    expect(rig.watermark("left").status).toBe("idle");
   });
 
   test("an idle computation between them holds its consumer no more than an idle injector does (R8)", async () => {
