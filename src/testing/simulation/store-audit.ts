@@ -9,6 +9,7 @@
  *     unfinished records, held ones, timers, holds, an injector's promise.
  * A4  What a shard does in time is in time for those it feeds.
  * A5  A report is taken only from one who has owned the shards since another last committed to them (R7).
+ * A6  An injector that is left out of watermarks, for it is idle, injects nothing.
  */
 import { indexOf, participantOf, type ShardRef, shardRef } from "../../key.ts";
 import type { Commit, Sequencer } from "../../store/commit.ts";
@@ -152,7 +153,11 @@ export class StoreAudit {
       check(image.input <= bound, "A2 input passes upstream", () => `${name(commit.shard)} has ${image.input}, upstream allows ${bound}`);
       const limit = ledger.inputLimit();
       check(image.input <= limit, "A2 input passes a record", () => `${name(commit.shard)} has ${image.input}, a record waits at ${limit}`);
-    } else this.#checkPromise(audited, commit, image);
+    } else {
+      this.#checkPromise(audited, commit, image);
+      const idle = commit.parcels.length > 0 && this.#published.get(audited.participant.id)?.status === "idle";
+      check(!idle, "A6 injects while idle", () => `${name(commit.shard)}#${commit.number} has records, and its watermark is not waited for`);
+    }
     ledger.apply(commit, floor);
     ledger.committed = true;
     ledger.input = image.input;
