@@ -169,7 +169,7 @@ interface DrawnSource {
 }
 
 function drawSource(tape: Tape, name: string, records: number, partitions: number, keys: readonly string[]): DrawnSource {
-  const idle = tape.chance(250) ? { idleAfter: tape.pick([200, 40]) } : {};
+  const idle = tape.chance(250) ? { idleAfter: tape.pick([200, 40, 15]) } : {};
   const disorder = tape.pick([0, 30, 300]);
   const marked = tape.chance(300);
   const policy = marked ? byHand(idle) : disorder === 0 ? ascending(idle) : boundedDisorder(disorder, idle);
