@@ -47,7 +47,7 @@ const RETENTION = 1_000_000;
 export function drawWorkload(tape: Tape): Workload {
   const shape = tape.pick(shapes);
   const exclusive = tape.chance(300);
-  const recover = tape.pick([10_000, 10_000, 5, 2]);
+  const recover = tape.pick([10_000, 10_000, 10_000, 5, 2, 1]);
   const drawn = drawMenu(tape);
   // Of timers that only the store knows, `clear` leaves those with a tag: not tried where there are some.
   const menu = recover < 10_000 ? { ...drawn, clear: false } : drawn;
