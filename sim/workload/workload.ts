@@ -47,7 +47,7 @@ const RETENTION = 1_000_000;
 export function drawWorkload(tape: Tape): Workload {
   const shape = tape.pick(shapes);
   const exclusive = tape.chance(300);
-  const recover = tape.pick([10_000, 10_000, 5, 2]);
+  const recover = tape.pick([10_000, 10_000, 10_000, 5, 2, 1]);
   const drawn = drawMenu(tape);
   // Of timers that only the store knows, `clear` leaves those with a tag: not tried where there are some.
   const menu = recover < 10_000 ? { ...drawn, clear: false } : drawn;
@@ -169,14 +169,14 @@ interface DrawnSource {
 }
 
 function drawSource(tape: Tape, name: string, records: number, partitions: number, keys: readonly string[]): DrawnSource {
-  const idle = tape.chance(250) ? { idleAfter: tape.pick([200, 40]) } : {};
+  const idle = tape.chance(250) ? { idleAfter: tape.pick([200, 40, 15]) } : {};
   const disorder = tape.pick([0, 30, 300]);
   const marked = tape.chance(300);
   const policy = marked ? byHand(idle) : disorder === 0 ? ascending(idle) : boundedDisorder(disorder, idle);
   const ids = tape.chance(300);
   const retention = ids ? tape.pick([RETENTION, RETENTION, 300]) : RETENTION;
   const sources = Array.from({ length: partitions }, (_, partition) =>
-    drawPartition(tape, { name: `${name}/${partition}`, records, keys, disorder, marked, ids }),
+    drawPartition(tape, { name: `${name}/${partition}`, records, keys, disorder, marked, ids, idles: idle.idleAfter !== undefined }),
   );
   return { policy, ids, retention, sources };
 }
@@ -188,9 +188,11 @@ interface PartitionSetting {
   readonly disorder: number;
   readonly marked: boolean;
   readonly ids: boolean;
+  /** Silence is a sign here, so there is more of it. */
+  readonly idles: boolean;
 }
 
-function drawPartition(tape: Tape, { name, records, keys, disorder, marked, ids }: PartitionSetting): SimulatedSource {
+function drawPartition(tape: Tape, { name, records, keys, disorder, marked, ids, idles }: PartitionSetting): SimulatedSource {
   const items: SimulatedItem[] = [];
   const gap = tape.pick([10, 0, 1, 100]);
   const lateness = tape.pick([0, 0, 60, 200]);
@@ -199,7 +201,7 @@ function drawPartition(tape: Tape, { name, records, keys, disorder, marked, ids 
   let largest = -1;
   let promise = -1;
   const add = (item: Omit<SourceItem, "position">) => {
-    if (tape.chance(60)) arrival += tape.pick([3, 30, 300, 1_200]);
+    if (tape.chance(idles ? 200 : 60)) arrival += tape.pick([3, 30, 300, 1_200]);
     items.push({ item: { ...item, position: items.length + 1 }, arrival, promise });
   };
   for (let i = 0; i < records; i++) {

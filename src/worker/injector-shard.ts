@@ -7,7 +7,8 @@
  * I2  Where the source's values have ids, each id is looked up before its record is injected: among those of the open
  *     batch and the commit in flight here, among the earlier ones in the store. Only this shard ever adds to them.
  * I3  A timestamp that no event can have goes to dead letters and never reaches the watermark.
- * I4  After it has been idle, nothing is injected before its return has been reported (R8).
+ * I4  It is not idle while records of its are in no inbox yet; after it has been, none go there before its return has been
+ *     reported (R8).
  */
 import { sealValue } from "../computation/envelope.ts";
 import { messageOf } from "../errors.ts";
@@ -311,9 +312,8 @@ export class InjectorShard extends OwnedShard {
 
   #watchSilence(): void {
     const { idleAfter } = this.planned.node.source.watermark;
-    if (idleAfter === undefined || this.#idle || this.#done || this.#reader !== "pulling") return;
-    // What is not yet appended would come behind a watermark that has gone on without it (R8).
-    if (this.#ahead.length > this.#next || this.#open.items > 0 || this.inFlight !== undefined) return;
+    const busy = this.#ahead.length > this.#next || this.#open.items > 0 || this.inFlight !== undefined;
+    if (idleAfter === undefined || this.#idle || this.#done || this.#reader !== "pulling" || busy) return;
     if (this.host.now - this.#quietSince < idleAfter) return;
     this.#idle = true;
     this.host.announce(this.participant);

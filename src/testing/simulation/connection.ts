@@ -21,13 +21,15 @@ export interface Answer {
 
 /** ms after which the engine is told that the store did not answer, as `worker/driver.ts` has it. */
 const PAUSE = 20;
+/** Commits and reports of the past that may arrive again. */
+const ARRIVED = 4;
 
 export class Connection {
   readonly #world: World;
   readonly #worker: string;
   #requests: Request[] = [];
-  /** The last commit or report that arrived. */
-  #arrived: StoreEffect | undefined = undefined;
+  /** The commits and reports that arrived last. */
+  #arrived: StoreEffect[] = [];
   #answers: Answer[] = [];
   /** Until then there is none. */
   #downUntil = 0;
@@ -63,7 +65,7 @@ export class Connection {
   /** The next request reaches the store. */
   arrive(): void {
     const { effect } = this.#requests.shift() as Request;
-    if (effect.kind === "commit" || effect.kind === "report") this.#arrived = effect;
+    if (effect.kind === "commit" || effect.kind === "report") this.#arrived = [effect, ...this.#arrived.slice(0, ARRIVED - 1)];
     this.#answers.push({ effect, value: this.#world.apply(this.#worker, effect), from: this.#world.time + this.#takes() });
     this.#world.arrived(effect, this.#worker);
   }
@@ -73,14 +75,14 @@ export class Connection {
     return this.#answers.shift() as Answer;
   }
 
-  /** A commit or report that has arrived, and may again. */
-  get arrived(): StoreEffect | undefined {
+  /** Commits and reports that have arrived, and may again; the last one first. */
+  get arrived(): readonly StoreEffect[] {
     return this.#arrived;
   }
 
   /** The store is another: nothing that went to the one before can come to this one. */
   forget(): void {
-    this.#arrived = undefined;
+    this.#arrived = [];
   }
 
   /** Is a commit on its way to the store, or its answer on its way back? */

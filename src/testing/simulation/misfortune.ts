@@ -91,8 +91,8 @@ export class Misfortune {
         break;
       }
       case "duplicate": {
-        const { arrived } = worker.connection;
-        if (arrived === undefined) break;
+        if (worker.connection.arrived.length === 0) break;
+        const arrived = tape.pick(worker.connection.arrived);
         this.#simulation.trace.line(() => `FAULT a ${arrived.kind} of ${worker.name} will arrive once more`);
         this.#simulation.strays.push({ worker: worker.name, effects: [arrived], from: time + tape.pick([0, 10, 2 * leaseMs]) });
         break;
@@ -166,12 +166,12 @@ export class Misfortune {
     }
   }
 
-  /** The commits that are under way, that nobody waits for any more, or that have arrived last and may again. */
+  /** The commits that are under way, that nobody waits for any more, or that arrived a short while ago and may again. */
   #sentBefore(): Stray[] {
     const { strays, workers, tape, time } = this.#simulation;
     const sent = workers.map(({ name, connection: { arrived, underWay } }) => ({
       worker: name,
-      effects: arrived === undefined ? underWay : [arrived, ...underWay],
+      effects: [...arrived, ...underWay],
     }));
     return [...strays, ...sent].flatMap(({ worker, effects }) => {
       const commits = effects.filter(({ kind }) => kind === "commit");

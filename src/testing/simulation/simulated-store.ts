@@ -70,7 +70,14 @@ export class SimulatedStore {
         const { refused, watermarks } = answer as ReportReply;
         if (refused.length > 0) trace.saw("report refused");
         if (watermarks.some(({ status }) => status === "idle") && watermarks.some(({ status }) => status === "live")) trace.saw("idle");
-        for (const { participant } of effect.reports) if (!refused.includes(participant)) this.audit.reported(worker, participant);
+        for (const report of effect.reports) {
+          if (refused.includes(report.participant)) continue;
+          this.audit.reported(
+            worker,
+            report,
+            watermarks.find(({ participant }) => participant === report.participant),
+          );
+        }
         if (this.audit.published(watermarks)) this.changes++;
         break;
       }

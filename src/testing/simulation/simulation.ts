@@ -7,7 +7,7 @@
  * S2  Time stands still while anything can happen without it.
  * S3  When the faults have stopped, everything is done within a bounded number of steps.
  */
-import { participantOf } from "../../key.ts";
+import { participantOf, type ShardRef, shardRef } from "../../key.ts";
 import type { Random } from "../../random.ts";
 import type { MemoryData } from "../../store/memory-data.ts";
 import type { RecoverLimits } from "../../store/store.ts";
@@ -177,6 +177,7 @@ export class Simulation implements World {
   run(verify: (simulation: Simulation) => void): Outcome {
     let violation: Violation | undefined;
     try {
+      if (!this.options.settings.exclusive && this.tape.chance(500)) this.#leaveBehind();
       this.begin();
       while (!this.store.audit.finished) {
         if (this.#steps > this.faultsUntil + CALM_STEPS)
@@ -208,6 +209,14 @@ export class Simulation implements World {
       seen,
       timeline: lines,
     };
+  }
+
+  /** One who is gone has acquired some of the shards: as these get free one by one, workers come to share participants. */
+  #leaveBehind(): void {
+    const shards: ShardRef[] = [];
+    for (const { id, shards: count } of this.options.plan.participants)
+      for (let index = 0; index < count; index++) if (this.tape.choose(2) === 1) shards.push(shardRef(id, index));
+    if (shards.length > 0) this.apply("w0", { kind: "acquire", shards });
   }
 
   // ── steps ───────────────────────────────────────────────────────────────────────────────────────────────────────

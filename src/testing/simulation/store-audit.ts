@@ -9,11 +9,13 @@
  *     unfinished records, held ones, timers, holds, an injector's promise.
  * A4  What a shard does in time is in time for those it feeds.
  * A5  A report is taken only from one who has owned the shards since another last committed to them (R7).
+ * A6  An injector that is left out of watermarks, for it is idle, injects nothing.
+ * A7  A report that comes after a later one of the same worker changes nothing.
  */
 import { indexOf, participantOf, type ShardRef, shardRef } from "../../key.ts";
 import type { Commit, Sequencer } from "../../store/commit.ts";
 import type { MemoryData } from "../../store/memory-data.ts";
-import type { Interval, ParticipantWatermark } from "../../store/store.ts";
+import type { Interval, ParticipantWatermark, WatermarkReport } from "../../store/store.ts";
 import { BEGINNING, END } from "../../time.ts";
 import { decodeImage, type ShardImage } from "../../worker/image.ts";
 import type { Plan, PlannedParticipant } from "../../worker/plan.ts";
@@ -37,17 +39,21 @@ export class StoreAudit {
   #published: ReadonlyMap<number, ParticipantWatermark>;
   /** What the watermarks upstream have allowed at most, so far. */
   readonly #bounds: Map<number, number>;
+  /** The number of the last report, by worker, participant and generation. */
+  readonly #reports: Map<string, number>;
 
   private constructor(
     audited: ReadonlyMap<number, Audited>,
     ledgers: ReadonlyMap<ShardRef, ShardLedger>,
     published: ReadonlyMap<number, ParticipantWatermark>,
     bounds: Map<number, number>,
+    reports: Map<string, number>,
   ) {
     this.#audited = audited;
     this.#ledgers = ledgers;
     this.#published = published;
     this.#bounds = bounds;
+    this.#reports = reports;
   }
 
   static of(plan: Plan, sources: ReadonlyMap<string, readonly SimulatedSource[]>): StoreAudit {
@@ -62,14 +68,14 @@ export class StoreAudit {
       audited.set(id, { participant, shards, feeds, idles, sources: sources.get(participant.name) ?? [] });
       for (const shard of shards) ledgers.set(shard, new ShardLedger(shard));
     }
-    return new StoreAudit(audited, ledgers, new Map(), new Map());
+    return new StoreAudit(audited, ledgers, new Map(), new Map(), new Map());
   }
 
   /** As it is now, for a store that will come back to this. */
   copy(): StoreAudit {
     const ledgers = new Map<ShardRef, ShardLedger>();
     for (const [shard, ledger] of this.#ledgers) ledgers.set(shard, ledger.copy());
-    return new StoreAudit(this.#audited, ledgers, this.#published, new Map(this.#bounds));
+    return new StoreAudit(this.#audited, ledgers, this.#published, new Map(this.#bounds), new Map(this.#reports));
   }
 
   /** Are all participants finished, as far as the store has been told? */
@@ -106,8 +112,14 @@ export class StoreAudit {
     }
   }
 
-  /** The worker's report of a participant has been taken. */
-  reported(worker: string, participant: number): void {
+  /** The worker's report of a participant has been taken; `after`: what is published since. */
+  reported(worker: string, { participant, generation, number }: WatermarkReport, after: ParticipantWatermark | undefined): void {
+    const reporter = `${worker} ${participant} ${generation}`;
+    const overtaken = number <= (this.#reports.get(reporter) ?? -1);
+    const before = this.#published.get(participant);
+    const changes = overtaken && before?.status !== after?.status;
+    check(!changes, "A7 overtaken report", () => `number ${number} of ${worker} has made participant ${participant} ${after?.status} again`);
+    if (!overtaken) this.#reports.set(reporter, number);
     for (const shard of this.#of(participant).shards) {
       const { speaker, owner, committed } = this.#ledger(shard);
       const former = speaker === worker && owner !== worker && committed;
@@ -152,7 +164,11 @@ export class StoreAudit {
       check(image.input <= bound, "A2 input passes upstream", () => `${name(commit.shard)} has ${image.input}, upstream allows ${bound}`);
       const limit = ledger.inputLimit();
       check(image.input <= limit, "A2 input passes a record", () => `${name(commit.shard)} has ${image.input}, a record waits at ${limit}`);
-    } else this.#checkPromise(audited, commit, image);
+    } else {
+      this.#checkPromise(audited, commit, image);
+      const idle = commit.parcels.length > 0 && this.#published.get(audited.participant.id)?.status === "idle";
+      check(!idle, "A6 injects while idle", () => `${name(commit.shard)}#${commit.number} has records, and its watermark is not waited for`);
+    }
     ledger.apply(commit, floor);
     ledger.committed = true;
     ledger.input = image.input;
