@@ -31,5 +31,7 @@ function timelineOf({ timeline }: Run): string {
   // Moments at which nothing else happened.
   const lines = telling.filter((line, i) => !line.startsWith("──") || telling[i + 1]?.startsWith("──") === false);
   const left = lines.length - EVENTS;
-  return [...(left > 0 ? [`  (${left} lines before)`] : []), ...lines.slice(-EVENTS).map((line) => `  ${line}`)].join("\n");
+  // An event a line: the head has the violation whole.
+  const shown = lines.slice(-EVENTS).map((line) => `  ${line.split("\n", 1)[0]}`);
+  return [...(left > 0 ? [`  (${left} lines before)`] : []), ...shown].join("\n");
 }

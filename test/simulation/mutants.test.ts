@@ -14,7 +14,7 @@ const mutants = readMutants();
 
 test("there are mutants of the reliability list and of the protocol's review", () => {
   const kinds = new Set(mutants.map(({ name }) => name.split("/")[0]));
-  expect([...kinds].toSorted()).toEqual(["protocol", "reliability"]);
+  expect(kinds).toEqual(new Set(["protocol", "reliability"]));
 });
 
 describe.each(mutants.map((mutant) => [mutant.name, mutant] as const))("%s", (_, mutant) => {
