@@ -111,7 +111,7 @@ async function tryMutants(): Promise<void> {
     for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
       const verdict = await tryMutant(mutant, number("seed"), number("schedules"));
       verdicts.push(verdict);
-      if (!values.json) console.log(`${verdict.mutant.padEnd(48)}${verdict.schedules === undefined ? "NOT FOUND" : `${verdict.schedules}, ${verdict.rule}`}`);
+      if (!values.json) console.log(`${verdict.mutant.padEnd(52)}${verdict.schedules === undefined ? "NOT FOUND" : `${verdict.schedules}, ${verdict.rule}`}`);
     }
   };
   await Promise.all(Array.from({ length: number("threads") }, lane));

@@ -14,7 +14,7 @@ const mutants = readMutants();
 
 test("there are mutants of the reliability list and of the protocol's review", () => {
   const kinds = new Set(mutants.map(({ name }) => name.split("/")[0]));
-  expect([...kinds].toSorted((a = "", b = "") => (a < b ? -1 : 1))).toEqual(["protocol", "reliability", "stranger"]);
+  expect(kinds).toEqual(new Set(["protocol", "reliability", "stranger"]));
 });
 
 describe.each(mutants.map((mutant) => [mutant.name, mutant] as const))("%s", (_, mutant) => {
@@ -40,8 +40,9 @@ describe.each(mutants.map((mutant) => [mutant.name, mutant] as const))("%s", (_,
 
 test("each mutant is in the table of mutants/README.md, and each line of the table is one", () => {
   const lines = readFileSync(join(root, "mutants/README.md"), "utf8").split("\n");
-  const named = lines.flatMap((line) => /^\| ((?:reliability|protocol)\/[a-z0-9-]+) \|/.exec(line)?.[1] ?? []);
-  expect(named.toSorted()).toEqual(mutants.map(({ name }) => name).toSorted());
+  const named = lines.flatMap((line) => /^\| ((?:reliability|protocol|stranger)\/[a-z0-9-]+) \|/.exec(line)?.[1] ?? []);
+  expect(new Set(named)).toEqual(new Set(mutants.map(({ name }) => name)));
+  expect(named).toHaveLength(mutants.length);
 });
 
 test("nothing in the source knows of mutants", () => {
