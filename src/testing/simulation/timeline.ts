@@ -11,14 +11,29 @@ const DULL = [
   /: none$/,
 ];
 /** Of little use where there is more than can be shown. */
-const MINOR = [/ ← commit/, / → commit/, / opens (source|sink) /, / (register|recover|acquire) /];
+const MINOR = [/ ← commit/, / → commit/, / report /, / has finished$/, / opens (source|sink) /, / (register|recover|acquire) /];
 
-/** The last events, and every fault before them, as far as there is room. */
+/** The last events; of what user code did, what went wrong, and the rest as many as there is room for, in this order. */
 export function shortTimeline(timeline: readonly string[], plan: Plan, most = EVENTS): string[] {
-  const telling = withoutEmptyMoments(withoutRepeats(timeline.filter((line) => !DULL.some((dull) => dull.test(line)))));
-  const major = telling.length <= most ? telling : withoutEmptyMoments(telling.filter((line) => !MINOR.some((minor) => minor.test(line))));
-  const shown = major.length <= most ? major : theLast(major, most);
-  return shown.map((line) => named(line, plan));
+  const telling = withoutRepeats(timeline.filter((line) => !DULL.some((dull) => dull.test(line))));
+  const shown = telling.length <= most ? telling : chosen(telling, most);
+  return withoutEmptyMoments(shown).map((line) => named(line, plan));
+}
+
+function chosen(lines: readonly string[], most: number): string[] {
+  const kept = new Set<number>();
+  const keep = (room: number, matches: (line: string) => boolean): void => {
+    for (let i = lines.length - 1; i >= 0 && room > 0; i--) {
+      if (kept.has(i) || !matches(lines[i] as string)) continue;
+      kept.add(i);
+      room--;
+    }
+  };
+  keep(2, (line) => /^(FAILS|VIOLATION)/.test(line));
+  keep(most / 3, (line) => line.startsWith('  "'));
+  keep(most / 3, (line) => line.startsWith("FAULT"));
+  keep(most - kept.size, (line) => !line.startsWith("──") && !MINOR.some((minor) => minor.test(line)));
+  return lines.filter((_, i) => kept.has(i));
 }
 
 /** Reports are repeated while nothing changes: only one that says something else is told. */
@@ -36,12 +51,6 @@ function withoutRepeats(lines: readonly string[]): string[] {
 /** Moments at which nothing else happened. */
 function withoutEmptyMoments(lines: readonly string[]): string[] {
   return lines.filter((line, i) => !line.startsWith("──") || lines[i + 1]?.startsWith("──") === false);
-}
-
-function theLast(lines: readonly string[], most: number): string[] {
-  const faults = lines.slice(0, -most).filter((line) => line.startsWith("FAULT"));
-  const early = faults.slice(-Math.floor(most / 3));
-  return [...early, ...lines.slice(early.length - most)];
 }
 
 /** Shards as `name[index]`, participants by name. */
