@@ -38,13 +38,14 @@ import type {
 import { parseStoredGraph, type StoredGraph } from "../stored-graph.ts";
 import { parsePublished, statusLetter, storedAuthority, workerDigest } from "./authority-bytes.ts";
 import { cutByWeight, decodeCommitReply, encodeCommits } from "./commit-request.ts";
+import { Calls } from "./calls.ts";
 import type { Connection } from "./connection.ts";
 import { decodeDeliverReply, encodeDeliveries } from "./delivery-request.ts";
 import { type Keys, STRUCTURES, type Structure } from "./keys.ts";
 import { countsOf, recoveredShard, shardSummary, timerEntries, times } from "./recovered.ts";
 import { encodeRegistration } from "./registration-request.ts";
 import { asBytes, asList, asNumber, asText } from "./reply.ts";
-import { Request, type Encoded } from "./request.ts";
+import type { Request } from "./request.ts";
 import type { Script } from "./script.ts";
 import { ACQUIRE, COMMIT, DELIVER, INBOX, INIT, RECOVER, REGISTER, RELEASE, RENEW, REPORT, SUMMARY, TAILS, TIMERS } from "./scripts.ts";
 
@@ -58,10 +59,11 @@ export class RedisPipelineStore implements PipelineStore {
   readonly #connection: Connection;
   readonly #keys: Keys;
   readonly #random: Random;
-  readonly #request = new Request();
+  readonly #calls: Calls;
 
   constructor(connection: Connection, keys: Keys, random: Random) {
     this.#connection = connection;
+    this.#calls = new Calls(connection);
     this.#keys = keys;
     this.#random = random;
   }
@@ -76,7 +78,7 @@ export class RedisPipelineStore implements PipelineStore {
   // ── the graph ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   async readGraph(): Promise<StoredGraph | undefined> {
-    const json = asBytes(await this.#command("HGET", this.#begin(this.#keys.graph).text("graph")));
+    const json = asBytes(await this.#calls.command("HGET", this.#calls.begin(this.#keys.graph).text("graph")));
     return json === undefined ? undefined : parseStoredGraph(asText(json));
   }
 
@@ -92,7 +94,7 @@ export class RedisPipelineStore implements PipelineStore {
     const added = graph.participants.filter(({ id }) => !before.has(id)).sort((a, b) => a.id - b.id);
     const removed = (stored?.participants ?? []).filter(({ id }) => !kept.has(id));
 
-    const request = this.#begin(this.#keys.graph, this.#keys.appends, this.#keys.authority);
+    const request = this.#calls.begin(this.#keys.graph, this.#keys.appends, this.#keys.authority);
     for (const { id, shards } of [...added, ...removed]) {
       for (let index = 0; index < shards; index++) for (const structure of STRUCTURES) request.key(this.#keys.of(shardRef(id, index))[structure]);
     }
@@ -104,7 +106,7 @@ export class RedisPipelineStore implements PipelineStore {
       request.integer(id).bytes(cells).text(owners).bytes(published);
     }
     for (const { id } of removed) request.integer(id);
-    return INIT.outcomes[asText(await this.#run(INIT, request))]!;
+    return INIT.outcomes[asText(await this.#calls.run(INIT, request))]!;
   }
 
   async countEntries(participant: number, shards: number): Promise<EntryCounts> {
@@ -114,13 +116,13 @@ export class RedisPipelineStore implements PipelineStore {
   // ── ownership ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   async acquire({ worker, shards, leaseMs, steal = false }: AcquireRequest): Promise<AcquireOutcome[]> {
-    const request = this.#begin(...shards.map((shard) => this.#keys.of(shard).meta));
+    const request = this.#calls.begin(...shards.map((shard) => this.#keys.of(shard).meta));
     request
       .text(worker)
       .integer(leaseMs)
       .integer(steal ? 1 : 0);
     for (let i = 0; i < shards.length; i++) request.text(this.#random.id());
-    const [now, outcomes] = asList(await this.#run(ACQUIRE, request));
+    const [now, outcomes] = asList(await this.#calls.run(ACQUIRE, request));
     return asList(outcomes).map((outcome) => {
       const [letter, text, until] = asList(outcome);
       if (ACQUIRE.outcomes[asText(letter)] === "acquired") return { kind: "acquired", sequencer: asText(text), now: asNumber(now) };
@@ -129,19 +131,19 @@ export class RedisPipelineStore implements PipelineStore {
   }
 
   async renew(worker: string, leases: readonly Lease[], leaseMs: number): Promise<{ lost: ShardRef[]; now: number }> {
-    const request = this.#begin(...leases.map(({ shard }) => this.#keys.of(shard).meta));
+    const request = this.#calls.begin(...leases.map(({ shard }) => this.#keys.of(shard).meta));
     request.text(worker).integer(leaseMs);
     for (const { sequencer } of leases) request.text(sequencer);
-    const [now, letters] = asList(await this.#run(RENEW, request));
+    const [now, letters] = asList(await this.#calls.run(RENEW, request));
     const outcomes = asText(letters);
     return { lost: leases.filter((_, i) => RENEW.outcomes[outcomes.charAt(i)] === "lost").map(({ shard }) => shard), now: asNumber(now) };
   }
 
   async release(worker: string, leases: readonly Lease[]): Promise<void> {
-    const request = this.#begin(...leases.map(({ shard }) => this.#keys.of(shard).meta));
+    const request = this.#calls.begin(...leases.map(({ shard }) => this.#keys.of(shard).meta));
     request.text(worker);
     for (const { sequencer } of leases) request.text(sequencer);
-    await this.#run(RELEASE, request);
+    await this.#calls.run(RELEASE, request);
   }
 
   async recover(shards: readonly ShardRef[], limits: RecoverLimits): Promise<RecoveredShard[]> {
@@ -166,9 +168,9 @@ export class RedisPipelineStore implements PipelineStore {
   }
 
   async #commit(commits: readonly Commit[]): Promise<CommitReply> {
-    const request = this.#begin();
+    const request = this.#calls.begin();
     const call = encodeCommits(request, this.#keys, commits);
-    return decodeCommitReply(call, await this.#run(COMMIT, request));
+    return decodeCommitReply(call, await this.#calls.run(COMMIT, request));
   }
 
   sameDomain(): boolean {
@@ -176,59 +178,59 @@ export class RedisPipelineStore implements PipelineStore {
   }
 
   async deliver(deliveries: readonly Delivery[]): Promise<DeliverReply> {
-    const request = this.#begin();
+    const request = this.#calls.begin();
     const call = encodeDeliveries(request, this.#keys, deliveries);
-    return decodeDeliverReply(call, await this.#run(DELIVER, request));
+    return decodeDeliverReply(call, await this.#calls.run(DELIVER, request));
   }
 
   async readInbox(shard: ShardRef, from: number, maxParcels: number): Promise<InboxRead> {
     const { meta, inbox } = this.#keys.of(shard);
-    const reply = await this.#run(INBOX, this.#begin(meta, inbox).integer(from).integer(Math.max(maxParcels, 1)));
+    const reply = await this.#calls.run(INBOX, this.#calls.begin(meta, inbox).integer(from).integer(Math.max(maxParcels, 1)));
     const [start, tail, parcels] = asList(reply);
     return { from: asNumber(start), parcels: parcels as Uint8Array[], tail: asNumber(tail) };
   }
 
   async readState(shard: ShardRef, fields: readonly string[]): Promise<(Uint8Array | undefined)[]> {
     // The sentinel is asked for too: without it there is no such shard.
-    const request = this.#begin(this.#keys.of(shard).state).text("");
+    const request = this.#calls.begin(this.#keys.of(shard).state).text("");
     for (const field of fields) request.text(field);
-    const [sentinel, ...values] = asList(await this.#command("HMGET", request));
+    const [sentinel, ...values] = asList(await this.#calls.command("HMGET", request));
     this.#expectShard(shard, sentinel !== null);
     return values.map(asBytes);
   }
 
   async readTimers(shard: ShardRef, clock: TimerClock, limit: number): Promise<StoredTimerEntry[]> {
     const { timers, wall, holds } = this.#keys.of(shard);
-    const request = this.#begin(clock === "watermark" ? timers : wall, holds);
-    return timerEntries(await this.#run(TIMERS, request.text(timerHold(clock, "")).integer(limit)));
+    const request = this.#calls.begin(clock === "watermark" ? timers : wall, holds);
+    return timerEntries(await this.#calls.run(TIMERS, request.text(timerHold(clock, "")).integer(limit)));
   }
 
   async readHolds(shard: ShardRef, limit: number): Promise<HoldSet[]> {
-    const request = this.#begin(this.#keys.of(shard).holds);
+    const request = this.#calls.begin(this.#keys.of(shard).holds);
     for (const word of ["-inf", "+inf", "BYSCORE", "LIMIT", "0", String(limit + 1), "WITHSCORES"]) request.text(word);
-    const flat = asList(await this.#command("ZRANGE", request));
+    const flat = asList(await this.#calls.command("ZRANGE", request));
     this.#expectShard(shard, flat.length > 0);
     // The sentinel is the last of all, so whatever comes last here is not wanted.
     return times(flat.slice(0, -2));
   }
 
   async readIds(shard: ShardRef, ids: readonly string[]): Promise<boolean[]> {
-    const request = this.#begin(this.#keys.of(shard).ids).text("");
+    const request = this.#calls.begin(this.#keys.of(shard).ids).text("");
     for (const id of ids) request.text(id);
-    const [sentinel, ...found] = asList(await this.#command("ZMSCORE", request));
+    const [sentinel, ...found] = asList(await this.#calls.command("ZMSCORE", request));
     this.#expectShard(shard, sentinel !== null);
     return found.map((score) => score !== null);
   }
 
   async readTails(shards: readonly ShardRef[]): Promise<{ tails: InboxTail[]; appends: number }> {
-    const [appends, ends] = asList(await this.#run(TAILS, this.#begin(this.#keys.appends, ...shards.map((shard) => this.#keys.of(shard).meta))));
+    const [appends, ends] = asList(await this.#calls.run(TAILS, this.#calls.begin(this.#keys.appends, ...shards.map((shard) => this.#keys.of(shard).meta))));
     const flat = asList(ends);
     return { tails: shards.map((shard, i) => ({ shard, tail: asNumber(flat[2 * i]), queued: asNumber(flat[2 * i + 1]) })), appends: asNumber(appends) };
   }
 
   async readDeadLetters(shard: ShardRef, limit: number): Promise<Numbered[]> {
     const { dead } = this.#keys.of(shard);
-    const fields = asList(await this.#command("HKEYS", this.#begin(dead))).map(asText);
+    const fields = asList(await this.#calls.command("HKEYS", this.#calls.begin(dead))).map(asText);
     this.#expectShard(shard, fields.length > 0);
     const ids = fields
       .filter((field) => field !== "")
@@ -236,9 +238,9 @@ export class RedisPipelineStore implements PipelineStore {
       .sort((a, b) => a - b)
       .slice(0, limit);
     if (ids.length === 0) return [];
-    const request = this.#begin(dead);
+    const request = this.#calls.begin(dead);
     for (const id of ids) request.integer(id);
-    const values = asList(await this.#command("HMGET", request)).map(asBytes);
+    const values = asList(await this.#calls.command("HMGET", request)).map(asBytes);
     // One that was taken away between the two is not there.
     return ids.flatMap((id, i) => (values[i] === undefined ? [] : [{ id, bytes: values[i] }]));
   }
@@ -264,20 +266,20 @@ export class RedisPipelineStore implements PipelineStore {
   }
 
   async #tryToRegister(worker: string, intervals: readonly Interval[]): Promise<readonly Registration[] | undefined> {
-    const read = this.#begin(this.#keys.authority).text("published");
+    const read = this.#calls.begin(this.#keys.authority).text("published");
     for (const { participant } of intervals) read.text(`owners:${participant}`).text(`cells:${participant}`);
-    const stored = asList(await this.#command("HMGET", read));
-    const request = this.#begin(this.#keys.authority);
+    const stored = asList(await this.#calls.command("HMGET", read));
+    const request = this.#calls.begin(this.#keys.authority);
     const registrations = encodeRegistration(request, worker, intervals, stored);
-    return REGISTER.outcomes[asText(await this.#run(REGISTER, request))] === "registered" ? registrations : undefined;
+    return REGISTER.outcomes[asText(await this.#calls.run(REGISTER, request))] === "registered" ? registrations : undefined;
   }
 
   async report(worker: string, reports: readonly WatermarkReport[]): Promise<ReportReply> {
-    const request = this.#begin(this.#keys.authority, this.#keys.appends).bytes(workerDigest(worker));
+    const request = this.#calls.begin(this.#keys.authority, this.#keys.appends).bytes(workerDigest(worker));
     for (const { participant, generation, number, output, status, last } of reports) {
       request.integer(participant).integer(generation).integer(number).integer(output).integer(last).text(statusLetter(status));
     }
-    const [now, appends, refused, published] = asList(await this.#run(REPORT, request));
+    const [now, appends, refused, published] = asList(await this.#calls.run(REPORT, request));
     return {
       refused: asText(refused)
         .split(" ")
@@ -298,17 +300,6 @@ export class RedisPipelineStore implements PipelineStore {
     await this.#connection.close();
   }
 
-  #begin(...keys: readonly Encoded[]): Request {
-    const request = this.#request.begin();
-    for (const key of keys) request.key(key);
-    return request;
-  }
-  #run(script: Script, request: Request): Promise<unknown> {
-    return this.#connection.run(script, request.finishScript(script.sha));
-  }
-  #command(name: string, request: Request): Promise<unknown> {
-    return this.#connection.command(name, request.finishCommand(name));
-  }
   #expectShard(shard: ShardRef, exists: boolean): void {
     if (!exists) throw new InvariantError(`shard ${indexOf(shard)} of participant ${participantOf(shard)} is not in the stored graph`);
   }
@@ -322,10 +313,10 @@ export class RedisPipelineStore implements PipelineStore {
   async #readEach(script: Script, shards: readonly ShardRef[], structures: readonly Structure[], args?: (request: Request) => void): Promise<unknown[]> {
     const replies: Promise<unknown>[] = [];
     for (let first = 0; first < shards.length; first += READ_SHARDS) {
-      const request = this.#begin();
+      const request = this.#calls.begin();
       for (const shard of shards.slice(first, first + READ_SHARDS)) for (const structure of structures) request.key(this.#keys.of(shard)[structure]);
       args?.(request);
-      replies.push(this.#run(script, request));
+      replies.push(this.#calls.run(script, request));
     }
     return (await Promise.all(replies)).flatMap(asList);
   }

@@ -12,12 +12,12 @@ import type { EntryCount, EntryKind, Found, Names, Page, ParcelPage, ReadEntry, 
 import { STATE_HEAD } from "../reader.ts";
 import type { StoredGraph } from "../stored-graph.ts";
 import { parseAuthority, parsePublished } from "./authority-bytes.ts";
+import { Calls } from "./calls.ts";
 import type { Connection } from "./connection.ts";
 import type { Keys, Structure } from "./keys.ts";
 import { parseOutboxEntry } from "./outbox-text.ts";
 import { asBytes, asList, asNumber, asText } from "./reply.ts";
-import { encode, type Encoded, Request } from "./request.ts";
-import type { Script } from "./script.ts";
+import { encode } from "./request.ts";
 import { LOOK_UP, READ_COUNTS, READ_ENTRIES, READ_HEAD, READ_PARCELS, READ_TIMES } from "./scripts.ts";
 
 /** Bytes of values that a page should have about: how large they are is learned from the page before. */
@@ -44,10 +44,11 @@ const KINDS = ["state", "held", "dead", "outbox", "watermark", "wall", "holds", 
 export class RedisReader implements StoreReader {
   readonly #connection: Connection;
   readonly #keys: Keys;
-  readonly #request = new Request();
+  readonly #calls: Calls;
 
   constructor(connection: Connection, keys: Keys) {
     this.#connection = connection;
+    this.#calls = new Calls(connection);
     this.#keys = keys;
   }
 
@@ -69,7 +70,7 @@ export class RedisReader implements StoreReader {
   }
 
   async readGraph(): Promise<StoredGraph | undefined> {
-    const json = asBytes(await this.#command("HGET", this.#begin(this.#keys.graph).text("graph")));
+    const json = asBytes(await this.#calls.command("HGET", this.#calls.begin(this.#keys.graph).text("graph")));
     if (json === undefined) return undefined;
     try {
       return JSON.parse(asText(json)) as StoredGraph;
@@ -79,9 +80,9 @@ export class RedisReader implements StoreReader {
   }
 
   async readAuthorities(participants: readonly number[]): Promise<ReadonlyMap<number, Authority>> {
-    const request = this.#begin(this.#keys.authority).text("published");
+    const request = this.#calls.begin(this.#keys.authority).text("published");
     for (const participant of participants) request.text(`owners:${participant}`).text(`cells:${participant}`);
-    const [published, ...stored] = asList(await this.#command("HMGET", request)).map(asBytes);
+    const [published, ...stored] = asList(await this.#calls.command("HMGET", request)).map(asBytes);
     const authorities = new Map<number, Authority>();
     participants.forEach((participant, i) => {
       const [owners, cells] = [stored[2 * i], stored[2 * i + 1]];
@@ -118,7 +119,7 @@ export class RedisReader implements StoreReader {
     const names = [...expected];
     for (let from = 0; from < names.length; from += SCANNED) {
       const part = names.slice(from, from + SCANNED);
-      const types = await Promise.all(part.map(([key]) => this.#command("TYPE", this.#begin(encode(key)))));
+      const types = await Promise.all(part.map(([key]) => this.#calls.command("TYPE", this.#calls.begin(encode(key)))));
       part.forEach(([key, { type, shard }], i) => {
         const found = asText(types[i]);
         if (found === "none") strays.set(key, { key, what: "missing", shard });
@@ -130,7 +131,7 @@ export class RedisReader implements StoreReader {
 
   async readHead(shard: ShardRef): Promise<ShardHead> {
     const { meta, inbox } = this.#keys.of(shard);
-    const reply = asList(await this.#run(READ_HEAD, this.#begin(meta, inbox)));
+    const reply = asList(await this.#calls.run(READ_HEAD, this.#calls.begin(meta, inbox)));
     const [sequencer, monotonic, owner, until, number, id, image, position, offset, tail, queued, length, consumed] = reply;
     const head = asText(consumed);
     return {
@@ -153,7 +154,7 @@ export class RedisReader implements StoreReader {
 
   async countEntries(shard: ShardRef): Promise<{ readonly counted: EntryCount; readonly there: EntryCount }> {
     const keys = this.#keys.of(shard);
-    const counts = asList(await this.#run(READ_COUNTS, this.#begin(...KINDS.map((kind) => keys[STRUCTURE[kind]])))).map(asNumber);
+    const counts = asList(await this.#calls.run(READ_COUNTS, this.#calls.begin(...KINDS.map((kind) => keys[STRUCTURE[kind]])))).map(asNumber);
     // Whoever counts takes the sentinel to be there.
     const counted = Object.fromEntries(KINDS.map((kind, i) => [kind, counts[2 * i]! - 1])) as EntryCount;
     const there = Object.fromEntries(KINDS.map((kind, i) => [kind, counts[2 * i]! - counts[2 * i + 1]!])) as EntryCount;
@@ -162,7 +163,7 @@ export class RedisReader implements StoreReader {
 
   async readParcels(shard: ShardRef, from: number, maxParcels: number): Promise<ParcelPage> {
     const { meta, inbox } = this.#keys.of(shard);
-    const reply = asList(await this.#run(READ_PARCELS, this.#begin(meta, inbox).integer(from).integer(Math.max(maxParcels, 1))));
+    const reply = asList(await this.#calls.run(READ_PARCELS, this.#calls.begin(meta, inbox).integer(from).integer(Math.max(maxParcels, 1))));
     const [start, position, offset, tail, queued, parcels] = reply;
     return {
       from: asNumber(start),
@@ -176,8 +177,8 @@ export class RedisReader implements StoreReader {
 
   async readEntries(shard: ShardRef, kind: EntryKind, cursor: string | undefined, limit: number): Promise<Page<ReadEntry>> {
     const [at, count] = placeOf(cursor, limit);
-    const request = this.#begin(this.#keys.of(shard)[STRUCTURE[kind]]).text(at).integer(count);
-    const [next, bytes, packed] = asList(await this.#run(READ_ENTRIES, request.integer(kind === "state" ? STATE_HEAD : 2 ** 31)));
+    const request = this.#calls.begin(this.#keys.of(shard)[STRUCTURE[kind]]).text(at).integer(count);
+    const [next, bytes, packed] = asList(await this.#calls.run(READ_ENTRIES, request.integer(kind === "state" ? STATE_HEAD : 2 ** 31)));
     const entries: ReadEntry[] = [];
     let name: string | undefined;
     for (const part of packedTexts(asBytes(packed) as Buffer)) {
@@ -193,7 +194,7 @@ export class RedisReader implements StoreReader {
 
   async readTimes(shard: ShardRef, kind: TimeKind, cursor: string | undefined, limit: number): Promise<Page<ReadTime>> {
     const [at, count] = placeOf(cursor, limit);
-    const [next, packed] = asList(await this.#run(READ_TIMES, this.#begin(this.#keys.of(shard)[STRUCTURE[kind]]).text(at).integer(count)));
+    const [next, packed] = asList(await this.#calls.run(READ_TIMES, this.#calls.begin(this.#keys.of(shard)[STRUCTURE[kind]]).text(at).integer(count)));
     const entries: ReadTime[] = [];
     let member: string | undefined;
     for (const part of packedTexts(asBytes(packed) as Buffer)) {
@@ -209,10 +210,10 @@ export class RedisReader implements StoreReader {
 
   async lookUp(shard: ShardRef, { state, watermark, wall, holds }: Names): Promise<Found> {
     const keys = this.#keys.of(shard);
-    const request = this.#begin(keys.state, keys.timers, keys.wall, keys.holds).integer(STATE_HEAD);
+    const request = this.#calls.begin(keys.state, keys.timers, keys.wall, keys.holds).integer(STATE_HEAD);
     request.integer(state.length).integer(watermark.length).integer(wall.length);
     for (const name of [...state, ...watermark, ...wall, ...holds]) request.text(name);
-    const [values, ...times] = asList(await this.#run(LOOK_UP, request)).map(asList);
+    const [values, ...times] = asList(await this.#calls.run(LOOK_UP, request)).map(asList);
     const [timers, walls, held] = times.map((part) => part.map((time) => (time === null ? undefined : asNumber(time))));
     return { state: values!.map(asBytes), watermark: timers!, wall: walls!, holds: held! };
   }
@@ -224,24 +225,12 @@ export class RedisReader implements StoreReader {
   async *#scan(pattern: string): AsyncGenerator<string> {
     let cursor = "0";
     do {
-      const request = this.#begin();
+      const request = this.#calls.begin();
       for (const word of [cursor, "MATCH", pattern, "COUNT", String(SCANNED)]) request.text(word);
-      const [next, keys] = asList(await this.#command("SCAN", request));
+      const [next, keys] = asList(await this.#calls.command("SCAN", request));
       cursor = asText(next);
       for (const key of asList(keys)) yield asText(key);
     } while (cursor !== "0");
-  }
-
-  #begin(...keys: readonly Encoded[]): Request {
-    const request = this.#request.begin();
-    for (const key of keys) request.key(key);
-    return request;
-  }
-  #run(script: Script, request: Request): Promise<unknown> {
-    return this.#connection.run(script, request.finishScript(script.sha));
-  }
-  #command(name: string, request: Request): Promise<unknown> {
-    return this.#connection.command(name, request.finishCommand(name));
   }
 }
 
