@@ -17,6 +17,7 @@ export const RARE_EVENTS: ReadonlyMap<string, string> = new Map([
   ["store-clock", "the store's clock jumps"],
   ["lost-tail", "the store restarts"],
   ["edge failed", "a source or sink fails"],
+  ["items confirmed", "a source is told what became of its items"],
   // What comes of them.
   ["tail lost", "the store comes back without its last commits"],
   ["store is another", "a worker notices that the store was another"],

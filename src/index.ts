@@ -35,7 +35,7 @@ export {
   type WatermarkMark,
   watermarkMark,
 } from "./injectors/from-iterable.ts";
-export type { InjectorSource, Pulled, SourceContext, SourceItem, SourceReader } from "./injectors/injector.ts";
+export type { InjectorSource, ItemFate, Pulled, SourceContext, SourceItem, SourceReader } from "./injectors/injector.ts";
 export type { SinkTarget, SinkWriter } from "./sinks/sink.ts";
 export { type CallbackOptions, toCallback } from "./sinks/to-callback.ts";
 export { type ConsoleOptions, toConsole } from "./sinks/to-console.ts";
@@ -44,6 +44,7 @@ export { ascending } from "./watermark/ascending.ts";
 export { boundedDisorder } from "./watermark/bounded-disorder.ts";
 export { byHand, type ByHandPolicy } from "./watermark/by-hand.ts";
 export { learnedDisorder, type LearnedDisorderOptions } from "./watermark/learned-disorder.ts";
+export { trailingClock } from "./watermark/trailing-clock.ts";
 export type { WatermarkEstimator, WatermarkPolicy } from "./watermark/policy.ts";
 export type { PolicyOptions } from "./watermark/policy-options.ts";
 

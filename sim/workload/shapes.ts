@@ -170,6 +170,7 @@ function sourceOf(name: string, partitions: number, current: { readonly stage: R
       return setting().policy;
     },
     maxAhead: Number.POSITIVE_INFINITY,
+    confirms: true,
     open: () => Promise.reject(new Error("simulated")),
   };
 }

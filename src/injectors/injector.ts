@@ -15,13 +15,15 @@ export interface InjectorSource {
   readonly partitions: number;
   /** Event time of a value. Without it, an item's own `timestamp`, else the time of its arrival. */
   readonly timestamp: ((value: any) => number) | undefined;
-  /** Identity of a value, for sources that may deliver one twice. Sources with positions need none. */
-  readonly id: ((value: any) => string) | undefined;
+  /** Identity of a value, for sources that may deliver one twice; "item": each item has its own. Sources with positions need none. */
+  readonly id: ((value: any) => string) | "item" | undefined;
   /** An id is known until the injector's watermark has passed its record's timestamp by this, ms; later it is refused. */
   readonly idRetention: number;
   readonly watermark: WatermarkPolicy;
   /** A timestamp further ahead of the clock than this, ms, becomes a dead letter; Infinity: never. */
   readonly maxAhead: number;
+  /** Its readers want to be told what became of their items (`SourceReader.confirm`). Default: they do not. */
+  readonly confirms?: boolean | undefined;
   /** Starts to read after `position` (of the last committed item), or at the beginning. */
   open(context: SourceContext, position: unknown): Promise<SourceReader>;
 }
@@ -40,6 +42,12 @@ export interface SourceReader {
    * with a `ConfigError` where opening again cannot help, else with an `InjectorFailedError`.
    */
   pull(max: number): Promise<Pulled>;
+  /**
+   * Told after the commit that holds them: what became of the oldest items that it was not told of yet, one fate an item
+   * (marks have none), in the order in which they were pulled. A reader that is closed before that learns nothing of the
+   * rest: they may be committed, or not. Only where the source `confirms`.
+   */
+  confirm?(fates: readonly ItemFate[]): void;
   close(): Promise<void>;
 }
 
@@ -48,6 +56,12 @@ export interface Pulled {
   /** The source is bounded and has ended: nothing will ever follow. */
   readonly done: boolean;
 }
+
+/** `id`: of the record, as its consumers see it. `refused`: a dead letter. */
+export type ItemFate =
+  | { readonly kind: "injected"; readonly id: string; readonly timestamp: number }
+  | { readonly kind: "duplicate" }
+  | { readonly kind: "refused"; readonly reason: string };
 
 export interface SourceItem {
   readonly value: unknown;

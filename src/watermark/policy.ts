@@ -8,6 +8,8 @@ export interface WatermarkPolicy {
   readonly description: string;
   /** ms of silence after which the injector is idle and no longer holds its consumers; undefined: never. */
   readonly idleAfter: number | undefined;
+  /** ms between two times at which a silent injector's estimator is told the time; undefined: never, it goes by records alone. */
+  readonly tellEvery?: number | undefined;
   /** A new estimator, from what an earlier one saved. */
   start(saved: unknown): WatermarkEstimator;
 }
@@ -17,6 +19,8 @@ export interface WatermarkEstimator {
   observe(timestamp: number): void;
   /** The source itself promises that no later record is below `watermark`. */
   promise(watermark: number): void;
+  /** It is `now` by the store's clock, ms, and every item that has come is injected. Called about every `tellEvery`. */
+  tell?(now: number): void;
   /** No later record is expected below this: integer ms, `BEGINNING` if nothing is known. Never falls. */
   current(): number;
   /** Plain data that `start` takes. */

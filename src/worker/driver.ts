@@ -155,6 +155,7 @@ export class Driver {
         break;
       case "open-source":
       case "pull":
+      case "confirm":
       case "open-sink":
       case "write-sink":
       case "close-edge":

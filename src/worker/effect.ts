@@ -5,6 +5,7 @@
  * F1  A read is answered only while its shard is owned under the sequencer that asked (`Engine.awaits`): what was so
  *     before another owner's commits is not told to the next.
  */
+import type { ItemFate } from "../injectors/injector.ts";
 import type { ShardRef } from "../key.ts";
 import type { Commit, Interval, Lease, Sequencer, TimerClock, WatermarkReport } from "../store/index.ts";
 import type { StreamRecord } from "../record.ts";
@@ -33,6 +34,8 @@ export type Effect =
   | { readonly kind: "await"; readonly promise: PromiseLike<unknown>; readonly settled: (error: unknown, failed: boolean) => void }
   | { readonly kind: "open-source"; readonly shard: ShardRef; readonly position: unknown }
   | { readonly kind: "pull"; readonly shard: ShardRef; readonly max: number }
+  /** The source's items have been committed, in the order in which they were pulled. */
+  | { readonly kind: "confirm"; readonly shard: ShardRef; readonly fates: readonly ItemFate[] }
   | { readonly kind: "open-sink"; readonly shard: ShardRef; readonly checkpoint: unknown }
   | { readonly kind: "write-sink"; readonly shard: ShardRef; readonly records: readonly StreamRecord<unknown>[] }
   | { readonly kind: "close-edge"; readonly shard: ShardRef }

@@ -10,20 +10,19 @@
  * I4  It is not idle while records of its are in no inbox yet; after it has been, none go there before its return has been
  *     reported (R8).
  */
-import { sealValue } from "../computation/envelope.ts";
 import { messageOf } from "../errors.ts";
-import { refusalOfId } from "../dedup/client-id.ts";
 import { RecentIds } from "../dedup/recent-ids.ts";
-import type { SourceItem } from "../injectors/injector.ts";
-import type { Commit, Numbered, RecoveredShard, Sequencer, TakenId } from "../store/index.ts";
+import type { ItemFate, SourceItem } from "../injectors/injector.ts";
+import type { Commit, RecoveredShard, Sequencer } from "../store/index.ts";
 import { BEGINNING, END } from "../time.ts";
 import type { WatermarkEstimator } from "../watermark/policy.ts";
 import { refuseTimestamp } from "../watermark/timestamps.ts";
 import type { Standing } from "../watermark/upstream.ts";
-import { refusedAtTheDoor } from "./held.ts";
+import { Confirmations } from "./confirmations.ts";
 import type { Holder } from "./holder.ts";
+import { givenId, Injection, refusedBytes } from "./injection.ts";
 import { OwnedShard, type ShardHost } from "./owned-shard.ts";
-import type { Production } from "./parcel.ts";
+import { placeId } from "./parcel.ts";
 import type { PlannedInjector } from "./plan.ts";
 import { deliver } from "./produce.ts";
 
@@ -47,17 +46,6 @@ interface Prepared {
   readonly refused: string | undefined;
 }
 
-class OpenInjection {
-  productions: Production[] = [];
-  items = 0;
-  bytes = 0;
-  ids: TakenId[] = [];
-  dead: Numbered[] = [];
-  processed = 0;
-  duplicates = 0;
-  changed = false;
-}
-
 export class InjectorShard extends OwnedShard {
   readonly kind = "injector";
   readonly planned: PlannedInjector;
@@ -75,7 +63,7 @@ export class InjectorShard extends OwnedShard {
   #ahead: Prepared[] = [];
   #next = 0;
   #checking: readonly SourceItem[] | undefined = undefined;
-  #open = new OpenInjection();
+  #open = new Injection();
   /** The watermark of the last commit that was acknowledged. */
   #committed: number;
   #expired = BEGINNING;
@@ -84,6 +72,11 @@ export class InjectorShard extends OwnedShard {
   /** Items of one commit: they fan out, so several times what one shard takes. */
   readonly #most: number;
   #unannounced = false;
+  /** Of the commit in flight. */
+  #fates: readonly ItemFate[] = [];
+  readonly #confirmations = new Confirmations();
+  /** When the policy was last told the time. */
+  #toldAt = 0;
 
   constructor(host: ShardHost, planned: PlannedInjector, partition: number, sequencer: Sequencer, recovered: RecoveredShard) {
     super(host, planned, sequencer, recovered);
@@ -130,8 +123,20 @@ export class InjectorShard extends OwnedShard {
       this.#next = 0;
       if (this.#ended && this.#checking === undefined && !this.#done) this.#finish();
     }
+    this.#tellTime();
     this.#pull();
     return taken;
+  }
+
+  /** Only while no item waits here: the time of those is not known yet. */
+  #tellTime(): void {
+    const { tellEvery } = this.planned.node.source.watermark;
+    if (tellEvery === undefined || this.#done || this.#checking !== undefined || this.#next < this.#ahead.length) return;
+    const waited = this.host.now - this.#toldAt;
+    if (waited < tellEvery && this.#open.items === 0) return;
+    this.#toldAt = this.host.now;
+    this.#estimator.tell?.(this.wallTime());
+    if (this.#estimator.current() > this.image.input) this.#open.changed = true;
   }
 
   #pull(): void {
@@ -157,6 +162,7 @@ export class InjectorShard extends OwnedShard {
     if (this.#reader !== "pulling") return;
     this.#reader = "open";
     this.#ended = done;
+    this.#confirmations.pulled(items);
     const last = items.at(-1);
     if (last !== undefined) {
       this.#resume = last.position;
@@ -183,6 +189,7 @@ export class InjectorShard extends OwnedShard {
     this.host.logOf(this.name, undefined).warn(`${this.planned.node.source.description} failed and is opened again in ${wait} ms: ${messageOf(error)}`);
     this.host.effect({ kind: "close-edge", shard: this.ref });
     this.#reader = "closed";
+    this.#confirmations.reopened();
     this.#retryAt = this.host.now + wait;
     this.host.wake(this);
   }
@@ -190,15 +197,14 @@ export class InjectorShard extends OwnedShard {
   // ── ids ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #check(items: readonly SourceItem[]): void {
-    const { id } = this.planned.node.source;
-    if (id === undefined) {
+    if (this.planned.node.source.id === undefined) {
       for (const item of items) this.#ahead.push({ item, id: item.id, duplicate: false, refused: undefined });
       return;
     }
     this.#checking = items;
     const unknown: string[] = [];
     for (const item of items) {
-      const given = this.#idOf(item);
+      const given = givenId(this.planned.node.source, item);
       if (given.id !== undefined && this.#recent.has(given.id) === undefined) unknown.push(given.id);
     }
     if (unknown.length === 0) this.onIds([], []);
@@ -216,21 +222,10 @@ export class InjectorShard extends OwnedShard {
     this.#checking = undefined;
     const stored = new Set(ids.filter((_, i) => known[i]));
     for (const item of items) {
-      const { id, refused } = this.#idOf(item);
+      const { id, refused } = givenId(this.planned.node.source, item);
       this.#ahead.push({ item, id, duplicate: id !== undefined && stored.has(id), refused });
     }
     this.host.wake(this);
-  }
-
-  #idOf(item: SourceItem): { readonly id: string | undefined; readonly refused: string | undefined } {
-    if (item.mark || item.failure !== undefined) return { id: undefined, refused: undefined };
-    try {
-      const id: unknown = this.planned.node.source.id?.(item.value);
-      const refused = refusalOfId(id);
-      return { id: refused === undefined ? (id as string) : undefined, refused };
-    } catch (error) {
-      return { id: undefined, refused: `id failed: ${messageOf(error)}` };
-    }
   }
 
   // ── injecting ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -253,6 +248,7 @@ export class InjectorShard extends OwnedShard {
     const unique = id !== undefined && source.id !== undefined;
     if (duplicate || (unique && this.#recent.has(id) === true)) {
       open.duplicates++;
+      this.#tell({ kind: "duplicate" });
       return;
     }
     let timestamp: unknown;
@@ -264,11 +260,9 @@ export class InjectorShard extends OwnedShard {
         return;
       }
       const { productions } = open;
-      open.bytes += deliver(
-        this.planned.output,
-        { value: item.value, timestamp: timestamp as number, id, place: this.nextPlace(), senderKey: "" },
-        productions,
-      );
+      const place = this.nextPlace();
+      open.bytes += deliver(this.planned.output, { value: item.value, timestamp: timestamp as number, id, place, senderKey: "" }, productions);
+      this.#tell({ kind: "injected", id: id ?? placeId(this.ref, this.monotonic, place), timestamp: timestamp as number });
     } catch (error) {
       this.#refuse(item, id, Number(timestamp), messageOf(error));
       return;
@@ -294,14 +288,14 @@ export class InjectorShard extends OwnedShard {
   }
 
   #refuse(item: SourceItem, id: string | undefined, timestamp: number, reason: string): void {
-    let value: Uint8Array | undefined;
-    try {
-      value = item.failure !== undefined ? Buffer.from(String(item.value).slice(0, 65_536)) : sealValue(this.planned.output.codec, item.value);
-    } catch {
-      value = undefined;
-    }
-    this.#open.dead.push({ id: this.image.nextDead++, bytes: refusedAtTheDoor({ value, id, timestamp, reason, at: this.wallTime() }) });
+    const bytes = refusedBytes(this.planned.output.codec, item, { id, timestamp, reason, at: this.wallTime() });
+    this.#open.dead.push({ id: this.image.nextDead++, bytes });
+    this.#tell({ kind: "refused", reason });
     this.host.logOf(this.name, undefined).warn(`a record went to dead letters: ${reason}`);
+  }
+
+  #tell(fate: ItemFate): void {
+    if (this.planned.node.source.confirms === true) this.#open.fates.push(fate);
   }
 
   #finish(): void {
@@ -335,10 +329,10 @@ export class InjectorShard extends OwnedShard {
 
   wakeAt(): number {
     if (this.#done) return Number.POSITIVE_INFINITY;
-    const { idleAfter } = this.planned.node.source.watermark;
+    const { idleAfter, tellEvery } = this.planned.node.source.watermark;
     const silence = idleAfter === undefined || this.#idle ? Number.POSITIVE_INFINITY : this.#quietSince + idleAfter;
     const retry = this.#reader === "closed" ? this.#retryAt : Number.POSITIVE_INFINITY;
-    return Math.min(silence, retry);
+    return Math.min(silence, retry, this.#toldAt + (tellEvery ?? Number.POSITIVE_INFINITY));
   }
 
   seal(): Commit {
@@ -359,7 +353,8 @@ export class InjectorShard extends OwnedShard {
       idsExpireBelow: expire ? this.#expired : undefined,
       parcels: this.pack(batch.productions),
     });
-    this.#open = new OpenInjection();
+    this.#fates = batch.fates;
+    this.#open = new Injection();
     this.inFlight = commit;
     return commit;
   }
@@ -367,6 +362,9 @@ export class InjectorShard extends OwnedShard {
   committed(): void {
     this.inFlight = undefined;
     this.#committed = this.image.input;
+    const fates = this.#confirmations.told(this.#fates);
+    if (fates.length > 0) this.host.effect({ kind: "confirm", shard: this.ref, fates });
+    this.#fates = [];
   }
 
   close(): void {

@@ -15,7 +15,7 @@ import type { Effect } from "./effect.ts";
 import type { Engine } from "./engine.ts";
 
 type Of<Kind extends Effect["kind"]> = Extract<Effect, { readonly kind: Kind }>;
-export type EdgeEffect = Of<"open-source" | "pull" | "open-sink" | "write-sink" | "close-edge">;
+export type EdgeEffect = Of<"open-source" | "pull" | "confirm" | "open-sink" | "write-sink" | "close-edge">;
 
 interface OpenSource {
   readonly abort: AbortController;
@@ -46,6 +46,8 @@ export class OpenEdges {
         return this.#openSource(effect.shard, effect.position);
       case "pull":
         return this.#pull(effect.shard, effect.max);
+      case "confirm":
+        return this.#confirm(effect);
       case "open-sink":
         return this.#openSink(effect.shard, effect.checkpoint);
       case "write-sink":
@@ -84,6 +86,14 @@ export class OpenEdges {
       if (!source.abort.signal.aborted) this.#engine.injector(shard)?.onPulled(items, done);
     } catch (error) {
       if (!source.abort.signal.aborted) this.#engine.injector(shard)?.onSourceFailed(error);
+    }
+  }
+
+  async #confirm({ shard, fates }: Of<"confirm">): Promise<void> {
+    try {
+      this.#sources.get(shard)?.reader?.confirm?.(fates);
+    } catch (error) {
+      this.#engine.injector(shard)?.onSourceFailed(error);
     }
   }
 

@@ -190,6 +190,7 @@ export class SimulatedWorker {
         break;
       case "open-source":
       case "pull":
+      case "confirm":
       case "open-sink":
       case "write-sink":
       case "close-edge":

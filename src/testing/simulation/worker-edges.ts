@@ -1,19 +1,25 @@
 /** The open sources and sinks of one simulated worker: what `worker/open-edges.ts` is to a real one, with the tape in the place of promises. */
 import { InjectorFailedError, SinkUnavailableError } from "../../errors.ts";
+import type { ItemFate, SourceItem } from "../../injectors/injector.ts";
 import { indexOf, participantOf, type ShardRef } from "../../key.ts";
 import type { Effect } from "../../worker/effect.ts";
 import type { Engine } from "../../worker/engine.ts";
+import { givenId } from "../../worker/injection.ts";
+import type { PlannedInjector } from "../../worker/plan.ts";
 import type { SimulatedSource } from "./simulated-edges.ts";
 import { name } from "./store-request.ts";
+import { check, Violation } from "./violation.ts";
 import type { World } from "./world.ts";
 
-type EdgeEffect = Extract<Effect, { readonly kind: "open-source" | "pull" | "open-sink" | "write-sink" | "close-edge" }>;
+type EdgeEffect = Extract<Effect, { readonly kind: "open-source" | "pull" | "confirm" | "open-sink" | "write-sink" | "close-edge" }>;
 
 interface OpenSource {
   aborted: boolean;
   open: boolean;
   /** Items given. */
   at: number;
+  /** The items given whose fates are still to be told; marks are not among them. */
+  readonly untold: SourceItem[];
 }
 interface OpenSink {
   open: boolean;
@@ -47,6 +53,9 @@ export class WorkerEdges {
       case "pull":
         this.#pull(effect.shard, effect.max);
         break;
+      case "confirm":
+        this.#confirm(effect.shard, effect.fates);
+        break;
       case "open-sink":
         this.#openSink(effect.shard, effect.checkpoint);
         break;
@@ -61,7 +70,7 @@ export class WorkerEdges {
 
   #openSource(shard: ShardRef, position: unknown): void {
     this.#closeEdge(shard);
-    const source: OpenSource = { aborted: false, open: false, at: (position as number | undefined) ?? 0 };
+    const source: OpenSource = { aborted: false, open: false, at: (position as number | undefined) ?? 0, untold: [] };
     this.#sources.set(shard, source);
     this.#later(`opens source ${name(shard)} after ${source.at}`, this.#takes(), () => {
       if (source.aborted) return;
@@ -109,8 +118,24 @@ export class WorkerEdges {
       const pulled = items.slice(source.at, end).map((each) => each.item);
       if (end > source.at) this.#failures.delete(shard);
       source.at = end;
+      for (const item of pulled) if (item.mark !== true) source.untold.push(item);
       this.#engine.injector(shard)?.onPulled(pulled, end === items.length && given.open !== true);
     });
+  }
+
+  /** E3: what a reader is told is of its own items, in their order. */
+  #confirm(shard: ShardRef, fates: readonly ItemFate[]): void {
+    const source = this.#sources.get(shard);
+    if (source === undefined || !source.open) return;
+    const planned = this.#engine.participant(participantOf(shard)) as PlannedInjector;
+    for (const fate of fates) {
+      const item = source.untold.shift();
+      if (item === undefined) throw new Violation("E3 confirmed twice", `source ${name(shard)} is told of more items than it gave`);
+      const { id, refused } = givenId(planned.node.source, item);
+      const same = fate.kind === "injected" ? refused === undefined && (id === undefined || fate.id === id) : fate.kind === "refused" || id !== undefined;
+      check(same, "E3 confirmed another", () => `source ${name(shard)} is told of ${JSON.stringify(fate)} where its item ${id} is next`);
+    }
+    this.#world.trace.saw("items confirmed");
   }
 
   #openSink(shard: ShardRef, checkpoint: unknown): void {

@@ -1,0 +1,53 @@
+/** What the open batch of an injector's shard has gathered, and how it puts aside what it refuses. Knows nothing of when it is sealed. */
+import type { Codec } from "../computation/codec.ts";
+import { sealValue } from "../computation/envelope.ts";
+import { refusalOfId } from "../dedup/client-id.ts";
+import { messageOf } from "../errors.ts";
+import type { InjectorSource, ItemFate, SourceItem } from "../injectors/injector.ts";
+import type { Numbered, TakenId } from "../store/index.ts";
+import { refusedAtTheDoor } from "./held.ts";
+import type { Production } from "./parcel.ts";
+
+export class Injection {
+  productions: Production[] = [];
+  items = 0;
+  bytes = 0;
+  ids: TakenId[] = [];
+  dead: Numbered[] = [];
+  processed = 0;
+  duplicates = 0;
+  /** The checkpoint is worth a commit, though there is no item. */
+  changed = false;
+  /** One an item, in order; only where the source confirms. */
+  readonly fates: ItemFate[] = [];
+}
+
+/** The id by which a second delivery of this item is known, or why it has none that can be. */
+export function givenId({ id: idOf }: InjectorSource, item: SourceItem): { readonly id: string | undefined; readonly refused: string | undefined } {
+  if (idOf === undefined || item.mark || item.failure !== undefined) return { id: undefined, refused: undefined };
+  try {
+    const id: unknown = typeof idOf === "function" ? idOf(item.value) : item.id;
+    const refused = refusalOfId(id);
+    return { id: refused === undefined ? (id as string) : undefined, refused };
+  } catch (error) {
+    return { id: undefined, refused: `id failed: ${messageOf(error)}` };
+  }
+}
+
+/** Text kept of an item that could not be read. */
+const RAW_TEXT = 65_536;
+
+/** The dead letter of an item: with its value as far as that can be stored. */
+export function refusedBytes(
+  codec: Codec<unknown>,
+  item: SourceItem,
+  letter: { readonly id: string | undefined; readonly timestamp: number; readonly reason: string; readonly at: number },
+): Uint8Array {
+  let value: Uint8Array | undefined;
+  try {
+    value = item.failure !== undefined ? Buffer.from(String(item.value).slice(0, RAW_TEXT)) : sealValue(codec, item.value);
+  } catch {
+    value = undefined;
+  }
+  return refusedAtTheDoor({ value, ...letter });
+}
