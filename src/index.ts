@@ -22,6 +22,10 @@ export { type Backoff, exponential } from "./computation/backoff.ts";
 export { type ComputeOptions, type ParticipantOptions, Pipeline, type PipelineOptions } from "./computation/pipeline.ts";
 export type { Whole } from "./computation/whole.ts";
 
+// What leaves the system and may fail.
+export type { EffectCall, EffectOptions, EffectResult, Perform } from "./effects/effect.ts";
+export type { EffectOutcome, EffectRunner, Effects, EffectsContext, EffectTask, FailedEffect } from "./effects/effects.ts";
+
 // What brings data in and out, and how it promises event time.
 export { type Injector, type InjectorOptions, injector, type Sink, sink } from "./computation/edges.ts";
 export type { CsvOptions } from "./injectors/csv-format.ts";

@@ -1,6 +1,9 @@
 /** `run`: a pipeline in the caller's own process, on a real store and the machine's clock. */
 import { systemClock } from "./clock.ts";
+import type { Graph } from "./computation/graph.ts";
 import type { Pipeline } from "./computation/pipeline.ts";
+import type { EffectRunner, Effects } from "./effects/effects.ts";
+import { inProcess } from "./effects/in-process.ts";
 import { ConfigError, invariant, messageOf } from "./errors.ts";
 import { checkOptions as checkKnown, show } from "./options.ts";
 import { isHandle } from "./computation/handle.ts";
@@ -13,6 +16,8 @@ import { makeWorker, type Worker } from "./worker/worker.ts";
 export interface RunOptions {
   /** Where everything is kept: `new LmdbStore(dir)`, `new RedisStore(url)`, `new MemoryStore()`. */
   readonly store: Store;
+  /** Who performs the pipeline's effects, as `bullmq(...)` of `millrace/bullmq`. Default: this process, from the store. */
+  readonly effects?: Effects | undefined;
   /** HTTP endpoint for inspection, on the loopback interface. Default: none; port 0: any free one. */
   readonly http?: { readonly port: number } | false | undefined;
   /** Names that the code no longer has and whose data is to be deleted: `participant`, or `participant/part`. Default: none. */
@@ -62,9 +67,11 @@ export async function run(pipeline: Pipeline, options: RunOptions): Promise<Runn
   checkOptions(pipeline, options);
   const graph = pipeline.graph();
   const store = await options.store.open({ pipeline: graph.pipeline, clock: systemClock, random: systemRandom });
+  let runner: EffectRunner | undefined;
   try {
     const plan = await reconcile(store, graph, options.drop ?? []);
     const log = options.log ?? logToStandardError;
+    runner = await openEffects(graph, options.effects ?? inProcess, log);
     const worker = makeWorker({
       plan,
       store,
@@ -74,6 +81,7 @@ export async function run(pipeline: Pipeline, options: RunOptions): Promise<Runn
       batchRecords: options.batchRecords ?? 256,
       cacheBytes: options.cacheBytes ?? 128 << 20,
       frozen: false,
+      runner,
       log,
     });
     // Whether or not someone looks at `finished`.
@@ -81,14 +89,22 @@ export async function run(pipeline: Pipeline, options: RunOptions): Promise<Runn
       () => worker.engine.counted.commits === 0 && log("info", NOTHING_LEFT, { pipeline: graph.pipeline }),
       (error: unknown) => log("error", `the pipeline has stopped: ${messageOf(error)}`, { pipeline: graph.pipeline }),
     );
-    return await running(worker, store, options);
+    return await running(worker, store, runner, options);
   } catch (error) {
+    await runner?.close();
     await store.close();
     throw error;
   }
 }
 
-async function running(worker: Worker, store: PipelineStore, options: RunOptions): Promise<RunningPipeline> {
+/** undefined: the pipeline has no effects. */
+async function openEffects(graph: Graph, effects: Effects, log: NonNullable<RunOptions["log"]>): Promise<EffectRunner | undefined> {
+  const settings = graph.participants.flatMap((node) => (node.kind === "computation" && node.effect !== undefined ? [node.effect] : []));
+  if (settings.length === 0) return undefined;
+  return await effects.open({ pipeline: graph.pipeline, effects: settings, clock: systemClock, random: systemRandom, log });
+}
+
+async function running(worker: Worker, store: PipelineStore, runner: EffectRunner | undefined, options: RunOptions): Promise<RunningPipeline> {
   // Before the worker starts: a port that cannot be had must not be told of amid a run that has begun.
   const http = await served(worker, store, options);
   worker.driver.start();
@@ -96,6 +112,7 @@ async function running(worker: Worker, store: PipelineStore, options: RunOptions
   const stop = async () => {
     await worker.driver.stop(STOP_LIMIT);
     await http?.close();
+    await runner?.close();
     await store.close();
   };
   const pipeline: RunningPipeline = { url: http?.url, finished: worker.driver.finished, stop: () => (stopped ??= stop()) };
@@ -113,9 +130,11 @@ async function served(worker: Worker, store: PipelineStore, { http }: RunOptions
 function checkOptions(pipeline: Pipeline, options: RunOptions): void {
   if (!isHandle(pipeline, "pipeline")) throw new ConfigError("run(pipeline, { store }): the first argument is a Pipeline");
   const where = `run of pipeline "${pipeline.name}"`;
-  checkKnown(where, options, ["store", "http", "drop", "leaseMs", "batchRecords", "cacheBytes", "log"]);
+  checkKnown(where, options, ["store", "effects", "http", "drop", "leaseMs", "batchRecords", "cacheBytes", "log"]);
   if ((options as RunOptions | undefined)?.store?.kind !== "store") throw new ConfigError(`${where}: give a store, as in { store: new LmdbStore("./data") }`);
-  const { http, drop, log } = options;
+  const { effects, http, drop, log } = options;
+  if (effects !== undefined && effects?.kind !== "effects")
+    throw new ConfigError(`${where}: effects are made by bullmq({ connection }) of "millrace/bullmq", but they are ${show(effects)}`);
   if (http !== false) checkKnown(`${where}: http`, http, ["port"]);
   if (drop !== undefined && !(Array.isArray(drop) && drop.every((name) => typeof name === "string")))
     throw new ConfigError(`${where}: drop is an array of names, as in ["counter/total"], but it is ${show(drop)}`);

@@ -2,6 +2,7 @@
  * The graph of a pipeline as its code declares it: what `Pipeline` builds and checks, and all that the engine, the
  * store's graph and the HTTP views read of it. Plain data and the user's functions; no ids (those are the store's).
  */
+import type { EffectSettings } from "../effects/effect.ts";
 import type { InjectorSource } from "../injectors/injector.ts";
 import type { SinkTarget } from "../sinks/sink.ts";
 import type { TimerClock } from "../store/commit.ts";
@@ -59,6 +60,8 @@ export interface ComputationNode extends NodeBase {
   readonly cells: readonly CellNode[];
   readonly timers: readonly TimerNode[];
   readonly options: ComputationOptions;
+  /** It is an effect: a system computation whose instances are given a runner. */
+  readonly effect?: EffectSettings | undefined;
 }
 
 export interface SinkNode extends NodeBase {
@@ -74,6 +77,8 @@ export interface InputNode {
   readonly renamedFrom: readonly string[];
   readonly stream: string;
   readonly key: (value: unknown) => string;
+  /** Each record is a key of its own, and `key` is not asked. */
+  readonly perRecord?: boolean | undefined;
 }
 export interface OutputNode {
   readonly field: string;
@@ -108,6 +113,8 @@ export interface ComputationOptions {
   readonly backoffMost: number;
   /** ms that an async handler may take before its attempt counts as failed. */
   readonly timeLimit: number;
+  /** Part of each wait that may be left out at random: 0 to 1. */
+  readonly jitter: number;
 }
 
 export const COMPUTATION_DEFAULTS: ComputationOptions = {
@@ -116,4 +123,5 @@ export const COMPUTATION_DEFAULTS: ComputationOptions = {
   backoffFirst: 100,
   backoffMost: 30_000,
   timeLimit: 60_000,
+  jitter: 0,
 };

