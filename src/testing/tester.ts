@@ -11,13 +11,14 @@ import type { OptionalValue, StateCell, Value, View } from "../computation/state
 import type { Stream } from "../computation/stream.ts";
 import { ConfigError, InvalidUseError } from "../errors.ts";
 import { shardOf, shardRef } from "../key.ts";
-import { SHARDS } from "../limits.ts";
+import { DEAD_LETTERS, SHARDS } from "../limits.ts";
 import { checkOptions } from "../options.ts";
 import type { StreamRecord } from "../record.ts";
 import type { SinkTarget } from "../sinks/sink.ts";
 import { parseTimerMember, stateField, type Tag } from "../store/address.ts";
 import type { MemoryData } from "../store/memory-data.ts";
 import type { Engine } from "../worker/engine.ts";
+import { apply } from "../worker/dead-letters.ts";
 import { parseDeadLetter } from "../worker/held.ts";
 import type { Plan, PlannedComputation } from "../worker/plan.ts";
 import type { RecordedEffects, TestedEffect, TestedEffects } from "./recorded-effects.ts";
@@ -61,6 +62,8 @@ export interface TestedTimer {
   readonly time: number;
 }
 
+/** Times that a dead letter is asked for while workers die. */
+const RETRIES = 100;
 /** Timers of a shard that are looked through for those of one key. */
 const MOST_TIMERS = 100_000;
 
@@ -202,6 +205,25 @@ export abstract class Tester {
         .map(({ bytes }) => parseDeadLetter(bytes))
         .map(({ key, reason, attempts }) => ({ computation: name, key, reason, attempts })),
     );
+  }
+
+  /** Has the dead letters of a computation or effect tried again, from their first attempt. Gives how many there were. */
+  async retryDeadLetters(participant: string): Promise<number> {
+    const planned = this.plan.participants.find(({ name }) => name === participant);
+    if (planned?.kind !== "computation") throw new InvalidUseError(`pipeline "${this.graph.pipeline}" has no computation or effect "${participant}"`);
+    const letters = Array.from({ length: planned.shards }, (_, index) => shardRef(planned.id, index)).flatMap((shard) =>
+      this.data.readDeadLetters(shard, DEAD_LETTERS).map((letter) => ({ shard, letter })),
+    );
+    for (const { shard, letter } of letters) {
+      // A worker may die before it has committed this; then it is asked for again.
+      for (let tries = 0; tries < RETRIES && this.data.readDeadLetters(shard, DEAD_LETTERS).some(({ id }) => id === letter.id); tries++) {
+        const owner = this.engines.map((engine) => engine.computation(shard)).find((each) => each !== undefined);
+        const refused = owner === undefined ? undefined : apply("retry", owner, letter);
+        if (refused !== undefined) throw new InvalidUseError(`a dead letter of "${participant}" cannot be tried again: ${refused}`);
+        await this.rest();
+      }
+    }
+    return letters.length;
   }
 
   #planned(computation: ClassOf<Computation>): PlannedComputation {

@@ -66,6 +66,7 @@ export class Batch {
   readonly heldPuts = new Map<number, Uint8Array>();
   readonly heldDeletes = new Set<number>();
   deadPuts: Numbered[] = [];
+  readonly deadDeletes: number[] = [];
   /** State encoded already, each field once. */
   readonly stateFields: string[] = [];
   readonly stateValues: (Uint8Array | undefined)[] = [];
@@ -103,6 +104,7 @@ export class Batch {
       this.heldPuts.size === 0 &&
       this.heldDeletes.size === 0 &&
       this.deadPuts.length === 0 &&
+      this.deadDeletes.length === 0 &&
       this.#timers.size === 0 &&
       this.#holds.size === 0
     );

@@ -12,9 +12,10 @@ import { shardOf } from "../key.ts";
 import { DEAD_LETTERS } from "../limits.ts";
 import { parseTimerMember } from "../store/address.ts";
 import type { Numbered, RecoveredShard, Sequencer } from "../store/index.ts";
+import { END } from "../time.ts";
 import { ComputationMemory } from "./computation-memory.ts";
 import type { Keyed } from "./keyed.ts";
-import { deadLetter, heldBytes, parseHeld } from "./held.ts";
+import { type DeadLetter, deadLetter, heldBytes, parseHeld, workOf } from "./held.ts";
 import { add, type KeyState } from "./key-state.ts";
 import type { ShardHost } from "./owned-shard.ts";
 import type { PlannedComputation } from "./plan.ts";
@@ -32,6 +33,8 @@ export abstract class ComputationHeld extends ComputationMemory {
   protected readonly heldKeys = new Set<KeyState>();
   /** None of them may be tried again before this, by the worker's clock; 0: look. */
   protected heldAt = 0;
+  /** Dead letters that are no more, though the store may still show them. */
+  readonly #revived = new Set<number>();
 
   constructor(host: ShardHost, planned: PlannedComputation, keyed: Keyed, sequencer: Sequencer, recovered: RecoveredShard, floor: number) {
     super(host, planned, keyed, sequencer, recovered, floor);
@@ -59,6 +62,41 @@ export abstract class ComputationHeld extends ComputationMemory {
       this.heldKeys.add(key);
       this.heldAt = 0;
     }
+  }
+
+  /**
+   * A dead letter is tried again, from its first attempt and behind all that stands aside of its key, and is a dead
+   * letter no more; both in the next commit. What it produces may be late, as time has gone on. Why not; undefined: it is.
+   */
+  revive(id: number, letter: DeadLetter): string | undefined {
+    if (this.input === END) return "the pipeline has finished: nothing is tried again";
+    if (this.#revived.has(id)) return undefined;
+    const held = this.image.nextHeld;
+    const hold = Math.max(letter.timestamp, this.input);
+    const work = workOf(letter, held, hold, (timer) => this.declares(timer) && this.timerNode(timer).node.clock);
+    if (typeof work === "string") return work;
+    this.#revived.add(id);
+    this.image.nextHeld += 1;
+    this.deadCount--;
+    this.open.deadDeletes.push(id);
+    this.open.since ??= this.host.now;
+    this.open.putHeld(held, heldBytes(work, false));
+    this.heldHolds.set(String(held), hold);
+    this.orphans.push({ work, halted: false });
+    const key = this.keyState(letter.key);
+    if (key !== undefined) this.adopt(key);
+    this.host.wake(this);
+    return undefined;
+  }
+
+  /** A dead letter is given up for good, with the next commit. */
+  discard(id: number): void {
+    if (this.#revived.has(id)) return;
+    this.#revived.add(id);
+    this.deadCount--;
+    this.open.deadDeletes.push(id);
+    this.open.since ??= this.host.now;
+    this.host.wake(this);
   }
 
   /** A failed try: again later, or never. */

@@ -299,7 +299,7 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
       batch.stateFields.push(stateField(HOLD_CELL, key));
       batch.stateValues.push(hold === undefined ? undefined : holdBytes(hold));
     }
-    const { stateFields, stateValues, deadPuts } = batch;
+    const { stateFields, stateValues, deadPuts, deadDeletes } = batch;
     const commit = this.commitOf({
       consumed: this.inbox.consume(batch.taken),
       stateFields,
@@ -311,6 +311,7 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
       heldPuts: Array.from(batch.heldPuts, ([id, bytes]) => ({ id, bytes })),
       heldDeletes: [...batch.heldDeletes],
       deadPuts,
+      deadDeletes,
       parcels: this.pack(batch.productions),
     });
     for (const key of batch.careful) key.careful = false;

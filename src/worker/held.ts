@@ -125,6 +125,22 @@ export function parseDeadLetter(bytes: Uint8Array): DeadLetter {
   return letter;
 }
 
+/** The work that a dead letter was, to be held under `held`; a sentence, if it can never be done. */
+export function workOf(letter: DeadLetter, held: number, hold: number, clockOf: (timer: number) => TimerClock | false): Work | string {
+  const base = { key: undefined, hold, attempts: 0, held, batch: undefined };
+  const { key, timestamp, input, timer, value } = letter;
+  if (letter.kind === "timer") {
+    const address = parseTimerMember(timer as string);
+    const clock = clockOf(address.timer);
+    if (clock === false) return "the code has its timer no more";
+    return { ...base, kind: "timer", clock, member: timer as string, address, time: timestamp, output: hold, fired: undefined };
+  }
+  if (key === "" || input === undefined || value === undefined) return "its key extractor refused it, so it has no key: correct the value and send it anew";
+  // Its id is kept, so that an effect that is tried again has the same idempotency key.
+  const record = { input, timestamp, key, id: letter.id, sender: 0, monotonic: 0, place: 0, bytes: value, from: 0, to: value.length, refused: false };
+  return { ...base, kind: "record", record, late: false };
+}
+
 // ── is it what was stored? ────────────────────────────────────────────────────────────────────────────────────────────
 
 function check(holds: boolean, what: string, bytes: Uint8Array): void {

@@ -39,7 +39,7 @@ export interface ShardHost {
 }
 
 /** What a batch adds to the head of its commit; what is left out is empty. */
-export type CommitBody = Partial<Omit<Commit, "shard" | "sequencer" | "number" | "id" | "graphVersion" | "image" | "deadDeletes" | "outbox" | "outboxDeletes">>;
+export type CommitBody = Partial<Omit<Commit, "shard" | "sequencer" | "number" | "id" | "graphVersion" | "image" | "outbox" | "outboxDeletes">>;
 const NONE: readonly never[] = [];
 
 export abstract class OwnedShard {
@@ -153,7 +153,7 @@ export abstract class OwnedShard {
       heldPuts: body.heldPuts ?? NONE,
       heldDeletes: body.heldDeletes ?? NONE,
       deadPuts: body.deadPuts ?? NONE,
-      deadDeletes: NONE,
+      deadDeletes: body.deadDeletes ?? NONE,
       ids: body.ids ?? NONE,
       idsExpireBelow: body.idsExpireBelow,
       parcels: body.parcels ?? NONE,
