@@ -39,6 +39,8 @@ export {
   type WatermarkMark,
   watermarkMark,
 } from "./injectors/from-iterable.ts";
+export { onSchedule, type ScheduleOptions, type Tick } from "./injectors/on-schedule.ts";
+export type { Schedule } from "./injectors/schedule.ts";
 export type { InjectorSource, ItemFate, Pulled, SourceContext, SourceItem, SourceReader } from "./injectors/injector.ts";
 export type { SinkTarget, SinkWriter } from "./sinks/sink.ts";
 export { type CallbackOptions, toCallback } from "./sinks/to-callback.ts";

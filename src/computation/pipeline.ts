@@ -8,6 +8,8 @@ import type { Backoff } from "./backoff.ts";
 import { declarationsOf } from "./binding.ts";
 import { type EffectOptions, effectSettings, type Perform } from "../effects/effect.ts";
 import { EffectComputation } from "../effects/effect-computation.ts";
+import { onSchedule, type ScheduleOptions, type Tick } from "../injectors/on-schedule.ts";
+import type { Schedule } from "../injectors/schedule.ts";
 import { checkOptions, isClass } from "../options.ts";
 import { checkInteger, checkName, checkRenamedFrom, show } from "./checks.ts";
 import { type Computation, isComputation, isComputationClass } from "./computation.ts";
@@ -73,6 +75,18 @@ export class Pipeline {
     const renamedFrom = renamedFromOf(where, name, options);
     this.#additions.push({ node: { kind: "injector", name, renamedFrom, upstream: [], stream: stream.name, source: injector }, reads: [], writes: [stream] });
     return this;
+  }
+
+  /**
+   * Injects one record a tick of a schedule, exactly once each: `pipeline.every("quarters", ticks, { every: minutes(15) },
+   * ({ time }) => ({ time }))`. The same as `inject` with `onSchedule`.
+   */
+  every<T>(name: string, stream: Stream<T>, schedule: Schedule, make: (tick: Tick) => NoInfer<T>, options?: ScheduleOptions): this {
+    return this.inject(
+      name,
+      stream,
+      prefixed(this.#nameOf("injector", name), () => onSchedule<T>(schedule, make, options)),
+    );
   }
 
   /**

@@ -22,6 +22,8 @@ export interface InjectorSource {
   readonly watermark: WatermarkPolicy;
   /** A timestamp further ahead of the clock than this, ms, becomes a dead letter; Infinity: never. */
   readonly maxAhead: number;
+  /** It goes by the clock alone: a `PipelineTester`, whose clock the test moves, opens it as it is. */
+  readonly clocked?: boolean | undefined;
   /** Its readers want to be told what became of their items (`SourceReader.confirm`). Default: they do not. */
   readonly confirms?: boolean | undefined;
   /** Starts to read after `position` (of the last committed item), or at the beginning. */

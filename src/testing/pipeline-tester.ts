@@ -9,7 +9,7 @@ import type { Graph, ParticipantNode } from "../computation/graph.ts";
 import { isHandle } from "../computation/handle.ts";
 import type { Pipeline } from "../computation/pipeline.ts";
 import { systemClock } from "../clock.ts";
-import { ConfigError } from "../errors.ts";
+import { ConfigError, InvalidUseError } from "../errors.ts";
 import type { StreamRecord } from "../record.ts";
 import type { CommitReply, PipelineStore } from "../store/store.ts";
 import type { MemoryData } from "../store/memory-data.ts";
@@ -19,7 +19,7 @@ import type { Plan } from "../worker/plan.ts";
 import { reconcile } from "../worker/reconcile.ts";
 import { startWorker, type Worker } from "../worker/worker.ts";
 import { RecordedEffects } from "./recorded-effects.ts";
-import { discard, PushedSource, Tap } from "./recorded-edges.ts";
+import { ClockedSource, discard, PushedSource, Tap } from "./recorded-edges.ts";
 import { checkTesterOptions, type CrashOptions, tapped, Tester, type TesterOptions } from "./tester.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
@@ -30,7 +30,7 @@ const HANDLER_TURNS = 200;
 export class PipelineTester extends Tester {
   readonly #clock: VirtualClock;
   readonly #store = new MemoryStore();
-  readonly #sources: ReadonlyMap<string, PushedSource>;
+  readonly #sources: ReadonlyMap<string, PushedSource | ClockedSource>;
   readonly #taps: ReadonlyMap<string, Tap>;
   readonly #options: TesterOptions;
   protected readonly recordedEffects: RecordedEffects;
@@ -41,7 +41,7 @@ export class PipelineTester extends Tester {
   #restarting: Promise<void> = Promise.resolve();
   #error: { readonly error: unknown } | undefined = undefined;
 
-  private constructor(graph: Graph, sources: Map<string, PushedSource>, taps: ReadonlyMap<string, Tap>, options: TesterOptions) {
+  private constructor(graph: Graph, sources: Map<string, PushedSource | ClockedSource>, taps: ReadonlyMap<string, Tap>, options: TesterOptions) {
     super(pushing(graph, sources));
     this.#sources = sources;
     this.#taps = taps;
@@ -143,10 +143,13 @@ export class PipelineTester extends Tester {
     return this.#taps.get(stream)?.records;
   }
   protected inject(injector: string, value: unknown, { at, id }: { readonly at: number; readonly id?: string | undefined }): void {
-    this.#sources.get(injector)?.push(value, at, id);
+    const source = this.#sources.get(injector);
+    if (source instanceof ClockedSource) throw new InvalidUseError(`push: injector "${injector}" goes by the clock alone: advanceClock gives its records`);
+    source?.push(value, at, id);
   }
   protected promise(injector: string, watermark: number): void {
-    this.#sources.get(injector)?.promise(watermark);
+    const source = this.#sources.get(injector);
+    if (source instanceof PushedSource) source.promise(watermark);
   }
   protected end(injector: string): void {
     this.#sources.get(injector)?.finish();
@@ -174,11 +177,11 @@ export class PipelineTester extends Tester {
 }
 
 /** The graph with injectors that give what is pushed, and sinks that write nowhere. */
-function pushing(graph: Graph, sources: Map<string, PushedSource>): Graph {
+function pushing(graph: Graph, sources: Map<string, PushedSource | ClockedSource>): Graph {
   const participants = graph.participants.map((node): ParticipantNode => {
     if (node.kind === "computation") return node;
     if (node.kind === "sink") return node.target instanceof Tap ? node : { ...node, target: discard(node.target) };
-    const source = new PushedSource(node.name, node.source);
+    const source = node.source.clocked === true ? new ClockedSource(node.source) : new PushedSource(node.name, node.source);
     sources.set(node.name, source);
     return { ...node, source };
   });

@@ -66,6 +66,56 @@ export class PushedSource implements InjectorSource {
   }
 }
 
+/** A source that goes by the clock, until the test ends it. */
+export class ClockedSource implements InjectorSource {
+  readonly kind = "injector";
+  readonly description: string;
+  readonly partitions: number;
+  readonly timestamp: InjectorSource["timestamp"];
+  readonly id: InjectorSource["id"];
+  readonly idRetention: number;
+  readonly watermark: InjectorSource["watermark"];
+  readonly maxAhead: number;
+  readonly #original: InjectorSource;
+  #done = false;
+  readonly #ends = new Set<() => void>();
+
+  constructor(original: InjectorSource) {
+    this.#original = original;
+    this.description = original.description;
+    this.partitions = original.partitions;
+    this.timestamp = original.timestamp;
+    this.id = original.id;
+    this.idRetention = original.idRetention;
+    this.watermark = original.watermark;
+    this.maxAhead = original.maxAhead;
+  }
+
+  finish(): void {
+    this.#done = true;
+    for (const end of this.#ends) end();
+  }
+
+  /** Its end comes as the end of its worker would; what it gives then is its last. */
+  async open(context: SourceContext, position: unknown): Promise<SourceReader> {
+    const end = new AbortController();
+    const abort = () => end.abort();
+    context.signal.addEventListener("abort", abort, { once: true });
+    this.#ends.add(abort);
+    const reader = await this.#original.open({ ...context, signal: end.signal }, position);
+    if (this.#done) abort();
+    const pull = async (max: number): Promise<Pulled> => {
+      const { items, done } = await reader.pull(max);
+      return { items, done: done || this.#done };
+    };
+    const close = async (): Promise<void> => {
+      this.#ends.delete(abort);
+      await reader.close();
+    };
+    return { pull, close };
+  }
+}
+
 /** Keeps all records of a stream; a crash takes back what was not committed. */
 export class Tap implements SinkTarget {
   readonly kind = "sink";

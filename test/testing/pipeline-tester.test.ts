@@ -176,7 +176,7 @@ test("a handler that throws shows nothing of what it did, and is parked after it
 test("what cannot be meant is refused by its place", async () => {
   const pipeline = new Pipeline("refusing", { shards: 1 }).inject("in", queries, never).compute("counter", Counter);
   for (const [options, message] of [
-    [{ shard: 2 }, /^test of pipeline "refusing": there is no option "shard"; there are now, batchRecords, shards$/],
+    [{ shard: 2 }, /^test of pipeline "refusing": there is no option "shard"; there are now, batchRecords, shards, effects$/],
     [{ shards: 0 }, /shards is an integer from 1 to 16384, but it is 0/],
     [{ now: "2020" }, /now, ms since the epoch, is an integer/],
   ] as const) {
