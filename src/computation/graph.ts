@@ -8,6 +8,7 @@ import type { SinkTarget } from "../sinks/sink.ts";
 import type { TimerClock } from "../store/commit.ts";
 import type { Codec } from "./codec.ts";
 import type { Computation } from "./computation.ts";
+import type { ReplySettings } from "./reply.ts";
 import type { Schema } from "./stream.ts";
 
 export interface Graph {
@@ -62,6 +63,8 @@ export interface ComputationNode extends NodeBase {
   readonly options: ComputationOptions;
   /** It is an effect: a system computation whose instances are given a runner. */
   readonly effect?: EffectSettings | undefined;
+  /** It keeps replies: a `ReplyBook`, whose one cell is read from outside. */
+  readonly reply?: ReplySettings | undefined;
 }
 
 export interface SinkNode extends NodeBase {

@@ -14,9 +14,11 @@ import { checkOptions, isClass } from "../options.ts";
 import { checkInteger, checkName, checkRenamedFrom, show } from "./checks.ts";
 import { type Computation, isComputation, isComputationClass } from "./computation.ts";
 import type { Injector, Sink } from "./edges.ts";
+import { hours } from "../time.ts";
 import { COMPUTATION_DEFAULTS, type ComputationNode, type ComputationOptions, type Graph } from "./graph.ts";
 import { type Addition, buildGraph } from "./graph-builder.ts";
 import { HANDLE, isHandle, kindOf } from "./handle.ts";
+import { ReplyBook, type ReplyOptions } from "./reply.ts";
 import { checkStream, type Stream, type StreamHandle } from "./stream.ts";
 import type { Whole } from "./whole.ts";
 
@@ -151,6 +153,33 @@ export class Pipeline {
     return this;
   }
 
+  /**
+   * Keeps the values of `stream` as replies, by the id of the record that each answers, for those who put records in over
+   * HTTP and wait: `POST /v1/streams/:stream/records?wait=effects` gives them, and `GET /v1/replies/:id` later. Each is
+   * there once, however often the request is repeated.
+   */
+  reply<T>(name: string, stream: Stream<T>, options: ReplyOptions<T>): this {
+    const where = this.#nameOf("reply", name);
+    checkStream(where, stream);
+    checkOptions(where, options, ["to", "keep"]);
+    if (typeof options?.to !== "function")
+      throw new ConfigError(
+        `${where}: to is a function that gives the id of the request, as in { to: (receipt) => receipt.requestId }, but it is ${show(options?.to)}`,
+      );
+    const { to, keep = hours(1) } = options;
+    checkInteger(where, "keep, ms,", keep, 1);
+    const handle = stream as StreamHandle;
+    const make = () => new ReplyBook(handle, to, keep);
+    const { inputs, outputs, cells, timers, reads, writes } = declarationsOf(make());
+    const reply = { name, stream: handle };
+    this.#additions.push({
+      node: { kind: "computation", name, renamedFrom: [], upstream: [], make, inputs, outputs, cells, timers, options: COMPUTATION_DEFAULTS, reply },
+      reads,
+      writes,
+    });
+    return this;
+  }
+
   /** Takes the records of `stream` out. */
   sink<T>(name: string, stream: Stream<T>, sink: Sink<T>, options?: ParticipantOptions): this {
     const where = this.#nameOf("sink", name);
@@ -169,7 +198,7 @@ export class Pipeline {
     return prefixed(`pipeline ${show(this.name)}`, () => buildGraph(this.name, this.shards, this.#additions));
   }
 
-  #nameOf(kind: "injector" | "computation" | "effect" | "sink", name: unknown): string {
+  #nameOf(kind: "injector" | "computation" | "effect" | "reply" | "sink", name: unknown): string {
     const article = kind === "injector" || kind === "effect" ? "an" : "a";
     if (kindOf(name) === "stream") throw new ConfigError(`pipeline ${show(this.name)}: the name of ${article} ${kind} comes first, then ${show(name)}`);
     checkName(`pipeline ${show(this.name)}: ${article} ${kind}`, name);

@@ -264,6 +264,12 @@ export abstract class ComputationHeld extends ComputationMemory {
     this.open.unfinished = 0;
   }
 
+  /** Does anything stand aside under an id from `first` up to `last`? */
+  holdsAny(first: number, last: number): boolean {
+    for (const id of this.heldHolds.members()) if (Number(id) >= first && Number(id) < last) return true;
+    return false;
+  }
+
   /** Keys that wait for an operator. */
   get halted(): readonly string[] {
     return [...this.heldKeys].filter((key) => key.retryAt === Number.POSITIVE_INFINITY).map((key) => key.key);

@@ -58,6 +58,11 @@ export class Inbox {
     return this.#tail;
   }
 
+  /** Is every record before `tail` in a sealed commit? */
+  consumedTo(tail: number): boolean {
+    return this.#position >= tail;
+  }
+
   reached(tail: number): boolean {
     return this.#next >= tail;
   }

@@ -6,6 +6,7 @@ import { ascending } from "../../src/watermark/ascending.ts";
 import { boundedDisorder } from "../../src/watermark/bounded-disorder.ts";
 import { byHand, isByHand } from "../../src/watermark/by-hand.ts";
 import { learnedDisorder } from "../../src/watermark/learned-disorder.ts";
+import { trailingClock } from "../../src/watermark/trailing-clock.ts";
 import type { WatermarkEstimator, WatermarkPolicy } from "../../src/watermark/policy.ts";
 
 const policies: Record<string, () => WatermarkPolicy> = {
@@ -228,4 +229,31 @@ test("the last possible timestamp overflows nothing", () => {
     expect(estimator.current()).toBeLessThanOrEqual(LAST_TIMER);
     expect(make().start(estimator.save()).current()).toBe(estimator.current());
   }
+});
+
+describe("trailingClock", () => {
+  test("is the clock less the delay, whatever comes, and never falls", () => {
+    fc.assert(
+      fc.property(
+        fc.nat(10_000),
+        fc.array(fc.oneof(fc.record({ now: fc.nat(1e6) }), fc.record({ seen: fc.nat(1e6) })), { maxLength: 100 }),
+        (delay, events) => {
+          const estimator = trailingClock(delay).start(undefined);
+          let latest = BEGINNING;
+          for (const event of events) {
+            if ("now" in event) {
+              estimator.tell?.(event.now);
+              latest = Math.max(latest, event.now - delay);
+            } else estimator.observe(event.seen);
+            expect(estimator.current()).toBe(latest);
+          }
+          expect(trailingClock(delay).start(estimator.save()).current()).toBe(latest);
+        },
+      ),
+    );
+  });
+
+  test.each([-1, 0.5, Number.NaN])("a delay of %s is a ConfigError", (delay) => {
+    expect(() => trailingClock(delay)).toThrow(ConfigError);
+  });
 });

@@ -4,10 +4,10 @@
  * contracts (`injectors/injector.ts`, `sinks/sink.ts`).
  */
 import { byHand, type Injector, injector, type Sink, sink, type StreamRecord } from "../../src/index.ts";
-import type { InjectorSource, Pulled, SourceContext, SourceItem, SourceReader } from "../../src/injectors/injector.ts";
+import type { InjectorSource, ItemFate, Pulled, SourceContext, SourceItem, SourceReader } from "../../src/injectors/injector.ts";
 import type { SinkWriter } from "../../src/sinks/sink.ts";
 
-type FeedOptions = Partial<Pick<InjectorSource, "id" | "idRetention" | "maxAhead" | "timestamp" | "watermark">>;
+type FeedOptions = Partial<Pick<InjectorSource, "confirms" | "id" | "idRetention" | "maxAhead" | "timestamp" | "watermark">>;
 
 /** Gives, in order, what was pushed; its position is how many items were given. */
 export class Feed<T> {
@@ -20,6 +20,8 @@ export class Feed<T> {
   /** Readers opened, and items handed to any of them: what a test counts. */
   opened = 0;
   given = 0;
+  /** What became of the items, as its readers were told. */
+  readonly told: ItemFate[] = [];
   readonly injector: Injector<T>;
 
   constructor(options: FeedOptions = {}) {
@@ -93,7 +95,7 @@ export class Feed<T> {
       this.given += items.length;
       return { items, done: this.#ended && at >= this.#log.length };
     };
-    return { pull, close: () => Promise.resolve() };
+    return { pull, confirm: (fates) => void this.told.push(...fates), close: () => Promise.resolve() };
   }
 }
 

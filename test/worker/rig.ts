@@ -6,6 +6,7 @@ import { systemClock } from "../../src/clock.ts";
 import { openValue } from "../../src/computation/envelope.ts";
 import { MemoryStore, type Pipeline } from "../../src/index.ts";
 import { shardOf, shardRef, type ShardRef } from "../../src/key.ts";
+import type { EffectRunner } from "../../src/effects/effects.ts";
 import type { Random } from "../../src/random.ts";
 import { stateField } from "../../src/store/address.ts";
 import type { Commit, CommitReply, PipelineStore, Status, Store } from "../../src/store/index.ts";
@@ -16,6 +17,8 @@ import { reconcile } from "../../src/worker/reconcile.ts";
 import { startWorker, type Worker } from "../../src/worker/worker.ts";
 
 export interface RigOptions {
+  /** Performs the pipeline's effects. */
+  readonly runner?: EffectRunner;
   readonly store?: Store;
   readonly clock?: VirtualClock;
   readonly batchRecords?: number;
@@ -118,9 +121,10 @@ export class Rig {
     this.#random = random;
     this.line = new Line(await this.disk.open({ pipeline: graph.pipeline, clock: this.clock, random }));
     const plan = await reconcile(this.line.store, graph, drop);
-    const { batchRecords = 256, cacheBytes = 128 << 20, frozen = false, leaseMs = 2_000 } = this.options;
+    const { batchRecords = 256, cacheBytes = 128 << 20, frozen = false, leaseMs = 2_000, runner } = this.options;
     const log = (level: string, text: string) => void this.logged.push(`${level}: ${text}`);
-    this.worker = startWorker({ plan, store: this.line.store, clock: this.clock, random, leaseMs, batchRecords, cacheBytes, frozen, reportEvery: 0, log });
+    const { store } = this.line;
+    this.worker = startWorker({ plan, store, clock: this.clock, random, leaseMs, batchRecords, cacheBytes, frozen, reportEvery: 0, runner, log });
     this.outcome = undefined;
     void this.worker.driver.finished.then(
       () => (this.outcome = "finished"),

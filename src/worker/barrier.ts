@@ -1,0 +1,105 @@
+/**
+ * When everything downstream of what an injector has committed so far is committed too. Not a watermark: it goes by
+ * records, so it needs no event time to pass, and it waits for no timer.
+ *
+ * W1  Participants are looked at in the order of the graph. Once all that feed one are through, its inboxes hold all that
+ *     comes of those records, up to their tails of that moment; it is through when these are consumed, nothing that was
+ *     set aside since the beginning stands aside, and the commits that say so have been acknowledged.
+ * W2  It sees only what this worker owns. Where another owns a shard, or one is lost meanwhile, it cannot tell: `lost`.
+ * W3  Effects are not waited for, nor what comes of their results alone: they may take days.
+ */
+import { ComputationShard } from "./computation-shard.ts";
+import type { Engine } from "./engine.ts";
+import { InboxShard, type OwnedShard } from "./owned-shard.ts";
+import type { PlannedInjector, PlannedParticipant } from "./plan.ts";
+
+export type BarrierState = "waiting" | "passed" | "lost";
+
+/** One shard on its way through. */
+interface Passage {
+  readonly shard: InboxShard;
+  readonly tail: number;
+  /** What was set aside from here on may come of what is waited for. */
+  readonly firstHeld: number;
+  /** Exclusive, known once the inbox is consumed to `tail`. */
+  lastHeld: number | undefined;
+  /** The commit that has to be acknowledged, known once nothing stands aside. */
+  number: number | undefined;
+}
+
+export class Barrier {
+  readonly #engine: Engine;
+  readonly #stages: readonly PlannedParticipant[];
+  /** `image.nextHeld` of every shard when the barrier was set. */
+  readonly #held = new Map<number, number>();
+  #stage = -1;
+  #passages: Passage[] = [];
+  #state: BarrierState = "waiting";
+
+  /** Set it before the records are put in: what was set aside before that does not come of them. */
+  constructor(engine: Engine, injector: PlannedInjector) {
+    this.#engine = engine;
+    this.#stages = downstreamOf(engine.options.plan.participants, injector);
+    for (const stage of this.#stages) for (const shard of engine.shardsOf(stage)) this.#held.set(shard.ref, shard.image.nextHeld);
+  }
+
+  /** Some of the records were put in before, by an earlier request: whatever stands aside may come of them. */
+  includeEarlier(): void {
+    this.#held.clear();
+  }
+
+  /** Looks again. Only after the commit with the records has been acknowledged; to be called now and then, between turns of the engine. */
+  look(): BarrierState {
+    while (this.#state === "waiting") {
+      for (const passage of this.#passages) {
+        if (this.#engine.shards.get(passage.shard.ref) === passage.shard) continue;
+        this.#state = "lost";
+        return this.#state;
+      }
+      this.#passages = this.#passages.filter((passage) => !isThrough(passage));
+      if (this.#passages.length > 0) break;
+      this.#stage += 1;
+      const stage = this.#stages[this.#stage];
+      if (stage === undefined) this.#state = "passed";
+      else this.#enter(stage);
+    }
+    return this.#state;
+  }
+
+  #enter(stage: PlannedParticipant): void {
+    const shards = this.#engine.shardsOf(stage);
+    if (shards.length < stage.shards) this.#state = "lost";
+    for (const shard of shards) {
+      if (shard instanceof InboxShard) this.#passages.push(this.#passageOf(shard));
+    }
+  }
+
+  #passageOf(shard: InboxShard): Passage {
+    return { shard, tail: shard.inbox.tail, firstHeld: this.#held.get(shard.ref) ?? 0, lastHeld: undefined, number: undefined };
+  }
+}
+
+function isThrough(passage: Passage): boolean {
+  const { shard, tail, firstHeld } = passage;
+  if (passage.number === undefined) {
+    if (!shard.inbox.consumedTo(tail)) return false;
+    passage.lastHeld ??= shard.image.nextHeld;
+    if (shard instanceof ComputationShard && shard.holdsAny(firstHeld, passage.lastHeld)) return false;
+    // What is open or sealed now may be what was waited for: it counts when it is acknowledged.
+    passage.number = shard.number + (shard.readyAt() < Number.POSITIVE_INFINITY ? 1 : 0);
+  }
+  return acknowledged(shard) >= passage.number;
+}
+
+const acknowledged = (shard: OwnedShard): number => (shard.inFlight === undefined ? shard.number : shard.number - 1);
+
+/** In the order of the graph. */
+function downstreamOf(participants: readonly PlannedParticipant[], injector: PlannedInjector): readonly PlannedParticipant[] {
+  const reached = new Set([injector.id]);
+  return participants.filter((participant) => {
+    const isEffect = participant.kind === "computation" && participant.node.effect !== undefined;
+    if (isEffect || !participant.upstream.some((upstream) => reached.has(upstream))) return false;
+    reached.add(participant.id);
+    return true;
+  });
+}
