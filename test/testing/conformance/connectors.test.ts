@@ -79,10 +79,18 @@ async function callbackHarness(): Promise<SinkHarness<string>> {
   };
 }
 
-describe("fromFile", () => runAll(injectorChecks(fileHarness)));
-describe("fromIterable", () => runAll(injectorChecks(() => logHarness())));
-describe("toFile", () => runAll(sinkChecks(outside())));
-describe("toCallback", () => runAll(sinkChecks(callbackHarness)));
+describe("fromFile", () => {
+  runAll(injectorChecks(fileHarness));
+});
+describe("fromIterable", () => {
+  runAll(injectorChecks(() => logHarness()));
+});
+describe("toFile", () => {
+  runAll(sinkChecks(outside()));
+});
+describe("toCallback", () => {
+  runAll(sinkChecks(callbackHarness));
+});
 
 /** Names of the checks that a broken connector fails. */
 async function failed(checks: readonly ConnectorCheck[]): Promise<string[]> {
