@@ -128,7 +128,7 @@ export class Pipeline {
    * then threw. Records do not wait for one another. One that fails for the last time goes to dead letters. Performed in
    * the worker's process, or by what `run(pipeline, { effects })` says.
    */
-  effect<T, R>(name: string, stream: Stream<T>, perform: Perform<T, R>, options?: EffectOptions<T, Awaited<R>>): this {
+  effect<T, R>(name: string, stream: Stream<T>, perform: Perform<NoInfer<T>, R>, options?: EffectOptions<NoInfer<T>, Awaited<R>>): this {
     const where = this.#nameOf("effect", name);
     checkStream(where, stream);
     const settings = effectSettings(where, name, stream as unknown as StreamHandle, perform, options);

@@ -46,4 +46,11 @@ export const messages: Readonly<Record<string, string>> = {
   "46": `'Wrong<"not a Computation class, or its constructor takes arguments: give () => new X(...)">'`,
   "47": `Type '"ignore"' is not assignable to type`,
   "48": `Type '"never"' is not assignable to type 'number | "none" | undefined'`,
+  "49": "Type 'string' is not assignable to type",
+  "50": "is not assignable to type 'Stream<EffectResult<",
+  "51": "Property 'orderId' does not exist on type 'Order'",
+  "52": "'retries' does not exist in type 'EffectOptions<NoInfer<Order>, string>'",
+  "53": "Property 'orderId' is missing in type '{ order: number; }' but required in type '{ orderId: string; }'",
+  "54": "Argument of type 'string' is not assignable to parameter of type 'Schedule'",
+  "55": "Type 'number' is not assignable to type 'string'",
 };

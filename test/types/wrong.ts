@@ -2,7 +2,7 @@
  * Lines that must not compile. Each case is a comment with its number, over the one line that is wrong;
  * `wrong-messages.ts` says what the compiler tells about it. What lies between cases is right.
  */
-import { Computation, type Context, input, output, Pipeline, state, stream, type StreamRecord, type Timer, timer, timers } from "../../src/index.ts";
+import { Computation, type Context, type EffectResult, input, output, Pipeline, state, stream, type StreamRecord, type Timer, timer, timers } from "../../src/index.ts";
 import { fromFile, toCallback, toFile } from "./edges.ts";
 
 interface Order { id: string; total: number; customer: number; note?: string }
@@ -166,4 +166,22 @@ p.compute("x", async () => new Configured(3));
 p.compute("x", Join, { onFailure: "ignore" });
 // CASE 48 an output timestamp for which there is no word
 export const w48 = (context: Context, join: Join) => context.setTimer(join.deadline, 0, { output: "never" });
+const receipts = stream<EffectResult<Order, { receipt: string }>>("receipts");
+p.effect("charge", orders, async (record) => ({ receipt: record.value.id }), { results: receipts });
+p.every("ticks", unpaid, { every: 1_000 }, ({ time }) => ({ orderId: String(time) }));
+p.reply("answers", unpaid, { to: ({ orderId }) => orderId });
+// CASE 49 results of another type than what perform returns
+p.effect("x", orders, () => "sent", { results: receipts });
+// CASE 50 results of another input
+p.effect("x", payments, () => ({ receipt: "r" }), { results: receipts });
+// CASE 51 an effect that reads a field the value lacks
+p.effect("x", orders, (record) => record.value.orderId);
+// CASE 52 a misspelt option of an effect
+p.effect("x", orders, () => "", { retries: 3 });
+// CASE 53 a tick's value of another type
+p.every("x", unpaid, { every: 1_000 }, ({ time }) => ({ order: time }));
+// CASE 54 a schedule by a word
+p.every("x", unpaid, "hourly", () => ({ orderId: "" }));
+// CASE 55 a reply to a number
+p.reply("x", orders, { to: (order) => order.total });
 export { Misspelt };
