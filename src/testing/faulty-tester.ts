@@ -20,7 +20,9 @@ import type { Plan } from "../worker/plan.ts";
 import { type Misuse, watched } from "./misuse.ts";
 import { discard, PushedSource } from "./recorded-edges.ts";
 import { type Faults, swarm } from "./simulation/faults.ts";
+import type { Place } from "./simulation/place.ts";
 import type { SimulatedItem, SimulatedSource } from "./simulation/simulated-edges.ts";
+import type { SimulatedWorker } from "./simulation/simulated-worker.ts";
 import { Simulation } from "./simulation/simulation.ts";
 import type { Tape } from "./simulation/tape.ts";
 import { Violation } from "./simulation/violation.ts";
@@ -32,6 +34,8 @@ const LEASE = 60;
 const QUIET = 3 * LEASE;
 /** Steps that one `await` may take. */
 const MOST_STEPS = 200_000;
+/** Where a crash that waits for the next commit happens. */
+const CRASH_PLACES: Readonly<Record<Exclude<CrashOptions["at"], "now" | undefined>, Place>> = { "before-commit": "K3", "after-commit": "K5" };
 
 /** One injector, as the simulator reads it and the test fills it. */
 class Pushed implements SimulatedSource {
@@ -71,6 +75,7 @@ export class FaultyTester extends Tester {
   protected readonly plan: Plan;
   #now: number;
   #resting: Promise<void> | undefined = undefined;
+  #crashPlace: Place | undefined = undefined;
 
   constructor({ graph, plan, data, tape, options, recording, losesTail, misuse }: FaultySetting) {
     super(graph);
@@ -99,6 +104,7 @@ export class FaultyTester extends Tester {
       faults: this.#faults,
       startAt: this.#now,
       processingTime: () => this.#now,
+      trap: (place, worker) => this.#trap(place, worker),
       recording,
       instances: () => watched(makeInstances(plan), plan, this.simulation.trace, misuse),
     });
@@ -162,10 +168,26 @@ export class FaultyTester extends Tester {
     return next;
   }
 
-  override async crash(_options: CrashOptions = {}): Promise<void> {
-    const [worker] = this.simulation.workers;
-    if (worker !== undefined) this.simulation.misfortune.crash(worker);
-    await this.rest();
+  override async crash({ at = "now" }: CrashOptions = {}): Promise<void> {
+    if (at !== "now") this.#crashPlace = CRASH_PLACES[at];
+    else {
+      const [worker] = this.simulation.workers;
+      if (worker !== undefined) this.#kill(worker);
+      await this.rest();
+    }
+  }
+
+  #trap(place: Place, worker: SimulatedWorker): boolean {
+    if (place !== this.#crashPlace) return false;
+    this.#crashPlace = undefined;
+    this.#kill(worker, 0);
+    return true;
+  }
+
+  /** `applied`: how many of its requests still arrive; by default the tape says. */
+  #kill(worker: SimulatedWorker, applied?: number): void {
+    this.simulation.trace.line(() => `FAULT ${worker.name} crashes, as the test asks`);
+    this.simulation.misfortune.crash(worker, applied);
   }
 
   /** Calls that overlap wait for the same rest: what they have pushed comes in together. */

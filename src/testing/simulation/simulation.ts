@@ -157,12 +157,12 @@ export class Simulation implements World {
   reach(place: Place, worker: SimulatedWorker): boolean {
     return this.options.trap?.(place, worker) ?? false;
   }
-  arrived(effect: StoreEffect, name: string): void {
+  arrived(effect: StoreEffect, answer: unknown, name: string): void {
     const { trap, plan } = this.options;
     const worker = this.workers.find((each) => each.name === name);
     if (trap === undefined || worker === undefined) return;
     const isInjector = (shard: number) => plan.participants.some(({ id, kind }) => kind === "injector" && id === participantOf(shard));
-    for (const place of placesAfter(effect, isInjector)) if (trap(place, worker)) return;
+    for (const place of placesAfter(effect, answer, isInjector)) if (trap(place, worker)) return;
   }
   sourceOf(participant: string): readonly SimulatedSource[] {
     return this.options.sources.get(participant) ?? [];
