@@ -201,8 +201,7 @@ export class FaultyTester extends Tester {
     await Promise.resolve();
     const { simulation } = this;
     const { store, tape } = simulation;
-    const least = simulation.steps + (this.#faults.kinds.length === 0 ? 0 : tape.pick([0, 40, 100, 250]));
-    simulation.faultsUntil = least;
+    simulation.faultsUntil = simulation.steps + (this.#faults.kinds.length === 0 ? 0 : tape.pick([0, 40, 100, 250]));
     const most = simulation.steps + MOST_STEPS;
     let changes = store.changes;
     let since = simulation.time;
@@ -210,14 +209,16 @@ export class FaultyTester extends Tester {
       simulation.step();
       if (simulation.promises > 0) await new Promise<void>((resolve) => systemClock.soon(resolve));
       if (simulation.steps > most) throw new Violation("does not come to rest", simulation.standing());
-      if (store.changes !== changes || simulation.faulty || simulation.busy || !this.#allDone()) {
-        changes = store.changes;
-        since = simulation.time;
-      } else if (simulation.time - since > QUIET) return;
+      const quiet = store.changes === changes && !simulation.faulty && !simulation.busy;
+      if (quiet && simulation.time - since <= QUIET) continue;
+      // What is left to do is looked for where nothing else tells: it takes all shards.
+      if (quiet && this.#allDone()) return;
+      changes = store.changes;
+      since = simulation.time;
     }
   }
 
-  /** Does any injector have more to give, or any failed record or timer more tries? */
+  /** Has no injector more to give, and no failed record or timer more tries? */
   #allDone(): boolean {
     const { data } = this;
     for (const { id, name, shards, kind } of this.plan.participants) {
