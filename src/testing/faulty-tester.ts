@@ -7,7 +7,7 @@
  * F2  What goes wrong does so while an `await` is under way; before it comes back everything has healed.
  */
 import { systemClock } from "../clock.ts";
-import type { Graph, ParticipantNode } from "../computation/graph.ts";
+import type { Graph } from "../computation/graph.ts";
 import type { SourceItem } from "../injectors/injector.ts";
 import { shardRef } from "../key.ts";
 import type { StreamRecord } from "../record.ts";
@@ -18,7 +18,6 @@ import { decodeImage } from "../worker/image.ts";
 import { makeInstances } from "../worker/instances.ts";
 import type { Plan } from "../worker/plan.ts";
 import { type Misuse, watched } from "./misuse.ts";
-import { discard, PushedSource } from "./recorded-edges.ts";
 import { type Faults, swarm } from "./simulation/faults.ts";
 import type { Place } from "./simulation/place.ts";
 import type { SimulatedItem, SimulatedSource } from "./simulation/simulated-edges.ts";
@@ -26,7 +25,7 @@ import type { SimulatedWorker } from "./simulation/simulated-worker.ts";
 import { Simulation } from "./simulation/simulation.ts";
 import type { Tape } from "./simulation/tape.ts";
 import { Violation } from "./simulation/violation.ts";
-import { type CrashOptions, Tester, type TesterOptions } from "./tester.ts";
+import { type CrashOptions, tapOf, Tester, type TesterOptions } from "./tester.ts";
 
 /** ms. Short, so that what was lost is soon taken over. */
 const LEASE = 60;
@@ -56,6 +55,7 @@ interface Checkpoint {
 }
 
 export interface FaultySetting {
+  /** As staged: nothing of its edges is ever opened here, the simulator has its own. */
   readonly graph: Graph;
   readonly plan: Plan;
   /** A store in which the plan's graph is stored, and nothing else. */
@@ -124,7 +124,7 @@ export class FaultyTester extends Tester {
     return this.#now;
   }
   protected carried(stream: string): readonly StreamRecord<unknown>[] | undefined {
-    const tap = this.plan.participants.find(({ name }) => name === `tap.${stream}`);
+    const tap = this.plan.participants.find(({ name }) => name === tapOf(stream));
     if (tap === undefined) return undefined;
     const written = Array.from({ length: tap.shards }, (_, index) => {
       const [stored] = this.data.recover([shardRef(tap.id, index)], { timers: 0, holds: 0 });
@@ -234,14 +234,4 @@ export class FaultyTester extends Tester {
     }
     return true;
   }
-}
-
-/** The graph with injectors and sinks that only the simulator has: nothing of them is ever opened. */
-export function simulatedEdges(graph: Graph): Graph {
-  const participants = graph.participants.map((node): ParticipantNode => {
-    if (node.kind === "computation") return node;
-    if (node.kind === "sink") return node.name.startsWith("tap.") ? node : { ...node, target: discard(node.target) };
-    return { ...node, source: new PushedSource(node.name, node.source) };
-  });
-  return { ...graph, participants };
 }
