@@ -5,6 +5,8 @@
  * T1  Nothing is silently skipped: a skipped test is named and counts as failed.
  * T2  The closing line is printed however the run ends: a crash, a hang, or a missing server included.
  * T3  A process that a test left behind is ended, named, and counts as failed.
+ * T4  Whatever the run puts into the system's temporary directory, Vitest and the tested processes included, is gone
+ *     afterwards: for its time that directory is one of its own.
  */
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
@@ -34,7 +36,12 @@ try {
   problems.push(error.message);
 }
 const tally = existsSync(tallyFile) ? JSON.parse(readFileSync(tallyFile, "utf8")) : { complete: false, passed: 0, failed: 0, skipped: [] };
-rmSync(folder, { recursive: true, force: true });
+try {
+  // Processes that were killed a moment ago may still be at it.
+  rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+} catch (error) {
+  problems.push(`The temporary files of the tests stay: ${error.message}`);
+}
 for (const name of tally.skipped) console.error(`Skipped, which counts as failed: ${name}`);
 for (const problem of problems) console.error(problem);
 // Vitest's own verdict is already in the tally, unless it never gave one.
@@ -56,7 +63,7 @@ async function runVitest(redisServer, args, limitMs) {
     cwd: root,
     stdio: "inherit",
     detached: true,
-    env: { ...process.env, TALLY_FILE: tallyFile, MILLRACE_REDIS_SERVER: redisServer },
+    env: { ...process.env, TMPDIR: folder, TALLY_FILE: tallyFile, MILLRACE_REDIS_SERVER: redisServer },
   });
   const stop = (signal) => endGroup(child.pid, signal);
   process.on("SIGINT", stop).on("SIGTERM", stop);
