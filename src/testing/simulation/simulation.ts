@@ -261,7 +261,8 @@ export class Simulation implements World {
       const mine = worker.ready(this.time);
       if (choice < mine) {
         worker.run(choice);
-        if (worker.stopping) this.#leaveIfDone(worker);
+        // One that a trap has killed meanwhile has nothing more to say.
+        if (worker.stopping && this.workers.includes(worker)) this.#leaveIfDone(worker);
         return;
       }
       choice -= mine;
