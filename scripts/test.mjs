@@ -5,6 +5,8 @@
  * T1  Nothing is silently skipped: a skipped test is named and counts as failed.
  * T2  The closing line is printed however the run ends: a crash, a hang, or a missing server included.
  * T3  A process that a test left behind is ended, named, and counts as failed.
+ * T4  Whatever the run puts into the system's temporary directory, Vitest and the tested processes included, is gone
+ *     afterwards: for its time that directory is one of its own.
  */
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
@@ -15,7 +17,9 @@ import { fileURLToPath } from "node:url";
 import { ensureRedisServer } from "./redis-server.mjs";
 
 /** Of the 15 minutes that continuous integration allows, what `npm ci` leaves. A soak takes longer, and says so. */
-const RUN_MS = Number(process.env.TEST_MINUTES ?? 13) * 60_000;
+const MINUTES = process.env.TEST_MINUTES ?? "13";
+/** A day: no run takes that long, and a timer that is set for 25 of them ends at once. */
+const MOST_MINUTES = 1_440;
 /** How long helpers of Vitest may take to end after it. */
 const LEAVE_MS = 3_000;
 
@@ -25,13 +29,19 @@ const tallyFile = join(folder, "tally.json");
 
 const problems = [];
 try {
+  const limitMs = limitOf(MINUTES);
   const redisServer = ensureRedisServer();
-  problems.push(...(await runVitest(redisServer, process.argv.slice(2))));
+  problems.push(...(await runVitest(redisServer, process.argv.slice(2), limitMs)));
 } catch (error) {
   problems.push(error.message);
 }
 const tally = existsSync(tallyFile) ? JSON.parse(readFileSync(tallyFile, "utf8")) : { complete: false, passed: 0, failed: 0, skipped: [] };
-rmSync(folder, { recursive: true, force: true });
+try {
+  // Processes that were killed a moment ago may still be at it.
+  rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+} catch (error) {
+  problems.push(`The temporary files of the tests stay: ${error.message}`);
+}
 for (const name of tally.skipped) console.error(`Skipped, which counts as failed: ${name}`);
 for (const problem of problems) console.error(problem);
 // Vitest's own verdict is already in the tally, unless it never gave one.
@@ -39,14 +49,21 @@ const failed = Math.max(tally.failed + problems.length, tally.complete && tally.
 console.log(`${tally.passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
 
+/** In ms. Throws an error of one line. */
+function limitOf(minutes) {
+  const limit = minutes.trim() === "" ? Number.NaN : Number(minutes);
+  if (limit > 0 && limit <= MOST_MINUTES) return limit * 60_000;
+  throw new Error(`TEST_MINUTES is "${minutes}": give the minutes that the tests may take, above 0 and at most ${MOST_MINUTES}.`);
+}
+
 /** Runs Vitest in a process group of its own. Gives what went wrong outside of tests, one line each. */
-async function runVitest(redisServer, args) {
+async function runVitest(redisServer, args, limitMs) {
   const reporters = ["--reporter=default", `--reporter=${fileURLToPath(new URL("./tally-reporter.mjs", import.meta.url))}`];
   const child = spawn(process.execPath, [join(root, "node_modules/vitest/vitest.mjs"), "run", ...reporters, ...args], {
     cwd: root,
     stdio: "inherit",
     detached: true,
-    env: { ...process.env, TALLY_FILE: tallyFile, MILLRACE_REDIS_SERVER: redisServer },
+    env: { ...process.env, TMPDIR: folder, TALLY_FILE: tallyFile, MILLRACE_REDIS_SERVER: redisServer },
   });
   const stop = (signal) => endGroup(child.pid, signal);
   process.on("SIGINT", stop).on("SIGTERM", stop);
@@ -54,11 +71,11 @@ async function runVitest(redisServer, args) {
   const watchdog = setTimeout(() => {
     late = true;
     endGroup(child.pid, "SIGKILL");
-  }, RUN_MS);
+  }, limitMs);
   const [code, signal] = await new Promise((resolve) => child.once("exit", (...outcome) => resolve(outcome)));
   clearTimeout(watchdog);
   process.off("SIGINT", stop).off("SIGTERM", stop);
-  if (late) return [`The tests were ended after ${RUN_MS / 60_000} minutes.`];
+  if (late) return [`The tests were ended after ${limitMs / 60_000} minutes.`];
   const left = await leftBehind(child.pid);
   if (signal !== null) return [...left, `Vitest was ended by ${signal}.`];
   return code === 0 || (existsSync(tallyFile) && JSON.parse(readFileSync(tallyFile, "utf8")).failed > 0) ? left : [...left, `Vitest ended with code ${code}.`];

@@ -5,7 +5,11 @@ import { run, type Run, type RunOptions } from "./schedule.ts";
 
 /** Runs the tape again, with a timeline; `again` is the command that does. */
 export async function explain(tape: Tape, again: string, options: RunOptions = {}): Promise<string> {
-  const recorded = await run(tape, { ...options, recording: true });
+  return textOf(await run(tape, { ...options, recording: true }), again);
+}
+
+/** Of a run that kept its timeline. */
+export function textOf(recorded: Run, again: string): string {
   return `${head(again, recorded)}\n${shortTimeline(recorded.timeline, recorded.plan)
     .map((line) => `  ${line}`)
     .join("\n")}`;

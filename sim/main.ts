@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { Tape } from "../src/testing/simulation/tape.ts";
 import { campaign } from "./campaign.ts";
 import { lineCoverage } from "./coverage.ts";
-import { explain } from "./explain.ts";
+import { explain, textOf } from "./explain.ts";
 import { readMutants, tryMutant, type Verdict } from "./mutants.ts";
 import { RARE_EVENTS } from "./rare-events.ts";
 import { run } from "./schedule.ts";
@@ -123,7 +123,7 @@ async function tryMutants(): Promise<void> {
 }
 
 async function replay(text: string): Promise<void> {
-  const tape = Tape.of(tapeOfText(text));
-  console.log(await explain(tape, `npm run sim -- --tape ${text}`));
-  if ((await run(Tape.of(tapeOfText(text)))).violation !== undefined) process.exitCode = 1;
+  const recorded = await run(Tape.of(tapeOfText(text)), { recording: true });
+  console.log(textOf(recorded, `npm run sim -- --tape ${text}`));
+  if (recorded.violation !== undefined) process.exitCode = 1;
 }

@@ -5,6 +5,7 @@ import { sourceTargets } from "./sources.ts";
 import { storedTargets } from "./stored.ts";
 
 export const targets: ReadonlyMap<string, TargetMaker> = new Map<string, TargetMaker>([
-  ...[...storedTargets, ...sourceTargets].map((target): [string, TargetMaker] => [target.name, () => target]),
+  ...storedTargets.map((target): [string, TargetMaker] => [target.name, () => target]),
+  ...sourceTargets,
   ["http", httpTarget],
 ]);

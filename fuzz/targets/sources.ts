@@ -15,7 +15,7 @@ import { NdjsonFormat } from "../../src/injectors/ndjson-format.ts";
 import { endpoint, EndpointError } from "../../src/inspect/endpoint.ts";
 import { toFile } from "../../src/sinks/to-file.ts";
 import { ascending } from "../../src/watermark/ascending.ts";
-import type { Target } from "../target.ts";
+import type { Target, TargetMaker } from "../target.ts";
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 const textOf = (input: Uint8Array): string => Buffer.from(input.buffer, input.byteOffset, input.length).toString("utf8");
@@ -69,21 +69,38 @@ const NDJSON_WORDS = ["\n", "\r\n", '{"__proto__":{"x":1}}\n', "[".repeat(200), 
 
 /** Ms that may pass until files are opened: that is the disk's, not ours. */
 const FILES = 2_000;
-const directory = mkdtempSync(join(tmpdir(), "millrace-fuzz-"));
-process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
-const source = join(directory, "source.ndjson");
-writeFileSync(source, '{"a":1}\n{"a":2}\n');
-const injector = fromFile(source);
-const sink = toFile(join(directory, "sink.ndjson"), { fsync: false });
 
-async function readPosition(input: Uint8Array): Promise<void> {
-  const reader = await injector.open(context, decodeStored(input, "a position"));
-  await reader.close();
+/** Opens files in a folder of its own at what was stored of them; the folder is gone when the target is closed. */
+function targetOfFiles(
+  name: string,
+  corpus: readonly unknown[],
+  opens: (folder: string) => (input: Uint8Array) => Promise<{ close(): Promise<void> }>,
+): Target {
+  const folder = mkdtempSync(join(tmpdir(), "millrace-fuzz-"));
+  const open = opens(folder);
+  return {
+    name,
+    corpus: corpus.map((each) => encodePlain(each)),
+    read: async (input) => await (await open(input)).close(),
+    patience: FILES,
+    close: () => Promise.resolve(rmSync(folder, { recursive: true, force: true })),
+  };
 }
 
-async function readCheckpoint(input: Uint8Array): Promise<void> {
-  const writer = await sink.open(decodeStored(input, "a checkpoint"));
-  await writer.close();
+function positionTarget(): Target {
+  return targetOfFiles("file-position", positions, (folder) => {
+    const file = join(folder, "source.ndjson");
+    writeFileSync(file, '{"a":1}\n{"a":2}\n');
+    const injector = fromFile(file);
+    return async (input) => await injector.open(context, decodeStored(input, "a position"));
+  });
+}
+
+function checkpointTarget(): Target {
+  return targetOfFiles("file-checkpoint", checkpoints, (folder) => {
+    const sink = toFile(join(folder, "sink.ndjson"), { fsync: false });
+    return async (input) => await sink.open(decodeStored(input, "a checkpoint"));
+  });
 }
 
 const positions = [
@@ -116,7 +133,7 @@ const STORE_WORDS = [
   "user:pass@",
 ];
 
-export const sourceTargets: readonly Target[] = [
+const plainTargets: readonly Target[] = [
   {
     name: "ndjson",
     corpus: [utf8('{"key":"a","at":1}\n[1,2,"é🚀"]\r\n\n"text"'), utf8("\ufeff1\n2\n")],
@@ -135,8 +152,6 @@ export const sourceTargets: readonly Target[] = [
     words: [...CSV_WORDS, ";"],
     read: (input) => readFile(input, () => new CsvFormat("input", { header: false, delimiter: ";" })),
   },
-  { name: "file-position", corpus: positions.map((each) => encodePlain(each)), read: readPosition, patience: FILES },
-  { name: "file-checkpoint", corpus: checkpoints.map((each) => encodePlain(each)), read: readCheckpoint, patience: FILES },
   {
     name: "store-option",
     corpus: ["lmdb:.millrace", "redis://user:pass@127.0.0.1:6379/0", "rediss://[::1]:6379/1?db=2", "redis:/tmp/redis.sock?db=1", "memory:"].map(utf8),
@@ -151,4 +166,10 @@ export const sourceTargets: readonly Target[] = [
     read: (input) => endpoint(textOf(input)),
     throws: [EndpointError],
   },
+];
+
+export const sourceTargets: readonly (readonly [string, TargetMaker])[] = [
+  ...plainTargets.map((target): [string, TargetMaker] => [target.name, () => target]),
+  ["file-position", positionTarget],
+  ["file-checkpoint", checkpointTarget],
 ];

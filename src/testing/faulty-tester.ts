@@ -7,7 +7,7 @@
  * F2  What goes wrong does so while an `await` is under way; before it comes back everything has healed.
  */
 import { systemClock } from "../clock.ts";
-import type { Graph, ParticipantNode } from "../computation/graph.ts";
+import type { Graph } from "../computation/graph.ts";
 import type { SourceItem } from "../injectors/injector.ts";
 import { shardRef } from "../key.ts";
 import type { StreamRecord } from "../record.ts";
@@ -19,13 +19,14 @@ import { makeInstances } from "../worker/instances.ts";
 import type { Plan } from "../worker/plan.ts";
 import { type Misuse, watched } from "./misuse.ts";
 import { RecordedEffects } from "./recorded-effects.ts";
-import { discard, PushedSource } from "./recorded-edges.ts";
 import { type Faults, swarm } from "./simulation/faults.ts";
+import type { Place } from "./simulation/place.ts";
 import type { SimulatedItem, SimulatedSource } from "./simulation/simulated-edges.ts";
+import type { SimulatedWorker } from "./simulation/simulated-worker.ts";
 import { Simulation } from "./simulation/simulation.ts";
 import type { Tape } from "./simulation/tape.ts";
 import { Violation } from "./simulation/violation.ts";
-import { type CrashOptions, Tester, type TesterOptions } from "./tester.ts";
+import { type CrashOptions, tapOf, Tester, type TesterOptions } from "./tester.ts";
 
 /** ms. Short, so that what was lost is soon taken over. */
 const LEASE = 60;
@@ -33,6 +34,8 @@ const LEASE = 60;
 const QUIET = 3 * LEASE;
 /** Steps that one `await` may take. */
 const MOST_STEPS = 200_000;
+/** Where a crash that waits for the next commit happens. */
+const CRASH_PLACES: Readonly<Record<Exclude<CrashOptions["at"], "now" | undefined>, Place>> = { "before-commit": "K3", "after-commit": "K5" };
 
 /** One injector, as the simulator reads it and the test fills it. */
 class Pushed implements SimulatedSource {
@@ -53,6 +56,7 @@ interface Checkpoint {
 }
 
 export interface FaultySetting {
+  /** As staged: nothing of its edges is ever opened here, the simulator has its own. */
   readonly graph: Graph;
   readonly plan: Plan;
   /** A store in which the plan's graph is stored, and nothing else. */
@@ -73,6 +77,7 @@ export class FaultyTester extends Tester {
   protected readonly recordedEffects: RecordedEffects;
   #now: number;
   #resting: Promise<void> | undefined = undefined;
+  #crashPlace: Place | undefined = undefined;
 
   constructor({ graph, plan, data, tape, options, recording, losesTail, misuse }: FaultySetting) {
     super(graph);
@@ -102,6 +107,7 @@ export class FaultyTester extends Tester {
       faults: this.#faults,
       startAt: this.#now,
       processingTime: () => this.#now,
+      trap: (place, worker) => this.#trap(place, worker),
       recording,
       instances: () => watched(makeInstances(plan, this.recordedEffects), plan, this.simulation.trace, misuse),
     });
@@ -121,7 +127,7 @@ export class FaultyTester extends Tester {
     return this.#now;
   }
   protected carried(stream: string): readonly StreamRecord<unknown>[] | undefined {
-    const tap = this.plan.participants.find(({ name }) => name === `tap.${stream}`);
+    const tap = this.plan.participants.find(({ name }) => name === tapOf(stream));
     if (tap === undefined) return undefined;
     const written = Array.from({ length: tap.shards }, (_, index) => {
       const [stored] = this.data.recover([shardRef(tap.id, index)], { timers: 0, holds: 0 });
@@ -165,10 +171,26 @@ export class FaultyTester extends Tester {
     return next;
   }
 
-  override async crash(_options: CrashOptions = {}): Promise<void> {
-    const [worker] = this.simulation.workers;
-    if (worker !== undefined) this.simulation.misfortune.crash(worker);
-    await this.rest();
+  override async crash({ at = "now" }: CrashOptions = {}): Promise<void> {
+    if (at !== "now") this.#crashPlace = CRASH_PLACES[at];
+    else {
+      const [worker] = this.simulation.workers;
+      if (worker !== undefined) this.#kill(worker);
+      await this.rest();
+    }
+  }
+
+  #trap(place: Place, worker: SimulatedWorker): boolean {
+    if (place !== this.#crashPlace) return false;
+    this.#crashPlace = undefined;
+    this.#kill(worker, 0);
+    return true;
+  }
+
+  /** `applied`: how many of its requests still arrive; by default the tape says. */
+  #kill(worker: SimulatedWorker, applied?: number): void {
+    this.simulation.trace.line(() => `FAULT ${worker.name} crashes, as the test asks`);
+    this.simulation.misfortune.crash(worker, applied);
   }
 
   /** Calls that overlap wait for the same rest: what they have pushed comes in together. */
@@ -182,8 +204,7 @@ export class FaultyTester extends Tester {
     await Promise.resolve();
     const { simulation } = this;
     const { store, tape } = simulation;
-    const least = simulation.steps + (this.#faults.kinds.length === 0 ? 0 : tape.pick([0, 40, 100, 250]));
-    simulation.faultsUntil = least;
+    simulation.faultsUntil = simulation.steps + (this.#faults.kinds.length === 0 ? 0 : tape.pick([0, 40, 100, 250]));
     const most = simulation.steps + MOST_STEPS;
     let changes = store.changes;
     let since = simulation.time;
@@ -191,14 +212,16 @@ export class FaultyTester extends Tester {
       simulation.step();
       if (simulation.promises > 0) await new Promise<void>((resolve) => systemClock.soon(resolve));
       if (simulation.steps > most) throw new Violation("does not come to rest", simulation.standing());
-      if (store.changes !== changes || simulation.faulty || simulation.busy || !this.#allDone()) {
-        changes = store.changes;
-        since = simulation.time;
-      } else if (simulation.time - since > QUIET) return;
+      const quiet = store.changes === changes && !simulation.faulty && !simulation.busy;
+      if (quiet && simulation.time - since <= QUIET) continue;
+      // What is left to do is looked for where nothing else tells: it takes all shards.
+      if (quiet && this.#allDone()) return;
+      changes = store.changes;
+      since = simulation.time;
     }
   }
 
-  /** Does any injector have more to give, or any failed record or timer more tries? */
+  /** Has no injector more to give, and no failed record or timer more tries? */
   #allDone(): boolean {
     const { data } = this;
     for (const { id, name, shards, kind } of this.plan.participants) {
@@ -214,14 +237,4 @@ export class FaultyTester extends Tester {
     }
     return true;
   }
-}
-
-/** The graph with injectors and sinks that only the simulator has: nothing of them is ever opened. */
-export function simulatedEdges(graph: Graph): Graph {
-  const participants = graph.participants.map((node): ParticipantNode => {
-    if (node.kind === "computation") return node;
-    if (node.kind === "sink") return node.name.startsWith("tap.") ? node : { ...node, target: discard(node.target) };
-    return { ...node, source: new PushedSource(node.name, node.source) };
-  });
-  return { ...graph, participants };
 }

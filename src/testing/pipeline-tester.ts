@@ -5,7 +5,6 @@
  * write nowhere (read `values`); state and records that user code reads are frozen. Nothing else.
  */
 import { show } from "../computation/checks.ts";
-import type { Graph, ParticipantNode } from "../computation/graph.ts";
 import { isHandle } from "../computation/handle.ts";
 import type { Pipeline } from "../computation/pipeline.ts";
 import { systemClock } from "../clock.ts";
@@ -19,11 +18,10 @@ import type { Plan } from "../worker/plan.ts";
 import { reconcile } from "../worker/reconcile.ts";
 import { startWorker, type Worker } from "../worker/worker.ts";
 import { RecordedEffects } from "./recorded-effects.ts";
-import { ClockedSource, discard, PushedSource, Tap } from "./recorded-edges.ts";
-import { checkTesterOptions, type CrashOptions, tapped, Tester, type TesterOptions } from "./tester.ts";
+import { ClockedSource, PushedSource, type Tap } from "./recorded-edges.ts";
+import { checkTesterOptions, type CrashOptions, type Staged, staged, START, Tester, type TesterOptions } from "./tester.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
-const START = 1_577_836_800_000;
 /** Turns of the event loop that a handler's promise is waited for; a longer one goes on in the background. */
 const HANDLER_TURNS = 200;
 
@@ -41,8 +39,8 @@ export class PipelineTester extends Tester {
   #restarting: Promise<void> = Promise.resolve();
   #error: { readonly error: unknown } | undefined = undefined;
 
-  private constructor(graph: Graph, sources: Map<string, PushedSource | ClockedSource>, taps: ReadonlyMap<string, Tap>, options: TesterOptions) {
-    super(pushing(graph, sources));
+  private constructor({ graph, sources, taps }: Staged, options: TesterOptions) {
+    super(graph);
     this.#sources = sources;
     this.#taps = taps;
     this.#options = options;
@@ -54,9 +52,7 @@ export class PipelineTester extends Tester {
   static async start(pipeline: Pipeline, options: TesterOptions = {}): Promise<PipelineTester> {
     if (!isHandle(pipeline, "pipeline")) throw new ConfigError(`PipelineTester.start(pipeline): the first argument is a Pipeline, but it is ${show(pipeline)}`);
     checkTesterOptions(pipeline.name, options);
-    const graph = pipeline.graph();
-    const taps = new Map([...graph.streams.keys()].map((name) => [name, new Tap(name)]));
-    const tester = new PipelineTester(tapped(graph, taps, options.shards), new Map(), taps, options);
+    const tester = new PipelineTester(staged(pipeline.graph(), options.shards), options);
     await tester.#begin();
     await tester.rest();
     return tester;
@@ -174,16 +170,4 @@ export class PipelineTester extends Tester {
       await this.rest();
     }
   }
-}
-
-/** The graph with injectors that give what is pushed, and sinks that write nowhere. */
-function pushing(graph: Graph, sources: Map<string, PushedSource | ClockedSource>): Graph {
-  const participants = graph.participants.map((node): ParticipantNode => {
-    if (node.kind === "computation") return node;
-    if (node.kind === "sink") return node.target instanceof Tap ? node : { ...node, target: discard(node.target) };
-    const source = node.source.clocked === true ? new ClockedSource(node.source) : new PushedSource(node.name, node.source);
-    sources.set(node.name, source);
-    return { ...node, source };
-  });
-  return { ...graph, participants };
 }

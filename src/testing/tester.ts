@@ -5,7 +5,7 @@
 import type { Computation } from "../computation/computation.ts";
 import { checkInteger, show } from "../computation/checks.ts";
 import { openValue } from "../computation/envelope.ts";
-import type { Graph, InputNode, SinkNode, StreamNode } from "../computation/graph.ts";
+import type { Graph, InputNode, ParticipantNode, StreamNode } from "../computation/graph.ts";
 import { isHandle } from "../computation/handle.ts";
 import type { OptionalValue, StateCell, Value, View } from "../computation/state.ts";
 import type { Stream } from "../computation/stream.ts";
@@ -14,7 +14,6 @@ import { shardOf, shardRef } from "../key.ts";
 import { DEAD_LETTERS, SHARDS } from "../limits.ts";
 import { checkOptions } from "../options.ts";
 import type { StreamRecord } from "../record.ts";
-import type { SinkTarget } from "../sinks/sink.ts";
 import { parseTimerMember, stateField, type Tag } from "../store/address.ts";
 import type { MemoryData } from "../store/memory-data.ts";
 import type { Engine } from "../worker/engine.ts";
@@ -22,6 +21,7 @@ import { apply } from "../worker/dead-letters.ts";
 import { parseDeadLetter } from "../worker/held.ts";
 import type { Plan, PlannedComputation } from "../worker/plan.ts";
 import type { RecordedEffects, TestedEffect, TestedEffects } from "./recorded-effects.ts";
+import { ClockedSource, discard, PushedSource, Tap } from "./recorded-edges.ts";
 
 type StateOf<C> = {
   [K in keyof C as C[K] extends StateCell<any> ? K : never]: C[K] extends StateCell<infer Access>
@@ -35,7 +35,7 @@ type StateOf<C> = {
 type ClassOf<C> = abstract new (...args: never[]) => C;
 
 export interface TesterOptions {
-  /** Where the clock stands at first, ms since the epoch. Default: 2020-01-01. */
+  /** Where the clock stands at first, ms since the epoch. Default: 2020-01-01 (UTC). */
   readonly now?: number | undefined;
   /** Most records in one commit; results do not depend on it. Default: 256. */
   readonly batchRecords?: number | undefined;
@@ -64,6 +64,8 @@ export interface TestedTimer {
 
 /** Times that a dead letter is asked for while workers die. */
 const RETRIES = 100;
+/** The default of `TesterOptions.now`. */
+export const START = Date.UTC(2020, 0, 1);
 /** Timers of a shard that are looked through for those of one key. */
 const MOST_TIMERS = 100_000;
 
@@ -249,15 +251,37 @@ function checkStream(where: string, stream: unknown): void {
   throw new ConfigError(`${where}: a stream is expected, as made by stream(name), but it is ${show(stream)}`);
 }
 
-/** The graph with a tap on every stream. */
-export function tapped(graph: Graph, taps: ReadonlyMap<string, SinkTarget>, shards: number | undefined): Graph {
+/** A graph as it is tested, with what takes the place of its edges. */
+export interface Staged {
+  readonly graph: Graph;
+  /** By name of the injector. */
+  readonly sources: ReadonlyMap<string, PushedSource | ClockedSource>;
+  /** By name of the stream. */
+  readonly taps: ReadonlyMap<string, Tap>;
+}
+
+/** The graph with a tap on every stream, injectors that give what is pushed (those that go by the clock stay), and sinks that write nowhere. */
+export function staged(declared: Graph, shards: number | undefined): Staged {
+  const sources = new Map<string, PushedSource | ClockedSource>();
+  const participants = declared.participants.map((node): ParticipantNode => {
+    if (node.kind === "computation") return node;
+    if (node.kind === "sink") return { ...node, target: discard(node.target) };
+    const source = node.source.clocked === true ? new ClockedSource(node.source) : new PushedSource(node.name, node.source);
+    sources.set(node.name, source);
+    return { ...node, source };
+  });
+  const taps = new Map<string, Tap>();
   const streams = new Map<string, StreamNode>();
-  const sinks: SinkNode[] = [];
-  for (const [name, stream] of graph.streams) {
+  for (const [name, stream] of declared.streams) {
+    const target = new Tap(name);
+    taps.set(name, target);
     const input: InputNode = { field: "", name, renamedFrom: [], stream: name, key: () => "" };
-    const participant = `tap.${name}`;
-    sinks.push({ kind: "sink", name: participant, renamedFrom: [], upstream: [...stream.producers], input, target: taps.get(name) as SinkTarget });
+    const participant = tapOf(name);
+    participants.push({ kind: "sink", name: participant, renamedFrom: [], upstream: [...stream.producers], input, target });
     streams.set(name, { ...stream, consumers: [...stream.consumers, { participant, input }] });
   }
-  return { ...graph, shards: shards ?? graph.shards, streams, participants: [...graph.participants, ...sinks] };
+  return { graph: { ...declared, shards: shards ?? declared.shards, streams, participants }, sources, taps };
 }
+
+/** The name of the sink that is a stream's tap. */
+export const tapOf = (stream: string): string => `tap.${stream}`;

@@ -13,15 +13,14 @@ import type { MemoryData } from "../store/memory-data.ts";
 import { MemoryStore } from "../store/memory-store.ts";
 import type { Plan } from "../worker/plan.ts";
 import { reconcile } from "../worker/reconcile.ts";
-import { FaultyTester, simulatedEdges } from "./faulty-tester.ts";
+import { FaultyTester } from "./faulty-tester.ts";
 import { askedTwice, Misuse } from "./misuse.ts";
-import { Tap } from "./recorded-edges.ts";
 import { shrink } from "./simulation/shrink.ts";
 import { tapeOfText, textOfTape } from "./simulation/tape-text.ts";
 import { Tape } from "./simulation/tape.ts";
 import { shortTimeline } from "./simulation/timeline.ts";
 import { Violation } from "./simulation/violation.ts";
-import { checkTesterOptions, tapped, type Tester, type TesterOptions } from "./tester.ts";
+import { checkTesterOptions, staged, START, type Tester, type TesterOptions } from "./tester.ts";
 
 export interface UnderFaultsOptions extends TesterOptions {
   /** Schedules, the first of them without any fault. Default: 100. */
@@ -44,7 +43,6 @@ export interface UnderFaultsOptions extends TesterOptions {
 type Scenario = (tester: Tester) => void | Promise<void>;
 
 const SCHEDULES = 100;
-const START = 1_577_836_800_000;
 /** Looking for a plainer schedule that fails in the same way: runs, and ms, at most. */
 const SHRINK_RUNS = 400;
 const SHRINK_MS = 5_000;
@@ -121,9 +119,7 @@ class Stage {
 
   static async of(pipeline: Pipeline, options: UnderFaultsOptions, scenario: Scenario): Promise<Stage> {
     const misuse = { current: new Misuse() };
-    const declared = pipeline.graph();
-    const taps = new Map([...declared.streams.keys()].map((name) => [name, new Tap(name)]));
-    const graph = simulatedEdges(askedTwice(tapped(declared, taps, options.shards), misuse));
+    const graph = askedTwice(staged(pipeline.graph(), options.shards).graph, misuse);
     const store = new MemoryStore();
     const open = await store.open({ pipeline: graph.pipeline, clock: systemClock, random: { id: () => "" } });
     const plan = await reconcile(open, graph, []);

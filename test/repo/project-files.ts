@@ -19,7 +19,8 @@ function walk(folder: string): ProjectFile[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) return made(entry.name) ? [] : walk(path);
-    if (!entry.isFile() || !TEXT.test(entry.name)) return [];
+    // In a further work tree of git, `.git` is a file.
+    if (!entry.isFile() || entry.name === ".git" || !TEXT.test(entry.name)) return [];
     return [{ path: relative(root, path).replaceAll(sep, "/"), text: readFileSync(path, "utf8") }];
   });
 }

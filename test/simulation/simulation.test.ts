@@ -60,7 +60,13 @@ test("what was read of a tape makes the run again that read it, also from its te
 
 test("a text that is no tape is refused, with what may be wrong with it", () => {
   expect(() => tapeOfText("not a tape!")).toThrow(/as a violation prints it/);
-  expect(() => tapeOfText(textOfTape(Tape.seeded(1).read()).slice(0, 9) + "zzzz")).not.toThrow(TypeError);
+  const tape = Tape.seeded(1);
+  for (let i = 0; i < 100; i++) tape.choose(1_000);
+  const text = textOfTape(tape.read());
+  expect(tapeOfText(text)).toEqual(tape.read());
+  for (const length of [1, text.length >> 1, text.length - 4]) {
+    expect(() => tapeOfText(text.slice(0, length))).toThrow(expect.objectContaining({ name: "SyntaxError", message: expect.stringMatching(/cut off/) }));
+  }
 });
 
 test("a tape of zeros is a run in order, without a fault", async () => {

@@ -109,6 +109,39 @@ test("processing time stands still until the test moves it, whatever has to heal
   expect(new Set(seen)).toEqual(new Set([DAY]));
 });
 
+test("a crash that the test asks for changes no result, wherever it happens", async () => {
+  for (const at of ["now", "before-commit", "after-commit"] as const) {
+    await underFaults(pipelineOf(Hourly), { schedules: 20 }, async (tester) => {
+      await tester.crash({ at });
+      await aDay(tester);
+    });
+  }
+});
+
+test.each([
+  ["before-commit", "twice", 2],
+  ["after-commit", "once", 1],
+] as const)("a crash %s is at the commit that comes next: what that commits is called %s", async (at, _, times) => {
+  const calls: { readonly amount: number; readonly by: Computation }[] = [];
+  let tester: Tester | undefined;
+  class Struck extends Hourly {
+    override processRecord(record: StreamRecord<Sale>, context: Context): void {
+      // The commit that comes next is that of this call.
+      if (calls.push({ amount: record.value.amount, by: this }) === 1) void tester?.crash({ at });
+      void super.processRecord(record, context);
+    }
+  }
+  await underFaults(pipelineOf(Struck), { schedules: 1 }, async (given) => {
+    tester = given;
+    await given.push(sales, { shop: "a", amount: 1 }, { at: 0 });
+    await given.push(sales, { shop: "a", amount: 2 }, { at: 1 });
+    await given.finish();
+    expect(given.values(totals)).toEqual(["a 1: 3"]);
+  });
+  expect(calls.map(({ amount }) => amount)).toEqual([...Array<number>(times).fill(1), 2]);
+  expect(new Set(calls.map(({ by }) => by)).size).toBe(2);
+});
+
 test("a pipeline that counts on records and watermarks not to overtake one another is found: a replay brings them at once", async () => {
   class Hasty extends Hourly {
     readonly sum = state("sum", { initial: 0 });

@@ -66,8 +66,9 @@ export class Connection {
   arrive(): void {
     const { effect } = this.#requests.shift() as Request;
     if (effect.kind === "commit" || effect.kind === "report") this.#arrived = [effect, ...this.#arrived.slice(0, ARRIVED - 1)];
-    this.#answers.push({ effect, value: this.#world.apply(this.#worker, effect), from: this.#world.time + this.#takes() });
-    this.#world.arrived(effect, this.#worker);
+    const value = this.#world.apply(this.#worker, effect);
+    this.#answers.push({ effect, value, from: this.#world.time + this.#takes() });
+    this.#world.arrived(effect, value, this.#worker);
   }
 
   /** The next answer, taken. */

@@ -3,6 +3,7 @@
  * A run may have a trap, which is told of each.
  */
 import type { SimulatedWorker } from "./simulated-worker.ts";
+import type { CommitReply } from "../../store/store.ts";
 import type { StoreEffect } from "./store-request.ts";
 
 export type Place =
@@ -38,11 +39,13 @@ export type Place =
 /** Told of each place that is reached. True: the worker is gone, or does not go on now. */
 export type Trap = (place: Place, worker: SimulatedWorker) => boolean;
 
-/** The places at which a worker is when the store has carried this out. */
-export function placesAfter(effect: StoreEffect, isInjector: (shard: number) => boolean): Place[] {
+/** The places at which a worker is when the store has carried this out, with this answer. */
+export function placesAfter(effect: StoreEffect, answer: unknown, isInjector: (shard: number) => boolean): Place[] {
   switch (effect.kind) {
     case "commit": {
-      const { commits } = effect;
+      const { outcomes } = answer as CommitReply;
+      const commits = effect.commits.filter((_, i) => outcomes[i] === "committed");
+      if (commits.length === 0) return [];
       const places: Place[] = ["K5"];
       if (commits.some(({ parcels }) => parcels.length > 0)) places.push("K7");
       if (commits.some(({ consumed }) => consumed !== undefined)) places.push("K8");

@@ -157,12 +157,12 @@ export class Simulation implements World {
   reach(place: Place, worker: SimulatedWorker): boolean {
     return this.options.trap?.(place, worker) ?? false;
   }
-  arrived(effect: StoreEffect, name: string): void {
+  arrived(effect: StoreEffect, answer: unknown, name: string): void {
     const { trap, plan } = this.options;
     const worker = this.workers.find((each) => each.name === name);
     if (trap === undefined || worker === undefined) return;
     const isInjector = (shard: number) => plan.participants.some(({ id, kind }) => kind === "injector" && id === participantOf(shard));
-    for (const place of placesAfter(effect, isInjector)) if (trap(place, worker)) return;
+    for (const place of placesAfter(effect, answer, isInjector)) if (trap(place, worker)) return;
   }
   sourceOf(participant: string): readonly SimulatedSource[] {
     return this.options.sources.get(participant) ?? [];
@@ -261,7 +261,8 @@ export class Simulation implements World {
       const mine = worker.ready(this.time);
       if (choice < mine) {
         worker.run(choice);
-        if (worker.stopping) this.#leaveIfDone(worker);
+        // One that a trap has killed meanwhile has nothing more to say.
+        if (worker.stopping && this.workers.includes(worker)) this.#leaveIfDone(worker);
         return;
       }
       choice -= mine;

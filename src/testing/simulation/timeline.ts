@@ -14,13 +14,13 @@ const DULL = [
 const MINOR = [/ ← commit/, / → commit/, / report /, / has finished$/, / opens (source|sink) /, / (register|recover|acquire) /];
 
 /** The last events; of what user code did, what went wrong, and the rest as many as there is room for, in this order. */
-export function shortTimeline(timeline: readonly string[], plan: Plan, most = EVENTS): string[] {
+export function shortTimeline(timeline: readonly string[], plan: Plan): string[] {
   const telling = withoutRepeats(timeline.filter((line) => !DULL.some((dull) => dull.test(line))));
-  const shown = telling.length <= most ? telling : chosen(telling, most);
+  const shown = telling.length <= EVENTS ? telling : chosen(telling);
   return withoutEmptyMoments(shown).map((line) => named(line, plan));
 }
 
-function chosen(lines: readonly string[], most: number): string[] {
+function chosen(lines: readonly string[]): string[] {
   const kept = new Set<number>();
   const keep = (room: number, matches: (line: string) => boolean): void => {
     for (let i = lines.length - 1; i >= 0 && room > 0; i--) {
@@ -30,9 +30,9 @@ function chosen(lines: readonly string[], most: number): string[] {
     }
   };
   keep(2, (line) => /^(FAILS|VIOLATION)/.test(line));
-  keep(most / 3, (line) => line.startsWith('  "'));
-  keep(most / 3, (line) => line.startsWith("FAULT"));
-  keep(most - kept.size, (line) => !line.startsWith("──") && !MINOR.some((minor) => minor.test(line)));
+  keep(EVENTS / 3, (line) => line.startsWith('  "'));
+  keep(EVENTS / 3, (line) => line.startsWith("FAULT"));
+  keep(EVENTS - kept.size, (line) => !line.startsWith("──") && !MINOR.some((minor) => minor.test(line)));
   return lines.filter((_, i) => kept.has(i));
 }
 

@@ -22,8 +22,8 @@ export interface World {
   readonly calls: number;
   /** A worker is at a place. True: it is gone, or does not go on now. */
   reach(place: Place, worker: SimulatedWorker): boolean;
-  /** A worker is where the store has carried this out. */
-  arrived(effect: StoreEffect, worker: string): void;
+  /** A worker is where the store has carried this out, with this answer. */
+  arrived(effect: StoreEffect, answer: unknown, worker: string): void;
   sourceOf(participant: string): readonly SimulatedSource[];
   sinkOf(participant: string): SimulatedSink;
   /** Carries a request out at the store. */
