@@ -1,6 +1,7 @@
 /** What the route takes, refuses and answers. */
 import { expect, test } from "vitest";
 import { cbor, ConfigError, fromHttp, MemoryStore, Pipeline, run, type Schema, stream, type StreamRecord } from "../../src/index.ts";
+import { endpoint } from "../../src/inspect/index.ts";
 import { HTTP_BODY_BYTES, HTTP_BODY_RECORDS } from "../../src/limits.ts";
 import { JSON_TYPE, NDJSON_TYPE, POLL, Posting, type Visit, visiting } from "./posting.ts";
 
@@ -249,7 +250,7 @@ test("only POST, only streams that take records, only parameters that are known"
 
 test("the streams that take records are listed, and records are counted by what became of them", async () => {
   const posting = await Posting.start(visiting([]));
-  expect((await posting.get("/v1/streams")).json).toMatchObject({
+  expect(await endpoint(posting.url.href).streams()).toMatchObject({
     pipeline: "visiting",
     streams: [{ stream: "visits", injector: "arrivals", open: true, reason: null, waiting: 0 }],
   });

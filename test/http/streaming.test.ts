@@ -44,8 +44,11 @@ async function begun({ hostname, port }: URL, headers: string): Promise<{ readon
   socket.on("data", (chunk: string) => (text += chunk));
   socket.on("error", () => {});
   socket.write(`POST /v1/streams/visits/records HTTP/1.1\r\nhost: localhost\r\n${headers}transfer-encoding: chunked\r\n\r\n`);
-  const answered = expect.poll(() => text, POLL).toMatch(/\}$|\}\r\n/);
-  return { socket, answered: answered.then(() => text) };
+  const answer = async () => {
+    await expect.poll(() => text, POLL).toMatch(/\}$|\}\r\n/);
+    return text;
+  };
+  return { socket, answered: answer() };
 }
 
 const chunk = (text: string): string => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
