@@ -1,6 +1,7 @@
-/** `npm run --silent bench -- throughput|latency|audit [options]`: prints one JSON object, or a readable form of it. */
+/** `npm run --silent bench -- throughput|latency|audit|http [options]`: prints one JSON object, or a readable form of it. */
 import { parseArgs } from "node:util";
 import { auditBench } from "./audit.ts";
+import { httpBench } from "./http.ts";
 import { latency } from "./latency.ts";
 import { throughput, type ThroughputOptions } from "./throughput.ts";
 
@@ -32,7 +33,7 @@ const number = (name: "records" | "keys" | "hops" | "shards" | "batch" | "rate" 
 
 function usage(problem: string): never {
   console.error(
-    `${problem}\nusage: bench -- throughput|latency|audit [--store redis|lmdb|memory] [--records N] [--keys N] [--hops N] [--shards N] [--batch N] [--rate N] [--seconds N] [--fsync everysec|always|no] [--json]`,
+    `${problem}\nusage: bench -- throughput|latency|audit|http [--store redis|lmdb|memory] [--records N] [--keys N] [--hops N] [--shards N] [--batch N] [--rate N] [--seconds N] [--fsync everysec|always|no] [--json]`,
   );
   process.exit(2);
 }
@@ -48,6 +49,9 @@ switch (positionals[0]) {
     break;
   case "audit":
     result = await auditBench({ store, keys: shape.keys, shards: shape.shards });
+    break;
+  case "http":
+    result = await httpBench({ store, records: number("records", 1_000_000), keys: shape.keys, shards: shape.shards });
     break;
   default:
     usage(`no benchmark is called ${positionals[0] ?? "nothing"}`);

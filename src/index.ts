@@ -31,6 +31,7 @@ export type { EffectOutcome, EffectRunner, Effects, EffectsContext, EffectTask, 
 export { type Injector, type InjectorOptions, injector, type Sink, sink } from "./computation/edges.ts";
 export type { CsvOptions } from "./injectors/csv-format.ts";
 export { type FileOptions, fromFile } from "./injectors/from-file.ts";
+export { fromHttp } from "./injectors/from-http.ts";
 export {
   fromIterable,
   type IterableOptions,

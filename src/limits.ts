@@ -27,3 +27,13 @@ export const NAME_PATTERN: RegExp = /^[A-Za-z0-9_.-]{1,64}$/;
 export const HELD_RECORDS = 10_000;
 /** Dead letters of one shard; when full, failing keys halt instead. */
 export const DEAD_LETTERS = 10_000;
+/** Bytes of a JSON body that is posted whole, and of one line of NDJSON: a record's bound, for a body of one record. */
+export const HTTP_BODY_BYTES: number = 1 << 20;
+/** Records of a JSON body; its answer tells of each. More go as NDJSON, which has no bound. */
+export const HTTP_BODY_RECORDS = 10_000;
+/** Records, and bytes of their text, that one HTTP injector has taken and not confirmed: what a worker keeps of requests in memory. */
+export const HTTP_WAITING_RECORDS = 8_192;
+export const HTTP_WAITING_BYTES: number = 8 << 20;
+/** Requests whose bodies are being read at once, each of which may keep HTTP_BODY_BYTES, and connections; more are turned away. */
+export const HTTP_UPLOADS = 256;
+export const HTTP_CONNECTIONS = 1_024;

@@ -7,7 +7,8 @@ import { inProcess } from "./effects/in-process.ts";
 import { ConfigError, invariant, messageOf } from "./errors.ts";
 import { checkOptions as checkKnown, show } from "./options.ts";
 import { isHandle } from "./computation/handle.ts";
-import type { InspectionServer } from "./inspect/server.ts";
+import type { HttpServer } from "./http/server.ts";
+import { doorOf } from "./injectors/from-http.ts";
 import { systemRandom } from "./random.ts";
 import type { PipelineStore, Store } from "./store/store.ts";
 import { reconcile } from "./worker/reconcile.ts";
@@ -18,7 +19,7 @@ export interface RunOptions {
   readonly store: Store;
   /** Who performs the pipeline's effects, as `bullmq(...)` of `millrace/bullmq`. Default: this process, from the store. */
   readonly effects?: Effects | undefined;
-  /** HTTP endpoint for inspection, on the loopback interface. Default: none; port 0: any free one. */
+  /** HTTP endpoint for inspection and the records of `fromHttp`, on the loopback interface. Default: none; port 0: any free one. */
   readonly http?: { readonly port: number } | false | undefined;
   /** Names that the code no longer has and whose data is to be deleted: `participant`, or `participant/part`. Default: none. */
   readonly drop?: readonly string[] | undefined;
@@ -66,6 +67,7 @@ export const NOTHING_LEFT =
 export async function run(pipeline: Pipeline, options: RunOptions): Promise<RunningPipeline> {
   checkOptions(pipeline, options);
   const graph = pipeline.graph();
+  checkReachable(graph, options);
   const store = await options.store.open({ pipeline: graph.pipeline, clock: systemClock, random: systemRandom });
   let runner: EffectRunner | undefined;
   try {
@@ -121,10 +123,10 @@ async function running(worker: Worker, store: PipelineStore, runner: EffectRunne
 }
 
 /** Fastify is loaded only by those who ask for it. */
-async function served(worker: Worker, store: PipelineStore, { http }: RunOptions): Promise<InspectionServer | undefined> {
+async function served(worker: Worker, store: PipelineStore, { http }: RunOptions): Promise<HttpServer | undefined> {
   if (!http) return undefined;
-  const { serve } = await import("./inspect/server.ts");
-  return serve(worker, store, { port: http.port, clock: systemClock });
+  const { serve } = await import("./http/server.ts");
+  return serve(worker, store, { port: http.port, clock: systemClock, random: systemRandom });
 }
 
 function checkOptions(pipeline: Pipeline, options: RunOptions): void {
@@ -142,6 +144,15 @@ function checkOptions(pipeline: Pipeline, options: RunOptions): void {
   checkRange("leaseMs", options.leaseMs, 200, 3_600_000);
   checkRange("batchRecords", options.batchRecords, 1, 10_000);
   checkRange("cacheBytes", options.cacheBytes, 0, Number.MAX_SAFE_INTEGER);
+}
+
+/** What comes by HTTP comes through the endpoint of this very worker. */
+function checkReachable({ pipeline, participants }: Graph, { http }: RunOptions): void {
+  const taking = participants.find((node) => node.kind === "injector" && doorOf(node.source) !== undefined);
+  if (taking === undefined || http) return;
+  throw new ConfigError(
+    `run of pipeline "${pipeline}": injector "${taking.name}" takes records over HTTP, and there is no endpoint: give a port, as in http: { port: 7077 }`,
+  );
 }
 
 function checkRange(name: string, value: number | undefined, least: number, most: number): void {

@@ -203,7 +203,7 @@ test.each([
   [{ store: new MemoryStore(), batchRecords: 0 }, /batchRecords/],
   [{ store: new MemoryStore(), cacheBytes: 1.5 }, /cacheBytes/],
   [{}, /give a store, as in \{ store: new LmdbStore/],
-  [{ stroe: new MemoryStore() }, /^run of pipeline "visits": there is no option "stroe"; there are store, http/],
+  [{ stroe: new MemoryStore() }, /^run of pipeline "visits": there is no option "stroe"; there are store, effects, http/],
   [{ store: new MemoryStore(), htttp: false }, /there is no option "htttp"/],
   [{ store: new MemoryStore(), http: 8_080 }, /http: options are an object with port, but they are 8080/],
   [{ store: new MemoryStore(), http: { prot: 1 } }, /http: there is no option "prot"; there are port/],

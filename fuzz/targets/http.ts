@@ -5,8 +5,10 @@
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import {
+  cbor,
   Computation,
   type Context,
+  fromHttp,
   fromIterable,
   input,
   MemoryStore,
@@ -22,6 +24,7 @@ import type { Target } from "../target.ts";
 
 const words = stream<string>("words");
 const counts = stream<number>("counts");
+const posted = stream<unknown>("posted", { codec: cbor<unknown>() });
 
 class Counter extends Computation {
   readonly words = input(words, { key: (word) => word });
@@ -41,6 +44,16 @@ async function* waiting(position = 0): AsyncGenerator<{ readonly value: string; 
   for (;;) await delay(60_000, undefined, { ref: false });
 }
 
+class Keeper extends Computation {
+  readonly posted = input(posted, { key: () => "all" });
+  readonly count = state("count", { initial: 0 });
+
+  override processRecord(_: StreamRecord<unknown>, context: Context): void {
+    const count = context.state(this.count);
+    count.set(count.get() + 1);
+  }
+}
+
 const PATHS = [
   "/v1/watermarks",
   "/v1/watermarks/counter",
@@ -51,6 +64,17 @@ const PATHS = [
   "/metrics",
   "/healthz",
   "/readyz",
+  "/v1/streams",
+];
+const POSTS = "/v1/streams/posted/records";
+/** Content types, with a body of each. */
+const BODIES: readonly (readonly [headers: string, body: string])[] = [
+  ["content-type: application/json\r\n", '{"a":[1,"b",null]}'],
+  ["content-type: application/json\r\nidempotency-key: k\r\n", "[1,2,3]"],
+  ['content-type: application/x-ndjson\r\nidempotency-key: "k"\r\n', '1\n"two"\n\n{"three":3}'],
+  ["content-type: application/cloudevents+json\r\n", '{"specversion":"1.0","id":"1","source":"/s","type":"t","time":"2026-03-01T12:00:00Z","data":{"a":1}}'],
+  ["content-type: application/cloudevents-batch+json\r\n", '[{"specversion":"1.0","id":"1","source":"/s","type":"t","data":1}]'],
+  ["content-type: application/json\r\nce-specversion: 1.0\r\nce-id: %C3%A9\r\nce-source: /s\r\nce-type: t\r\n", "5"],
 ];
 const HEADERS = [
   "accept: */*\r\n",
@@ -89,12 +113,25 @@ const WORDS = [
   " HTTP/9.9\r\n",
   "5\r\nabcde\r\n0\r\n\r\n",
   "{}",
+  ...BODIES.flat(),
+  POSTS,
+  "?level=fsynced",
+  "content-encoding: gzip\r\n",
+  "origin: http://attacker.example\r\n",
+  '"time":"0000-00-00T99:99:99Z"',
+  '"\\ud800"',
+  "[".repeat(1_000),
+  "1e999",
   "\u0000",
   "é",
 ];
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 const requestOf = (path: string, headers = ""): string => `GET ${path} HTTP/1.1\r\nhost: localhost\r\n${headers}\r\n`;
+const postOf = (headers: string, body: string): string =>
+  `POST ${POSTS} HTTP/1.1\r\nhost: localhost\r\n${headers}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+const chunkedOf = (headers: string, body: string): string =>
+  `POST ${POSTS} HTTP/1.1\r\nhost: localhost\r\n${headers}transfer-encoding: chunked\r\n\r\n${Buffer.byteLength(body).toString(16)}\r\n${body}\r\n0\r\n\r\n`;
 /** Ms after which the server counts as hanging: it shares its process and the machine with those who ask it. */
 const PATIENCE = 9_000;
 
@@ -105,6 +142,8 @@ export async function httpTarget(): Promise<Target> {
       words,
       fromIterable((position: number | undefined) => waiting(position)),
     )
+    .inject("posts", posted, fromHttp())
+    .compute("keeper", Keeper)
     .compute("counter", Counter)
     .sink(
       "nowhere",
@@ -115,9 +154,13 @@ export async function httpTarget(): Promise<Target> {
   const port = Number(new URL(running.url ?? "").port);
   return {
     name: "http",
-    corpus: [...PATHS.map((path) => requestOf(path)), requestOf("/healthz", HEADERS.slice(0, 1).join("")), PATHS.map((path) => requestOf(path)).join("")].map(
-      encode,
-    ),
+    corpus: [
+      ...PATHS.map((path) => requestOf(path)),
+      requestOf("/healthz", HEADERS.slice(0, 1).join("")),
+      PATHS.map((path) => requestOf(path)).join(""),
+      ...BODIES.flatMap(([headers, body]) => [postOf(headers, body), chunkedOf(headers, body)]),
+      BODIES.map(([headers, body]) => postOf(headers, body)).join(""),
+    ].map(encode),
     words: WORDS,
     patience: PATIENCE,
     atOnce: 16,

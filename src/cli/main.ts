@@ -26,7 +26,11 @@ program
   .description("Runs the pipeline that a file exports, until its inputs end or it is told to stop (SIGINT, SIGTERM).")
   .argument("<file>", "a .ts, .mts, .js, .mjs or .cjs file whose default export is a Pipeline")
   .addOption(storeOption("lmdb:DIRECTORY, redis://HOST:PORT/DB, rediss://..., redis:/PATH of a socket, or memory:"))
-  .addOption(new Option("--port <port>", "HTTP endpoint on 127.0.0.1 for inspection; 0: any free port").default(DEFAULT_PORT).argParser(portOf))
+  .addOption(
+    new Option("--port <port>", "HTTP endpoint on 127.0.0.1, for inspection and for records of fromHttp; 0: any free port")
+      .default(DEFAULT_PORT)
+      .argParser(portOf),
+  )
   .option("--no-http", "no HTTP endpoint")
   .option("--drop <name>", "delete the stored data of what the code no longer has: PARTICIPANT or PARTICIPANT/PART; may be repeated", collect)
   .action(async (file: string, options: RunCommandOptions) => {

@@ -37,7 +37,7 @@ export function injectorSettings<T>(injector: string, options: InjectorOptions<T
   if (!isDuration(idRetention)) throw new ConfigError(`${injector}: idRetention is ${String(idRetention)}; give ms, 0 or more`);
   if (!isDuration(maxAhead)) throw new ConfigError(`${injector}: maxAhead is ${String(maxAhead)}; give ms, 0 or more, or Infinity for any timestamp`);
   if (watermark?.kind !== "watermark-policy") {
-    throw new ConfigError(`${injector}: watermark is not a policy; give ascending(), boundedDisorder(ms), learnedDisorder() or byHand()`);
+    throw new ConfigError(`${injector}: watermark is not a policy; give ascending(), boundedDisorder(ms), learnedDisorder(), trailingClock(ms) or byHand()`);
   }
   return { timestamp, id, idRetention, watermark, maxAhead };
 }

@@ -1,7 +1,17 @@
 /** A client of the HTTP endpoint of a running pipeline. */
 import { messageOf } from "../errors.ts";
 import type { TimerClock } from "../store/commit.ts";
-import type { DeadLettersView, ErrorView, ParticipantShardsView, PipelineView, ReadinessView, ShardsView, TimersView, WatermarksView } from "./views.ts";
+import type {
+  DeadLettersView,
+  ErrorView,
+  ParticipantShardsView,
+  PipelineView,
+  ReadinessView,
+  ShardsView,
+  StreamsView,
+  TimersView,
+  WatermarksView,
+} from "./views.ts";
 
 /** ms that an answer may take. */
 const PATIENCE = 10_000;
@@ -27,6 +37,8 @@ export interface Endpoint {
   timers(query?: { readonly computation?: string; readonly clock?: TimerClock; readonly limit?: number }): Promise<TimersView>;
   /** The latest dead letters; `limit`: 1 to 1,000, default 100. */
   deadLetters(query?: { readonly participant?: string; readonly limit?: number }): Promise<DeadLettersView>;
+  /** The streams that take records over HTTP. */
+  streams(): Promise<StreamsView>;
   readiness(): Promise<ReadinessView>;
 }
 
@@ -40,6 +52,7 @@ export function endpoint(url: string): Endpoint {
     shards: (query) => ask(base, "/v1/shards", query),
     timers: (query) => ask(base, "/v1/timers", query),
     deadLetters: (query) => ask(base, "/v1/dead-letters", query),
+    streams: () => ask(base, "/v1/streams"),
     readiness: () => ask(base, "/readyz", undefined, [503]),
   };
 }

@@ -223,6 +223,65 @@ export interface ReadinessView {
   readonly missing: readonly string[];
 }
 
+/** The streams to which records may be posted. */
+export interface StreamsView {
+  readonly pipeline: string;
+  readonly worker: string;
+  readonly now: number;
+  readonly streams: readonly StreamDoorView[];
+}
+
+export interface StreamDoorView {
+  readonly stream: string;
+  readonly injector: string;
+  /** Does this worker take its records? */
+  readonly open: boolean;
+  /** Why not; null: it does. */
+  readonly reason: string | null;
+  /** Records that it has taken and not confirmed yet. */
+  readonly waiting: number;
+}
+
+/**
+ * `committed`: they outlive the process, as the store is set up (LMDB: in the machine's memory at least; Redis: in that of
+ * its server). `fsynced`: they are on the disk and outlive a failure of the machine.
+ */
+export type DurabilityLevel = "committed" | "fsynced";
+
+/** The answer to `POST /v1/streams/:stream/records`: all records of the request are durable as `level` says. */
+export interface TakenView {
+  readonly stream: string;
+  readonly level: DurabilityLevel;
+  /** Records of the request. */
+  readonly records: number;
+  /** Of these, how many were known by their ids and change nothing. */
+  readonly duplicates: number;
+  /** One a record, in their order; absent where they are more than 1,000. */
+  readonly results?: readonly TakenRecordView[];
+}
+
+export interface TakenRecordView {
+  readonly id: string;
+  readonly duplicate: boolean;
+  /** Event time; null for a duplicate, for it is the first one's that counts. */
+  readonly timestamp: number | null;
+  readonly timestampIso: string | null;
+}
+
 export interface ErrorView {
   readonly error: { readonly code: string; readonly message: string; readonly routes?: readonly string[] };
+}
+
+/** The answer to a request with records of which not all are taken. The numbers are absent where it was refused before it was read. */
+export interface NotTakenView extends ErrorView {
+  /** The first record that is refused, from 0, and why. */
+  readonly index?: number;
+  readonly reason?: string;
+  /** All of them, or the first 1,000. */
+  readonly refused?: readonly { readonly index: number; readonly reason: string }[];
+  /** Records of the request that are durable all the same, and how many of these were known before. */
+  readonly records?: number;
+  readonly duplicates?: number;
+  /** Those of which this worker does not know whether they are. */
+  readonly unknown?: number;
 }

@@ -168,6 +168,10 @@ export class LmdbPipelineStore implements PipelineStore {
     await this.#opened.db.flushed;
   }
 
+  whyNotFsynced(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

@@ -163,6 +163,9 @@ class MemoryPipelineStore implements PipelineStore {
   async flushed(): Promise<void> {
     // There is nothing more durable to wait for.
   }
+  async whyNotFsynced(): Promise<string> {
+    return "a MemoryStore keeps everything in the memory of its process; run the pipeline on an LmdbStore, or on a RedisStore with appendfsync always";
+  }
   async close(): Promise<void> {
     this.#closed = true;
   }

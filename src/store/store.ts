@@ -109,6 +109,11 @@ export interface PipelineStore {
   // ── the rest ────────────────────────────────────────────────────────────────────────────────────────────────────
   /** Settles when everything committed before the call is as durable as this store makes it. */
   flushed(): Promise<void>;
+  /**
+   * Why `flushed` does not say that all of it is on the disk, to outlive a failure of the machine: a sentence with what
+   * to set. undefined: it does say that, as the store is set up now.
+   */
+  whyNotFsynced(): Promise<string | undefined>;
   close(): Promise<void>;
 }
 

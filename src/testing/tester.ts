@@ -71,6 +71,7 @@ const MOST_TIMERS = 100_000;
 
 export abstract class Tester {
   protected readonly graph: Graph;
+  #pushed = 0;
 
   protected constructor(graph: Graph) {
     this.graph = graph;
@@ -108,8 +109,14 @@ export abstract class Tester {
       throw new ConfigError(`push to stream "${stream.name}": give the timestamp, integer ms since the epoch, as in push(stream, value, { at: 1_000 })`);
     const name = this.#injectorsOf(stream)[0];
     if (name === undefined) throw new InvalidUseError(`push: no injector feeds stream "${stream.name}" of pipeline "${this.graph.pipeline}"`);
-    this.inject(name, value, options);
+    this.inject(name, value, { at: options.at, id: options.id ?? this.#newId(name) });
     await this.rest();
+  }
+
+  /** For sources of which every item has an id. */
+  #newId(injector: string): string | undefined {
+    const node = this.graph.participants.find(({ name }) => name === injector);
+    return node?.kind === "injector" && node.source.id === "item" ? `pushed-${(this.#pushed += 1)}` : undefined;
   }
 
   /** Promises that nothing older than `to` will be pushed any more: by every injector, or by those of one stream. */

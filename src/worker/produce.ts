@@ -27,15 +27,21 @@ export interface Produced {
 
 /** Appends the deliveries of `produced` to `productions` and gives the bytes of its value. Throws if the value cannot be stored. */
 export function deliver(stream: PlannedStream, produced: Produced, productions: Production[]): number {
-  checkSchema(stream, produced.value);
-  const value = encodePayload(stream.codec, produced.value);
-  if (value.length > RECORD_BYTES) {
+  const payload = payloadOf(stream, produced.value);
+  for (const consumer of stream.consumers) productions.push(deliveryTo(consumer, produced, stream.codec, payload));
+  return payload.length;
+}
+
+/** The bytes of a value that the stream may carry. Throws, with the reason, if it may not. */
+export function payloadOf(stream: PlannedStream, value: unknown): Uint8Array {
+  checkSchema(stream, value);
+  const payload = encodePayload(stream.codec, value);
+  if (payload.length > RECORD_BYTES) {
     throw new LimitExceededError(
-      `a record of stream "${stream.name}" is ${value.length} bytes, more than ${RECORD_BYTES}: store large values elsewhere and send their address`,
+      `a record of stream "${stream.name}" is ${payload.length} bytes, more than ${RECORD_BYTES}: store large values elsewhere and send their address`,
     );
   }
-  for (const consumer of stream.consumers) productions.push(deliveryTo(consumer, produced, stream.codec, value));
-  return value.length;
+  return payload;
 }
 
 function deliveryTo(consumer: Consumer, produced: Produced, codec: Codec<unknown>, payload: Uint8Array): Production {

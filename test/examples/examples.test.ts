@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import zeitgeist, { dips, queries } from "../../examples/02-zeitgeist.ts";
 import unpaidOrders, { orders, payments, settled, unpaid } from "../../examples/03-unpaid-orders.ts";
 import sessionPipeline, { clicks, lateClicks, sessions } from "../../examples/04-sessions.ts";
+import httpIn, { counts, visits } from "../../examples/http-in.ts";
 import { minutes, seconds } from "../../src/index.ts";
 import { PipelineTester } from "../../src/testing/index.ts";
 
@@ -54,4 +55,16 @@ test("clicks less than half an hour apart are one session in whatever order they
   expect(t.values(lateClicks).map(({ page }) => page)).toEqual(["late"]);
   await t.finish();
   expect(t.values(sessions).at(-1)).toMatchObject({ start: minutes(120), end: minutes(120), pages: ["d"] });
+});
+
+test("visits of a page are counted for a minute from the first one, and told when the watermark has come there", async () => {
+  const t = await PipelineTester.start(httpIn);
+  await t.push(visits, { page: "/", at: 0 }, { at: 0 });
+  await t.push(visits, { page: "/", at: seconds(50) }, { at: seconds(50), id: "again" });
+  await t.push(visits, { page: "/", at: seconds(50) }, { at: seconds(50), id: "again" });
+  await t.advanceWatermark(minutes(1) - 1);
+  expect(t.values(counts)).toEqual([]);
+  await t.crash();
+  await t.advanceWatermark(minutes(1));
+  expect(t.values(counts)).toEqual([{ page: "/", visits: 2 }]);
 });

@@ -9,7 +9,7 @@
  * X2  A list of commits goes out as one call, or, if it is very large, as several in a row; each commit stays whole.
  * X3  What a commit of a list appends can be consumed from the next call on, not by a later commit of the same list.
  */
-import { InvariantError, StoreUnavailableError, invariant } from "../../errors.ts";
+import { InvariantError, StoreRefusedError, StoreUnavailableError, invariant } from "../../errors.ts";
 import { indexOf, participantOf, shardRef, type ShardRef } from "../../key.ts";
 import type { Random } from "../../random.ts";
 import { newAuthority } from "../../watermark/authority.ts";
@@ -47,6 +47,7 @@ import { encodeRegistration } from "./registration-request.ts";
 import { asBytes, asList, asNumber, asText } from "./reply.ts";
 import type { Request } from "./request.ts";
 import type { Script } from "./script.ts";
+import { FSYNC_SETTINGS, refusalOfFsync } from "./server-check.ts";
 import { ACQUIRE, COMMIT, DELIVER, INBOX, INIT, RECOVER, REGISTER, RELEASE, RENEW, REPORT, SUMMARY, TAILS, TIMERS } from "./scripts.ts";
 
 /** Shards per call of scripts that read: keeps each well below a millisecond or two of the server's time. */
@@ -295,6 +296,18 @@ export class RedisPipelineStore implements PipelineStore {
 
   /** Redis answers after it has written to its append-only file; when that reaches the disk is its configuration. */
   async flushed(): Promise<void> {}
+
+  /** Asks each time, for an operator may change it while the server runs. */
+  async whyNotFsynced(): Promise<string | undefined> {
+    const request = this.#calls.begin().text("GET");
+    for (const name of FSYNC_SETTINGS) request.text(name);
+    try {
+      return refusalOfFsync(asList(await this.#calls.command("CONFIG", request)).map((each) => asText(each)));
+    } catch (error) {
+      if (!(error instanceof StoreRefusedError || error instanceof InvariantError)) throw error;
+      return `Redis does not tell whether it syncs (${error.message}); allow the user the command CONFIG GET ("+config|get")`;
+    }
+  }
 
   async close(): Promise<void> {
     await this.#connection.close();

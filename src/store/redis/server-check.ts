@@ -1,6 +1,7 @@
 /**
  * Is this server one that Millrace can keep its data in? Reads what INFO says; asks nothing of the server, least of
- * all CONFIG, which is often forbidden. Each refusal is one sentence that says what to do.
+ * all CONFIG, which is often forbidden: what only that tells is judged here where a caller cannot do without. Each
+ * refusal is one sentence that says what to do.
  */
 
 /** What INFO says of a server, as far as it matters here. */
@@ -33,6 +34,21 @@ export function readServerFacts(info: string): ServerFacts {
 /** For people, after the address of the store. */
 export function describeServer(facts: ServerFacts): string {
   return `${facts.name}, ${facts.appendOnlyFile ? "append-only file" : "no append-only file: a crash of Redis loses what it has not saved; set appendonly yes"}`;
+}
+
+/** What CONFIG GET has to tell before an answer of the server means that the disk has it. */
+export const FSYNC_SETTINGS = ["appendonly", "appendfsync", "no-appendfsync-on-rewrite"];
+
+/** Why an answered write is not on the disk; undefined: it is. `told`: names and values in turn, as CONFIG GET gives them. */
+export function refusalOfFsync(told: readonly string[]): string | undefined {
+  const setting = (name: string): string => told.find((_, i) => i % 2 === 1 && told[i - 1] === name) ?? "unknown";
+  if (setting("appendonly") !== "yes")
+    return `Redis keeps no append-only file (appendonly ${setting("appendonly")}); set appendonly yes and appendfsync always`;
+  if (setting("appendfsync") !== "always")
+    return `Redis answers before its append-only file is on the disk (appendfsync ${setting("appendfsync")}); set appendfsync always`;
+  if (setting("no-appendfsync-on-rewrite") !== "no")
+    return "Redis does not sync while it rewrites its append-only file (no-appendfsync-on-rewrite yes); set no-appendfsync-on-rewrite no";
+  return undefined;
 }
 
 function refusalToRead(name: string, field: ReadonlyMap<string, string>): string | undefined {

@@ -1,0 +1,24 @@
+/** The routes by which records come in. */
+import type { FastifyInstance } from "fastify";
+import { queryOf } from "../inspect/inspection.ts";
+import type { StreamsView, TakenView } from "../inspect/views.ts";
+import type { Ingestion } from "./ingestion.ts";
+
+export const INGESTION_ROUTES = ["/v1/streams", "POST /v1/streams/:stream/records"];
+
+/** Is it a route to which records are posted, whether or not there is such a stream? */
+export function takesRecords(url: string): boolean {
+  return /^\/v1\/streams\/[^/?]+\/records(\?|$)/.test(url);
+}
+
+export function addIngestionRoutes(server: FastifyInstance, ingestion: Ingestion): void {
+  server.get("/v1/streams", async (): Promise<StreamsView> => ingestion.view());
+  // Routes of their own kind: their bodies are not read before their handler does.
+  void server.register(async (records) => {
+    records.removeAllContentTypeParsers();
+    records.addContentTypeParser(/^/, (_request, _body, done) => done(null));
+    records.post<{ Params: { stream: string } }>("/v1/streams/:stream/records", async ({ params, query, raw }): Promise<TakenView> => {
+      return ingestion.take(raw, params.stream, queryOf(query, ["level"]).get("level"));
+    });
+  });
+}

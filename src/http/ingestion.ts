@@ -1,0 +1,184 @@
+/**
+ * The streams that take records over HTTP, and the answer to a request that brings some: nothing is answered before what
+ * was handed in is durable, or known not to be known.
+ */
+import type { IncomingMessage } from "node:http";
+import type { Clock } from "../clock.ts";
+import { ConfigError, StoreUnavailableError } from "../errors.ts";
+import { doorOf } from "../injectors/from-http.ts";
+import { HttpReceipt } from "../injectors/http-receipt.ts";
+import type { Metric } from "../inspect/prometheus.ts";
+import { RequestError } from "../inspect/request-error.ts";
+import { isoOf } from "../inspect/times.ts";
+import type { DurabilityLevel, StreamsView, TakenView } from "../inspect/views.ts";
+import { HTTP_UPLOADS } from "../limits.ts";
+import type { Random } from "../random.ts";
+import type { PipelineStore } from "../store/store.ts";
+import type { Worker } from "../worker/worker.ts";
+import { Body } from "./body.ts";
+import { type BodyKind, bodyKindOf, idempotencyKeyOf } from "./body-kind.ts";
+import { Intake } from "./intake.ts";
+import type { ReadOutcome } from "./read-outcome.ts";
+import { refusedError, type Upload, uploadLines, uploadWhole } from "./upload.ts";
+
+const LEVELS: readonly DurabilityLevel[] = ["committed", "fsynced"];
+const OUTCOMES = ["accepted", "duplicate", "refused"] as const;
+
+export interface IngestionOptions {
+  readonly worker: Worker;
+  readonly store: PipelineStore;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export class Ingestion {
+  readonly #worker: Worker;
+  readonly #store: PipelineStore;
+  readonly #clock: Clock;
+  readonly #intakes = new Map<string, Intake>();
+  /** Requests whose bodies are being read. */
+  #uploads = 0;
+
+  /** ConfigError where two injectors would take the records of one stream. */
+  constructor({ worker, store, clock, random }: IngestionOptions) {
+    this.#worker = worker;
+    this.#store = store;
+    this.#clock = clock;
+    for (const planned of worker.engine.options.plan.participants) {
+      if (planned.kind !== "injector") continue;
+      const door = doorOf(planned.node.source);
+      if (door === undefined) continue;
+      const intake = new Intake({ worker, planned, door, clock, random });
+      if (this.#intakes.has(intake.stream))
+        throw new ConfigError(`stream "${intake.stream}" has two injectors of fromHttp, and records are posted to a stream: give it one`);
+      this.#intakes.set(intake.stream, intake);
+    }
+  }
+
+  view(): StreamsView {
+    const { name, engine } = this.#worker;
+    return {
+      pipeline: engine.options.plan.graph.pipeline,
+      worker: name,
+      now: this.#clock.now(),
+      streams: [...this.#intakes.values()].map((intake) => intake.view()),
+    };
+  }
+
+  metrics(): Metric[] {
+    return [
+      {
+        name: "millrace_http_records_total",
+        help: "Records that clients sent, by what became of them. Since the process started.",
+        type: "counter",
+        samples: [...this.#intakes.values()].flatMap(({ stream, counted }) =>
+          OUTCOMES.map((outcome) => ({ labels: { stream, outcome }, value: counted[outcome] })),
+        ),
+      },
+    ];
+  }
+
+  /** Takes the records of a request. RequestError says why not, and of which it did. */
+  async take(request: IncomingMessage, stream: string, level: string | undefined): Promise<TakenView> {
+    const body = new Body(request, this.#clock);
+    try {
+      return await this.#take(request, body, stream, level);
+    } finally {
+      body.release();
+    }
+  }
+
+  async #take(request: IncomingMessage, body: Body, stream: string, level: string | undefined): Promise<TakenView> {
+    const intake = this.#intakeOf(stream);
+    const wanted = LEVELS.find((each) => each === (level ?? "committed"));
+    if (wanted === undefined) throw new RequestError(400, "bad-request", `level is ${LEVELS.map((each) => JSON.stringify(each)).join(" or ")}`);
+    const kind = whatWasRead(bodyKindOf(request.headers), 415, "unsupported-media-type");
+    const key = whatWasRead(idempotencyKeyOf(request.headersDistinct), 400, "bad-request");
+    intake.checkReady();
+    if (wanted === "fsynced") await this.#checkFsynced();
+    const receipt = new HttpReceipt();
+    const stopped = await this.#read({ intake, body, headers: request.headers, key, receipt }, kind);
+    await intake.settled(receipt);
+    if (wanted === "fsynced") await this.#flushed(receipt);
+    return answerOf(stream, wanted, receipt, stopped);
+  }
+
+  /** Hands in the records of the body; gives what stopped it, if anything did. */
+  async #read(upload: Upload, kind: BodyKind): Promise<RequestError | undefined> {
+    if (this.#uploads >= HTTP_UPLOADS) throw new RequestError(503, "back-pressure", `${HTTP_UPLOADS} requests are being read already: send again later`);
+    this.#uploads += 1;
+    try {
+      if (kind === "lines") await uploadLines(upload, this.#clock);
+      else await uploadWhole(upload, kind);
+      return undefined;
+    } catch (error) {
+      if (error instanceof RequestError) return error;
+      throw error;
+    } finally {
+      this.#uploads -= 1;
+    }
+  }
+
+  #intakeOf(stream: string): Intake {
+    const intake = this.#intakes.get(stream);
+    if (intake !== undefined) return intake;
+    const names = [...this.#intakes.keys()].join(", ");
+    throw new RequestError(
+      404,
+      "not-found",
+      names === "" ? "no stream takes records: none has an injector of fromHttp" : `no stream of this name takes records; these do: ${names}`,
+    );
+  }
+
+  /** Before anything is taken: it would be, without the promise that was asked for. */
+  async #checkFsynced(): Promise<void> {
+    const reason = await this.#store.whyNotFsynced();
+    if (reason !== undefined) throw new RequestError(409, "not-fsynced", `the store cannot promise level fsynced: ${reason}`);
+  }
+
+  async #flushed(receipt: HttpReceipt): Promise<void> {
+    try {
+      await this.#store.flushed();
+    } catch (error) {
+      if (!(error instanceof StoreUnavailableError)) throw error;
+      throw unknownError(receipt, "what was committed is not known to be on the disk");
+    }
+  }
+}
+
+function whatWasRead<T>(outcome: ReadOutcome<T>, status: number, code: string): T {
+  if ("read" in outcome) return outcome.read;
+  throw new RequestError(status, code, outcome.refused);
+}
+
+/** The answer to a request all of whose records are told of, or that was stopped. Every claim in it holds at `level`. */
+function answerOf(stream: string, level: DurabilityLevel, receipt: HttpReceipt, stopped: RequestError | undefined): TakenView {
+  if (stopped !== undefined) throw withTaken(stopped, receipt);
+  const [refused] = receipt.refused;
+  if (refused !== undefined) throw withTaken(refusedError(refused, "it is in dead letters; those that are not refused are taken", receipt.refused), receipt);
+  if (receipt.unknown + receipt.waiting > 0) throw unknownError(receipt, "the worker could not learn whether everything was committed");
+  if (receipt.untaken > 0)
+    throw withTaken(new RequestError(503, "not-open", "the worker stopped, or lost the injector, before everything was taken: send again"), receipt);
+  return {
+    stream,
+    level,
+    records: receipt.handed,
+    duplicates: receipt.duplicates,
+    ...(receipt.records === undefined
+      ? {}
+      : {
+          results: receipt.records.map(({ id, duplicate, timestamp }) => ({ id, duplicate, timestamp: timestamp ?? null, timestampIso: isoOf(timestamp) })),
+        }),
+  };
+}
+
+function unknownError(receipt: HttpReceipt, what: string): RequestError {
+  return withTaken(new RequestError(503, "unknown", `${what}: send again with the same ids, what is known by them is taken once`), receipt);
+}
+
+/** With how many records the request has brought in all the same. */
+function withTaken(error: RequestError, receipt: HttpReceipt): RequestError {
+  const { statusCode, code, message, details } = error;
+  const taken = { records: receipt.injected + receipt.duplicates, duplicates: receipt.duplicates, unknown: receipt.unknown + receipt.waiting };
+  return new RequestError(statusCode, code, message, { details: { ...details, ...taken } });
+}
