@@ -36,11 +36,6 @@ export class TimeIndex {
     return Math.min(this.first()?.time ?? Number.POSITIVE_INFINITY, this.#horizon);
   }
 
-  /** Those that are here, in no order. */
-  members(): Iterable<string> {
-    return this.#entries.keys();
-  }
-
   timeOf(member: string): number | undefined {
     return this.#entries.get(member)?.time;
   }

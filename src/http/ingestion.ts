@@ -10,19 +10,32 @@ import { HttpReceipt } from "../injectors/http-receipt.ts";
 import type { Metric } from "../inspect/prometheus.ts";
 import { RequestError } from "../inspect/request-error.ts";
 import { isoOf } from "../inspect/times.ts";
-import type { DurabilityLevel, StreamsView, TakenView } from "../inspect/views.ts";
+import type { DurabilityLevel, RepliesView, StreamsView, TakenView } from "../inspect/views.ts";
 import { HTTP_UPLOADS } from "../limits.ts";
 import type { Random } from "../random.ts";
 import type { PipelineStore } from "../store/store.ts";
 import type { Worker } from "../worker/worker.ts";
+import type { Barrier } from "../worker/barrier.ts";
 import { Body } from "./body.ts";
 import { type BodyKind, bodyKindOf, idempotencyKeyOf } from "./body-kind.ts";
+import { Downstream } from "./downstream.ts";
 import { Intake } from "./intake.ts";
 import type { ReadOutcome } from "./read-outcome.ts";
 import { refusedError, type Upload, uploadLines, uploadWhole } from "./upload.ts";
 
 const LEVELS: readonly DurabilityLevel[] = ["committed", "fsynced"];
 const OUTCOMES = ["accepted", "duplicate", "refused"] as const;
+
+/** ms that a request waits for what is downstream of its records: by default, and at most. */
+const WAIT = 10_000;
+const LONGEST_WAIT = 60_000;
+
+/** What a request asks for, as it stands in its URL. */
+export interface Asked {
+  readonly level?: string | undefined;
+  readonly wait?: string | undefined;
+  readonly timeout?: string | undefined;
+}
 
 export interface IngestionOptions {
   readonly worker: Worker;
@@ -36,6 +49,7 @@ export class Ingestion {
   readonly #store: PipelineStore;
   readonly #clock: Clock;
   readonly #intakes = new Map<string, Intake>();
+  readonly #downstream: Downstream;
   /** Requests whose bodies are being read. */
   #uploads = 0;
 
@@ -44,6 +58,7 @@ export class Ingestion {
     this.#worker = worker;
     this.#store = store;
     this.#clock = clock;
+    this.#downstream = new Downstream({ worker, store, clock });
     for (const planned of worker.engine.options.plan.participants) {
       if (planned.kind !== "injector") continue;
       const door = doorOf(planned.node.source);
@@ -78,29 +93,45 @@ export class Ingestion {
     ];
   }
 
+  /** The replies to a record, by its id; none is no error, for they may still come. */
+  async repliesTo(id: string): Promise<RepliesView> {
+    const { name, engine } = this.#worker;
+    return { pipeline: engine.options.plan.graph.pipeline, worker: name, now: this.#clock.now(), replies: await this.#downstream.replies([id]) };
+  }
+
   /** Takes the records of a request. RequestError says why not, and of which it did. */
-  async take(request: IncomingMessage, stream: string, level: string | undefined): Promise<TakenView> {
+  async take(request: IncomingMessage, stream: string, asked: Asked): Promise<TakenView> {
     const body = new Body(request, this.#clock);
     try {
-      return await this.#take(request, body, stream, level);
+      return await this.#take(request, body, stream, asked);
     } finally {
       body.release();
     }
   }
 
-  async #take(request: IncomingMessage, body: Body, stream: string, level: string | undefined): Promise<TakenView> {
+  async #take(request: IncomingMessage, body: Body, stream: string, asked: Asked): Promise<TakenView> {
     const intake = this.#intakeOf(stream);
-    const wanted = LEVELS.find((each) => each === (level ?? "committed"));
+    const wanted = LEVELS.find((each) => each === (asked.level ?? "committed"));
     if (wanted === undefined) throw new RequestError(400, "bad-request", `level is ${LEVELS.map((each) => JSON.stringify(each)).join(" or ")}`);
+    const patience = patienceOf(asked);
     const kind = whatWasRead(bodyKindOf(request.headers), 415, "unsupported-media-type");
     const key = whatWasRead(idempotencyKeyOf(request.headersDistinct), 400, "bad-request");
     intake.checkReady();
     if (wanted === "fsynced") await this.#checkFsynced();
     const receipt = new HttpReceipt();
+    const barrier = patience === undefined ? undefined : this.#downstream.barrier(intake.planned);
     const stopped = await this.#read({ intake, body, headers: request.headers, key, receipt }, kind);
     await intake.settled(receipt);
     if (wanted === "fsynced") await this.#flushed(receipt);
-    return answerOf(stream, wanted, receipt, stopped);
+    const answer = answerOf(stream, wanted, receipt, stopped);
+    return barrier === undefined ? answer : await this.#followed(answer, barrier, patience as number);
+  }
+
+  /** The answer once everything downstream is committed, or has not been for `patience` ms. */
+  async #followed(answer: TakenView, barrier: Barrier, patience: number): Promise<TakenView> {
+    if (answer.duplicates > 0) barrier.includeEarlier();
+    const complete = (await this.#downstream.passed(barrier, patience)) === "passed";
+    return { ...answer, complete, replies: await this.#downstream.replies((answer.results ?? []).map(({ id }) => id)) };
   }
 
   /** Hands in the records of the body; gives what stopped it, if anything did. */
@@ -144,6 +175,16 @@ export class Ingestion {
       throw unknownError(receipt, "what was committed is not known to be on the disk");
     }
   }
+}
+
+/** ms to wait for what is downstream; undefined: not at all. */
+function patienceOf({ wait, timeout }: Asked): number | undefined {
+  if (wait !== undefined && wait !== "effects") throw new RequestError(400, "bad-request", 'wait is "effects"');
+  if (timeout === undefined) return wait === undefined ? undefined : WAIT;
+  if (wait === undefined) throw new RequestError(400, "bad-request", "timeout goes with wait=effects");
+  const patience = Number(timeout);
+  if (!/^\d+$/.test(timeout) || patience > LONGEST_WAIT) throw new RequestError(400, "bad-request", `timeout is an integer from 0 to ${LONGEST_WAIT}, in ms`);
+  return patience;
 }
 
 function whatWasRead<T>(outcome: ReadOutcome<T>, status: number, code: string): T {

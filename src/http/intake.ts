@@ -34,21 +34,21 @@ export interface IntakeOptions {
 
 export class Intake {
   readonly #worker: Worker;
-  readonly #planned: PlannedInjector;
+  readonly planned: PlannedInjector;
   readonly #door: HttpDoor;
   readonly #clock: Clock;
   readonly #random: Random;
 
   constructor({ worker, planned, door, clock, random }: IntakeOptions) {
     this.#worker = worker;
-    this.#planned = planned;
+    this.planned = planned;
     this.#door = door;
     this.#clock = clock;
     this.#random = random;
   }
 
   get stream(): string {
-    return this.#planned.output.name;
+    return this.planned.output.name;
   }
   /** Records by what became of them, since the process started. */
   get counted(): HttpDoor["counted"] {
@@ -57,27 +57,27 @@ export class Intake {
 
   view(): StreamDoorView {
     const reason = this.#door.isOpen ? null : this.#whyClosed();
-    return { stream: this.stream, injector: this.#planned.name, open: this.#door.isOpen, reason, waiting: this.#door.waiting };
+    return { stream: this.stream, injector: this.planned.name, open: this.#door.isOpen, reason, waiting: this.#door.waiting };
   }
 
   /** RequestError where nothing can be taken now. */
   checkReady(): void {
     if (!this.#door.isOpen) throw new RequestError(503, "not-open", `${this.#whyClosed()}; send again, there or here`);
-    if (this.#door.full || this.#worker.engine.blocked(this.#planned.id))
+    if (this.#door.full || this.#worker.engine.blocked(this.planned.id))
       throw new RequestError(503, "back-pressure", `stream ${this.stream} has more records waiting than it may: send again later`);
   }
 
   #whyClosed(): string {
     const { engine } = this.#worker;
     if (engine.stopping) return "the worker is stopping";
-    const other = engine.ownership.others.get(shardRef(this.#planned.id, 0));
-    if (other !== undefined) return `injector ${this.#planned.name} belongs to worker ${other}, whose own endpoint takes its records`;
-    return `injector ${this.#planned.name} is not open: the worker is starting, or has failed`;
+    const other = engine.ownership.others.get(shardRef(this.planned.id, 0));
+    if (other !== undefined) return `injector ${this.planned.name} belongs to worker ${other}, whose own endpoint takes its records`;
+    return `injector ${this.planned.name} is not open: the worker is starting, or has failed`;
   }
 
   /** A record that may be handed in. `id`: of the request, where it gives one; `bytes`: of its text. */
   check({ value, id: own, timestamp: told }: Draft, given: string | undefined, bytes: number): ReadOutcome<HttpRecord> {
-    const { source } = this.#planned.node;
+    const { source } = this.planned.node;
     try {
       const id: unknown = typeof source.id === "function" ? source.id(value) : (given ?? own ?? this.#random.id());
       const timestamp: unknown = source.timestamp === undefined ? told : source.timestamp(value);
@@ -85,7 +85,7 @@ export class Intake {
         refusalOfId(id) ??
         (timestamp === undefined && source.timestamp === undefined ? undefined : refuseTimestamp(timestamp, this.#clock.now(), source.maxAhead));
       if (wrong !== undefined) return this.refuse(wrong);
-      payloadOf(this.#planned.output, value);
+      payloadOf(this.planned.output, value);
       return read({ value, id: id as string, timestamp: timestamp as number | undefined, bytes });
     } catch (error) {
       return this.refuse(messageOf(error));

@@ -4,7 +4,7 @@
  *
  * H1  It listens on 127.0.0.1 alone, and answers only requests that name this host: a web page elsewhere cannot reach
  *     it by a name of its own that it makes resolve to this address. There is no CORS, so no page can read an answer.
- * H2  Only GET, and POST where records are taken; a request that takes longer than its time is closed.
+ * H2  Only GET, POST where records are taken, and what is said of dead letters; a request that takes longer than its time is closed.
  * H3  Names in a URL are compared with those of the graph, and never index anything.
  * H4  A web page that is not of this server cannot post: what it may send unasked has a content type that is refused, and
  *     an origin that is.
@@ -19,6 +19,7 @@ import { HTTP_CONNECTIONS } from "../limits.ts";
 import type { Random } from "../random.ts";
 import type { PipelineStore } from "../store/store.ts";
 import type { Worker } from "../worker/worker.ts";
+import { addDeadLetterRoutes, DEAD_LETTER_ROUTES, letterMethod } from "./dead-letter-routes.ts";
 import { Ingestion } from "./ingestion.ts";
 import { addIngestionRoutes, INGESTION_ROUTES, takesRecords } from "./ingestion-routes.ts";
 import { addInspectionRoutes, INSPECTION_ROUTES } from "./inspection-routes.ts";
@@ -66,6 +67,7 @@ export async function serve(worker: Worker, store: PipelineStore, { port, clock,
   harden(server);
   addInspectionRoutes(server, new Inspection(worker, store, clock), () => ingestion.metrics());
   addIngestionRoutes(server, ingestion);
+  addDeadLetterRoutes(server, worker, store, clock);
   try {
     const url = await server.listen({ host: HOST, port });
     return { url, close: () => server.close() };
@@ -87,16 +89,16 @@ function harden(server: FastifyInstance): void {
     void reply.headers({ "cache-control": "no-store", "x-content-type-options": "nosniff" });
     if (!OWN_NAMES.has(hostnameOf(request.headers.host)))
       throw new RequestError(403, "forbidden-host", `this endpoint answers only to ${[...OWN_NAMES].join(", ")}`);
-    const allowed = takesRecords(request.url) ? "POST" : "GET";
+    const allowed = takesRecords(request.url) ? "POST" : (letterMethod(request.url) ?? "GET");
     if (request.method !== allowed) {
       void reply.header("allow", allowed);
       throw new RequestError(405, "method-not-allowed", `${request.method} is not allowed here, only ${allowed}`);
     }
-    if (allowed === "POST") checkOrigin(request);
-    else if (hasBody(request)) void reply.header("connection", "close");
+    if (allowed !== "GET") checkOrigin(request);
+    if (!takesRecords(request.url) && hasBody(request)) void reply.header("connection", "close");
   });
   server.setNotFoundHandler(() => {
-    throw new RequestError(404, "not-found", "there is no such route", { routes: [...INSPECTION_ROUTES, ...INGESTION_ROUTES] });
+    throw new RequestError(404, "not-found", "there is no such route", { routes: [...INSPECTION_ROUTES, ...INGESTION_ROUTES, ...DEAD_LETTER_ROUTES] });
   });
   server.setErrorHandler((error: FastifyError, _request, reply) => answerError(error, reply));
 }

@@ -66,7 +66,7 @@ export class Inspection {
 
   async deadLetters(given: unknown): Promise<DeadLettersView> {
     const query = queryOf(given, ["participant", "limit"]);
-    return { ...this.#head, ...(await deadLettersView(this.#store, this.#asked(query.get("participant")), limitOf(query))) };
+    return { ...this.#head, ...(await deadLettersView(this.#store, this.#asked(query.get("participant")), limitOf(query), this.#worker.runner)) };
   }
 
   metrics(): readonly Metric[] {

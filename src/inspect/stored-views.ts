@@ -1,8 +1,10 @@
 /** What is stored of a pipeline's shards, whoever owns them: `/v1/shards`, `/v1/timers`, `/v1/dead-letters`. Reads, and changes nothing. */
+import type { EffectRunner, FailedEffect } from "../effects/effects.ts";
 import { indexOf, type ShardRef, shardRef } from "../key.ts";
 import { parseTimerMember } from "../store/address.ts";
-import type { TimerClock } from "../store/commit.ts";
+import type { Numbered, TimerClock } from "../store/commit.ts";
 import type { PipelineStore, ShardSummary } from "../store/store.ts";
+import { letterName } from "../worker/dead-letters.ts";
 import { parseDeadLetter } from "../worker/held.ts";
 import { decodeImage, newImage } from "../worker/image.ts";
 import type { PlannedComputation, PlannedParticipant } from "../worker/plan.ts";
@@ -92,6 +94,7 @@ export async function deadLettersView(
   store: PipelineStore,
   participants: readonly PlannedParticipant[],
   limit: number,
+  runner?: EffectRunner,
 ): Promise<Pick<DeadLettersView, "total" | "deadLetters">> {
   const found: DeadLetterView[] = [];
   let total = 0;
@@ -99,17 +102,23 @@ export async function deadLettersView(
     const withSome = (await store.summarize(shardsOf(participant))).filter(({ dead }) => dead > 0);
     for (const { shard, dead } of withSome) {
       total += dead;
-      for (const { bytes } of await store.readDeadLetters(shard, dead)) found.push(deadLetterView(participant, shard, bytes));
+      for (const letter of await store.readDeadLetters(shard, dead)) found.push(deadLetterView(participant, shard, letter));
     }
+  }
+  for (const { name } of participants.filter((each) => each.kind === "computation" && each.node.effect !== undefined)) {
+    const failed = (await runner?.failed?.(name, limit)) ?? [];
+    total += failed.length;
+    found.push(...failed.map(failedEffectView));
   }
   found.sort((a, b) => b.at - a.at);
   return { total, deadLetters: found.slice(0, limit) };
 }
 
-function deadLetterView(participant: PlannedParticipant, shard: ShardRef, bytes: Uint8Array): DeadLetterView {
-  const { kind, key, id, timer, timestamp, reason, attempts, at } = parseDeadLetter(bytes);
+function deadLetterView(participant: PlannedParticipant, shard: ShardRef, letter: Numbered): DeadLetterView {
+  const { kind, key, id, timer, timestamp, reason, attempts, at } = parseDeadLetter(letter.bytes);
   return {
     participant: participant.name,
+    letter: letterName(shard, letter),
     shard: indexOf(shard),
     kind,
     key,
@@ -121,6 +130,12 @@ function deadLetterView(participant: PlannedParticipant, shard: ShardRef, bytes:
     at,
     atIso: isoOf(at),
   };
+}
+
+/** What its runner keeps, which is in no shard any more. */
+function failedEffectView({ effect, id, idempotencyKey, timestamp, reason, attempts, at }: FailedEffect): DeadLetterView {
+  const none = { shard: null, kind: "record" as const, timer: null };
+  return { participant: effect, letter: `job:${id}`, ...none, key: idempotencyKey, id, time: timestamp, reason, attempts, at, atIso: isoOf(at) };
 }
 
 function timerName(participant: PlannedParticipant, member: string): string | null {

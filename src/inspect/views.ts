@@ -204,7 +204,10 @@ export interface DeadLettersView {
 /** A record or timer that was given up. Its value is not shown. */
 export interface DeadLetterView {
   readonly participant: string;
-  readonly shard: number;
+  /** Its name among those of its participant, by which it can be tried again or discarded. */
+  readonly letter: string;
+  /** null: its effect's runner keeps it. */
+  readonly shard: number | null;
   readonly kind: "record" | "timer";
   readonly key: string;
   readonly id: string | null;
@@ -258,6 +261,37 @@ export interface TakenView {
   readonly duplicates: number;
   /** One a record, in their order; absent where they are more than 1,000. */
   readonly results?: readonly TakenRecordView[];
+  /** With `wait=effects`: is everything downstream of the records committed? Otherwise it took too long, or cannot be told. */
+  readonly complete?: boolean;
+  /** With `wait=effects`: the replies to the records of `results`. */
+  readonly replies?: readonly ReplyView[];
+}
+
+/** A production to a stream that the pipeline marks as replies. */
+export interface ReplyView {
+  /** The id of the record that it answers. */
+  readonly to: string;
+  /** What the pipeline calls the replies. */
+  readonly name: string;
+  /** Of the production: the same at every read. */
+  readonly id: string;
+  readonly timestamp: number;
+  readonly timestampIso: string | null;
+  readonly value: unknown;
+}
+
+export interface RepliesView {
+  readonly pipeline: string;
+  readonly worker: string;
+  readonly now: number;
+  readonly replies: readonly ReplyView[];
+}
+
+/** What was done with a dead letter. */
+export interface LetterView {
+  readonly participant: string;
+  readonly letter: string;
+  readonly outcome: "tried again" | "discarded";
 }
 
 export interface TakenRecordView {

@@ -8,19 +8,28 @@
  * W2  It sees only what this worker owns. Where another owns a shard, or one is lost meanwhile, it cannot tell: `lost`.
  * W3  Effects are not waited for, nor what comes of their results alone: they may take days.
  */
+import type { ShardRef } from "../key.ts";
 import { ComputationShard } from "./computation-shard.ts";
 import type { Engine } from "./engine.ts";
 import { InboxShard, type OwnedShard } from "./owned-shard.ts";
 import type { PlannedInjector, PlannedParticipant } from "./plan.ts";
+import type { Work } from "./work.ts";
 
 export type BarrierState = "waiting" | "passed" | "lost";
+
+/** What was there of a shard when the barrier was set: it is not waited for, though it may stand aside later. */
+interface Before {
+  readonly tail: number;
+  readonly nextHeld: number;
+  readonly underWay: ReadonlySet<Work>;
+}
+const NOTHING: Before = { tail: 0, nextHeld: 0, underWay: new Set() };
 
 /** One shard on its way through. */
 interface Passage {
   readonly shard: InboxShard;
   readonly tail: number;
-  /** What was set aside from here on may come of what is waited for. */
-  readonly firstHeld: number;
+  readonly before: Before;
   /** Exclusive, known once the inbox is consumed to `tail`. */
   lastHeld: number | undefined;
   /** The commit that has to be acknowledged, known once nothing stands aside. */
@@ -30,8 +39,7 @@ interface Passage {
 export class Barrier {
   readonly #engine: Engine;
   readonly #stages: readonly PlannedParticipant[];
-  /** `image.nextHeld` of every shard when the barrier was set. */
-  readonly #held = new Map<number, number>();
+  readonly #before = new Map<ShardRef, Before>();
   #stage = -1;
   #passages: Passage[] = [];
   #state: BarrierState = "waiting";
@@ -40,12 +48,12 @@ export class Barrier {
   constructor(engine: Engine, injector: PlannedInjector) {
     this.#engine = engine;
     this.#stages = downstreamOf(engine.options.plan.participants, injector);
-    for (const stage of this.#stages) for (const shard of engine.shardsOf(stage)) this.#held.set(shard.ref, shard.image.nextHeld);
+    for (const stage of this.#stages) for (const shard of engine.shardsOf(stage)) this.#before.set(shard.ref, beforeOf(shard));
   }
 
   /** Some of the records were put in before, by an earlier request: whatever stands aside may come of them. */
   includeEarlier(): void {
-    this.#held.clear();
+    this.#before.clear();
   }
 
   /** Looks again. Only after the commit with the records has been acknowledged; to be called now and then, between turns of the engine. */
@@ -70,25 +78,30 @@ export class Barrier {
     const shards = this.#engine.shardsOf(stage);
     if (shards.length < stage.shards) this.#state = "lost";
     for (const shard of shards) {
-      if (shard instanceof InboxShard) this.#passages.push(this.#passageOf(shard));
+      if (!(shard instanceof InboxShard)) continue;
+      const before = this.#before.get(shard.ref) ?? NOTHING;
+      // Where nothing has come since, nothing of what is waited for has.
+      if (shard.inbox.tail > before.tail || before === NOTHING)
+        this.#passages.push({ shard, tail: shard.inbox.tail, before, lastHeld: undefined, number: undefined });
     }
-  }
-
-  #passageOf(shard: InboxShard): Passage {
-    return { shard, tail: shard.inbox.tail, firstHeld: this.#held.get(shard.ref) ?? 0, lastHeld: undefined, number: undefined };
   }
 }
 
 function isThrough(passage: Passage): boolean {
-  const { shard, tail, firstHeld } = passage;
+  const { shard, tail, before } = passage;
   if (passage.number === undefined) {
     if (!shard.inbox.consumedTo(tail)) return false;
     passage.lastHeld ??= shard.image.nextHeld;
-    if (shard instanceof ComputationShard && shard.holdsAny(firstHeld, passage.lastHeld)) return false;
+    if (shard instanceof ComputationShard && shard.holdsAny(before.nextHeld, passage.lastHeld, before.underWay)) return false;
     // What is open or sealed now may be what was waited for: it counts when it is acknowledged.
     passage.number = shard.number + (shard.readyAt() < Number.POSITIVE_INFINITY ? 1 : 0);
   }
   return acknowledged(shard) >= passage.number;
+}
+
+function beforeOf(shard: OwnedShard): Before {
+  const tail = shard instanceof InboxShard ? shard.inbox.tail : 0;
+  return { tail, nextHeld: shard.image.nextHeld, underWay: shard instanceof ComputationShard ? shard.underWay : NOTHING.underWay };
 }
 
 const acknowledged = (shard: OwnedShard): number => (shard.inFlight === undefined ? shard.number : shard.number - 1);

@@ -264,10 +264,16 @@ export abstract class ComputationHeld extends ComputationMemory {
     this.open.unfinished = 0;
   }
 
-  /** Does anything stand aside under an id from `first` up to `last`? */
-  holdsAny(first: number, last: number): boolean {
-    for (const id of this.heldHolds.members()) if (Number(id) >= first && Number(id) < last) return true;
-    return false;
+  /** What the open batch has begun and not finished: it may stand aside later. */
+  get underWay(): ReadonlySet<Work> {
+    return new Set(this.unfinished);
+  }
+
+  /** Does anything but these stand aside under an id from `first` up to `last`? */
+  holdsAny(first: number, last: number, but: ReadonlySet<Work>): boolean {
+    const counts = (work: Work): boolean => work.held !== undefined && work.held >= first && work.held < last && !but.has(work);
+    for (const { held } of this.heldKeys) if (held.some(counts)) return true;
+    return this.orphans.some(({ work }) => counts(work));
   }
 
   /** Keys that wait for an operator. */

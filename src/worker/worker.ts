@@ -35,6 +35,7 @@ export interface Worker {
   readonly name: string;
   readonly engine: Engine;
   readonly driver: Driver;
+  readonly runner: EffectRunner | undefined;
 }
 
 export function startWorker(options: WorkerOptions): Worker {
@@ -62,5 +63,5 @@ export function makeWorker(options: WorkerOptions): Worker {
     reportEvery: options.reportEvery ?? 2,
   });
   const driver = new Driver({ engine, store, clock, worker: name, leaseMs, log });
-  return { name, engine, driver };
+  return { name, engine, driver, runner: options.runner };
 }

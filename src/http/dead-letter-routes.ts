@@ -1,0 +1,72 @@
+/** The routes by which operators have dead letters tried again, or discard them. */
+import type { FastifyInstance } from "fastify";
+import { RequestError } from "../inspect/request-error.ts";
+import type { LetterView } from "../inspect/views.ts";
+import type { PipelineStore } from "../store/store.ts";
+import type { Clock } from "../clock.ts";
+import { DeadLetters, type LetterAction, type LetterOutcome, parseLetterName } from "../worker/dead-letters.ts";
+import type { PlannedParticipant } from "../worker/plan.ts";
+import type { Worker } from "../worker/worker.ts";
+
+export const DEAD_LETTER_ROUTES = ["POST /v1/dead-letters/:participant/:letter/retry", "DELETE /v1/dead-letters/:participant/:letter"];
+
+/** What letters are called that the runner of an effect keeps. */
+const KEPT_BY_RUNNER = "job:";
+
+/** The method by which a URL of these routes is asked; undefined: it is none of them. */
+export function letterMethod(url: string): "POST" | "DELETE" | undefined {
+  if (/^\/v1\/dead-letters\/[^/?]+\/[^/?]+\/retry(\?|$)/.test(url)) return "POST";
+  return /^\/v1\/dead-letters\/[^/?]+\/[^/?]+(\?|$)/.test(url) ? "DELETE" : undefined;
+}
+
+interface LetterRoute {
+  readonly Params: { readonly participant: string; readonly letter: string };
+}
+
+export function addDeadLetterRoutes(server: FastifyInstance, worker: Worker, store: PipelineStore, clock: Clock): void {
+  const letters = new DeadLetters(worker, store, clock);
+  const act = async (action: LetterAction, { participant, letter }: LetterRoute["Params"]): Promise<LetterView> => {
+    const planned = named(worker, participant);
+    if (letter.startsWith(KEPT_BY_RUNNER)) await actOnJob(action, worker, planned, letter.slice(KEPT_BY_RUNNER.length));
+    else {
+      const parsed = parseLetterName(planned, letter);
+      check(letter, parsed === undefined ? { kind: "absent" } : await letters.act(action, parsed));
+    }
+    return { participant, letter, outcome: action === "retry" ? "tried again" : "discarded" };
+  };
+  server.post<LetterRoute>("/v1/dead-letters/:participant/:letter/retry", async ({ params }) => act("retry", params));
+  server.delete<LetterRoute>("/v1/dead-letters/:participant/:letter", async ({ params }) => act("discard", params));
+}
+
+function named(worker: Worker, name: string): PlannedParticipant {
+  const { participants } = worker.engine.options.plan;
+  const planned = participants.find((participant) => participant.name === name);
+  if (planned === undefined)
+    throw new RequestError(404, "not-found", `the pipeline has no participant of this name; it has ${participants.map((each) => each.name).join(", ")}`);
+  if (planned.kind === "computation") return planned;
+  throw new RequestError(
+    409,
+    "refused",
+    `dead letters of ${planned.kind === "injector" ? "an injector" : "a sink"} cannot be tried again here: send the records anew`,
+  );
+}
+
+async function actOnJob(action: LetterAction, worker: Worker, planned: PlannedParticipant, id: string): Promise<void> {
+  if (action === "discard") throw new RequestError(409, "refused", "it is a failed job: remove it where the job is kept");
+  if (!(await worker.runner?.retry?.(planned.name, id))) check(id, { kind: "absent" });
+}
+
+function check(letter: string, outcome: LetterOutcome): void {
+  switch (outcome.kind) {
+    case "done":
+      return;
+    case "absent":
+      throw new RequestError(404, "not-found", `there is no dead letter ${JSON.stringify(letter)}: it may have been tried again or discarded`);
+    case "elsewhere":
+      throw new RequestError(409, "elsewhere", "another worker has its shard: ask that one");
+    case "refused":
+      throw new RequestError(409, "refused", outcome.reason);
+    case "unknown":
+      throw new RequestError(503, "unknown", "the worker has not committed it yet; look whether it is still listed");
+  }
+}
