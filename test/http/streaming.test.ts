@@ -116,13 +116,13 @@ test("lines that find no room for too long are 503 with how many were taken; sen
 test("an upload goes on for longer than a request may stand still, as long as lines come", async () => {
   const carried: StreamRecord<Visit>[] = [];
   const posting = await Posting.start(visiting(carried));
-  const url = await hurried(posting, 60);
+  const url = await hurried(posting, 20);
   const { socket, answered } = await begun(url, "content-type: application/x-ndjson\r\n");
-  // In all three times as long as one line may take; 500 ms are 30 s here.
+  // In all three times as long as one line may take; 1,500 ms are 30 s here.
   for (let i = 0; i < 15; i++) {
     socket.write(chunk(`{"page":"a${i}"}\n`));
     await expect.poll(() => carried.length, POLL).toBe(i + 1);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await new Promise((resolve) => setTimeout(resolve, 300));
   }
   socket.write("0\r\n\r\n");
   expect(await answered).toContain('"records":15');
@@ -131,7 +131,7 @@ test("an upload goes on for longer than a request may stand still, as long as li
 test("an upload that stands still, or sends bytes but no line, is ended with 408; what came before is taken", async () => {
   const carried: StreamRecord<Visit>[] = [];
   const posting = await Posting.start(visiting(carried));
-  const url = await hurried(posting, 60);
+  const url = await hurried(posting, 20);
   const { socket, answered } = await begun(url, "content-type: application/x-ndjson\r\n");
   socket.write(chunk('{"page":"a"}\n'));
   const trickle = setInterval(() => socket.write(chunk(" ")), 50);
