@@ -56,15 +56,20 @@ export class Intake {
   }
 
   view(): StreamDoorView {
-    const reason = this.#door.isOpen ? null : this.#whyClosed();
-    return { stream: this.stream, injector: this.planned.name, open: this.#door.isOpen, reason, waiting: this.#door.waiting };
+    const reason = this.#isOpen ? null : this.#whyClosed();
+    return { stream: this.stream, injector: this.planned.name, open: this.#isOpen, reason, waiting: this.#door.waiting };
   }
 
   /** RequestError where nothing can be taken now. */
   checkReady(): void {
-    if (!this.#door.isOpen) throw new RequestError(503, "not-open", `${this.#whyClosed()}; send again, there or here`);
+    if (!this.#isOpen) throw new RequestError(503, "not-open", `${this.#whyClosed()}; send again, there or here`);
     if (this.#door.full || this.#worker.engine.blocked(this.planned.id))
       throw new RequestError(503, "back-pressure", `stream ${this.stream} has more records waiting than it may: send again later`);
+  }
+
+  /** A worker that stops commits what it has begun, and begins nothing. */
+  get #isOpen(): boolean {
+    return this.#door.isOpen && !this.#worker.engine.stopping;
   }
 
   #whyClosed(): string {
@@ -100,7 +105,7 @@ export class Intake {
 
   /** Takes all of them, however many wait. RequestError where it is closed. */
   hand(records: readonly HttpRecord[], receipt: HttpReceipt): void {
-    if (!this.#door.hand(records, receipt)) throw new RequestError(503, "not-open", `${this.#whyClosed()}; send again, there or here`);
+    if (!this.#isOpen || !this.#door.hand(records, receipt)) throw new RequestError(503, "not-open", `${this.#whyClosed()}; send again, there or here`);
   }
 
   /** The same, once there is room. RequestError where there is none for long. */

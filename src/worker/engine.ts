@@ -227,6 +227,7 @@ export class Engine implements ShardHost {
         if (commit.consumed !== undefined)
           this.#learnQueued(commit.shard, Math.max(0, (this.#backlog.of(commit.shard) ?? shard.queued) - commit.consumed.records));
         shard.committed();
+        if (this.#stopping && shard instanceof InjectorShard) shard.stop();
         this.wake(shard);
         this.reporter.changed();
         break;
@@ -356,7 +357,7 @@ export class Engine implements ShardHost {
     if (this.#stopping) return;
     this.#stopping = true;
     for (const shard of this.shards.values()) {
-      if (shard.kind === "injector") shard.close();
+      if (shard instanceof InjectorShard) shard.stop();
       if (shard.readyAt() < Number.POSITIVE_INFINITY) this.#candidates.add(shard);
     }
   }

@@ -367,6 +367,11 @@ export class InjectorShard extends OwnedShard {
     this.#fates = [];
   }
 
+  /** Told when the worker stops, and after each commit from then on: nothing more is injected. Whoever wants to be told of what is being committed is told before the source is closed. */
+  stop(): void {
+    if (this.planned.node.source.confirms !== true || (this.inFlight === undefined && this.readyAt() > 0)) this.close();
+  }
+
   close(): void {
     this.#reader = "closed";
     this.#retryAt = Number.POSITIVE_INFINITY;
@@ -384,14 +389,12 @@ export class InjectorShard extends OwnedShard {
   }
 
   why(): Holder {
-    const at = this.#committed;
-    const base = { at, shard: this.ref, name: this.name };
-    if (at === END) return { kind: "end", ...base };
-    if (this.#done || this.image.input > at || this.#estimator.current() > at)
+    const base = { at: this.#committed, shard: this.ref, name: this.name };
+    if (base.at === END) return { kind: "end", ...base };
+    if (this.#done || this.image.input > base.at || this.#estimator.current() > base.at)
       return { kind: "commit", ...base, commit: this.inFlight?.number, since: this.inFlight && this.sealedAt };
     const waiting = { ...base, since: this.#quietSince, detail: this.planned.node.source.watermark.description };
-    if (this.#idle) return { kind: "idle", ...waiting };
-    if (this.#failures > 0) return { kind: "promise", ...waiting, attempts: this.#failures, retryAt: this.#retryAt };
-    return { kind: "promise", ...waiting };
+    const failing = this.#failures > 0 && { attempts: this.#failures, retryAt: this.#retryAt };
+    return this.#idle ? { kind: "idle", ...waiting } : { kind: "promise", ...waiting, ...failing };
   }
 }

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { cbor, ConfigError, fromHttp, MemoryStore, Pipeline, run, type Schema, stream, type StreamRecord } from "../../src/index.ts";
 import { endpoint } from "../../src/inspect/index.ts";
 import { HTTP_BODY_BYTES, HTTP_BODY_RECORDS } from "../../src/limits.ts";
-import { JSON_TYPE, NDJSON_TYPE, POLL, Posting, type Visit, visiting } from "./posting.ts";
+import { ask, JSON_TYPE, NDJSON_TYPE, POLL, Posting, type Visit, visiting } from "./posting.ts";
 
 const line = (page: string): string => `{"page":"${page}"}\n`;
 const pages = (carried: readonly StreamRecord<Visit>[]): string[] => carried.map(({ value }) => value.page);
@@ -246,6 +246,14 @@ test("only POST, only streams that take records, only parameters that are known"
   }
   for (const query of ["?level=sure", "?levle=committed", "?level=committed&level=fsynced"])
     expect([query, (await posting.post("{}", JSON_TYPE, query)).status]).toEqual([query, 400]);
+});
+
+test("a body where none is read ends the connection after the answer, so that it cannot be sent for ever", async () => {
+  const posting = await Posting.start(visiting([]));
+  const kept = { connection: "keep-alive" };
+  expect((await ask(posting.url, "GET", "/healthz", undefined, kept)).headers.connection).toBe("keep-alive");
+  const { status, headers } = await ask(posting.url, "GET", "/healthz", "{}", { ...kept, "content-length": "2" });
+  expect([status, headers.connection]).toEqual([200, "close"]);
 });
 
 test("the streams that take records are listed, and records are counted by what became of them", async () => {

@@ -4,10 +4,11 @@ import { connect, type Socket } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { type Clock, systemClock } from "../../src/clock.ts";
 import { serve } from "../../src/http/server.ts";
-import { MemoryStore, type StreamRecord } from "../../src/index.ts";
+import { ascending, MemoryStore, type StreamRecord } from "../../src/index.ts";
 import { HTTP_WAITING_RECORDS } from "../../src/limits.ts";
 import { systemRandom } from "../../src/random.ts";
 import { workerOf } from "../../src/run.ts";
+import { GatedStore } from "../inspect/gated-store.ts";
 import { Gate } from "./gate.ts";
 import { type Answer, ask, JSON_TYPE, NDJSON_TYPE, POLL, Posting, type Visit, visiting } from "./posting.ts";
 
@@ -116,13 +117,13 @@ test("lines that find no room for too long are 503 with how many were taken; sen
 test("an upload goes on for longer than a request may stand still, as long as lines come", async () => {
   const carried: StreamRecord<Visit>[] = [];
   const posting = await Posting.start(visiting(carried));
-  const url = await hurried(posting, 60);
+  const url = await hurried(posting, 20);
   const { socket, answered } = await begun(url, "content-type: application/x-ndjson\r\n");
-  // In all three times as long as one line may take; 500 ms are 30 s here.
+  // In all three times as long as one line may take; 1,500 ms are 30 s here.
   for (let i = 0; i < 15; i++) {
     socket.write(chunk(`{"page":"a${i}"}\n`));
     await expect.poll(() => carried.length, POLL).toBe(i + 1);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await new Promise((resolve) => setTimeout(resolve, 300));
   }
   socket.write("0\r\n\r\n");
   expect(await answered).toContain('"records":15');
@@ -131,7 +132,7 @@ test("an upload goes on for longer than a request may stand still, as long as li
 test("an upload that stands still, or sends bytes but no line, is ended with 408; what came before is taken", async () => {
   const carried: StreamRecord<Visit>[] = [];
   const posting = await Posting.start(visiting(carried));
-  const url = await hurried(posting, 60);
+  const url = await hurried(posting, 20);
   const { socket, answered } = await begun(url, "content-type: application/x-ndjson\r\n");
   socket.write(chunk('{"page":"a"}\n'));
   const trickle = setInterval(() => socket.write(chunk(" ")), 50);
@@ -191,6 +192,25 @@ test("when the worker stops, requests that wait are told that nobody knows, or t
   const again = await next.post(lines(30_000), key);
   expect([again.status, again.json.records]).toEqual([200, 30_000]);
   expect(again.json.duplicates).toBeGreaterThanOrEqual(json.records);
+});
+
+test("a worker that stops answers for what it was committing, and takes nothing more", async () => {
+  const carried: StreamRecord<Visit>[] = [];
+  const store = new GatedStore(new MemoryStore());
+  // Its watermark makes no commits of its own.
+  const posting = await Posting.start(visiting(carried, { options: { watermark: ascending() } }), store);
+  store.shut("commit");
+  const before = store.counted.get("commit") ?? 0;
+  const posted = posting.post('{"page":"a"}', { ...JSON_TYPE, "idempotency-key": "k" });
+  await expect.poll(() => posting.waiting(), POLL).toBe(1);
+  await expect.poll(() => store.counted.get("commit"), POLL).toBeGreaterThan(before);
+  const stopping = posting.running.stop();
+  const refused = await posting.post("{}", JSON_TYPE);
+  expect([refused.status, refused.json.error.code]).toEqual([503, "not-open"]);
+  expect(refused.json.error.message).toContain("the worker is stopping");
+  store.release("commit");
+  expect((await posted).json).toMatchObject({ records: 1, results: [{ id: "k", duplicate: false }] });
+  await stopping;
 });
 
 test("of two workers, the one that does not own the injector says who does", async () => {
