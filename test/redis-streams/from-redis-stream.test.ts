@@ -3,8 +3,9 @@ import { describe, expect, test } from "vitest";
 import { ConfigError } from "../../src/errors.ts";
 import type { InjectorSource } from "../../src/injectors/injector.ts";
 import { fromRedisStream, type RedisStreamOptions } from "../../src/redis-streams/index.ts";
+import { VirtualClock } from "../../src/testing/virtual-clock.ts";
 import { byHand } from "../../src/watermark/by-hand.ts";
-import { type Reading, reading, taken, useStreams } from "./streams.ts";
+import { reading, taken, useStreams } from "./streams.ts";
 
 const streams = useStreams({ tcp: true });
 const number = (fields: Readonly<Record<string, string>>): number => Number(fields["n"]);
@@ -315,14 +316,22 @@ describe("waiting", () => {
     expect(await pulled).toEqual([]);
   });
 
-  test("for a Redis that stands still ends when it answers again", async () => {
+  test("for a Redis that stands still gives it up after 5 s, and ends when it answers again", async () => {
     const key = streams.fresh();
     await streams.add(key, 1);
     streams.server.freeze();
-    const opened: Reading = await reading(numbers(key));
+    const clock = new VirtualClock();
+    const opened = await reading(numbers(key), undefined, 0, clock);
     const item = opened.take(1);
-    streams.server.thaw();
-    expect((await item)[0]!.value).toBe(1);
+    try {
+      await expect.poll(() => (clock.advance(100), opened.warnings.length)).toBe(1);
+      expect(opened.warnings[0]).toContain("no answer within 5000 ms");
+    } finally {
+      streams.server.thaw();
+    }
+    let value: unknown;
+    void item.then((items) => (value = items[0]!.value));
+    await expect.poll(() => (clock.advance(100), value)).toBe(1);
     await opened.stop();
   });
 });

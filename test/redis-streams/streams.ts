@@ -1,9 +1,10 @@
 /** What the tests of Redis Streams share: one server, streams on it by their own names, and readers as the engine has them. */
 import { Redis } from "ioredis";
-import { afterAll, beforeAll } from "vitest";
-import { systemClock } from "../../src/clock.ts";
+import { afterAll, beforeAll, expect } from "vitest";
+import { type Clock, systemClock } from "../../src/clock.ts";
 import type { InjectorSource, SourceItem, SourceReader } from "../../src/injectors/injector.ts";
 import { type RedisServer, type RedisServerOptions, startRedis } from "../support/redis-server.ts";
+import { expectedTallies, foundTallies } from "./tally.ts";
 
 export interface Streams {
   readonly server: RedisServer;
@@ -61,11 +62,11 @@ export interface Reading {
   stop(): Promise<void>;
 }
 
-/** Opens a source as a worker does, on the machine's clock. */
-export async function reading(source: InjectorSource, position?: unknown, partition = 0): Promise<Reading> {
+/** Opens a source as a worker does. */
+export async function reading(source: InjectorSource, position?: unknown, partition = 0, clock: Clock = systemClock): Promise<Reading> {
   const controller = new AbortController();
   const warnings: string[] = [];
-  const context = { partition, signal: controller.signal, clock: systemClock, warn: (text: string) => void warnings.push(text) };
+  const context = { partition, signal: controller.signal, clock, warn: (text: string) => void warnings.push(text) };
   const reader = await source.open(context, structuredClone(position));
   const next = async (max = 100): Promise<readonly SourceItem[]> => (await reader.pull(max)).items;
   return {
@@ -93,4 +94,17 @@ export async function taken(source: InjectorSource, count: number, position?: un
   } finally {
     await opened.stop();
   }
+}
+
+/** Adds numbers in turns to the streams. */
+export async function addNumbers(admin: Redis, to: readonly string[], first: number, count: number): Promise<void> {
+  const pipeline = admin.pipeline();
+  for (let number = first; number < first + count; number++) pipeline.xadd(to[number % to.length]!, "*", "n", number);
+  await pipeline.exec();
+}
+
+/** Waits until there are as many results as there were numbers, and looks whether they are those. */
+export async function expectExact(entries: () => Promise<readonly Readonly<Record<string, string>>[]>, count: number): Promise<void> {
+  await expect.poll(async () => foundTallies(await entries()).counted.length, { interval: 20 }).toBeGreaterThanOrEqual(count);
+  expect(foundTallies(await entries())).toEqual(expectedTallies(count));
 }

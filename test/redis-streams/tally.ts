@@ -1,16 +1,5 @@
 /** A pipeline from stream to stream whose results tell whether any entry was lost or doubled. */
-import {
-  Computation,
-  type Context,
-  type Injector,
-  input,
-  output,
-  Pipeline,
-  type Sink,
-  state,
-  stream,
-  type StreamRecord,
-} from "../../src/index.ts";
+import { Computation, type Context, type Injector, input, output, Pipeline, type Sink, state, stream, type StreamRecord } from "../../src/index.ts";
 import { fromRedisStream, toRedisStream } from "../../src/redis-streams/index.ts";
 
 /** The nth entry of a key, and the sum of all up to it. */
