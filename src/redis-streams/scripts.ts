@@ -4,7 +4,7 @@ import { defineScript } from "../store/redis/script.ts";
 const FOLDER = new URL("./lua/", import.meta.url);
 
 export const READ_PAGE = defineScript(
-  { file: "read-page.lua", flags: "no-writes", keys: "set", args: "after most bytes", reply: "last added length first now whole (entry)*", outcomes: {} },
+  { file: "read-page.lua", flags: "no-writes", keys: "stream", args: "after most bytes", reply: "last added length first now whole (entry)*", outcomes: {} },
   FOLDER,
 );
 
@@ -12,7 +12,7 @@ export const APPEND_ENTRIES = defineScript(
   {
     file: "append-entries.lua",
     flags: "",
-    keys: "set",
+    keys: "stream",
     args: "after number sink most look (record count (field value)*)*",
     reply: "outcome last added removed (record)*",
     outcomes: { a: "appended", m: "more-to-look-through", r: "removed-meanwhile", l: "lost" },

@@ -101,12 +101,12 @@ class StreamWriter implements SinkWriter {
       return;
     }
     for (;;) {
-      const [outcome, last, added, removed, found] = await this.#call([]);
+      const [outcome, last, added, , found] = await this.#call([]);
       if (outcome === "l") throw this.#lost(last, added);
       for (const record of found) this.#there.add(record);
       if (outcome === "r") {
         // What was removed may have been ours; what is left is all that can be known.
-        this.#number = removed;
+        this.#number = added;
         continue;
       }
       this.#id = last;

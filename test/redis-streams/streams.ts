@@ -48,7 +48,7 @@ export function useStreams(options: RedisServerOptions = {}): Streams {
   };
 }
 
-export function fieldsOf(texts: readonly string[]): Record<string, string> {
+function fieldsOf(texts: readonly string[]): Record<string, string> {
   return Object.fromEntries(texts.flatMap((text, i) => (i % 2 === 0 ? [[text, texts[i + 1]!]] : [])));
 }
 
