@@ -5,9 +5,9 @@ import type { InjectorSource } from "../../src/injectors/injector.ts";
 import { fromRedisStream, type RedisStreamOptions } from "../../src/redis-streams/index.ts";
 import { VirtualClock } from "../../src/testing/virtual-clock.ts";
 import { byHand } from "../../src/watermark/by-hand.ts";
-import { reading, taken, useStreams } from "./streams.ts";
+import { KILLABLE, reading, taken, useStreams } from "./streams.ts";
 
-const streams = useStreams({ tcp: true });
+const streams = useStreams(KILLABLE);
 const number = (fields: Readonly<Record<string, string>>): number => Number(fields["n"]);
 const numbers = (key: string | readonly string[], options: Partial<RedisStreamOptions<number>> = {}): InjectorSource =>
   fromRedisStream<number>(key, { connection: streams.server.url, value: number, ...options });

@@ -6,6 +6,12 @@ import type { InjectorSource, SourceItem, SourceReader } from "../../src/injecto
 import { type RedisServer, type RedisServerOptions, startRedis } from "../support/redis-server.ts";
 import { expectedTallies, foundTallies } from "./tally.ts";
 
+/**
+ * A server that loses nothing when it is killed. With "everysec", Redis holds back what it has answered from the file for
+ * up to two seconds, while the disk is busy with an earlier second.
+ */
+export const KILLABLE: RedisServerOptions = { tcp: true, args: ["--appendfsync", "always"] };
+
 export interface Streams {
   readonly server: RedisServer;
   /** A client of the test's own. */

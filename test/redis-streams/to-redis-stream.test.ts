@@ -4,9 +4,9 @@ import { ConfigError, InvalidUseError, SinkLostDataError, SinkUnavailableError }
 import { type RedisStreamSinkOptions, toRedisStream } from "../../src/redis-streams/index.ts";
 import type { SinkWriter } from "../../src/sinks/sink.ts";
 import { recordOf, recordsOf } from "../support/records.ts";
-import { useStreams } from "./streams.ts";
+import { KILLABLE, useStreams } from "./streams.ts";
 
-const streams = useStreams({ tcp: true });
+const streams = useStreams(KILLABLE);
 
 /** Opens as the engine does at a stored checkpoint. */
 const open = (key: string, checkpoint?: unknown, options: Partial<RedisStreamSinkOptions<unknown>> = {}): Promise<SinkWriter> =>
