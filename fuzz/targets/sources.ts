@@ -19,7 +19,7 @@ import type { Target, TargetMaker } from "../target.ts";
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 const textOf = (input: Uint8Array): string => Buffer.from(input.buffer, input.byteOffset, input.length).toString("utf8");
-const context = { partition: 0, signal: new AbortController().signal, clock: systemClock };
+const context = { partition: 0, signal: new AbortController().signal, clock: systemClock, warn: () => {} };
 
 /** A file that is the input, given in pieces, so that every place can be the end of a piece. */
 function fileOf(bytes: Uint8Array, piece: number): FileHandle {

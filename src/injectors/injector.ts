@@ -36,6 +36,8 @@ export interface SourceContext {
   readonly signal: AbortSignal;
   /** What a reader waits by where its source gives no sign of its own. */
   readonly clock: Clock;
+  /** Puts a line into the log: for a reader that waits for its source by itself, and so does not fail. */
+  readonly warn: (text: string) => void;
 }
 
 export interface SourceReader {

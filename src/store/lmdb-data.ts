@@ -44,6 +44,11 @@ export class LmdbData extends EmbeddedData<LmdbShard> implements Recorded {
     return this.shards.get(shard)?.isCommitting ?? false;
   }
 
+  /** Has the inbox of this shard parcels that are not visible? */
+  isAppending(shard: ShardRef): boolean {
+    return this.shards.get(shard)?.isAppending ?? false;
+  }
+
   override init(graph: StoredGraph, expected: number | undefined): "stored" | "changed-meanwhile" {
     for (const { id } of graph.participants) checkParticipant(id);
     return super.init(graph, expected);

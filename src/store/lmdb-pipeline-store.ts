@@ -5,6 +5,9 @@
  * L5  Calls that write run in the order in which they were made. A commit waits for an earlier commit of its shard that
  *     is under way (L3), and later calls with it. A read waits for such a commit of its own shards alone.
  * L6  After a group could not be written, nothing in memory is believed: everything is read anew, the generation rises.
+ * L7  A parcel that is not visible is given out only to who asks for it `early`: what that makes of it becomes visible
+ *     later still. A sink takes records out of the system, where a crash cannot take them back; those that are made anew
+ *     afterwards would be others, with ids of their own.
  */
 import type { RootDatabase } from "lmdb";
 import type { Clock } from "../clock.ts";
@@ -134,9 +137,15 @@ export class LmdbPipelineStore implements PipelineStore {
   async readTails(shards: readonly ShardRef[]): Promise<{ tails: InboxTail[]; appends: number }> {
     return this.#read([], () => this.#data.readTails(shards));
   }
-  /** Parcels that are not visible yet are in memory too. */
-  async readInbox(shard: ShardRef, from: number, maxParcels: number): Promise<InboxRead> {
-    return this.#read([], () => this.#data.readInbox(shard, from, maxParcels));
+  /** Parcels that are not visible yet are in memory too (L7). */
+  async readInbox(shard: ShardRef, from: number, maxParcels: number, early = false): Promise<InboxRead> {
+    const [read, appending] = await this.#read([], () => [this.#data.readInbox(shard, from, maxParcels), this.#data.isAppending(shard)] as const);
+    if (appending && !early) {
+      await this.#writer.written().catch((error: unknown) => {
+        throw this.#unavailable(error);
+      });
+    }
+    return read;
   }
 
   // ── reads of entries ────────────────────────────────────────────────────────────────────────────────────────────

@@ -120,6 +120,10 @@ export class LmdbShard extends EmbeddedShard implements Recorded {
     return this.number !== this.#numberVisible;
   }
 
+  get isAppending(): boolean {
+    return this.#unseen.length > 0;
+  }
+
   // ── the inbox ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   parcelAt(position: number): Uint8Array {

@@ -77,8 +77,9 @@ export interface PipelineStore {
   /**
    * Parcels of an inbox from an absolute position on, up to `maxParcels` (at least one, if there is one). Where those
    * are consumed and gone, it begins at the first that is kept: `from` of the reply says where.
+   * They outlive the process, or with `early` as soon as a later commit does: for who does nothing with them but commit.
    */
-  readInbox(shard: ShardRef, from: number, maxParcels: number): Promise<InboxRead>;
+  readInbox(shard: ShardRef, from: number, maxParcels: number, early?: boolean): Promise<InboxRead>;
   /** Values of state fields, in their order. */
   readState(shard: ShardRef, fields: readonly string[]): Promise<readonly (Uint8Array | undefined)[]>;
   /** The earliest timers, by (time, UTF-8 bytes of the member), with the times of their entries in `holds` (`timerHold(clock, member)`). */

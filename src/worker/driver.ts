@@ -7,6 +7,7 @@
  */
 import type { Clock } from "../clock.ts";
 import { StoreUnavailableError } from "../errors.ts";
+import { participantOf } from "../key.ts";
 import type { PipelineStore } from "../store/store.ts";
 import type { Effect } from "./effect.ts";
 import type { Engine } from "./engine.ts";
@@ -289,12 +290,16 @@ export class Driver {
     const store = this.#store;
     const now = () => this.#clock.now();
     switch (effect.kind) {
-      case "read-inbox":
+      case "read-inbox": {
+        // Only what a computation makes of records is undone with their loss; effects leave the system.
+        const participant = engine.participant(participantOf(effect.shard));
+        const early = participant?.kind === "computation" && participant.node.effect === undefined;
         this.#ask(
-          store.readInbox(effect.shard, effect.from, effect.parcels),
+          store.readInbox(effect.shard, effect.from, effect.parcels, early),
           (read) => engine.awaits(effect) && engine.onInbox(now(), effect.shard, read?.from ?? effect.from, read?.parcels, read?.tail ?? 0),
         );
         break;
+      }
       case "read-state":
         this.#ask(
           store.readState(effect.shard, effect.fields),

@@ -70,7 +70,8 @@ export class OpenEdges {
     await closed;
     if (source.abort.signal.aborted) return;
     try {
-      source.reader = await planned.node.source.open({ partition: indexOf(shard), signal: source.abort.signal, clock: this.#clock }, position);
+      const context = { partition: indexOf(shard), signal: source.abort.signal, clock: this.#clock, warn: this.#warn };
+      source.reader = await planned.node.source.open(context, position);
       if (source.abort.signal.aborted) await source.reader.close();
       else this.#engine.injector(shard)?.onOpened();
     } catch (error) {

@@ -20,7 +20,7 @@ async function opened(source: InjectorSource = fromHttp()): Promise<Opened> {
   const abort = new AbortController();
   const door = doorOf(source);
   if (door === undefined) throw new Error("it has no door");
-  return { door, abort, reader: await source.open({ partition: 0, signal: abort.signal, clock: systemClock }, undefined) };
+  return { door, abort, reader: await source.open({ partition: 0, signal: abort.signal, clock: systemClock, warn: () => {} }, undefined) };
 }
 
 const records = (from: number, to: number, bytes = 1) =>

@@ -91,7 +91,10 @@ test.each<["all" | "latest", readonly Tick[]]>([
 ])("ticks that fell due while nothing ran: missed %s", async (missed, expected) => {
   const { onSchedule } = await import("../../src/injectors/on-schedule.ts");
   const clock = { now: () => 4_500, after: () => () => {}, soon: () => {} };
-  const reader = await onSchedule({ every: 1_000 }, (tick) => tick, { missed }).open({ partition: 0, signal: new AbortController().signal, clock }, 500);
+  const reader = await onSchedule({ every: 1_000 }, (tick) => tick, { missed }).open(
+    { partition: 0, signal: new AbortController().signal, clock, warn: () => {} },
+    500,
+  );
   expect((await reader.pull(100)).items.map(({ value }) => value)).toEqual(expected);
 });
 

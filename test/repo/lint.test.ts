@@ -72,6 +72,8 @@ const planted: readonly (readonly [file: string, rule: string, text: string])[] 
   ["src/audit/lmdb.ts", "no-restricted-imports", importOf("../store/lmdb-store.ts")],
   ["src/inspect/cli.ts", "no-restricted-imports", importOf("../cli/main.ts")],
   ["src/testing/redis.ts", "no-restricted-imports", importOf("../store/redis/redis-store.ts")],
+  ["src/redis-streams/worker.ts", "no-restricted-imports", importOf("../worker/shard.ts")],
+  ["src/redis-streams/keys.ts", "no-restricted-imports", importOf("../store/redis/keys.ts")],
   ["test/only.test.ts", "no-focused-tests", `import { test } from "vitest";\ntest.${"only"}("a", () => {});\n`],
 ];
 
@@ -80,6 +82,8 @@ const allowed: readonly (readonly [file: string, text: string])[] = [
   ["src/random.ts", "export const f = () => Math.random() + Date.now();\n"],
   ["src/cli/terminal.ts", `setTimeout(() => console.log(Date.now()), 1);\n`],
   ["src/store/redis/client.ts", importOf("ioredis")],
+  ["src/redis-streams/client.ts", importOf("ioredis")],
+  ["src/redis-streams/options.ts", importOf("../store/redis/client-options.ts")],
   ["src/store/lmdb-store.ts", importOf("lmdb")],
   ["src/http/server.ts", `${importOf("fastify")}export const text = (ms: number) => new Date(ms).toISOString();\n`],
   ["src/cli/main.ts", importOf("commander")],

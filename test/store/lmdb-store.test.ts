@@ -254,16 +254,20 @@ describe("writing", () => {
     await Promise.all(commits);
   });
 
-  test("parcels can be read, and consumed, before they are on their way to the disk", async () => {
+  test("parcels are given out when their commit outlives the process, or early to who asks for it, who can consume them at once", async () => {
     const { store, sequencer } = await prepared();
     const [outcome] = await store.acquire({ worker: "w1", shards: [report], leaseMs: LEASE });
     const consumer = outcome?.kind === "acquired" ? outcome.sequencer : "";
     const feed = store.commit([{ ...NOTHING, shard: counter, sequencer, number: 1, id: "x", parcels: [append(report, "a"), append(report, "b")] }]);
-    const { parcels } = await store.readInbox(report, 0, 9);
+    let answered = false;
+    void feed.then(() => (answered = true));
+    const { parcels } = await store.readInbox(report, 0, 9, true);
+    expect(answered).toBe(false);
     const consumed = { position: 1, offset: 0, records: 1, identity: parcels[0]!.subarray(0, 24) };
     const eat = store.commit([{ ...NOTHING, shard: report, sequencer: consumer, number: 1, id: "y", consumed }]);
-    expect([(await feed).outcomes, (await eat).outcomes]).toEqual([["committed"], ["committed"]]);
     expect((await store.readInbox(report, 0, 9)).parcels.map((each) => Buffer.from(each).toString())).toEqual([Buffer.from(parcels[1]!).toString()]);
+    expect(answered).toBe(true);
+    expect([(await feed).outcomes, (await eat).outcomes]).toEqual([["committed"], ["committed"]]);
   });
 
   test("reports and prolonged leases are there after a close, although nothing else was written", async () => {

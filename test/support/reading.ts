@@ -9,7 +9,7 @@ export interface ReadingContext extends SourceContext {
 
 export function readingContext(clock = new VirtualClock()): ReadingContext {
   const controller = new AbortController();
-  return { partition: 0, signal: controller.signal, clock, abort: () => controller.abort() };
+  return { partition: 0, signal: controller.signal, clock, warn: () => {}, abort: () => controller.abort() };
 }
 
 /** All items until the source is done. */

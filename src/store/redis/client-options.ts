@@ -1,6 +1,6 @@
 /**
- * What a user may name as the Redis to use (a URL, options of ioredis, a client of his own), made into options for the
- * one connection that a pipeline has, and into a description that shows no credentials.
+ * What a user may name as the Redis to use (a URL, options of ioredis, a client of his own), made into options for a
+ * connection of ours, and into a description that shows no credentials. `RedisStore` and `redis-streams` take the same.
  *
  * O1  Nothing is sent twice or kept for later by the client library: it does not resend after a reconnect and has no
  *     queue for when it is not connected. Only the caller, who has the sealed commit, may send again.
@@ -15,7 +15,7 @@ import { show } from "../../options.ts";
  */
 export type RedisTarget = string | RedisOptions | Redis;
 
-/** What the one connection of a pipeline is made of. */
+/** What a connection of ours is made of. */
 export type ClientOptions = RedisOptions & { readonly replyMapping: "legacy" };
 
 const OVERRIDES = {
@@ -37,12 +37,30 @@ const OVERRIDES = {
   retryStrategy: (attempt: number): number => Math.min(20 * 2 ** Math.min(attempt - 1, 10), 500),
 } as const satisfies RedisOptions;
 
+/** Who takes a target: how its errors begin, and what they advise. */
+export interface TargetTaker {
+  readonly where: string;
+  /** What to write, as in "new RedisStore(...)". */
+  readonly example: string;
+  /** What to do where the client has a keyPrefix. */
+  readonly insteadOfKeyPrefix: string;
+  /** Options of the taker that someone may have put among those of ioredis. */
+  readonly own: readonly string[];
+}
+
+const STORE: TargetTaker = {
+  where: "RedisStore",
+  example: 'new RedisStore("redis://127.0.0.1:6379/0")',
+  insteadOfKeyPrefix: "give `prefix` to RedisStore instead",
+  own: ["prefix", "timeoutMs"],
+};
+
 /** Throws `ConfigError` where the target cannot be what it should. Connects to nothing. */
-export function clientOptions(target: RedisTarget): ClientOptions {
-  const given = typeof target === "string" ? fromUrl(target) : optionsOf(target);
+export function clientOptions(target: RedisTarget, taker: TargetTaker = STORE): ClientOptions {
+  const given = typeof target === "string" ? fromUrl(target, taker.where) : optionsOf(target, taker);
   if (given.keyPrefix !== undefined && given.keyPrefix !== "") {
     throw new ConfigError(
-      `RedisStore: keyPrefix ${JSON.stringify(given.keyPrefix)} of the Redis client would not reach the keys of Millrace; give \`prefix\` to RedisStore instead`,
+      `${taker.where}: keyPrefix ${JSON.stringify(given.keyPrefix)} of the Redis client would not reach the keys of Millrace; ${taker.insteadOfKeyPrefix}`,
     );
   }
   const { commandTimeout: _, ...rest } = given;
@@ -59,61 +77,59 @@ export function describeTarget(options: RedisOptions): string {
   return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${options.port ?? 6379}/${db}`;
 }
 
-function optionsOf(target: RedisOptions | Redis): RedisOptions {
+function optionsOf(target: RedisOptions | Redis, { where, example, own }: TargetTaker): RedisOptions {
   if (typeof target !== "object" || target === null)
-    throw new ConfigError(
-      `RedisStore: give the URL of a Redis, as in new RedisStore("redis://127.0.0.1:6379/0"), or options of ioredis; it is ${show(target)}`,
-    );
+    throw new ConfigError(`${where}: give the URL of a Redis, as in ${example}, or options of ioredis; it is ${show(target)}`);
   // None of these is an option of ioredis, which would pass over them in silence.
-  for (const ours of ["prefix", "timeoutMs"])
+  for (const ours of own)
     if (ours in target && !("duplicate" in target))
-      throw new ConfigError(`RedisStore: ${ours} is an option of the store, so it goes into the second argument: new RedisStore(target, { ${ours} })`);
+      throw new ConfigError(`${where}: ${ours} is an option of the store, so it goes into the second argument: new RedisStore(target, { ${ours} })`);
   if (!("duplicate" in target) || typeof target.duplicate !== "function") return target as RedisOptions;
   if ("isCluster" in target && target.isCluster) {
-    throw new ConfigError("RedisStore: a Redis Cluster client was given; give a single node, or a primary behind Sentinels");
+    throw new ConfigError(`${where}: a Redis Cluster client was given; give a single node, or a primary behind Sentinels`);
   }
   return (target as Redis).options;
 }
 
-function fromUrl(text: string): RedisOptions {
+function fromUrl(text: string, where: string): RedisOptions {
   if (text.startsWith("/")) {
     const [path = "", query = ""] = text.split("?", 2);
-    return { path, db: databaseOf("", new URLSearchParams(query)) };
+    return { path, db: databaseOf("", new URLSearchParams(query), where) };
   }
   let url: URL;
   try {
     url = new URL(text);
   } catch {
     throw new ConfigError(
-      'RedisStore: the URL cannot be read; it looks like "redis://host:6379/0", "rediss://user:password@host:6379/0" or "/path/of/redis.sock"',
+      `${where}: the URL cannot be read; it looks like "redis://host:6379/0", "rediss://user:password@host:6379/0" or "/path/of/redis.sock"`,
     );
   }
   if (url.protocol !== "redis:" && url.protocol !== "rediss:") {
-    throw new ConfigError(`RedisStore: ${url.protocol}// is not a Redis URL; it starts with redis://, rediss:// (TLS) or "/" (a unix socket)`);
+    throw new ConfigError(`${where}: ${url.protocol}// is not a Redis URL; it starts with redis://, rediss:// (TLS) or "/" (a unix socket)`);
   }
-  const db = databaseOf(url.pathname.slice(1), url.searchParams);
+  const db = databaseOf(url.pathname.slice(1), url.searchParams, where);
   const options: RedisOptions = { host: url.hostname.replace(/^\[|\]$/g, "") || "127.0.0.1", port: url.port === "" ? 6379 : Number(url.port), db };
-  if (url.username !== "") options.username = decoded(url.username, "user name");
-  if (url.password !== "") options.password = decoded(url.password, "password");
+  if (url.username !== "") options.username = decoded(url.username, "user name", where);
+  if (url.password !== "") options.password = decoded(url.password, "password", where);
   if (url.protocol === "rediss:") options.tls = {};
   return options;
 }
 
 /** What is percent-encoded in a URL. An error does not repeat it: it may be the password. */
-function decoded(text: string, what: string): string {
+function decoded(text: string, what: string, where: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw new ConfigError(`RedisStore: the ${what} in the URL has a "%" that encodes nothing; write "%25" for "%"`);
+    throw new ConfigError(`${where}: the ${what} in the URL has a "%" that encodes nothing; write "%25" for "%"`);
   }
 }
 
 /** From "/1" or "?db=1"; 0 if neither is there. */
-function databaseOf(path: string, query: URLSearchParams): number {
+function databaseOf(path: string, query: URLSearchParams, where: string): number {
   for (const name of query.keys()) {
-    if (name !== "db") throw new ConfigError(`RedisStore: ${JSON.stringify(name)} cannot be given in the URL; give options of ioredis instead of a URL`);
+    if (name !== "db") throw new ConfigError(`${where}: ${JSON.stringify(name)} cannot be given in the URL; give options of ioredis instead of a URL`);
   }
   const text = query.get("db") ?? path;
-  if (!/^\d{0,9}$/.test(text)) throw new ConfigError(`RedisStore: ${JSON.stringify(text)} is not the number of a Redis database`);
+  if (!/^\d{0,9}$/.test(text)) throw new ConfigError(`${where}: ${JSON.stringify(text)} is not the number of a Redis database`);
   return Number(text);
 }

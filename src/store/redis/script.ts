@@ -25,14 +25,17 @@ export interface Script<Outcome extends string = string> extends ScriptDefinitio
   readonly sha: string;
 }
 
-/** The file is read when the script is first used: who does not use Redis reads none. */
-export function defineScript<const Outcome extends string = never>(definition: ScriptDefinition<Outcome>): Script<Outcome> {
+/** The file, of `folder`, is read when the script is first used: who does not use Redis reads none. */
+export function defineScript<const Outcome extends string = never>(
+  definition: ScriptDefinition<Outcome>,
+  folder: URL = new URL("./lua/", import.meta.url),
+): Script<Outcome> {
   let source: string | undefined;
   let sha: string | undefined;
   return {
     ...definition,
     get source(): string {
-      return (source ??= readFileSync(new URL(`./lua/${definition.file}`, import.meta.url), "utf8"));
+      return (source ??= readFileSync(new URL(definition.file, folder), "utf8"));
     },
     get sha(): string {
       return (sha ??= createHash("sha1").update(this.source).digest("hex"));

@@ -13,7 +13,7 @@ export function demand(holds: boolean, text: () => string): asserts holds {
 }
 
 /** The first few, for an error text. */
-export function some(values: readonly unknown[]): string {
+function some(values: readonly unknown[]): string {
   return `${values.slice(0, 5).map(String).join(", ")}${values.length > 5 ? `, ... (${values.length})` : ""}`;
 }
 

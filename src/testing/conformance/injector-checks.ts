@@ -74,7 +74,7 @@ class Reading {
   static async open<T>(harness: InjectorHarness<T>, position?: unknown): Promise<Reading> {
     const source = harness.injector();
     const abort = new AbortController();
-    const opened = source.open({ partition: 0, signal: abort.signal, clock: systemClock }, position);
+    const opened = source.open({ partition: 0, signal: abort.signal, clock: systemClock, warn: () => {} }, position);
     const reader = await within(PATIENCE, opened, () => "open did not settle");
     return new Reading(reader, source.confirms === true, abort);
   }

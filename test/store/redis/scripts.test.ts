@@ -1,6 +1,7 @@
 /** Each Lua file says in its header what its definition says, and keeps the form that makes a script safe to read. */
 import { readFileSync, readdirSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { APPEND_ENTRIES, READ_PAGE } from "../../../src/redis-streams/scripts.ts";
 import type { Script } from "../../../src/store/redis/script.ts";
 import { PROBE, READING_SCRIPTS, SCRIPTS } from "../../../src/store/redis/scripts.ts";
 
@@ -44,7 +45,8 @@ test("the scripts that write are those that the Store contract names", () => {
   expect(writers).toEqual(["init.lua", "acquire.lua", "renew.lua", "release.lua", "commit.lua", "deliver.lua", "register.lua", "report.lua"]);
 });
 
-describe.each(all.map((script) => [script.file, script] as const))("%s", (_, script) => {
+/** Those of `redis-streams` are in a folder of their own, and kept as these are. */
+describe.each([...all, READ_PAGE, APPEND_ENTRIES].map((script) => [script.file, script] as const))("%s", (_, script) => {
   const { flags, fields } = headerOf(script.source);
 
   test("its header and its definition agree", () => {
@@ -74,7 +76,7 @@ describe.each(all.map((script) => [script.file, script] as const))("%s", (_, scr
 
   test("no key is made in it: all are given in KEYS", () => {
     for (const [call] of codeOf(script.source).matchAll(/redis\.call\([^,()]+(?:\([^)]*\))?,\s*[^,)]+/g))
-      expect(call).toMatch(/,\s*(KEYS\[|meta|inbox|marks|key|holds|set|unpack\(KEYS)/);
+      expect(call).toMatch(/,\s*('STREAM'|KEYS\[|meta|inbox|marks|key|holds|set|unpack\(KEYS)/);
   });
 });
 
