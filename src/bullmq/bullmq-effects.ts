@@ -86,7 +86,8 @@ export interface PerformEffectsOptions {
  */
 export async function performEffects(pipeline: Pipeline, effects: BullMqEffects, options: PerformEffectsOptions = {}): Promise<{ close(): Promise<void> }> {
   if (!isHandle(pipeline, "pipeline")) throw new ConfigError("performEffects(pipeline, bullmq({ connection })): the first argument is a Pipeline");
-  if (typeof effects?.work !== "function") throw new ConfigError("performEffects(pipeline, bullmq({ connection })): the second argument is made by bullmq(...)");
+  if (typeof effects?.work !== "function")
+    throw new ConfigError("performEffects(pipeline, bullmq({ connection })): the second argument is made by bullmq(...)");
   checkOptions("performEffects", options, ["log"]);
   const { pipeline: name, participants } = pipeline.graph();
   const settings = participants.flatMap((node) => (node.kind === "computation" && node.effect !== undefined ? [node.effect] : []));
@@ -122,7 +123,10 @@ function workerOf({ options, context, module, connection, trouble, names }: Open
   const queue = names.get(settings.name);
   invariant(queue !== undefined, `effect "${settings.name}" has no queue`);
   const { prefix } = options;
-  return new EffectWorker({ module, connection: connection.worker, prefix, queue, settings, options: givenOptions(options.worker), clock: context.clock, trouble }, ends);
+  return new EffectWorker(
+    { module, connection: connection.worker, prefix, queue, settings, options: givenOptions(options.worker), clock: context.clock, trouble },
+    ends,
+  );
 }
 
 function queueOf({ options, context, module, connection, trouble, names }: Opening, settings: EffectSettings): EffectQueue {

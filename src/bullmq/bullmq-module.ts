@@ -27,9 +27,11 @@ export interface HandledJob extends BullMqJob {
   retry(state: string, options?: object): Promise<void>;
 }
 
-interface Closable {
+export interface Closable {
   on(event: string, listener: (...given: any[]) => void): unknown;
   close(force?: boolean): Promise<void>;
+  /** Ends its connections, whatever it waits for. */
+  disconnect?(): Promise<void>;
 }
 
 export interface BullMqQueue extends Closable {
@@ -81,13 +83,15 @@ const FINISH_MS = 4_000;
 const CLOSE_MS = 2_000;
 
 /** Lets jobs that run end, in a bounded time. What still runs then stays in BullMQ, whose other workers take it over. */
-export async function closeWorker(worker: BullMqWorker, clock: Clock, finishMs: number = FINISH_MS): Promise<void> {
-  const ended = await within(clock, finishMs, worker.pause());
-  await within(clock, CLOSE_MS, worker.close(!ended));
+export async function closeWorker(worker: BullMqWorker, clock: Clock): Promise<void> {
+  const ended = await within(clock, FINISH_MS, worker.pause());
+  await closeInTime(worker, clock, !ended);
 }
 
-export async function closeInTime(part: Closable, clock: Clock): Promise<void> {
-  await within(clock, CLOSE_MS, part.close());
+/** Where Redis does not answer, connections are ended without it. */
+export async function closeInTime(part: Closable, clock: Clock, force = false): Promise<void> {
+  if (await within(clock, CLOSE_MS, part.close(force))) return;
+  await within(clock, CLOSE_MS, part.disconnect?.() ?? Promise.resolve());
 }
 
 /** Has it been fulfilled in so many ms? Never rejects. */

@@ -11,7 +11,7 @@ import type { EffectSettings } from "../effects/effect.ts";
 import type { EffectOutcome, EffectTask, FailedEffect } from "../effects/effects.ts";
 import { InvalidUseError, messageOf } from "../errors.ts";
 import { shardOf } from "../key.ts";
-import { type BullMqModule, type BullMqQueue, closeInTime, type HandledJob } from "./bullmq-module.ts";
+import { type BullMqModule, type BullMqQueue, type Closable, closeInTime, type HandledJob } from "./bullmq-module.ts";
 import { type EffectJobData, jobDataOf, outcomeOf, performedOf } from "./effect-job.ts";
 import { BACKOFF, type EffectEnds, FOREVER } from "./effect-worker.ts";
 import { jobIdOf } from "./job-id.ts";
@@ -49,7 +49,7 @@ interface Wait {
 export class EffectQueue implements EffectEnds {
   readonly #parts: EffectQueueParts;
   readonly #queue: BullMqQueue;
-  readonly #events: { close(): Promise<void> } | undefined;
+  readonly #events: Closable | undefined;
   /** By job id, in the order in which they are looked at. */
   readonly #waiting = new Map<string, Wait>();
   #stopLooking = () => {};
@@ -114,7 +114,7 @@ export class EffectQueue implements EffectEnds {
     this.#stopLooking();
     this.#waiting.clear();
     const { clock } = this.#parts;
-    await Promise.all([closeInTime(this.#queue, clock), this.#events === undefined ? undefined : closeInTime(this.#events as BullMqQueue, clock)]);
+    await Promise.all([closeInTime(this.#queue, clock), this.#events === undefined ? undefined : closeInTime(this.#events, clock)]);
   }
 
   completed(id: string, returned: unknown): void {

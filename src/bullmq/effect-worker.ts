@@ -101,7 +101,7 @@ export class EffectWorker {
 }
 
 /** ms until the attempt after so many: twice as long each time, shortened by up to a half. */
-export function backoffOf({ backoffFirst, backoffMost }: EffectSettings, attempts: number, id: string): number {
+function backoffOf({ backoffFirst, backoffMost }: EffectSettings, attempts: number, id: string): number {
   const whole = Math.min(backoffFirst * 2 ** Math.min(attempts - 1, 40), backoffMost);
   return Math.ceil(whole * (1 - (0.5 * shardOf(`${id} ${attempts}`, GRAINS)) / GRAINS));
 }

@@ -6,4 +6,6 @@ export type { BullMqConnection } from "./bullmq-connection.ts";
 export { bullmq, type BullMqEffects, type BullMqEffectsOptions, performEffects, type PerformEffectsOptions } from "./bullmq-effects.ts";
 export type { BullMqJob } from "./bullmq-module.ts";
 export type { KeepJobs } from "./effect-queue.ts";
+export { type BullMqInjectorOptions, type BullMqRepeat, type BullMqScheduleOptions, fromBullMq, fromBullMqSchedule } from "./from-bullmq.ts";
+export { type BullMqSinkOptions, toBullMq } from "./to-bullmq.ts";
 export type { BullMqWorkerOptions } from "./worker-options.ts";

@@ -186,7 +186,8 @@ describe.each(VERSIONS)("effects on %s", (_, module) => {
     const performers = await performEffects(made.pipeline, bullmq(options()));
     closing.push(() => performers.close());
     await finish(made, bullmq(options({ perform: false })));
-    expect(made.results.map((result) => result.ok && result.value).sort()).toEqual(someOrders(40).map(({ total }) => total).sort());
+    expect(new Set(made.results.map((result) => result.ok && result.value))).toEqual(new Set(someOrders(40).map(({ total }) => total)));
+    expect(made.results.length).toBe(40);
   });
 
   test("that fail for the last time are listed and retried: over the runner, and as failed jobs in any dashboard", async () => {
