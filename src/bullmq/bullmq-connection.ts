@@ -60,7 +60,8 @@ export function describeConnection(where: string, target: BullMqConnection): str
   const given = isClient(target) ? (target.options ?? {}) : typeof target === "string" ? fromUrl(where, target) : target;
   const { host, port, path } = given as { readonly host?: unknown; readonly port?: unknown; readonly path?: unknown };
   if (typeof path === "string") return path;
-  return typeof host === "string" || typeof port === "number" ? `redis://${String(host ?? "127.0.0.1")}:${String(port ?? 6379)}` : "Redis";
+  if (typeof host !== "string" && typeof port !== "number") return "Redis";
+  return `redis://${typeof host === "string" ? host : "127.0.0.1"}:${typeof port === "number" ? port : 6379}`;
 }
 
 function isClient(target: BullMqConnection): target is Client {

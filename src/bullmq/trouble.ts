@@ -21,7 +21,8 @@ export class Trouble {
 
   readonly tell = (error: unknown): void => {
     // Of an AggregateError (no address of a host answers) the message may be empty.
-    const text = messageOf(error) || String((error as { readonly code?: unknown } | undefined)?.code ?? "an error without a message");
+    const { code } = Object(error) as { readonly code?: unknown };
+    const text = messageOf(error) || (typeof code === "string" ? code : "an error without a message");
     const now = this.#clock.now();
     if (now - (this.#said.get(text) ?? Number.NEGATIVE_INFINITY) < QUIET_MS) return;
     if (this.#said.size >= TEXTS) this.#said.clear();

@@ -20,6 +20,7 @@ import {
   stream,
   type StreamRecord,
 } from "../../src/index.ts";
+import { startRedis } from "../support/redis-server.ts";
 import { QUICK, redisForTests, VERSIONS } from "./versions.ts";
 
 interface Order {
@@ -216,22 +217,35 @@ describe.each(VERSIONS)("effects on %s", (_, module) => {
   test("that had ended when their record is handed over again are not performed again", async () => {
     let calls = 0;
     const made = shop(someOrders(20), () => (calls += 1));
-    await finish(made, bullmq(options()));
-    const results = made.results.splice(0);
-    // The same pipeline on an empty store has the same productions, but other ids: so the job is what counts here.
     const { effects, runner } = spied(bullmq(options()));
     await finish(made, effects);
-    const before = calls;
-    const queue = redis.queue(module, `${made.name}.mail`);
-    const [job] = await queue.getCompleted(0, 0);
-    const settings = made.pipeline.graph().participants.flatMap((node) => (node.kind === "computation" && node.effect !== undefined ? [node.effect] : []))[0];
-    const { id, key, timestamp } = job?.data as { id: string; key: string; timestamp: number };
+    const [job] = await redis.queue(module, `${made.name}.mail`).getCompleted(0, 0);
+    if (job === undefined) throw new Error("no job was completed");
+    const { id, key, timestamp } = job.data as { id: string; key: string; timestamp: number };
     const record = { id, key, timestamp, late: false, value: { id: "x", total: 0 }, is: () => false } as never;
-    const signal = new AbortController().signal;
+    const [settings] = made.pipeline.graph().participants.flatMap((node) => (node.kind === "computation" && node.effect !== undefined ? [node.effect] : []));
+    const { signal } = new AbortController();
     const outcome = await runner().perform({ settings: settings as never, record, idempotencyKey: "k", attempt: 1, signal });
-    expect(outcome).toMatchObject({ kind: "performed", value: (job?.returnvalue as { value: number }).value });
-    expect(calls).toBe(before);
-    expect(results.length).toBe(20);
+    expect(outcome).toEqual({ kind: "performed", value: (job.returnvalue as { value: number }).value, attempts: 1 });
+    expect(calls).toBe(20);
+  });
+
+  test("wait while Redis is down, without an attempt being counted, and end when nobody wants them any more", async () => {
+    const server = await startRedis({ tcp: true, args: ["--appendfsync", "always"] });
+    closing.push(() => server.stop());
+    const attempts: number[] = [];
+    const made = shop(someOrders(30), (_record, { attempt }) => attempts.push(attempt), { attempts: 1 });
+    await server.kill();
+    const running = await run(made.pipeline, { store: new MemoryStore(), effects: bullmq(options({ connection: server.url })), log: () => {} });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(attempts).toEqual([]);
+    await server.start();
+    await running.finished;
+    expect(made.results.map(({ ok }) => ok)).toEqual(Array.from({ length: 30 }, () => true));
+    await server.kill();
+    const began = Date.now();
+    await running.stop();
+    expect(Date.now() - began).toBeLessThan(20_000);
   });
 
   test("a queue of another name and prefix is used where the user says so, on a client of the user's that stays open", async () => {
