@@ -18,6 +18,8 @@ export interface OpenConnection {
   readonly queue: object;
   /** For workers and events: what they are told to wait for is waited for. */
   readonly worker: object;
+  /** What is about to be closed does not connect again: where Redis is down, nothing waits for it any more. */
+  end(): void;
   /** Closes what was opened here, and nothing of the user's. */
   close(): void;
 }
@@ -31,8 +33,10 @@ interface Client {
   disconnect(): void;
 }
 
-/** ms until the next attempt to connect: soon at first, then twice a second. */
-const retryStrategy = (attempt: number): number => Math.min(20 * 2 ** Math.min(attempt - 1, 10), 500);
+/** ms until the next attempt to connect; null: none. */
+type RetryStrategy = (attempt: number) => number | null | undefined;
+
+const soonThenOften = (attempt: number): number => Math.min(20 * 2 ** Math.min(attempt - 1, 10), 500);
 
 /** Throws `ConfigError` where the target cannot be what it should. Connects to nothing. */
 export function checkConnection(where: string, target: unknown): void {
@@ -45,14 +49,20 @@ export function checkConnection(where: string, target: unknown): void {
 export function openConnection(where: string, target: BullMqConnection, more: object = {}): OpenConnection {
   if (isClient(target)) {
     const duplicates = typeof target.defineCommand === "function" && target.isCluster !== true && target.options?.maxRetriesPerRequest !== null;
-    if (!duplicates) return { queue: target, worker: target, close: () => {} };
+    if (!duplicates) return { queue: target, worker: target, end: () => {}, close: () => {} };
     const own = target.duplicate({ maxRetriesPerRequest: null });
     own.on("error", () => {});
-    return { queue: target, worker: own, close: () => own.disconnect() };
+    return { queue: target, worker: own, end: () => {}, close: () => own.disconnect() };
   }
-  const given = typeof target === "string" ? fromUrl(where, target) : target;
-  const options = { retryStrategy, ...given, maxRetriesPerRequest: null };
-  return { queue: { ...options, ...more }, worker: options, close: () => {} };
+  const given: { readonly retryStrategy?: RetryStrategy } = typeof target === "string" ? fromUrl(where, target) : target;
+  const retry = given.retryStrategy ?? soonThenOften;
+  let ending = false;
+  const retryStrategy: RetryStrategy = (attempt) => (ending ? null : retry(attempt));
+  const options = { ...given, retryStrategy, maxRetriesPerRequest: null };
+  const end = () => {
+    ending = true;
+  };
+  return { queue: { ...options, ...more }, worker: options, end, close: end };
 }
 
 /** "redis://127.0.0.1:6379", or what of it is known. */

@@ -158,6 +158,7 @@ async function openWorkers(options: BullMqEffectsOptions, context: EffectsContex
   const workers = context.effects.map((settings) => workerOf(opening, settings));
   return {
     close: async () => {
+      opening.connection.end();
       await Promise.all(workers.map((worker) => worker.close()));
       opening.connection.close();
     },
@@ -190,6 +191,7 @@ class BullMqRunner implements EffectRunner {
   }
 
   async close(): Promise<void> {
+    this.#connection.end();
     await Promise.all(this.#workers.map((worker) => worker.close()));
     await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
     this.#connection.close();

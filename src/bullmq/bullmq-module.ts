@@ -78,13 +78,16 @@ async function installed(where: string): Promise<object> {
   }
 }
 
-/** ms that a worker's jobs have to end, and then everything else has to close. */
-const FINISH_MS = 4_000;
+/** ms that closing may take. */
 const CLOSE_MS = 2_000;
 
-/** Lets jobs that run end, in a bounded time. What still runs then stays in BullMQ, whose other workers take it over. */
-export async function closeWorker(worker: BullMqWorker, clock: Clock): Promise<void> {
-  const ended = await within(clock, FINISH_MS, worker.pause());
+/**
+ * Takes no more jobs from now on, and lets those that run end within `ms`. What still runs then, or cannot be told to a Redis
+ * that does not answer, is left to BullMQ: its other workers take it over.
+ */
+export async function closeWorker(worker: BullMqWorker, clock: Clock, ms: number): Promise<void> {
+  const ended = await within(clock, ms, worker.pause());
+  // Not forced, it would wait again, and longer.
   await closeInTime(worker, clock, !ended);
 }
 

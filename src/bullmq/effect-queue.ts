@@ -9,9 +9,9 @@
 import type { Clock } from "../clock.ts";
 import type { EffectSettings } from "../effects/effect.ts";
 import type { EffectOutcome, EffectTask, FailedEffect } from "../effects/effects.ts";
-import { InvalidUseError, messageOf } from "../errors.ts";
+import { InvalidUseError, messageOf, StoreUnavailableError } from "../errors.ts";
 import { shardOf } from "../key.ts";
-import { type BullMqModule, type BullMqQueue, type Closable, closeInTime, type HandledJob } from "./bullmq-module.ts";
+import { type BullMqModule, type BullMqQueue, type Closable, closeInTime, type HandledJob, within } from "./bullmq-module.ts";
 import { type EffectJobData, jobDataOf, outcomeOf, performedOf } from "./effect-job.ts";
 import { BACKOFF, type EffectEnds, FOREVER } from "./effect-worker.ts";
 import { jobIdOf } from "./job-id.ts";
@@ -36,6 +36,8 @@ const LOOK_MS = 5_000;
 /** Jobs looked at each time, and at once. */
 const LOOKS = 1_000;
 const LOOKS_AT_ONCE = 50;
+/** ms that a question of a person's may take. */
+const ANSWER_MS = 5_000;
 /** ms until a job is added again. */
 const RETRY_FIRST = 100;
 const RETRY_MOST = 5_000;
@@ -94,7 +96,7 @@ export class EffectQueue implements EffectEnds {
   async failed(limit: number): Promise<readonly FailedEffect[]> {
     if (this.#parts.settings.results !== undefined || limit < 1) return [];
     const effect = this.#parts.settings.name;
-    const jobs = await this.#queue.getFailed(0, limit - 1);
+    const jobs = await this.#answered(this.#queue.getFailed(0, limit - 1));
     return jobs.flatMap((job) => {
       const { id, idempotencyKey, timestamp } = Object(job.data) as Partial<EffectJobData>;
       if (id === undefined || idempotencyKey === undefined || timestamp === undefined) return [];
@@ -102,11 +104,21 @@ export class EffectQueue implements EffectEnds {
     });
   }
 
-  async retry(id: string): Promise<boolean> {
+  retry(id: string): Promise<boolean> {
+    return this.#answered(this.#retry(id));
+  }
+
+  async #retry(id: string): Promise<boolean> {
     const job = await this.#queue.getJob(jobIdOf(id));
     if (job === undefined || job === null || (await job.getState()) !== "failed") return false;
     await job.retry("failed", { resetAttemptsMade: true, resetAttemptsStarted: true });
     return true;
+  }
+
+  /** What a person asks for does not wait until Redis is back. */
+  async #answered<T>(work: Promise<T>): Promise<T> {
+    if (await within(this.#parts.clock, ANSWER_MS, work)) return work;
+    return Promise.race([work, Promise.reject(new StoreUnavailableError(`the Redis of BullMQ queue ${this.#parts.name} did not answer in ${ANSWER_MS} ms`))]);
   }
 
   async close(): Promise<void> {

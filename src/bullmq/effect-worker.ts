@@ -16,6 +16,8 @@ import { recordOf, returnedOf } from "./effect-job.ts";
 export const FOREVER = 1_000_000_000;
 /** The name under which jobs ask for `backoffOf`. */
 export const BACKOFF = "millrace";
+/** ms that calls have to end when their worker is closed. */
+const FINISH_MS = 4_000;
 /** Steps of a jitter. */
 const GRAINS = 1_024;
 
@@ -71,7 +73,7 @@ export class EffectWorker {
 
   /** Jobs that run are given a while to end; the rest is told to stop, and performed again elsewhere. */
   async close(): Promise<void> {
-    await closeWorker(this.#worker, this.#clock);
+    await closeWorker(this.#worker, this.#clock, FINISH_MS);
     for (const abort of this.#running) abort.abort();
   }
 

@@ -21,7 +21,7 @@ export interface BullMqInjectorOptions<T> extends Omit<InjectorOptions<T>, "id">
   /** Only jobs of this name; one of another name fails, and is a dead letter. Default: all. */
   readonly name?: string | undefined;
   /** The value of a job. If it throws, the job fails, and is a dead letter. Default: its data. */
-  readonly value?: ((job: BullMqJob) => T) | undefined;
+  value?(job: BullMqJob): T;
   /** Jobs under way at a time: read, and not yet durable here. 1 to 100,000. Default: 256. */
   readonly concurrency?: number | undefined;
   /** The default watermark stays this far behind the queue, ms: jobs that are added so much after their time are not late. Default: 2,000. */
@@ -90,7 +90,7 @@ function jobInjector<T>(
   checkQueueName(where, queue);
   const settings = injectorSettings<T>(where, options, { own: OPTIONS, watermark: followsQueue });
   checkOptions(where, options);
-  const { connection, prefix, name, value = (job: BullMqJob) => job.data as T, concurrency = 256, disorder = 2_000 } = options;
+  const { connection, prefix, name, value = ({ data }: BullMqJob) => data as T, concurrency = 256, disorder = 2_000 } = options;
   return injector<T>({
     kind: "injector",
     description: `BullMQ queue ${queue}`,

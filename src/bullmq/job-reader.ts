@@ -12,7 +12,7 @@ import { messageOf } from "../errors.ts";
 import type { ItemFate, Pulled, SourceContext, SourceItem, SourceReader } from "../injectors/injector.ts";
 import { WakeUp } from "../injectors/wake-up.ts";
 import type { OpenConnection } from "./bullmq-connection.ts";
-import { type BullMqModule, type BullMqQueue, type BullMqWorker, closeInTime, type HandledJob, within } from "./bullmq-module.ts";
+import { type BullMqModule, type BullMqQueue, type BullMqWorker, closeInTime, closeWorker, type HandledJob } from "./bullmq-module.ts";
 import { oldestUnread, timeOf } from "./queue-watermark.ts";
 
 export interface JobReaderParts {
@@ -114,17 +114,13 @@ export class JobReader implements SourceReader {
     if (this.#closed) return;
     this.#closed = true;
     this.#stopLooking();
+    this.#parts.connection.end();
     this.#signal.removeEventListener("abort", this.#wakeUp.wake);
-    // No more jobs from here on; those that are on their way are given back as they come.
-    this.#worker.pause(true).catch(() => {});
     const unknown = [...this.#untold.splice(0).slice(this.#told), ...this.#ahead.splice(0)];
-    let given = 0;
-    const giving = unknown.map(async (each) => {
-      if (await this.#giveBack(each)) given++;
-    });
-    await within(this.#clock, GIVE_BACK_MS, Promise.all(giving));
-    // Forced, it does not wait for those that are never answered.
-    await closeInTime(this.#worker, this.#clock, given < unknown.length);
+    // Those that are on their way here are given back as they come.
+    const closed = closeWorker(this.#worker, this.#clock, GIVE_BACK_MS);
+    for (const each of unknown) void this.#giveBack(each);
+    await closed;
     await closeInTime(this.#queue, this.#clock);
     this.#parts.connection.close();
   }
@@ -151,14 +147,12 @@ export class JobReader implements SourceReader {
   }
 
   /** To the jobs that are due, without an attempt being counted. If that fails, it is never answered: BullMQ finds out. */
-  async #giveBack({ job, token, fail }: UnderWay): Promise<boolean> {
+  async #giveBack({ job, token, fail }: UnderWay): Promise<void> {
     try {
       await job.moveToDelayed(this.#clock.now(), token);
       fail(new this.#parts.module.DelayedError());
-      return true;
     } catch (error) {
       this.#parts.trouble(error);
-      return false;
     }
   }
 

@@ -8,7 +8,7 @@ import { ConfigError, InvalidUseError, messageOf, SinkUnavailableError } from ".
 import { checkOptions, show } from "../options.ts";
 import type { StreamRecord } from "../record.ts";
 import type { SinkWriter } from "../sinks/sink.ts";
-import { type BullMqConnection, checkConnection, openConnection } from "./bullmq-connection.ts";
+import { type BullMqConnection, checkConnection, type OpenConnection, openConnection } from "./bullmq-connection.ts";
 import { type BullMqQueue, closeInTime, loadBullMq } from "./bullmq-module.ts";
 import { checkQueueName, jobIdOf } from "./job-id.ts";
 
@@ -74,7 +74,7 @@ export function toBullMq<T>(queue: string, options: BullMqSinkOptions<T>): Sink<
       // What cannot be sent is the engine's to try again: it has the records.
       const opened = openConnection(where, connection, { maxRetriesPerRequest: 1, enableOfflineQueue: true });
       const added = new Queue(queue, { connection: opened.queue, ...(prefix === undefined ? {} : { prefix }) });
-      return new QueueWriter(description, added, jobOf, opened.close);
+      return new QueueWriter(description, added, jobOf, opened);
     },
   });
 }
@@ -94,13 +94,13 @@ class QueueWriter implements SinkWriter {
   readonly #description: string;
   readonly #queue: BullMqQueue;
   readonly #jobOf: (record: StreamRecord<unknown>) => Job;
-  readonly #closeConnection: () => void;
+  readonly #connection: OpenConnection;
 
-  constructor(description: string, queue: BullMqQueue, jobOf: (record: StreamRecord<unknown>) => Job, closeConnection: () => void) {
+  constructor(description: string, queue: BullMqQueue, jobOf: (record: StreamRecord<unknown>) => Job, connection: OpenConnection) {
     this.#description = description;
     this.#queue = queue;
     this.#jobOf = jobOf;
-    this.#closeConnection = closeConnection;
+    this.#connection = connection;
     // Each failure reaches the write that it befell.
     queue.on("error", () => {});
   }
@@ -117,8 +117,9 @@ class QueueWriter implements SinkWriter {
   }
 
   async close(): Promise<void> {
+    this.#connection.end();
     await closeInTime(this.#queue, systemClock);
-    this.#closeConnection();
+    this.#connection.close();
   }
 
   /** All that may be a record's fault and that BullMQ would say too late, or only to some of a bulk. */

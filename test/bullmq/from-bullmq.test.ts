@@ -1,4 +1,6 @@
 /** BullMQ's queues as injectors, on both versions and a real Redis: once each, durable first, and how far event time has come. */
+import type { Job as SixJob } from "bullmq";
+import type { Job as FiveJob } from "bullmq-5";
 import { afterEach, describe, expect, test } from "vitest";
 import { type BullMqInjectorOptions, fromBullMq, fromBullMqSchedule } from "../../src/bullmq/index.ts";
 import {
@@ -248,6 +250,16 @@ describe.each(VERSIONS)("an injector of a queue of %s", (_, module) => {
     expect(seen[0]?.value).toEqual({ n: 7 });
     await eventually(async () => expect((await queue.getJobSchedulers()).map(({ key, every }) => [key, Number(every)])).toEqual([["tick", 200]]));
   });
+});
+
+test("functions of the user's take the job types of either version", () => {
+  const connection = "/s";
+  const made = [
+    fromBullMq<Click>("a", { connection, value: (job: SixJob<Click>) => job.data }),
+    fromBullMq<Click>("a", { connection, value: (job: FiveJob<Click>) => job.data }),
+    fromBullMq<number>("a", { connection, value: ({ data }) => (data as Click).n }),
+  ];
+  expect(made.map(({ description }) => description)).toEqual(["BullMQ queue a", "BullMQ queue a", "BullMQ queue a"]);
 });
 
 test.each<[string, () => unknown, string]>([
