@@ -31,7 +31,7 @@ const bannedWords: readonly BannedWord[] = [
   { word: /\boffset commits?\b/gi, instead: "a checkpoint" },
   { word: /(?<!\b(stream|record) )\bprocessors?\b/gi, instead: "a computation" },
   { word: /\b(mutex|semaphore)(es|s)?\b/gi, instead: "a sequencer" },
-  { word: /\b(un)?lock(s|ed)?\b(?! file)/gi, instead: "a sequencer, or a lease", except: /^src\/(store\/lmdb-|sinks\/|cli\/)/ },
+  { word: /\b(un)?lock(s|ed)?\b(?! file)/gi, instead: "a sequencer, or a lease", except: /^src\/(store\/lmdb-|sinks\/|cli\/|bullmq\/worker-options)/ },
   { word: /\btransactions?\b/gi, instead: "a commit", except: /^src\/store\/(lmdb-|redis\/)/ },
   { word: /\bEvent ?(Emitter|Target)\b/g, instead: "a function that is passed in" },
 ];
