@@ -19,8 +19,8 @@ import type { EffectOutcome, EffectRunner } from "./effects.ts";
 export interface SystemContext extends Context {
   /** Of this record, 1 at first. */
   readonly attempt: number;
-  /** The record goes to dead letters, with whatever else the call does. */
-  park(error: unknown): void;
+  /** The record goes to dead letters, after so many attempts, with whatever else the call does. */
+  park(error: unknown, attempts: number): void;
 }
 
 export class EffectComputation extends Computation {
@@ -44,7 +44,7 @@ export class EffectComputation extends Computation {
     const idempotencyKey = `${this.#pipeline}/${this.#settings.name}/${record.id}`;
     const outcome = await this.#outcomeOf(record, context, idempotencyKey);
     if (outcome.kind === "handed-over") return;
-    if (outcome.kind === "failed") context.park(outcome.error);
+    if (outcome.kind === "failed") context.park(outcome.error, outcome.attempts);
     if (this.results === undefined) return;
     const result = { idempotencyKey, attempts: outcome.attempts, input: record.value };
     if (outcome.kind === "failed") context.produce(this.results, { ok: false, ...result, error: messageOf(outcome.error) });

@@ -54,7 +54,7 @@ export class Call implements SystemContext {
   #abort: AbortController | undefined = undefined;
   #droppedTimers = 0;
   #early = false;
-  #letter: { readonly error: unknown } | undefined = undefined;
+  #letter: { readonly error: unknown; readonly attempts: number } | undefined = undefined;
   /** The cell that was accessed last, and its accessor. */
   #cell = -1;
   #access: unknown = undefined;
@@ -103,14 +103,14 @@ export class Call implements SystemContext {
     return this.#work.attempts + 1;
   }
   /** Why its record goes to dead letters although the call succeeded. */
-  get letter(): { readonly error: unknown } | undefined {
+  get letter(): { readonly error: unknown; readonly attempts: number } | undefined {
     return this.#letter;
   }
 
-  park(error: unknown): void {
+  park(error: unknown, attempts: number): void {
     this.check();
     if (this.#shard.deadLettersFull) throw new LimitExceededError("the dead letters of this shard are full: retry or discard some");
-    this.#letter = { error };
+    this.#letter = { error, attempts };
   }
 
   state<Access>(cell: StateCell<Access>): Access {

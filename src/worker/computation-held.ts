@@ -138,10 +138,10 @@ export abstract class ComputationHeld extends ComputationMemory {
   }
 
   /** The call has done all it could, and says that its record is lost all the same. */
-  protected parkDone(work: Work, error: unknown): void {
+  protected parkDone(work: Work, { error, attempts }: { readonly error: unknown; readonly attempts: number }): void {
     this.host.logOf(this.name, work.key?.key).error(`failed for the last time and goes to dead letters: ${messageOf(error)}`);
     this.deadCount++;
-    work.attempts++;
+    work.attempts = attempts;
     this.open.deadPuts.push({ id: this.image.nextDead++, bytes: deadLetter(work, error, this.wallTime()) });
     this.open.counted.deadLetters++;
   }

@@ -294,7 +294,7 @@ export class ComputationShard extends ComputationHeld {
       for (const { clock, time } of call.effects.timers) if (clock === "watermark" && time !== undefined && time > this.image.last) this.image.last = time;
     open.counted.droppedTimers += call.droppedTimers;
     this.#count(work, 1);
-    if (call.letter !== undefined) this.parkDone(work, call.letter.error);
+    if (call.letter !== undefined) this.parkDone(work, call.letter);
     open.done.push(work);
     key.batch = open.mark;
     if (work.held !== undefined) this.leaveHeld(work, key);

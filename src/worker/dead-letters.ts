@@ -3,7 +3,7 @@
  * shard, in a commit of its own, so that a letter is tried again once however often it is asked for.
  */
 import type { Clock } from "../clock.ts";
-import { indexOf, type ShardRef, shardRef } from "../key.ts";
+import { indexOf, participantOf, type ShardRef, shardRef } from "../key.ts";
 import type { Numbered } from "../store/index.ts";
 import type { PipelineStore } from "../store/store.ts";
 import type { ComputationShard } from "./computation-shard.ts";
@@ -57,6 +57,7 @@ export class DeadLetters {
     const { engine, driver } = this.#worker;
     const owned = engine.computation(shard);
     if (owned === undefined) return { kind: "elsewhere" };
+    if (action === "retry") await this.#retryOutside(shard, letter);
     const refused = apply(action, owned, letter);
     if (refused !== undefined) return { kind: "refused", reason: refused };
     driver.kick();
@@ -65,6 +66,14 @@ export class DeadLetters {
       if ((await this.#read(shard, id)) === undefined) return { kind: "done" };
     }
     return { kind: "unknown" };
+  }
+
+  /** What failed elsewhere is to be performed again there: the effect that is tried again asks for its outcome. */
+  async #retryOutside(shard: ShardRef, letter: Numbered): Promise<void> {
+    const participant = this.#worker.engine.participant(participantOf(shard));
+    const { id } = parseDeadLetter(letter.bytes);
+    if (participant?.kind === "computation" && participant.node.effect !== undefined && id !== undefined)
+      await this.#worker.runner?.retry?.(participant.name, id);
   }
 
   async #read(shard: ShardRef, id: number): Promise<Numbered | undefined> {

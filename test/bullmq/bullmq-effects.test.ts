@@ -277,3 +277,46 @@ test("two effects with one queue, a name with a colon, and results that are not 
   await expect(start({ removeOnComplete: true })).rejects.toThrow("removeOnComplete must keep its jobs");
   await expect(start({ module: {} })).rejects.toThrow("module is not BullMQ 5 or 6");
 });
+
+describe.each(VERSIONS)("dead letters of effects on %s", (_, module) => {
+  test.each([true, false])(
+    "are listed and tried again over HTTP, under the same key (with results: %s)",
+    async (withResults) => {
+      let broken = true;
+      const keys: string[] = [];
+      const perform: Perform = (_record, { idempotencyKey }) => {
+        keys.push(idempotencyKey);
+        if (broken) throw new Error("the other side is down");
+        return "sent";
+      };
+      const { pipeline, results } = shop(someOrders(1), perform, { attempts: 2, backoff: exponential(1, 1) }, withResults);
+      // Its input never ends, so that there is someone to try again.
+      const open = pipeline.inject(
+        "more",
+        orders,
+        fromIterable<Order>(async function* () {
+          await new Promise(() => {});
+          yield { value: { id: "", total: 0 }, position: 1 };
+        }),
+      );
+      const connection = { host: "127.0.0.1", port: redis.server.port };
+      const running = await run(open, { store: new MemoryStore(), http: { port: 0 }, effects: bullmq({ connection, module, worker: QUICK }), log: () => {} });
+      closing.push(() => running.stop());
+      const list = async () =>
+        ((await (await fetch(`${running.url}/v1/dead-letters?participant=mail`)).json()) as { deadLetters: { letter: string; attempts: number }[] })
+          .deadLetters;
+      await expect.poll(async () => (await list()).length, { timeout: 15_000 }).toBe(1);
+      const [letter] = await list();
+      expect(letter?.attempts).toBe(2);
+      expect(letter?.letter.startsWith("job:")).toBe(!withResults);
+      broken = false;
+      const answer = await fetch(`${running.url}/v1/dead-letters/mail/${encodeURIComponent(letter?.letter ?? "")}/retry`, { method: "POST" });
+      expect(answer.status).toBe(200);
+      await expect.poll(() => keys.length, { timeout: 15_000 }).toBe(3);
+      expect(new Set(keys).size).toBe(1);
+      expect(await list()).toEqual([]);
+      if (withResults) await expect.poll(() => results.map(({ ok }) => ok), { timeout: 15_000 }).toEqual([false, true]);
+    },
+    60_000,
+  );
+});

@@ -152,7 +152,10 @@ describe.each(VERSIONS)("an injector of a queue of %s", (_, module) => {
     const queue = redis.queue(module, `clicks${used++}`);
     await queue.addBulk(Array.from({ length: 9 }, (_, n) => ({ name: "click", data: { n }, opts: {} })));
     const abort = new AbortController();
-    const reader = await fromBullMq<Click>(queue.name, options({ concurrency: 6 })).open({ partition: 0, signal: abort.signal, clock: systemClock, warn: () => {} }, undefined);
+    const reader = await fromBullMq<Click>(queue.name, options({ concurrency: 6 })).open(
+      { partition: 0, signal: abort.signal, clock: systemClock, warn: () => {} },
+      undefined,
+    );
     const pulled: string[] = [];
     while (pulled.length < 6) for (const { id, mark } of (await reader.pull(4)).items) if (mark !== true) pulled.push(id ?? "");
     reader.confirm?.([{ kind: "injected", id: pulled[0] ?? "", timestamp: 1 }, { kind: "duplicate" }]);
