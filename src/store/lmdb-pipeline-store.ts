@@ -134,9 +134,18 @@ export class LmdbPipelineStore implements PipelineStore {
   async readTails(shards: readonly ShardRef[]): Promise<{ tails: InboxTail[]; appends: number }> {
     return this.#read([], () => this.#data.readTails(shards));
   }
-  /** Parcels that are not visible yet are in memory too. */
+  /**
+   * Parcels that are not visible yet are in memory too, but nobody may act on them: an effect or a sink would tell the world
+   * of a commit that a kill of the process can still undo.
+   */
   async readInbox(shard: ShardRef, from: number, maxParcels: number): Promise<InboxRead> {
-    return this.#read([], () => this.#data.readInbox(shard, from, maxParcels));
+    const read = await this.#read([], () => this.#data.readInbox(shard, from, maxParcels));
+    try {
+      await this.#writer.written();
+    } catch (error) {
+      throw this.#unavailable(error);
+    }
+    return read;
   }
 
   // ── reads of entries ────────────────────────────────────────────────────────────────────────────────────────────
