@@ -147,6 +147,7 @@ export class EffectQueue implements EffectEnds {
 
   #await(id: string, signal: AbortSignal): Promise<EffectOutcome | "gone"> {
     return new Promise((resolve) => {
+      if (signal.aborted) return;
       const wait = this.#waiting.get(id) ?? { settles: new Set(), added: false };
       wait.settles.add(resolve);
       this.#waiting.set(id, wait);

@@ -7,7 +7,7 @@
 import type { Clock } from "../clock.ts";
 import type { EffectSettings } from "../effects/effect.ts";
 import { performOnce } from "../effects/in-process.ts";
-import { messageOf } from "../errors.ts";
+import { IncompatibleDataError, messageOf } from "../errors.ts";
 import { shardOf } from "../key.ts";
 import { type BullMqModule, type BullMqWorker, closeWorker, type HandledJob } from "./bullmq-module.ts";
 import { recordOf, returnedOf } from "./effect-job.ts";
@@ -92,11 +92,12 @@ export class EffectWorker {
     }
   }
 
-  /** What no further attempt can mend. */
+  /** What no further attempt can mend; a worker with newer code may be able to read what this one is not. */
   #once<T>(work: () => T): T {
     try {
       return work();
     } catch (error) {
+      if (error instanceof IncompatibleDataError) throw error;
       throw new this.#module.UnrecoverableError(messageOf(error));
     }
   }

@@ -3,7 +3,7 @@
  * finds to the engine is `job-reader.ts`.
  *
  * W1  A job that is in the queue and has not been read holds the watermark at its time, wherever it stands: waiting, put
- *     off, or with a worker that may have died. Of jobs that wait out of order (by priority, put off), the first few count.
+ *     off, behind its children, or with a worker that may have died. Of jobs that wait out of order (by priority, put off), the first few count.
  * W2  Where Redis does not answer, nothing is promised.
  */
 import type { BullMqQueue, HandledJob } from "./bullmq-module.ts";
@@ -34,6 +34,7 @@ export async function oldestUnread(queue: BullMqQueue, mine: ReadonlySet<string>
     queue.getJobs(["paused"], 0, 0, true),
     queue.getJobs(["prioritized"], 0, SAMPLE, true),
     queue.getJobs(["delayed"], 0, SAMPLE, true),
+    queue.getJobs(["waiting-children"], 0, SAMPLE, true),
   ]);
   const after = await taken(queue, mine);
   let oldest = asked;

@@ -230,6 +230,29 @@ describe.each(VERSIONS)("effects on %s", (_, module) => {
     expect(calls).toBe(20);
   });
 
+  test("of jobs that somebody else added fail at once, and of jobs that somebody removed are handed over again", async () => {
+    const seen: string[] = [];
+    const made = shop(someOrders(3), ({ value }) => seen.push(value.id), { attempts: 5 });
+    const running = await run(made.pipeline, { store: new MemoryStore(), effects: bullmq(options({ perform: false })), log: () => {} });
+    closing.push(() => running.stop());
+    const queue = redis.queue(module, `${made.name}.mail`);
+    await expect.poll(() => queue.getWaitingCount()).toBe(3);
+    const [job] = await queue.getJobs(["wait"], 0, 0);
+    await job?.remove();
+    await queue.add("mail", { to: "everyone" }, { jobId: "garbage", attempts: 5 });
+    await expect.poll(() => queue.getWaitingCount()).toBe(4);
+    const performers = await performEffects(made.pipeline, bullmq(options()));
+    closing.push(() => performers.close());
+    await running.finished;
+    expect(seen.sort()).toEqual(["0", "1", "2"]);
+    expect(made.results.length).toBe(3);
+    const ofGarbage = async () => {
+      const garbage = await queue.getJob("garbage");
+      return [garbage?.attemptsMade, garbage?.failedReason];
+    };
+    await expect.poll(ofGarbage).toEqual([1, 'job "garbage" of effect "mail" was not written by Millrace']);
+  });
+
   test("wait while Redis is down, without an attempt being counted, and end when nobody wants them any more", async () => {
     const server = await startRedis({ tcp: true, args: ["--appendfsync", "always"] });
     closing.push(() => server.stop());

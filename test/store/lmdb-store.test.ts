@@ -74,6 +74,20 @@ function start(...args: string[]): { child: ChildProcess; next: () => Promise<un
   return { child, next: async () => JSON.parse(((await lines.next()).value as string | undefined) ?? "null") as unknown };
 }
 
+test("nobody reads a parcel before the commit that appended it is answered: a kill could still undo it", async () => {
+  const store = await open();
+  await store.init(GRAPH, undefined);
+  const [outcome] = await store.acquire({ worker: "w", shards: [counter], leaseMs: LEASE, steal: true });
+  const sequencer = outcome?.kind === "acquired" ? outcome.sequencer : "";
+  const order: string[] = [];
+  const commit = store
+    .commit([{ ...NOTHING, shard: counter, sequencer, number: 1, id: "first", parcels: [append(report, "a")] }])
+    .then(() => order.push("committed"));
+  const read = store.readInbox(report, 0, 10).then(({ parcels }) => order.push(`read ${parcels.length}`));
+  await Promise.all([commit, read]);
+  expect(order).toEqual(["committed", "read 1"]);
+});
+
 describe("one process at a time", () => {
   test("a second store of the same process is refused the directory, until the first is closed", async () => {
     const first = await open();
