@@ -266,7 +266,8 @@ export class ComputationShard extends ComputationHeld {
       if (this.undone(work)) continue;
       if (work.failure !== undefined) this.giveBack(work, key, work.failure.error);
       else if (work.aside !== undefined) this.putBack(work, key, work.aside.until);
-      else if (key.held.length > 0) this.setAside(work, key);
+      // Records of one name are of one key: the limits on calls are theirs too.
+      else if (key.held.length > 0 || !this.#admitted()) this.setAside(work, key);
       else this.#run(work, key);
     }
     if (key.running === undefined && key.held.length === 0) this.noneHeld(key);
@@ -369,7 +370,7 @@ export class ComputationShard extends ComputationHeld {
 
   /** A rate limit opens by time alone; other limits when a call has ended. */
   #gateOpensAt(): number {
-    const waits = this.inbox.size > 0 || this.heldKeys.size > 0;
+    const waits = this.inbox.size > 0 || this.heldKeys.size > 0 || this.orphans.length > 0;
     return waits ? (this.keyed.gate?.opensAt() ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
   }
 
