@@ -124,15 +124,12 @@ function injectorsOf({ sources, sourceSettings }: Workload): ReadonlyMap<string,
 // ── what a run left behind ────────────────────────────────────────────────────────────────────────────────────────
 
 function foundIn(simulation: Simulation, plan: Plan, workload: Workload): Found {
-  const { data, audit } = simulation.store;
+  const { data } = simulation.store;
   const found = { ...committedIn(simulation, plan, workload), counted: new Map(), revived: new Map(), performed: new Map(), results: new Map() };
   for (const participant of plan.participants) {
-    const { id, name } = participant;
+    const { name } = participant;
     found.counted.set(name, countedIn(data, shardsOf(participant)));
-    const gone = audit.gone.filter((each) => each.participant === id);
-    const lettersOf = (fate: LetterFate) => gone.filter((each) => each.fate === fate).map(({ letter }) => nameOf(letter, participant));
-    found.dead.get(name)?.push(...lettersOf("discarded"));
-    found.revived.set(name, lettersOf("revived"));
+    found.revived.set(name, lettersGone(simulation, participant, "revived"));
   }
   for (const { name, results } of workload.shape.effects ?? []) {
     found.performed.set(name, performedIn(simulation, name));
@@ -153,10 +150,8 @@ function committedIn(simulation: Simulation, plan: Plan, { keys, shape }: Worklo
   for (const participant of plan.participants) {
     const { name, kind } = participant;
     const letters = shardsOf(participant).flatMap((shard) => data.readDeadLetters(shard, 100_000));
-    dead.set(
-      name,
-      letters.map(({ bytes }) => nameOf(parseDeadLetter(bytes), participant)),
-    );
+    const stored = letters.map(({ bytes }) => nameOf(parseDeadLetter(bytes), participant));
+    dead.set(name, [...stored, ...lettersGone(simulation, participant, "discarded")]);
     if (kind === "computation" && participant.node.effect === undefined) {
       logs.set(name, cellsIn<Entry[]>(data, participant, "log", keys));
       sums.set(name, cellsIn<Sums>(data, participant, "sums", keys));
@@ -167,6 +162,11 @@ function committedIn(simulation: Simulation, plan: Plan, { keys, shape }: Worklo
       );
   }
   return { logs, sums, sinks, dead };
+}
+
+function lettersGone({ store }: Simulation, participant: Plan["participants"][number], fate: LetterFate): FoundLetter[] {
+  const gone = store.audit.gone.filter((each) => each.participant === participant.id && each.fate === fate);
+  return gone.map(({ letter }) => nameOf(letter, participant));
 }
 
 const shardsOf = ({ id, shards }: Plan["participants"][number]): number[] => Array.from({ length: shards }, (_, index) => shardRef(id, index));

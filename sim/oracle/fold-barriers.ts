@@ -42,7 +42,8 @@ function comesOf(id: string, barrier: FoundBarrier, found: Found, known: Map<str
   const parts = id.split("/");
   const [maker = "", key = "", index = ""] = parts;
   let comes: boolean;
-  if (parts.length === 3) comes = maker === barrier.injector && Number(key) === barrier.partition && Number(index) > barrier.from && Number(index) <= barrier.to;
+  if (parts.length === 3)
+    comes = maker === barrier.injector && Number(key) === barrier.partition && Number(index) > barrier.from && Number(index) <= barrier.to;
   else {
     const what = found.logs.get(maker)?.get(key)?.[Number(index)]?.[0];
     comes = what?.includes("/") === true && !isRevived(maker, what, found) && comesOf(what, barrier, found, known);

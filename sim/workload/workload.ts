@@ -62,8 +62,8 @@ export function drawWorkload(tape: Tape): Workload {
   const recover = tape.pick([10_000, 10_000, 10_000, 5, 2, 1]);
   const drawn = drawMenu(tape);
   // Of timers that only the store knows, `clear` leaves those with a tag: not tried where there are some.
-  const letters = drawn.poison || shape.effects !== undefined ? tape.pick([0, 10, 40]) : 0;
-  const barriers = tape.pick([0, 0, 0, 6]);
+  const letters = drawn.poison || shape.effects !== undefined ? tape.pick([0, 30, 100, 200]) : 0;
+  const barriers = tape.pick([0, 0, 0, 15, 50]);
   drawn.mortal = letters > 0 && drawn.poison;
   const menu: Menu = recover < 10_000 ? { ...drawn, clear: false } : drawn;
   const keys = Array.from({ length: 1 + tape.choose(6) }, (_, i) => `k${i}`);

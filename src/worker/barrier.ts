@@ -5,7 +5,9 @@
  * W1  Participants are looked at in the order of the graph. Once all that feed one are through, its inboxes hold all that
  *     comes of those records, up to their tails of that moment; it is through when these are consumed, nothing that was
  *     set aside since the beginning stands aside, and the commits that say so have been acknowledged.
- * W2  It sees only what this worker owns. Where another owns a shard, or one is lost meanwhile, it cannot tell: `lost`.
+ * W2  It sees only what this worker owns from the beginning on. Where another owns a shard, or one is lost meanwhile, even
+ *     if it comes back, it cannot tell: `lost`. Where a commit had to be sent again, it waits until the ends of the
+ *     inboxes are known again.
  * W3  Effects are not waited for, nor what comes of their results alone: they may take days.
  */
 import { ComputationShard } from "./computation-shard.ts";
@@ -30,6 +32,8 @@ interface Passage {
 export class Barrier {
   readonly #engine: Engine;
   readonly #stages: readonly PlannedParticipant[];
+  /** All that were owned when the barrier was set. */
+  readonly #owned: readonly (readonly OwnedShard[])[];
   /** `image.nextHeld` of every shard when the barrier was set. */
   readonly #held = new Map<number, number>();
   #stage = -1;
@@ -40,6 +44,7 @@ export class Barrier {
   constructor(engine: Engine, injector: PlannedInjector) {
     this.#engine = engine;
     this.#stages = downstreamOf(engine.options.plan.participants, injector);
+    this.#owned = this.#stages.map((stage) => engine.shardsOf(stage));
     for (const stage of this.#stages) for (const shard of engine.shardsOf(stage)) this.#held.set(shard.ref, shard.image.nextHeld);
   }
 
@@ -51,27 +56,36 @@ export class Barrier {
   /** Looks again. Only after the commit with the records has been acknowledged; to be called now and then, between turns of the engine. */
   look(): BarrierState {
     while (this.#state === "waiting") {
-      for (const passage of this.#passages) {
-        if (this.#engine.shards.get(passage.shard.ref) === passage.shard) continue;
+      if (!this.#ownsRest()) {
         this.#state = "lost";
         return this.#state;
       }
       this.#passages = this.#passages.filter((passage) => !isThrough(passage));
       if (this.#passages.length > 0) break;
-      this.#stage += 1;
-      const stage = this.#stages[this.#stage];
-      if (stage === undefined) this.#state = "passed";
-      else this.#enter(stage);
+      const next = this.#stages[this.#stage + 1];
+      if (next === undefined) this.#state = "passed";
+      else if (!this.#enter(next)) break;
     }
     return this.#state;
   }
 
-  #enter(stage: PlannedParticipant): void {
-    const shards = this.#engine.shardsOf(stage);
-    if (shards.length < stage.shards) this.#state = "lost";
-    for (const shard of shards) {
-      if (shard instanceof InboxShard) this.#passages.push(this.#passageOf(shard));
+  /** What another has owned meanwhile it may have emptied, and appended further down what no one here was told of. */
+  #ownsRest(): boolean {
+    for (let stage = Math.max(this.#stage, 0); stage < this.#stages.length; stage++) {
+      const owned = this.#owned[stage] ?? [];
+      if (owned.length < (this.#stages[stage]?.shards ?? 0)) return false;
+      for (const shard of owned) if (this.#engine.shards.get(shard.ref) !== shard) return false;
     }
+    return true;
+  }
+
+  /** False: how far the inboxes reach is not known now. */
+  #enter(stage: PlannedParticipant): boolean {
+    const shards = this.#engine.shardsOf(stage).filter((shard) => shard instanceof InboxShard);
+    if (!shards.every(({ inbox }) => inbox.tailKnown)) return false;
+    this.#passages = shards.map((shard) => this.#passageOf(shard));
+    this.#stage += 1;
+    return true;
   }
 
   #passageOf(shard: InboxShard): Passage {
@@ -86,10 +100,13 @@ function isThrough(passage: Passage): boolean {
     passage.lastHeld ??= shard.image.nextHeld;
     if (shard instanceof ComputationShard && shard.holdsAny(firstHeld, passage.lastHeld)) return false;
     // What is open or sealed now may be what was waited for: it counts when it is acknowledged.
-    passage.number = shard.number + (shard.readyAt() < Number.POSITIVE_INFINITY ? 1 : 0);
+    passage.number = shard.number + (hasOpen(shard) ? 1 : 0);
   }
   return acknowledged(shard) >= passage.number;
 }
+
+/** Has it done anything that is not sealed? A computation may have, and not be ready to seal it. */
+const hasOpen = (shard: InboxShard): boolean => (shard instanceof ComputationShard ? !shard.open.empty : shard.readyAt() < Number.POSITIVE_INFINITY);
 
 const acknowledged = (shard: OwnedShard): number => (shard.inFlight === undefined ? shard.number : shard.number - 1);
 

@@ -28,7 +28,7 @@ export interface PassedBarrier {
   readonly partition: number;
   readonly from: number;
   readonly to: number;
-  /** How often the store had lost its tail by then. */
+  /** How often the store had lost its tail when it was set. */
   readonly losses: number;
   /** What `committed` gave then. */
   readonly committed: unknown;
@@ -41,6 +41,7 @@ interface Watched {
   readonly shard: InjectorShard;
   readonly barrier: Barrier;
   readonly from: number;
+  readonly losses: number;
   to: number | undefined;
   looks: number;
 }
@@ -66,20 +67,19 @@ export class Operators {
     const { letters, barriers } = this.#settings;
     if (workers.length === 0) return false;
     if (letters > 0 && store.audit.letters > 0 && tape.chance(letters)) {
-      this.#ask(tape.pick(workers), store.audit.withLetters);
-      return true;
+      const shard = tape.pick(store.audit.withLetters);
+      const owners = workers.filter(({ engine }) => engine.computation(shard) !== undefined);
+      if (owners.length > 0) this.#ask(tape.pick(owners), shard);
+      return owners.length > 0;
     }
-    if (barriers > 0 && this.#barriers < MOST_BARRIERS && tape.chance(barriers)) return this.#set(tape.pick(workers));
-    return false;
+    return barriers > 0 && this.#barriers < MOST_BARRIERS && tape.chance(barriers) && this.#set();
   }
 
   // ── dead letters ────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** The letter is read first; by the time that it is here, its shard may be another's. */
-  #ask(worker: SimulatedWorker, shards: readonly ShardRef[]): void {
+  #ask(worker: SimulatedWorker, shard: ShardRef): void {
     const { tape, store, time, trace } = this.#simulation;
-    if (shards.length === 0) return;
-    const shard = tape.pick(shards);
     const letter = tape.pick(store.data.readDeadLetters(shard, 1_000));
     const fate = tape.choose(3) < 2 ? "revived" : "discarded";
     const wait = tape.pick([0, 0, 5, 300]);
@@ -109,19 +109,20 @@ export class Operators {
 
   // ── barriers ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #set(worker: SimulatedWorker): boolean {
-    const { tape, options, trace } = this.#simulation;
+  #set(): boolean {
+    const { tape, options, trace, workers } = this.#simulation;
     const injectors = options.plan.participants.filter((each): each is PlannedInjector => each.kind === "injector");
     const planned = tape.pick(injectors);
     const partition = tape.choose(planned.shards);
-    const shard = worker.engine.injector(shardRef(planned.id, partition));
-    if (shard === undefined || worker.stopping) return false;
+    const worker = workers.find(({ engine, stopping }) => !stopping && engine.injector(shardRef(planned.id, partition)) !== undefined);
+    const shard = worker?.engine.injector(shardRef(planned.id, partition));
+    if (worker === undefined || shard === undefined) return false;
     this.#barriers++;
     const barrier = new Barrier(worker.engine, planned);
     // What is on its way may have arrived already, and something of it may stand aside.
     if (shard.inFlight !== undefined) barrier.includeEarlier();
     trace.line(() => `${worker.name} sets a barrier behind what ${planned.name}[${partition}] injects from here on`);
-    this.#lookSoon({ worker, planned, partition, shard, barrier, from: this.#positionOf(shard.ref), to: undefined, looks: 0 });
+    this.#lookSoon({ worker, planned, partition, shard, barrier, from: this.#positionOf(shard.ref), losses: this.#losses, to: undefined, looks: 0 });
     return true;
   }
 
@@ -155,15 +156,14 @@ export class Operators {
     trace.saw(`barrier ${state}`);
     trace.line(() => `${worker.name}'s barrier behind ${planned.name}[${partition}] is ${state}, items ${from + 1} to ${watched.to}`);
     if (state !== "passed") return;
-    const losses = this.#losses;
-    this.passed.push({ injector: planned.name, partition, from, to: watched.to, losses, committed: this.#settings.committed?.() });
+    this.passed.push({ injector: planned.name, partition, from, to: watched.to, losses: watched.losses, committed: this.#settings.committed?.() });
   }
 
   get #losses(): number {
     return this.#simulation.trace.seen.get("tail lost") ?? 0;
   }
 
-  /** Those whose store still has what it had then. */
+  /** Those whose store has lost nothing since. */
   get standing(): readonly PassedBarrier[] {
     return this.passed.filter(({ losses }) => losses === this.#losses);
   }

@@ -96,7 +96,9 @@ export class ShardLedger {
   append(parcel: Uint8Array, bound: number): ParcelRecord[] {
     const records: ParcelRecord[] = [];
     unpackParcel(parcel, (record) => records.push(record));
-    this.#parcels.push(records.map(({ timestamp, id, sender, monotonic, place }) => ({ time: timestamp, holds: timestamp >= bound, id, sender, monotonic, place })));
+    this.#parcels.push(
+      records.map(({ timestamp, id, sender, monotonic, place }) => ({ time: timestamp, holds: timestamp >= bound, id, sender, monotonic, place })),
+    );
     return records;
   }
 

@@ -44,7 +44,11 @@ export class PerformedEffects {
       this.#keys.add(idempotencyKey);
     }
     const value = known.value;
-    check(JSON.stringify(value) === JSON.stringify(record.value), "E1 one key", () => `${idempotencyKey} stands for ${JSON.stringify(record.value)}, and for ${JSON.stringify(value)} before`);
+    check(
+      JSON.stringify(value) === JSON.stringify(record.value),
+      "E1 one key",
+      () => `${idempotencyKey} stands for ${JSON.stringify(record.value)}, and for ${JSON.stringify(value)} before`,
+    );
     check(known.idempotencyKey === idempotencyKey, "E1 one key", () => `record ${record.id} has the key ${idempotencyKey}, and ${known.idempotencyKey} before`);
     if (known.succeeded > 0) trace.saw("effect performed twice");
     known.calls++;
