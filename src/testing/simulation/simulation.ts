@@ -66,7 +66,7 @@ export interface SimulationOptions {
   readonly recording: boolean;
   /** The instances of a worker that starts; the default makes new ones, as a process does. */
   readonly instances?: ((runner: SimulatedRunner) => ReadonlyMap<number, Keyed>) | undefined;
-  /** Of a thousand calls of an effect, how many fail. Default: 0. */
+  /** Of a thousand calls of an effect, how many fail. Default: others perform them, who are not watched. */
   readonly failingEffects?: number | undefined;
   /** Who asks something of the workers meanwhile. Default: nobody. */
   readonly operators?: OperatorSettings | undefined;
@@ -140,7 +140,10 @@ export class Simulation implements World {
     const committing = (name: string) => this.workers.some((worker) => worker.name === name && worker.connection.committing);
     this.store = new SimulatedStore({
       data,
-      audit: StoreAudit.of(plan, sources, this.effects),
+      audit: StoreAudit.of(plan, sources, {
+        effects: options.failingEffects === undefined ? undefined : this.effects,
+        operators: options.operators !== undefined,
+      }),
       trace: this.trace,
       random: this.#random,
       leaseMs,

@@ -43,9 +43,10 @@ export type GoneLetter = Applied["gone"][number] & { readonly participant: numbe
 
 /** What is known of a run beside what is stored, and outlives a store that goes back. */
 interface Outside {
-  readonly effects: PerformedEffects;
-  /** What operators asked the owner of a shard to do with its letters: by shard, sequencer and number. */
-  readonly asked: Map<string, LetterFate>;
+  /** undefined: someone else performs them, and is not watched. */
+  readonly effects: PerformedEffects | undefined;
+  /** What operators asked the owner of a shard to do with its letters: by shard, sequencer and number; undefined: they do not tell. */
+  readonly asked: Map<string, LetterFate> | undefined;
 }
 
 export class StoreAudit {
@@ -79,7 +80,12 @@ export class StoreAudit {
     this.#reports = reports;
   }
 
-  static of(plan: Plan, sources: ReadonlyMap<string, readonly SimulatedSource[]>, effects: PerformedEffects): StoreAudit {
+  /** `operators`: are all that act on dead letters those of the simulation, who tell by `asked`? */
+  static of(
+    plan: Plan,
+    sources: ReadonlyMap<string, readonly SimulatedSource[]>,
+    { effects, operators }: { readonly effects: PerformedEffects | undefined; readonly operators: boolean },
+  ): StoreAudit {
     const audited = new Map<number, Audited>();
     const ledgers = new Map<ShardRef, ShardLedger>();
     for (const participant of plan.participants) {
@@ -91,7 +97,7 @@ export class StoreAudit {
       audited.set(id, { participant, shards, feeds, idles, sources: sources.get(participant.name) ?? [] });
       for (const shard of shards) ledgers.set(shard, new ShardLedger(shard, effectOf(participant) !== undefined));
     }
-    return new StoreAudit(audited, ledgers, new Map(), new Map(), new Map(), { effects, asked: new Map() }, []);
+    return new StoreAudit(audited, ledgers, new Map(), new Map(), new Map(), { effects, asked: operators ? new Map() : undefined }, []);
   }
 
   /** As it is now, for a store that will come back to this. */
@@ -111,8 +117,9 @@ export class StoreAudit {
 
   /** An operator has asked the owner of a shard, and it is going to. */
   asked(shard: ShardRef, sequencer: Sequencer, letter: number, fate: LetterFate): void {
-    const asked = `${shard} ${sequencer} ${letter}`;
-    if (!this.#outside.asked.has(asked)) this.#outside.asked.set(asked, fate);
+    const { asked } = this.#outside;
+    const what = `${shard} ${sequencer} ${letter}`;
+    if (asked?.has(what) === false) asked.set(what, fate);
   }
 
   /** Is this the last grant of the shard? */
@@ -218,7 +225,7 @@ export class StoreAudit {
       const idle = commit.parcels.length > 0 && this.#published.get(audited.participant.id)?.status === "idle";
       check(!idle, "A6 injects while idle", () => `${name(commit.shard)}#${commit.number} has records, and its watermark is not waited for`);
     }
-    const { finished, gone } = ledger.apply(commit, floor, (letter) => this.#outside.asked.get(`${commit.shard} ${commit.sequencer} ${letter}`));
+    const { finished, gone } = ledger.apply(commit, floor, (letter) => this.#fateOf(commit, letter));
     for (const each of gone) this.gone.push({ ...each, participant: audited.participant.id });
     if (audited.participant.kind === "computation") this.#letters += commit.deadPuts.length - gone.length;
     if (finished.length > 0) this.#checkPerformed(audited.participant, commit, finished);
@@ -236,10 +243,17 @@ export class StoreAudit {
     check(image.input <= promise, "A3 promise", () => `${name(commit.shard)} promises ${image.input}; what it has read allows ${promise}`);
   }
 
+  #fateOf({ shard, sequencer }: Commit, letter: number): LetterFate | undefined {
+    const { asked } = this.#outside;
+    return asked === undefined ? "revived" : asked.get(`${shard} ${sequencer} ${letter}`);
+  }
+
   #checkPerformed(participant: PlannedParticipant, { deadPuts }: Commit, finished: readonly string[]): void {
+    const { effects } = this.#outside;
+    if (effects === undefined) return;
     const effect = effectOf(participant) as string;
     const parked = new Set(deadPuts.map(({ bytes }) => parseDeadLetter(bytes).id));
-    for (const id of finished) this.#outside.effects.consumed(effect, id, parked.has(id));
+    for (const id of finished) effects.consumed(effect, id, parked.has(id));
   }
 
   #append(commit: Commit, sender: Audited, floor: number): void {
