@@ -79,7 +79,7 @@ export class ComputationShard extends ComputationHeld {
     );
   }
 
-  /** Do the limits on the participant's calls allow another? */
+  /** Do the limits on the participant's calls allow another? Also one that has waited for its key. */
   #admitted(): boolean {
     const { gate } = this.keyed;
     if (gate === undefined || gate.opensAt() <= this.host.now) return true;
@@ -266,7 +266,6 @@ export class ComputationShard extends ComputationHeld {
       if (this.undone(work)) continue;
       if (work.failure !== undefined) this.giveBack(work, key, work.failure.error);
       else if (work.aside !== undefined) this.putBack(work, key, work.aside.until);
-      // Records of one name are of one key: the limits on calls are theirs too.
       else if (key.held.length > 0 || !this.#admitted()) this.setAside(work, key);
       else this.#run(work, key);
     }

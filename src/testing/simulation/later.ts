@@ -23,14 +23,14 @@ export class Later<T = void> implements PromiseLike<T> {
       try {
         value = rest();
       } catch (error) {
-        if (failed == null) throw error;
+        if (!failed) throw error;
         return failed(error) as B;
       }
       if (value instanceof Later) {
         const next: Later<T> = value;
         return new Later(() => goOn(() => next.resume()));
       }
-      return (ended == null ? value : ended(value)) as A;
+      return (ended ? ended(value) : value) as A;
     };
     return new Later(() => goOn(this.#rest));
   }
