@@ -149,7 +149,7 @@ function workloadOf(subject: Subject): Workload {
   const B: Script = { records: [record], timers: [NOTHING], flush: NOTHING };
   return {
     shape,
-    variant: { shards: 2, partitions: 1, attempts: 9, asynchronous: false },
+    variant: { shards: 2, partitions: 1, attempts: 9, asynchronous: false, effects: undefined },
     keys: ["k0", "k1"],
     scripts: new Map([
       ["A", A],
@@ -167,6 +167,8 @@ function workloadOf(subject: Subject): Workload {
       recover: { timers: 10_000, holds: 10_000 },
       latency: 0,
     },
+    failingEffects: 0,
+    operators: undefined,
   };
 }
 

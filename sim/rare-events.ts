@@ -38,6 +38,13 @@ export const RARE_EVENTS: ReadonlyMap<string, string> = new Map([
   ["held", "a record or timer is set aside by a commit"],
   ["timers paged", "a shard has more timers than its owner has read"],
   ["idle", "a participant is idle while others go on"],
+  ["gate closed", "as many calls of an effect run, or have begun, as may"],
+  ["effect performed twice", "an effect is performed again, under the same key"],
+  ["effect failed for the last time", "the last of an effect's attempts fails"],
+  ["letter revived", "a dead letter is tried again, in a commit"],
+  ["letter discarded", "a dead letter is discarded, in a commit"],
+  ["barrier passed", "all that comes of some items is committed, says a worker"],
+  ["barrier lost", "a worker cannot tell, for it has lost a shard or never had it"],
   // What users see of it.
   ["late", "a late record"],
   ["duplicates", "a record whose id was there before"],

@@ -1,10 +1,14 @@
 /** One run: a workload and its schedule drawn from one tape, simulated, audited step by step, and compared with the fold. */
 import { openValue } from "../src/computation/envelope.ts";
+import type { EffectResult } from "../src/effects/effect.ts";
 import { shardOf, shardRef } from "../src/key.ts";
+import type { StreamRecord } from "../src/record.ts";
 import { parseTimerMember, stateField } from "../src/store/address.ts";
 import type { MemoryData } from "../src/store/memory-data.ts";
 import { type Faults, swarm } from "../src/testing/simulation/faults.ts";
 import type { Trap } from "../src/testing/simulation/place.ts";
+import type { LetterFate } from "../src/testing/simulation/shard-ledger.ts";
+import { FAILURE, valueOf } from "../src/testing/simulation/simulated-effects.ts";
 import { type Outcome, Simulation } from "../src/testing/simulation/simulation.ts";
 import type { Tape } from "../src/testing/simulation/tape.ts";
 import { Violation } from "../src/testing/simulation/violation.ts";
@@ -14,7 +18,7 @@ import { type DeadLetter, parseDeadLetter } from "../src/worker/held.ts";
 import { type Counters, decodeImage } from "../src/worker/image.ts";
 import type { Plan, PlannedComputation } from "../src/worker/plan.ts";
 import { findings } from "./oracle/fold.ts";
-import type { Counted, FoldInjector, FoldItem, Found } from "./oracle/fold-input.ts";
+import type { Counted, FoldInjector, FoldItem, Found, FoundBarrier, FoundLetter, FoundPerformed, FoundResult } from "./oracle/fold-input.ts";
 import type { Entry, Item, Sums } from "./workload/program.ts";
 import { type RunStage, type SourceSetting, staged } from "./workload/shapes.ts";
 import { drawWorkload, type Workload } from "./workload/workload.ts";
@@ -70,7 +74,9 @@ export async function simulate(workload: Workload, tape: Tape, faults: Faults, {
     settings,
     faults,
     recording,
-    instances: () => instances,
+    instances,
+    failingEffects: workload.failingEffects,
+    operators: workload.operators && { ...workload.operators, committed: () => committedIn(simulation, plan, workload) },
     engine: wrong?.engine,
     trap,
     calls: () => calls,
@@ -78,7 +84,10 @@ export async function simulate(workload: Workload, tape: Tape, faults: Faults, {
   let found: Found | undefined;
   const outcome = simulation.run(() => {
     found = foundIn(simulation, plan, workload);
-    const differences = findings({ shape: workload.shape, scripts: workload.scripts, injectors: injectorsOf(workload) }, found);
+    const differences = findings(
+      { shape: workload.shape, scripts: workload.scripts, attempts: workload.variant.attempts, injectors: injectorsOf(workload) },
+      found,
+    );
     if (differences.length > 0) throw new Violation("fold", differences.join("\n      "));
   });
   return { ...outcome, workload, plan, found };
@@ -103,7 +112,8 @@ function injectorsOf({ sources, sourceSettings }: Workload): ReadonlyMap<string,
         const timestamp = item.timestamp ?? Number.NaN;
         const refused = !item.mark && (item.failure !== undefined || !Number.isInteger(timestamp) || timestamp < 0);
         const value = item.mark || item.failure !== undefined ? undefined : (item.value as Item);
-        return { item: value, refused, timestamp, promisedBefore: partition.items[i - 1]?.promise ?? -1 };
+        const promisedBefore = partition.trails === undefined ? (partition.items[i - 1]?.promise ?? -1) : Number.POSITIVE_INFINITY;
+        return { item: value, refused, timestamp, promisedBefore };
       }),
     );
     injectors.set(name, { ids, retention, idles: policy.idleAfter !== undefined, partitions: items });
@@ -113,33 +123,75 @@ function injectorsOf({ sources, sourceSettings }: Workload): ReadonlyMap<string,
 
 // ── what a run left behind ────────────────────────────────────────────────────────────────────────────────────────
 
-function foundIn(simulation: Simulation, plan: Plan, { keys }: Workload): Found {
+function foundIn(simulation: Simulation, plan: Plan, workload: Workload): Found {
   const { data } = simulation.store;
-  const found = { logs: new Map(), sums: new Map(), sinks: new Map(), dead: new Map(), counted: new Map() };
+  const found = { ...committedIn(simulation, plan, workload), counted: new Map(), revived: new Map(), performed: new Map(), results: new Map() };
   for (const participant of plan.participants) {
-    const { id, name, kind } = participant;
-    const shards = Array.from({ length: participant.shards }, (_, index) => shardRef(id, index));
-    found.counted.set(name, countedIn(data, shards));
-    found.dead.set(
-      name,
-      shards.flatMap((shard) => data.readDeadLetters(shard, 100_000).map(({ bytes }) => nameOf(parseDeadLetter(bytes), participant))),
-    );
-    if (kind === "computation") {
-      found.logs.set(name, cellsIn<Entry[]>(data, participant, "log", keys));
-      found.sums.set(name, cellsIn<Sums>(data, participant, "sums", keys));
-    } else if (kind === "sink") {
-      const image = data.recover(shards, { timers: 0, holds: 0 })[0]?.image;
-      const checkpoint = image === undefined ? 0 : ((decodeImage(image).checkpoint as number | undefined) ?? 0);
-      found.sinks.set(
-        name,
-        simulation
-          .sinkOf(name)
-          .upTo(checkpoint)
-          .map(({ value, timestamp, key }) => ({ item: value, timestamp, key })),
-      );
-    }
+    const { name } = participant;
+    found.counted.set(name, countedIn(data, shardsOf(participant)));
+    found.revived.set(name, lettersGone(simulation, participant, "revived"));
   }
-  return found;
+  for (const { name, results } of workload.shape.effects ?? []) {
+    found.performed.set(name, performedIn(simulation, name));
+    const sink = workload.shape.sinks.find(({ stream }) => stream === results)?.name;
+    if (sink !== undefined) found.results.set(name, sinkIn(simulation, plan, sink).map(resultOf));
+  }
+  const barriers = (simulation.operators?.standing ?? []) as readonly FoundBarrier[];
+  return { ...found, barriers, tailLost: simulation.trace.seen.has("tail lost") };
+}
+
+/** What is committed now: the part of it that barriers are about. */
+function committedIn(simulation: Simulation, plan: Plan, { keys, shape }: Workload) {
+  const { data } = simulation.store;
+  const logs = new Map<string, ReadonlyMap<string, Entry[]>>();
+  const sums = new Map<string, ReadonlyMap<string, Sums>>();
+  const sinks = new Map<string, Found["sinks"] extends ReadonlyMap<string, infer V> ? V : never>();
+  const dead = new Map<string, FoundLetter[]>();
+  for (const participant of plan.participants) {
+    const { name, kind } = participant;
+    const letters = shardsOf(participant).flatMap((shard) => data.readDeadLetters(shard, 100_000));
+    const stored = letters.map(({ bytes }) => nameOf(parseDeadLetter(bytes), participant));
+    dead.set(name, [...stored, ...lettersGone(simulation, participant, "discarded")]);
+    if (kind === "computation" && participant.node.effect === undefined) {
+      logs.set(name, cellsIn<Entry[]>(data, participant, "log", keys));
+      sums.set(name, cellsIn<Sums>(data, participant, "sums", keys));
+    } else if (kind === "sink" && !isOfResults(shape, name))
+      sinks.set(
+        name,
+        sinkIn(simulation, plan, name).map(({ value, timestamp, key }) => ({ item: value as Item, timestamp, key })),
+      );
+  }
+  return { logs, sums, sinks, dead };
+}
+
+function lettersGone({ store }: Simulation, participant: Plan["participants"][number], fate: LetterFate): FoundLetter[] {
+  const gone = store.audit.gone.filter((each) => each.participant === participant.id && each.fate === fate);
+  return gone.map(({ letter }) => nameOf(letter, participant));
+}
+
+const shardsOf = ({ id, shards }: Plan["participants"][number]): number[] => Array.from({ length: shards }, (_, index) => shardRef(id, index));
+
+const isOfResults = ({ sinks, effects = [] }: Workload["shape"], sink: string): boolean =>
+  effects.some(({ results }) => results !== undefined && sinks.find(({ stream }) => stream === results)?.name === sink);
+
+function sinkIn(simulation: Simulation, plan: Plan, name: string): StreamRecord<unknown>[] {
+  const participant = plan.participants.find((each) => each.name === name) as Plan["participants"][number];
+  const image = simulation.store.data.recover(shardsOf(participant), { timers: 0, holds: 0 })[0]?.image;
+  const checkpoint = image === undefined ? 0 : ((decodeImage(image).checkpoint as number | undefined) ?? 0);
+  return simulation.sinkOf(name).upTo(checkpoint);
+}
+
+function performedIn({ effects }: Simulation, name: string): FoundPerformed[] {
+  return effects.of(name).map(({ value, idempotencyKey, succeeded }) => {
+    const item = (value as Item).id;
+    return { item, idempotencyKey, succeeded, value: valueOf(idempotencyKey), failure: FAILURE };
+  });
+}
+
+function resultOf({ value, timestamp }: StreamRecord<unknown>): FoundResult {
+  const result = value as EffectResult<Item, unknown>;
+  const { ok, idempotencyKey, input } = result;
+  return { ok, idempotencyKey, input, timestamp, value: ok ? result.value : result.error };
 }
 
 function cellsIn<T>(data: MemoryData, planned: PlannedComputation, cell: string, keys: readonly string[]): ReadonlyMap<string, T> {

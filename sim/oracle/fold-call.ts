@@ -201,3 +201,8 @@ function address(timer: string, tag: number): string {
 export function isPoison(steps: Program): boolean {
   return steps.some((step) => step.do === "fail" && step.tries === Number.POSITIVE_INFINITY);
 }
+
+/** Fails as often as it is tried, and not for ever. */
+export function isMortal(steps: Program, attempts: number): boolean {
+  return steps.some((step) => step.do === "fail" && step.tries >= attempts && step.tries < Number.POSITIVE_INFINITY);
+}

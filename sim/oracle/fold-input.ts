@@ -5,11 +5,14 @@ export interface FoldShape {
   readonly injectors: readonly { readonly name: string; readonly stream: string }[];
   readonly computations: readonly { readonly name: string; readonly inputs: readonly string[]; readonly outputs: readonly string[]; readonly other: boolean }[];
   readonly sinks: readonly { readonly name: string; readonly stream: string }[];
+  readonly effects?: readonly { readonly name: string; readonly stream: string; readonly results: string | undefined }[];
 }
 
 export interface FoldInput {
   readonly shape: FoldShape;
   readonly scripts: ReadonlyMap<string, Script>;
+  /** Tries of a record or timer, after which it is a dead letter. */
+  readonly attempts: number;
   /** By injector: whether it knows ids, may go idle; its partitions' items, with the watermark promised before each. */
   readonly injectors: ReadonlyMap<string, FoldInjector>;
 }
@@ -28,6 +31,7 @@ export interface FoldItem {
   /** Refused at the door: no timestamp that can be, or no value. */
   readonly refused: boolean;
   readonly timestamp: number;
+  /** Infinity: the promise goes by the clock, so that anything may be late. */
   readonly promisedBefore: number;
 }
 
@@ -48,8 +52,50 @@ export interface Found {
   readonly sums: ReadonlyMap<string, ReadonlyMap<string, Sums>>;
   /** By sink, in order. */
   readonly sinks: ReadonlyMap<string, readonly { readonly item: Item; readonly timestamp: number; readonly key: string }[]>;
-  /** By participant: a record's id, or `<timer>:<tag>:<time>`, with its key. */
-  readonly dead: ReadonlyMap<string, readonly { readonly what: string; readonly key: string }[]>;
+  /** By participant, dead letters, also those that were discarded: a record's id, or `<timer>:<tag>:<time>`, with its key. */
+  readonly dead: ReadonlyMap<string, readonly FoundLetter[]>;
+  /** By participant, each time that a dead letter was brought back. */
+  readonly revived: ReadonlyMap<string, readonly FoundLetter[]>;
+  /** By effect. */
+  readonly performed: ReadonlyMap<string, readonly FoundPerformed[]>;
+  readonly results: ReadonlyMap<string, readonly FoundResult[]>;
+  readonly barriers: readonly FoundBarrier[];
+  /** Has the store ever lost its tail? */
+  readonly tailLost: boolean;
   /** By participant. */
   readonly counted: ReadonlyMap<string, Counted>;
+}
+
+export interface FoundLetter {
+  readonly what: string;
+  readonly key: string;
+}
+
+/** What the outside was told under one idempotency key. */
+export interface FoundPerformed {
+  /** Id of the item. */
+  readonly item: string;
+  readonly idempotencyKey: string;
+  readonly succeeded: number;
+  /** What a call that succeeds, or fails, has to come to. */
+  readonly value: string;
+  readonly failure: string;
+}
+
+export interface FoundResult {
+  readonly ok: boolean;
+  readonly idempotencyKey: string;
+  readonly input: Item;
+  readonly timestamp: number;
+  /** What it came to, or the error. */
+  readonly value: unknown;
+}
+
+/** A barrier that was passed, of the items of a partition after position `from` up to `to`, and what was committed then. */
+export interface FoundBarrier {
+  readonly injector: string;
+  readonly partition: number;
+  readonly from: number;
+  readonly to: number;
+  readonly committed: Pick<Found, "logs" | "dead" | "sinks">;
 }

@@ -11,10 +11,15 @@
  * F3  A timer fires once for each time it was set and neither replaced nor deleted; never before its time, the earliest
  *     of a key and clock first.
  * F4  What was in time where it was made is in time where it is processed.
+ *     What was brought back from dead letters comes when it comes: neither F2 nor F4 is about it.
  * F5  State, productions, timestamps and sinks are what the calls make of them.
+ *
+ * F6 and F7 are of `fold-effects.ts`, F8 of `fold-barriers.ts`.
  */
-import { type Called, CallFold, type Delivery, END, isPoison, type KeyModel, type SetTimer } from "./fold-call.ts";
-import type { Counted, FoldInjector, FoldInput, FoldShape, Found } from "./fold-input.ts";
+import { barrierFindings } from "./fold-barriers.ts";
+import { type Called, CallFold, type Delivery, END, isMortal, isPoison, type KeyModel, type SetTimer } from "./fold-call.ts";
+import { effectFindings } from "./fold-effects.ts";
+import type { Counted, FoldInjector, FoldInput, FoldShape, Found, FoundLetter } from "./fold-input.ts";
 import { type Entry, FUEL, type Item, type Program, type Script, type Sums } from "../workload/program.ts";
 
 const EMPTY: Counted = { processed: 0, late: 0, produced: 0, duplicates: 0, deadLetters: 0, timersFired: 0 };
@@ -59,7 +64,10 @@ class Fold {
     const { shape } = this.#input;
     for (const { name, stream } of shape.injectors) this.#inject(name, stream);
     for (const computation of shape.computations) this.#compute(computation);
-    for (const { name, stream } of shape.sinks) this.#sink(name, stream);
+    for (const effect of shape.effects ?? []) this.#effect(effect);
+    const ofResults = new Set((shape.effects ?? []).map(({ results }) => results));
+    for (const { name, stream } of shape.sinks) if (!ofResults.has(stream)) this.#sink(name, stream);
+    for (const barrier of this.#found.barriers) for (const wrong of barrierFindings(barrier, shape, this.#streams, this.#found)) this.#wrong(wrong);
     for (const { where, time } of this.#last)
       if (time > this.#latest) this.#wrong(`F3: ${where}: was set at the end of time, for later than all that was known, and not dropped`);
   }
@@ -81,8 +89,9 @@ class Fold {
   }
 
   #consumersOf(stream: string): string[] {
-    const { computations, sinks } = this.#input.shape;
-    return [...computations.filter((each) => each.inputs.includes(stream)), ...sinks.filter((each) => each.stream === stream)].map((each) => each.name);
+    const { computations, sinks, effects = [] } = this.#input.shape;
+    const others = [...sinks, ...effects].filter((each) => each.stream === stream);
+    return [...computations.filter((each) => each.inputs.includes(stream)), ...others].map((each) => each.name);
   }
 
   // ── injectors ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -165,14 +174,26 @@ class Fold {
     for (const { delivery } of this.#incoming(inputs)) {
       const key = other ? delivery.item.other : delivery.item.key;
       const steps = script.records[delivery.item.program % script.records.length] as Program;
-      if (key === "" || isPoison(steps)) this.#takeDead(dead, name, `${key} ${delivery.item.id}`);
+      const what = `${key} ${delivery.item.id}`;
+      // One that fails as often as it is tried, or more often, dies; but tries that a crash has cut off did not count.
+      const isDead = key === "" || isPoison(steps) || (isMortal(steps, this.#input.attempts) && (dead.get(what) ?? 0) > 0);
+      if (isDead) this.#takeDead(dead, name, what);
       else waiting.set(delivery.item.id, this.#asFedBy(delivery, feeders));
     }
     for (const [key, log] of this.#found.logs.get(name) ?? []) this.#key(computation, key, log, waiting, dead);
     for (const id of waiting.keys()) this.#wrong(`F1: ${name} never processed ${id}`);
     for (const [what, times] of dead) if (times > 0) this.#wrong(`F1: ${name} has ${times} dead letters of ${what} that it should not have`);
-    this.#counted.deadLetters = (this.#found.dead.get(name) ?? []).length;
+    this.#counted.deadLetters = this.#lettersOf(name);
     this.#count(name);
+  }
+
+  /** All that there were, also those that were discarded or brought back. */
+  #lettersOf(name: string): number {
+    return (this.#found.dead.get(name)?.length ?? 0) + (this.#found.revived.get(name)?.length ?? 0);
+  }
+
+  #isRevived(name: string, what: string, key: string): boolean {
+    return this.#found.revived.get(name)?.some((each) => each.what === what && each.key === key) === true;
   }
 
   /** A sender that may have been left out of the watermark, beside others, promises nothing. */
@@ -232,10 +253,14 @@ class Fold {
     }
     waiting.delete(what);
     this.#counted.processed++;
-    const { item, timestamp, sender, place, inTime } = delivery;
+    const { item, timestamp, sender, place } = delivery;
+    const revived = this.#isRevived(computation.name, what, model.key);
+    const inTime = delivery.inTime && !revived;
     if ((computation.other ? item.other : item.key) !== model.key) this.#wrong(`F1: ${where}: belongs to another key`);
-    if (place <= (order.get(sender) ?? -1)) this.#wrong(`F2: ${where}: comes after a later record of ${sender}`);
-    order.set(sender, place);
+    if (!revived) {
+      if (place <= (order.get(sender) ?? -1)) this.#wrong(`F2: ${where}: comes after a later record of ${sender}`);
+      order.set(sender, place);
+    }
     if (late !== timestamp < watermark) this.#wrong(`F4: ${where}: late is ${late}, timestamp ${timestamp}, watermark ${watermark}`);
     if (late && inTime) this.#wrong(`F4: ${where}: was made in time at ${timestamp} and is late at ${watermark}`);
     if (timestamp < END) model.largest = Math.max(model.largest, timestamp);
@@ -295,6 +320,30 @@ class Fold {
   #maybeDead(dead: Map<string, number>, what: string): void {
     const times = dead.get(what) ?? 0;
     if (times > 0) dead.set(what, times - 1);
+  }
+
+  // ── effects ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #effect({ name, stream, results }: NonNullable<FoldShape["effects"]>[number]): void {
+    this.#counted = { ...EMPTY };
+    const deliveries = this.#streams.get(stream) ?? [];
+    const idsOf = (letters: readonly FoundLetter[] | undefined) => (letters ?? []).map(({ what }) => what);
+    const wrongs = effectFindings({
+      name,
+      deliveries,
+      performed: this.#found.performed.get(name) ?? [],
+      results: results === undefined ? undefined : (this.#found.results.get(name) ?? []),
+      dead: idsOf(this.#found.dead.get(name)),
+      revived: idsOf(this.#found.revived.get(name)),
+      tailLost: this.#found.tailLost,
+    });
+    for (const wrong of wrongs) this.#wrong(wrong);
+    // A call that failed for the last time is done too.
+    this.#counted.processed = deliveries.length + (this.#found.revived.get(name)?.length ?? 0);
+    this.#counted.produced = results === undefined ? 0 : this.#counted.processed * this.#consumersOf(results).length;
+    this.#counted.deadLetters = this.#lettersOf(name);
+    this.#counted.late = this.#found.counted.get(name)?.late ?? 0;
+    this.#count(name);
   }
 
   // ── sinks ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,6 +7,7 @@ import { MemoryData } from "../../src/store/memory-data.ts";
 import { MemoryStore } from "../../src/store/memory-store.ts";
 import { VirtualClock } from "../../src/testing/index.ts";
 import { makeInstances } from "../../src/worker/instances.ts";
+import type { EffectRunner } from "../../src/effects/effects.ts";
 import type { Keyed } from "../../src/worker/keyed.ts";
 import type { Plan } from "../../src/worker/plan.ts";
 import { reconcile } from "../../src/worker/reconcile.ts";
@@ -28,6 +29,8 @@ export interface Shape {
   /** Upstream before downstream. */
   readonly computations: readonly Computed[];
   readonly sinks: readonly { readonly name: string; readonly stream: string }[];
+  /** `results`: the stream of what became of each record, which goes to one sink. Default: none. */
+  readonly effects?: readonly { readonly name: string; readonly stream: string; readonly results: string | undefined }[];
 }
 
 const computed = (name: string, inputs: string[], outputs: string[], other = false): Computed => ({ name, inputs, outputs, other });
@@ -75,7 +78,37 @@ export const shapes: readonly Shape[] = [
     computations: [computed("A", ["left"], ["mid"]), computed("B", ["mid", "right"], ["out"], true)],
     sinks: [{ name: "s", stream: "out" }],
   },
+  {
+    name: "effect",
+    injectors: [{ name: "i", stream: "in" }],
+    computations: [computed("A", ["in"], ["out"])],
+    sinks: [
+      { name: "s", stream: "out" },
+      { name: "r", stream: "done" },
+    ],
+    effects: [{ name: "e", stream: "out", results: "done" }],
+  },
+  {
+    name: "two effects",
+    injectors: [{ name: "i", stream: "in" }],
+    computations: [computed("A", ["in"], ["mid", "side"]), computed("B", ["mid"], ["out"])],
+    sinks: [
+      { name: "s", stream: "out" },
+      { name: "r", stream: "done" },
+    ],
+    effects: [
+      { name: "e", stream: "in", results: "done" },
+      { name: "f", stream: "side", results: undefined },
+    ],
+  },
 ];
+
+/** What limits the effects of a run. */
+export interface EffectLimits {
+  readonly attempts: number;
+  readonly concurrency: number;
+  readonly rateLimit: { readonly max: number; readonly per: number } | undefined;
+}
 
 /** What a source of the running simulation is like. */
 export interface SourceSetting {
@@ -94,8 +127,8 @@ export interface Staged {
   readonly plan: Plan;
   /** A store that holds the graph and nothing else. To be copied. */
   readonly data: MemoryData;
-  /** What holds nothing of a run, and so serves many. */
-  readonly instances: ReadonlyMap<number, Keyed>;
+  /** Those of the computations hold nothing of a run, and so serve many; each worker has its own of the effects. */
+  readonly instances: (runner: EffectRunner) => ReadonlyMap<number, Keyed>;
   /** Where the run puts what its computations and sources go by. */
   readonly current: { stage: RunStage };
 }
@@ -106,6 +139,8 @@ export interface Variant {
   readonly attempts: number;
   readonly partitions: number;
   readonly asynchronous: boolean;
+  /** undefined: it has no effects. */
+  readonly effects: EffectLimits | undefined;
 }
 
 /** ms that a handler may take. */
@@ -120,7 +155,7 @@ export function staged(shape: Shape, variant: Variant): Promise<Staged> {
   return known;
 }
 
-async function make(shape: Shape, { shards, partitions, attempts, asynchronous }: Variant): Promise<Staged> {
+async function make(shape: Shape, { shards, partitions, attempts, asynchronous, effects }: Variant): Promise<Staged> {
   const current: { stage: RunStage } = { stage: { scripts: new Map(), tries: new Map(), sources: new Map() } };
   const pipeline = new Pipeline("simulated", { shards });
   const streams = new Map<string, Stream<Item>>();
@@ -137,6 +172,12 @@ async function make(shape: Shape, { shards, partitions, attempts, asynchronous }
     const declared = { inputs: inputs.map(streamOf), outputs: outputs.map(streamOf), other };
     pipeline.compute(name, () => new Class(name, declared, () => current.stage), { attempts, backoff: exponential(20, 100), timeLimit: TIME_LIMIT });
   }
+  for (const { name, stream: from, results } of shape.effects ?? []) {
+    const unused = () => Promise.reject(new Error("simulated"));
+    const limits = { ...effects, backoff: exponential(20, 100), results: results === undefined ? undefined : stream<any>(results) };
+    if (limits.results !== undefined) streams.set(limits.results.name, limits.results);
+    pipeline.effect(name, streamOf(from), unused, limits);
+  }
   for (const { name, stream: from } of shape.sinks) {
     const target = {
       kind: "sink" as const,
@@ -149,7 +190,14 @@ async function make(shape: Shape, { shards, partitions, attempts, asynchronous }
   const store = new MemoryStore();
   const clock = new VirtualClock();
   const plan = await reconcile(await store.open({ pipeline: "simulated", clock, random: { id: () => "" } }), pipeline.graph(), []);
-  return { plan, data: store.data("simulated"), instances: makeInstances(plan), current };
+  return { plan, data: store.data("simulated"), instances: instancesOf(plan), current };
+}
+
+function instancesOf(plan: Plan): Staged["instances"] {
+  const all = makeInstances(plan);
+  const effects = plan.participants.filter((each) => each.kind === "computation" && each.node.effect !== undefined);
+  if (effects.length === 0) return () => all;
+  return (runner) => new Map([...all, ...makeInstances({ ...plan, participants: effects }, runner)]);
 }
 
 /** A source whose settings are those of the run; the simulator reads its items, so it is never opened. */

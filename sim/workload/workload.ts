@@ -2,12 +2,13 @@
  * A random workload, drawn from the tape: the shape of the pipeline, the scripts of its computations, and what its sources
  * give and when. A tape of zeros draws the plainest: one stage, one shard, records that only add.
  */
-import { ascending, boundedDisorder, byHand, type SourceItem, type WatermarkPolicy } from "../../src/index.ts";
+import { ascending, boundedDisorder, byHand, type SourceItem, trailingClock, type WatermarkPolicy } from "../../src/index.ts";
 import type { SimulatedItem, SimulatedSource } from "../../src/testing/simulation/simulated-edges.ts";
+import type { OperatorSettings } from "../../src/testing/simulation/operators.ts";
 import type { Settings } from "../../src/testing/simulation/simulation.ts";
 import type { Tape } from "../../src/testing/simulation/tape.ts";
 import type { Item, Program, Script, Step } from "./program.ts";
-import { type Computed, type Shape, shapes, type SourceSetting, type Variant } from "./shapes.ts";
+import { type Computed, type EffectLimits, type Shape, shapes, type SourceSetting, type Variant } from "./shapes.ts";
 
 export interface Workload {
   readonly shape: Shape;
@@ -17,6 +18,9 @@ export interface Workload {
   readonly sources: ReadonlyMap<string, readonly SimulatedSource[]>;
   readonly sourceSettings: ReadonlyMap<string, SourceSetting>;
   readonly settings: Settings;
+  /** Of a thousand calls of an effect, how many fail. */
+  readonly failingEffects: number;
+  readonly operators: Pick<OperatorSettings, "letters" | "barriers"> | undefined;
 }
 
 /** Which kinds of steps a run has: with everything at once, each hides the others. */
@@ -30,11 +34,19 @@ interface Menu {
   readonly poison: boolean;
   readonly waiting: boolean;
   readonly early: boolean;
+  /** Dead letters may be revived: records that fail as often as they are tried, and not for ever. */
+  readonly mortal: boolean;
   /** Tries of a record or timer: more than scripts fail on purpose and go on, and, where handlers wait, than stalls can time out. */
   readonly attempts: number;
 }
 
 const ATTEMPTS = 9;
+const LIMITS: readonly EffectLimits[] = [
+  { attempts: 2, concurrency: 16, rateLimit: undefined },
+  { attempts: 3, concurrency: 1, rateLimit: undefined },
+  { attempts: 1, concurrency: 2, rateLimit: { max: 2, per: 40 } },
+  { attempts: 4, concurrency: 3, rateLimit: { max: 1, per: 15 } },
+];
 
 const RECORD_PROGRAMS = 8;
 const TIMER_PROGRAMS = 4;
@@ -50,13 +62,17 @@ export function drawWorkload(tape: Tape): Workload {
   const recover = tape.pick([10_000, 10_000, 10_000, 5, 2, 1]);
   const drawn = drawMenu(tape);
   // Of timers that only the store knows, `clear` leaves those with a tag: not tried where there are some.
-  const menu = recover < 10_000 ? { ...drawn, clear: false } : drawn;
+  const letters = drawn.poison || shape.effects !== undefined ? tape.pick([0, 30, 100, 200]) : 0;
+  const barriers = tape.pick([0, 0, 0, 15, 50]);
+  drawn.mortal = letters > 0 && drawn.poison;
+  const menu: Menu = recover < 10_000 ? { ...drawn, clear: false } : drawn;
   const keys = Array.from({ length: 1 + tape.choose(6) }, (_, i) => `k${i}`);
   const variant: Variant = {
     shards: tape.pick([1, 2, 3, 5, 8]),
     partitions: tape.pick([1, 1, 2]),
     attempts: menu.attempts,
     asynchronous: menu.waiting && tape.chance(500),
+    effects: shape.effects && tape.pick(LIMITS),
   };
   const scripts = new Map(shape.computations.map((computation) => [computation.name, drawScript(tape, computation, menu, keys)]));
   const sources = new Map<string, readonly SimulatedSource[]>();
@@ -77,10 +93,15 @@ export function drawWorkload(tape: Tape): Workload {
     recover: { timers: recover, holds: recover },
     latency: exclusive ? 0 : tape.pick([0, 0, 4, 30]),
   };
-  return { shape, variant, keys, scripts, sources, sourceSettings, settings };
+  const operators = letters + barriers > 0 ? { letters, barriers } : undefined;
+  return { shape, variant, keys, scripts, sources, sourceSettings, settings, failingEffects: drawFailing(tape, shape), operators };
 }
 
-function drawMenu(tape: Tape): Menu {
+function drawFailing(tape: Tape, { effects }: Shape): number {
+  return effects === undefined ? 0 : tape.pick([0, 150, 400, 800]);
+}
+
+function drawMenu(tape: Tape): { -readonly [K in keyof Menu]: Menu[K] } {
   const on = () => tape.chance(400);
   const menu = {
     timers: tape.chance(700),
@@ -92,6 +113,7 @@ function drawMenu(tape: Tape): Menu {
     poison: tape.chance(350),
     waiting: on(),
     early: on(),
+    mortal: false,
   };
   return { ...menu, attempts: menu.waiting ? ATTEMPTS : tape.pick(menu.poison ? [3, 2, 1] : [ATTEMPTS, 3, 2]) };
 }
@@ -99,7 +121,7 @@ function drawMenu(tape: Tape): Menu {
 // ── scripts ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 function drawScript(tape: Tape, computation: Computed, menu: Menu, keys: readonly string[]): Script {
-  const draw = (isTimer: boolean) => drawProgram(tape, computation, menu, keys, isTimer);
+  const draw = (isTimer: boolean): Program => drawProgram(tape, computation, menu, keys, isTimer);
   return {
     records: Array.from({ length: RECORD_PROGRAMS }, () => draw(false)),
     timers: Array.from({ length: TIMER_PROGRAMS }, () => draw(true)),
@@ -131,12 +153,13 @@ function drawProgram(tape: Tape, computation: Computed, menu: Menu, keys: readon
       else if (menu.clear && !isTimer && tape.choose(3) === 0) steps.push({ do: "clear" });
     }
   }
-  if (menu.failing && tape.chance(250)) steps.splice(tape.choose(steps.length + 1), 0, { do: "fail", tries: drawTries(tape, menu) });
+  if (menu.failing && tape.chance(250)) steps.splice(tape.choose(steps.length + 1), 0, { do: "fail", tries: drawTries(tape, menu, isTimer) });
   return steps;
 }
 
-/** Either always, or less often than it is tried. */
-function drawTries(tape: Tape, { poison, attempts }: Menu): number {
+/** Either always, or less often than it is tried; where letters are revived, also as often as that and more. */
+function drawTries(tape: Tape, { poison, attempts, mortal }: Menu, isTimer: boolean): number {
+  if (mortal && !isTimer && tape.chance(400)) return attempts + tape.choose(attempts + 1);
   if (poison && (attempts === 1 || tape.chance(400))) return Number.POSITIVE_INFINITY;
   return Math.min(1 + tape.choose(2), attempts - 1);
 }
@@ -172,6 +195,12 @@ function drawSource(tape: Tape, name: string, records: number, partitions: numbe
   const idle = tape.chance(250) ? { idleAfter: tape.pick([200, 40, 15]) } : {};
   const disorder = tape.pick([0, 30, 300]);
   const marked = tape.chance(300);
+  const trails = tape.chance(80) ? tape.pick([400, 2_000, 120]) : undefined;
+  if (trails !== undefined) {
+    const setting = { records, keys, disorder, marked: false, ids: false, idles: true, trails };
+    const sources = Array.from({ length: partitions }, (_, partition) => ({ ...drawPartition(tape, { ...setting, name: `${name}/${partition}` }), trails }));
+    return { policy: trailingClock(trails), ids: false, retention: RETENTION, sources };
+  }
   const policy = marked ? byHand(idle) : disorder === 0 ? ascending(idle) : boundedDisorder(disorder, idle);
   const ids = tape.chance(300);
   const retention = ids ? tape.pick([RETENTION, RETENTION, 300]) : RETENTION;
@@ -190,9 +219,11 @@ interface PartitionSetting {
   readonly ids: boolean;
   /** Silence is a sign here, so there is more of it. */
   readonly idles: boolean;
+  /** Event time is the clock of its arrival, which the policy trails by this; undefined: it is its own. */
+  readonly trails?: number;
 }
 
-function drawPartition(tape: Tape, { name, records, keys, disorder, marked, ids, idles }: PartitionSetting): SimulatedSource {
+function drawPartition(tape: Tape, { name, records, keys, disorder, marked, ids, idles, trails }: PartitionSetting): SimulatedSource {
   const items: SimulatedItem[] = [];
   const gap = tape.pick([10, 0, 1, 100]);
   const lateness = tape.pick([0, 0, 60, 200]);
@@ -206,7 +237,8 @@ function drawPartition(tape: Tape, { name, records, keys, disorder, marked, ids,
   };
   for (let i = 0; i < records; i++) {
     const late = tape.chance(lateness);
-    const timestamp = Math.max(0, FIRST_EVENT + i * gap - tape.choose(disorder + 1) - (late ? tape.pick([disorder + 1, 400, 3_000]) : 0));
+    const happens = trails === undefined ? FIRST_EVENT + i * gap : arrival;
+    const timestamp = Math.max(0, happens - tape.choose(disorder + 1) - (late ? tape.pick([disorder + 1, 400, 3_000]) : 0));
     const other = tape.chance(40) ? "" : tape.pick(keys);
     const value: Item = { id: `${name}/${items.length + 1}`, key: tape.pick(keys), other, program: tape.choose(RECORD_PROGRAMS) };
     const bad = tape.chance(badness);

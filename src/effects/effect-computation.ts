@@ -40,27 +40,29 @@ export class EffectComputation extends Computation {
     if (settings.results !== undefined) this.results = output(settings.results as Stream<any>);
   }
 
-  async processRecord(record: StreamRecord<unknown>, context: SystemContext): Promise<void> {
-    const idempotencyKey = `${this.#pipeline}/${this.#settings.name}/${record.id}`;
-    const outcome = await this.#outcomeOf(record, context, idempotencyKey);
+  /** Not an async function: what the runner returns decides when it goes on, which in a simulation is no promise. */
+  processRecord(record: StreamRecord<unknown>, context: SystemContext): Promise<void> {
+    const { runner } = this;
+    const { name, attempts } = this.#settings;
+    invariant(runner !== undefined, `effect "${name}" has no runner`);
+    const idempotencyKey = `${this.#pipeline}/${name}/${record.id}`;
+    const { attempt, signal } = context;
+    return runner.perform({ settings: this.#settings, record: asProduced(record), idempotencyKey, attempt, signal }).then(
+      (outcome) => this.#settle(outcome, idempotencyKey, record, context),
+      (error: unknown) => {
+        if (attempt < attempts || signal.aborted) throw error;
+        this.#settle({ kind: "failed", error, attempts: attempt }, idempotencyKey, record, context);
+      },
+    );
+  }
+
+  #settle(outcome: EffectOutcome, idempotencyKey: string, record: StreamRecord<unknown>, context: SystemContext): void {
     if (outcome.kind === "handed-over") return;
     if (outcome.kind === "failed") context.park(outcome.error, outcome.attempts);
     if (this.results === undefined) return;
     const result = { idempotencyKey, attempts: outcome.attempts, input: record.value };
     if (outcome.kind === "failed") context.produce(this.results, { ok: false, ...result, error: messageOf(outcome.error) });
     else context.produce(this.results, { ok: true, ...result, value: outcome.value });
-  }
-
-  async #outcomeOf(record: StreamRecord<unknown>, context: SystemContext, idempotencyKey: string): Promise<EffectOutcome> {
-    const { runner } = this;
-    invariant(runner !== undefined, `effect "${this.#settings.name}" has no runner`);
-    const { attempt, signal } = context;
-    try {
-      return await runner.perform({ settings: this.#settings, record: asProduced(record), idempotencyKey, attempt, signal });
-    } catch (error) {
-      if (attempt < this.#settings.attempts || signal.aborted) throw error;
-      return { kind: "failed", error, attempts: attempt };
-    }
   }
 }
 

@@ -5,7 +5,9 @@
  * W1  Participants are looked at in the order of the graph. Once all that feed one are through, its inboxes hold all that
  *     comes of those records, up to their tails of that moment; it is through when these are consumed, nothing that was
  *     set aside since the beginning stands aside, and the commits that say so have been acknowledged.
- * W2  It sees only what this worker owns. Where another owns a shard, or one is lost meanwhile, it cannot tell: `lost`.
+ * W2  It sees only what this worker owns from the beginning on. Where another owns a shard, or one is lost meanwhile, even
+ *     if it comes back, it cannot tell: `lost`. Where a commit had to be sent again, it waits until the ends of the
+ *     inboxes are known again.
  * W3  Effects are not waited for, nor what comes of their results alone: they may take days.
  */
 import type { ShardRef } from "../key.ts";
@@ -39,6 +41,8 @@ interface Passage {
 export class Barrier {
   readonly #engine: Engine;
   readonly #stages: readonly PlannedParticipant[];
+  /** All that were owned when the barrier was set. */
+  readonly #owned: readonly (readonly OwnedShard[])[];
   readonly #before = new Map<ShardRef, Before>();
   #stage = -1;
   #passages: Passage[] = [];
@@ -48,7 +52,8 @@ export class Barrier {
   constructor(engine: Engine, injector: PlannedInjector) {
     this.#engine = engine;
     this.#stages = downstreamOf(engine.options.plan.participants, injector);
-    for (const stage of this.#stages) for (const shard of engine.shardsOf(stage)) this.#before.set(shard.ref, beforeOf(shard));
+    this.#owned = this.#stages.map((stage) => engine.shardsOf(stage));
+    for (const shards of this.#owned) for (const shard of shards) this.#before.set(shard.ref, beforeOf(shard));
   }
 
   /** Some of the records were put in before, by an earlier request: whatever stands aside may come of them. */
@@ -59,31 +64,41 @@ export class Barrier {
   /** Looks again. Only after the commit with the records has been acknowledged; to be called now and then, between turns of the engine. */
   look(): BarrierState {
     while (this.#state === "waiting") {
-      for (const passage of this.#passages) {
-        if (this.#engine.shards.get(passage.shard.ref) === passage.shard) continue;
+      if (!this.#ownsRest()) {
         this.#state = "lost";
         return this.#state;
       }
       this.#passages = this.#passages.filter((passage) => !isThrough(passage));
       if (this.#passages.length > 0) break;
-      this.#stage += 1;
-      const stage = this.#stages[this.#stage];
-      if (stage === undefined) this.#state = "passed";
-      else this.#enter(stage);
+      const next = this.#stages[this.#stage + 1];
+      if (next === undefined) this.#state = "passed";
+      else if (!this.#enter(next)) break;
     }
     return this.#state;
   }
 
-  #enter(stage: PlannedParticipant): void {
-    const shards = this.#engine.shardsOf(stage);
-    if (shards.length < stage.shards) this.#state = "lost";
-    for (const shard of shards) {
-      if (!(shard instanceof InboxShard)) continue;
-      const before = this.#before.get(shard.ref) ?? NOTHING;
-      // Where nothing has come since, nothing of what is waited for has.
-      if (shard.inbox.tail > before.tail || before === NOTHING)
-        this.#passages.push({ shard, tail: shard.inbox.tail, before, lastHeld: undefined, number: undefined });
+  /** What another has owned meanwhile it may have emptied, and appended further down what no one here was told of. */
+  #ownsRest(): boolean {
+    for (let stage = Math.max(this.#stage, 0); stage < this.#stages.length; stage++) {
+      const owned = this.#owned[stage] ?? [];
+      if (owned.length < (this.#stages[stage]?.shards ?? 0)) return false;
+      for (const shard of owned) if (this.#engine.shards.get(shard.ref) !== shard) return false;
     }
+    return true;
+  }
+
+  /** False: how far the inboxes reach is not known now. */
+  #enter(stage: PlannedParticipant): boolean {
+    const shards = this.#engine.shardsOf(stage).filter((shard) => shard instanceof InboxShard);
+    if (!shards.every(({ inbox }) => inbox.tailKnown)) return false;
+    for (const shard of shards) {
+      const before = this.#before.get(shard.ref) ?? NOTHING;
+      const { tail } = shard.inbox;
+      // Where nothing has come since, nothing of what is waited for has.
+      if (tail > before.tail || before === NOTHING) this.#passages.push({ shard, tail, before, lastHeld: undefined, number: undefined });
+    }
+    this.#stage += 1;
+    return true;
   }
 }
 
@@ -94,7 +109,7 @@ function isThrough(passage: Passage): boolean {
     passage.lastHeld ??= shard.image.nextHeld;
     if (shard instanceof ComputationShard && shard.holdsAny(before.nextHeld, passage.lastHeld, before.underWay)) return false;
     // What is open or sealed now may be what was waited for: it counts when it is acknowledged.
-    passage.number = shard.number + (shard.readyAt() < Number.POSITIVE_INFINITY ? 1 : 0);
+    passage.number = shard.number + (hasOpen(shard) ? 1 : 0);
   }
   return acknowledged(shard) >= passage.number;
 }
@@ -103,6 +118,9 @@ function beforeOf(shard: OwnedShard): Before {
   const tail = shard instanceof InboxShard ? shard.inbox.tail : 0;
   return { tail, nextHeld: shard.image.nextHeld, underWay: shard instanceof ComputationShard ? shard.underWay : NOTHING.underWay };
 }
+
+/** Has it done anything that is not sealed? A computation may have, and not be ready to seal it. */
+const hasOpen = (shard: InboxShard): boolean => (shard instanceof ComputationShard ? !shard.open.empty : shard.readyAt() < Number.POSITIVE_INFINITY);
 
 const acknowledged = (shard: OwnedShard): number => (shard.inFlight === undefined ? shard.number : shard.number - 1);
 

@@ -180,7 +180,8 @@ export abstract class ComputationHeld extends ComputationMemory {
 
   /** Moves work aside, behind what stands there of its key, with an id above theirs; the first of these stays where it is. */
   protected setAside(work: Work, key: KeyState, error?: unknown): void {
-    if (work.held === undefined || key.held[0] !== work) {
+    // What runs may stand behind what was revived meanwhile.
+    if (work.held === undefined || !key.held.includes(work)) {
       if (work.held === undefined && work.kind === "timer")
         this.open.changeTimer({ clock: work.clock, member: work.member, time: undefined, output: undefined }, key);
       if (work.held !== undefined && work.held < (key.held.at(-1)?.held ?? 0)) {
@@ -198,7 +199,8 @@ export abstract class ComputationHeld extends ComputationMemory {
   }
 
   protected leaveHeld(work: Work, key: KeyState): void {
-    if (key.held[0] === work) key.held.shift();
+    const at = key.held.indexOf(work);
+    if (at >= 0) key.held.splice(at, 1);
     this.open.hold(work);
     this.#forgetHeld(work.held as number);
     key.retryAt = 0;

@@ -79,7 +79,7 @@ export class ComputationShard extends ComputationHeld {
     );
   }
 
-  /** Do the limits on the participant's calls allow another? */
+  /** Do the limits on the participant's calls allow another? Also one that has waited for its key. */
   #admitted(): boolean {
     const { gate } = this.keyed;
     if (gate === undefined || gate.opensAt() <= this.host.now) return true;
@@ -266,7 +266,7 @@ export class ComputationShard extends ComputationHeld {
       if (this.undone(work)) continue;
       if (work.failure !== undefined) this.giveBack(work, key, work.failure.error);
       else if (work.aside !== undefined) this.putBack(work, key, work.aside.until);
-      else if (key.held.length > 0) this.setAside(work, key);
+      else if (key.held.length > 0 || !this.#admitted()) this.setAside(work, key);
       else this.#run(work, key);
     }
     if (key.running === undefined && key.held.length === 0) this.noneHeld(key);
@@ -369,7 +369,7 @@ export class ComputationShard extends ComputationHeld {
 
   /** A rate limit opens by time alone; other limits when a call has ended. */
   #gateOpensAt(): number {
-    const waits = this.inbox.size > 0 || this.heldKeys.size > 0;
+    const waits = this.inbox.size > 0 || this.heldKeys.size > 0 || this.orphans.length > 0;
     return waits ? (this.keyed.gate?.opensAt() ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
   }
 

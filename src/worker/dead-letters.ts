@@ -52,12 +52,14 @@ export class DeadLetters {
   }
 
   async act(action: LetterAction, { shard, id }: { readonly shard: ShardRef; readonly id: number }): Promise<LetterOutcome> {
-    const letter = await this.#read(shard, id);
-    if (letter === undefined) return { kind: "absent" };
     const { engine, driver } = this.#worker;
     const owned = engine.computation(shard);
+    const letter = await this.#read(shard, id);
+    if (letter === undefined) return { kind: "absent" };
     if (owned === undefined) return { kind: "elsewhere" };
     if (action === "retry") await this.#retryOutside(shard, letter);
+    // Whoever has owned it since the letter was read may have had it tried again already.
+    if (engine.computation(shard) !== owned) return { kind: "elsewhere" };
     const refused = apply(action, owned, letter);
     if (refused !== undefined) return { kind: "refused", reason: refused };
     driver.kick();

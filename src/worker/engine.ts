@@ -211,7 +211,11 @@ export class Engine implements ShardHost {
       const outcome = reply.outcomes[i];
       if (outcome === "committed")
         for (const { target, bytes } of commit.parcels) if (appended.get(target)?.push(bytes) === undefined) appended.set(target, [bytes]);
-      if (outcome === "already") resent = true;
+      if (outcome === "already") {
+        resent = true;
+        // Where what it appended has come to lie, no reply tells any more.
+        for (const { target } of commit.parcels) this.shards.inboxOf(target)?.doubtTail();
+      }
       this.#settle(commit, outcome);
     });
     for (const tail of reply.tails) this.#handOver(tail, appended.get(tail.shard) ?? []);

@@ -31,6 +31,8 @@ export class Inbox {
   /** The position after the last parcel that entered. */
   #next: number;
   #tail: number;
+  /** Something may have been appended behind the end that is known. */
+  #doubted = false;
   /** Records of the parcel at the consumed position that were consumed before. */
   #position: number;
   #offset: number;
@@ -67,9 +69,20 @@ export class Inbox {
     return this.#next >= tail;
   }
 
-  /** The end of the inbox is at least here. */
+  /** The end of the inbox is at least here, and was here when the store answered. */
   learnTail(tail: number): void {
     this.#tail = Math.max(this.#tail, tail);
+    this.#doubted = false;
+  }
+
+  /** A commit of this worker's has appended to it at a time that nobody told. */
+  doubtTail(): void {
+    this.#doubted = true;
+  }
+
+  /** Is all that this worker's acknowledged commits have appended before the end that is known? */
+  get tailKnown(): boolean {
+    return !this.#doubted;
   }
 
   /** A parcel at a known position, straight from the commit that appended it. Taken only if it is the next one. */

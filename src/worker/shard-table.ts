@@ -1,6 +1,7 @@
 /** The shards that a worker owns, by reference and by participant. */
 import type { ShardRef } from "../key.ts";
-import type { OwnedShard } from "./owned-shard.ts";
+import type { Inbox } from "./inbox.ts";
+import { InboxShard, type OwnedShard } from "./owned-shard.ts";
 
 const NONE: readonly OwnedShard[] = [];
 
@@ -19,6 +20,11 @@ export class ShardTable {
   }
   values(): IterableIterator<OwnedShard> {
     return this.#all.values();
+  }
+
+  inboxOf(ref: ShardRef): Inbox | undefined {
+    const shard = this.#all.get(ref);
+    return shard instanceof InboxShard ? shard.inbox : undefined;
   }
 
   /** Those of one participant, in order. The list never changes: a later one takes its place. */

@@ -7,14 +7,14 @@ import { mutated, readMutants } from "../../sim/mutants.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 /** What a mutant may change: the engine, and the stores that the simulator runs on. */
-const CHANGED = /^src\/(worker|timers|watermark|dedup)\/[a-z-]+\.ts$|^src\/store\/(embedded|memory)-[a-z]+\.ts$|^src\/store\/outcome\.ts$/;
+const CHANGED = /^src\/(worker|timers|watermark|dedup|effects)\/[a-z-]+\.ts$|^src\/store\/(embedded|memory)-[a-z]+\.ts$|^src\/store\/outcome\.ts$/;
 const MOST_LINES = 10;
 
 const mutants = readMutants();
 
-test("there are mutants of the reliability list and of the protocol's review", () => {
+test("there are mutants of the reliability list, of the protocol's review, and of effects", () => {
   const kinds = new Set(mutants.map(({ name }) => name.split("/")[0]));
-  expect(kinds).toEqual(new Set(["protocol", "reliability", "stranger"]));
+  expect(kinds).toEqual(new Set(["effects", "protocol", "reliability", "stranger"]));
 });
 
 describe.each(mutants.map((mutant) => [mutant.name, mutant] as const))("%s", (_, mutant) => {

@@ -1,6 +1,6 @@
 /** When everything downstream of what was put in is committed, as a worker sees it. */
 import { expect, test } from "vitest";
-import { byHand, Computation, type Context, exponential, input, output, Pipeline, stream, type StreamRecord } from "../../src/index.ts";
+import { byHand, Computation, type Context, exponential, input, output, Pipeline, StoreUnavailableError, stream, type StreamRecord } from "../../src/index.ts";
 import { Barrier } from "../../src/worker/barrier.ts";
 import type { PlannedInjector } from "../../src/worker/plan.ts";
 import { Feed, Kept } from "./feed.ts";
@@ -131,4 +131,44 @@ test("a shard that is lost meanwhile makes it lost", async () => {
   rig.worker.engine.loseAll();
   expect(before.look()).toBe("lost");
   open.get("wait-3")?.();
+});
+
+test("a shard that was lost and has come back makes it lost: another may have worked on it meanwhile", async () => {
+  const { rig, feed, barrier } = await start();
+  const before = barrier();
+  const [shard] = rig.shards("first") as [number];
+  rig.worker.engine.lose([shard]);
+  await rig.advance(5_000);
+  expect(rig.worker.engine.shards.has(shard)).toBe(true);
+  feed.push({ key: "a", fails: 0 }, 1);
+  await rig.rest();
+  expect(before.look()).toBe("lost");
+});
+
+test("where a commit was sent again, it waits until the ends of the inboxes are known", async () => {
+  const { rig, feed, kept, barrier } = await start();
+  const before = barrier();
+  let lost = false;
+  rig.line.onCommit = async (commits, apply) => {
+    const reply = await apply(commits);
+    if (lost || !commits.some(({ parcels }) => parcels.length > 0)) return reply;
+    lost = true;
+    throw new StoreUnavailableError("no reply");
+  };
+  // Nobody tells them until the test says so.
+  let tell = () => {};
+  const told = new Promise<void>((resolve) => (tell = resolve));
+  rig.line.onCall = async (method) => (method === "readTails" || method === "readInbox" ? await told : undefined);
+  feed.push({ key: "a", fails: 0 }, 1);
+  await rig.turns();
+  for (let i = 0; i < 20; i++) {
+    rig.clock.advance(50);
+    await rig.turns();
+  }
+  expect(rig.worker.engine.counted.resends).toBeGreaterThan(0);
+  expect(before.look()).toBe("waiting");
+  tell();
+  await rig.advance(1_000);
+  expect(before.look()).toBe("passed");
+  expect(kept.values).toEqual(["a"]);
 });

@@ -132,6 +132,14 @@ export class Misfortune {
     return this.#long++ < LONG_MOST ? ms : LONG / 10;
   }
 
+  /** The worker stands still past its leases, and another takes over. */
+  replaced(worker: SimulatedWorker): void {
+    const { time, options } = this.#simulation;
+    worker.stalledUntil = time + this.#bounded(2 * options.settings.leaseMs);
+    worker.longestStall = Math.max(worker.longestStall, worker.stalledUntil - time);
+    this.#successor();
+  }
+
   /** Ends the worker where it stands; `applied`: how many of its requests that are on their way still arrive. */
   crash(worker: SimulatedWorker, applied = this.#simulation.tape.choose(worker.connection.underWay.length + 1)): void {
     const { tape, time } = this.#simulation;

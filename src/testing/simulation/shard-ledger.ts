@@ -7,14 +7,15 @@
 import { keyHold, timerHold } from "../../store/address.ts";
 import type { Commit, Consumption, Numbered } from "../../store/commit.ts";
 import { BEGINNING, END } from "../../time.ts";
-import { parseHeld } from "../../worker/held.ts";
-import { type ParcelRecord, unpackParcel } from "../../worker/parcel.ts";
+import { type DeadLetter, parseDeadLetter, parseHeld } from "../../worker/held.ts";
+import { type ParcelRecord, placeId, unpackParcel } from "../../worker/parcel.ts";
 import { check, Violation } from "./violation.ts";
 import { name } from "./store-request.ts";
 
 interface Waiting {
   readonly time: number;
   readonly holds: boolean;
+  readonly id: string | undefined;
   readonly sender: number;
   readonly monotonic: number;
   readonly place: number;
@@ -23,8 +24,27 @@ interface Waiting {
 /** undefined: it holds nothing. */
 type Held = number | undefined;
 
+/** What stands aside. `record`: the record's id; undefined: it is a timer. */
+interface Aside {
+  readonly record: string | undefined;
+  readonly hold: Held;
+}
+
+/** What an operator had done to a dead letter. */
+export type LetterFate = "revived" | "discarded";
+
+/** What a commit has changed that someone else has to judge. */
+export interface Applied {
+  /** Ids of the records that are not waited for any more: done, or in dead letters. */
+  readonly finished: readonly string[];
+  /** Dead letters that are none any more. */
+  readonly gone: readonly { readonly fate: LetterFate; readonly letter: DeadLetter }[];
+}
+
 export class ShardLedger {
   readonly shard: number;
+  /** Are its records told by name when they are finished? It takes time. */
+  readonly named: boolean;
   sequencer: string | undefined = undefined;
   /** Who was granted it last, and whether that one has committed since. */
   owner: string | undefined = undefined;
@@ -42,16 +62,19 @@ export class ShardLedger {
   #timers = new Map<string, { readonly time: number; readonly output: number | undefined; readonly hold: Held }>();
   #keys = new Map<string, Held>();
   /** By id: the event time of a record; the output timestamp of a timer. */
-  #aside = new Map<number, { readonly kind: "record" | "timer"; readonly hold: Held }>();
+  #aside = new Map<number, Aside>();
   /** Failed tries, by the same ids. */
   #tries = new Map<number, number>();
+  /** Dead letters, by id. */
+  #dead = new Map<number, Uint8Array>();
 
-  constructor(shard: number) {
+  constructor(shard: number, named: boolean) {
     this.shard = shard;
+    this.named = named;
   }
 
   copy(): ShardLedger {
-    const copy = new ShardLedger(this.shard);
+    const copy = new ShardLedger(this.shard, this.named);
     const { sequencer, owner, committed, speaker, number, input, wallTime } = this;
     Object.assign(copy, { sequencer, owner, committed, speaker, number, input, wallTime });
     copy.#position = this.#position;
@@ -61,6 +84,7 @@ export class ShardLedger {
     copy.#keys = new Map(this.#keys);
     copy.#aside = new Map(this.#aside);
     copy.#tries = new Map(this.#tries);
+    copy.#dead = new Map(this.#dead);
     return copy;
   }
 
@@ -72,7 +96,9 @@ export class ShardLedger {
   append(parcel: Uint8Array, bound: number): ParcelRecord[] {
     const records: ParcelRecord[] = [];
     unpackParcel(parcel, (record) => records.push(record));
-    this.#parcels.push(records.map(({ timestamp, sender, monotonic, place }) => ({ time: timestamp, holds: timestamp >= bound, sender, monotonic, place })));
+    this.#parcels.push(
+      records.map(({ timestamp, id, sender, monotonic, place }) => ({ time: timestamp, holds: timestamp >= bound, id, sender, monotonic, place })),
+    );
     return records;
   }
 
@@ -103,18 +129,39 @@ export class ShardLedger {
         if (holds && time < limit) limit = time;
       }
     });
-    for (const { kind, hold } of this.#aside.values()) if (kind === "record" && hold !== undefined && hold < limit) limit = hold;
+    for (const { record, hold } of this.#aside.values()) if (record !== undefined && hold !== undefined && hold < limit) limit = hold;
     return limit;
   }
 
-  /** Applies a commit. `floor`: what it set below this was late. */
-  apply(commit: Commit, floor: number): void {
+  /** Applies a commit. `floor`: what it set below this was late; `fateOf`: what its sender was asked to do with a dead letter. */
+  apply(commit: Commit, floor: number, fateOf: (letter: number) => LetterFate | undefined): Applied {
     const consumed = this.#consume(commit);
-    for (const id of commit.heldDeletes) this.#aside.delete(id);
+    const gone = this.#lettersGone(commit, fateOf);
+    for (const { id, bytes } of commit.deadPuts) this.#dead.set(id, bytes);
+    const left: Aside[] = [];
+    for (const id of commit.heldDeletes) {
+      const aside = this.#aside.get(id);
+      if (aside !== undefined) left.push(aside);
+      this.#aside.delete(id);
+    }
     for (const entry of commit.heldPuts) {
       this.#countTries(entry);
-      if (!this.#aside.has(entry.id)) this.#setAside(entry, consumed, floor);
+      if (!this.#aside.has(entry.id)) this.#setAside(entry, { consumed, left, gone }, floor);
     }
+    this.#applyTimes(commit, floor);
+    this.number = commit.number;
+    return { finished: this.named ? this.#finished(commit, consumed, left, gone) : NONE, gone };
+  }
+
+  #finished({ heldPuts }: Commit, consumed: readonly Waiting[], left: readonly Aside[], gone: Applied["gone"]): string[] {
+    const finished = new Set(consumed.map(nameOf));
+    for (const { record } of left) if (record !== undefined) finished.add(record);
+    for (const { fate, letter } of gone) if (fate === "revived" && letter.id !== undefined) finished.add(letter.id);
+    for (const { id } of heldPuts) finished.delete(this.#aside.get(id)?.record ?? "");
+    return [...finished];
+  }
+
+  #applyTimes(commit: Commit, floor: number): void {
     const outputs = new Map<string, number>();
     for (const { member, time } of commit.holdSets) outputs.set(member, time);
     for (const { clock, member } of commit.timerDeletes) this.#timers.delete(timerHold(clock, member));
@@ -125,7 +172,19 @@ export class ShardLedger {
     }
     for (const member of commit.holdDeletes) this.#keys.delete(member);
     for (const [member, time] of outputs) if (member.startsWith(KEY)) this.#keys.set(member, time >= floor ? time : undefined);
-    this.number = commit.number;
+  }
+
+  /** Only what is dead can be brought back, or given up, and only if someone asked for it. */
+  #lettersGone({ deadDeletes }: Commit, fateOf: (letter: number) => LetterFate | undefined): Applied["gone"] {
+    if (deadDeletes.length === 0) return NONE;
+    return deadDeletes.map((id) => {
+      const bytes = this.#dead.get(id);
+      const fate = fateOf(id);
+      if (bytes === undefined) throw new Violation("A8 not dead", `${name(this.shard)} takes dead letter ${id} away, and there is none`);
+      if (fate === undefined) throw new Violation("A8 not asked for", `${name(this.shard)} takes dead letter ${id} away, and nobody asked its owner to`);
+      this.#dead.delete(id);
+      return { fate, letter: parseDeadLetter(bytes) };
+    });
   }
 
   /** Failed tries are never forgotten while the work stands aside. */
@@ -137,7 +196,11 @@ export class ShardLedger {
   }
 
   /** Before the timers change: a firing that stands aside has left them with this commit. */
-  #setAside(entry: Numbered, consumed: readonly Waiting[], floor: number): void {
+  #setAside(
+    entry: Numbered,
+    { consumed, left, gone }: { readonly consumed: readonly Waiting[]; readonly left: readonly Aside[]; readonly gone: Applied["gone"] },
+    floor: number,
+  ): void {
     const { work } = parseHeld(entry);
     if (work.kind === "timer") {
       const output = work.output ?? END;
@@ -145,13 +208,22 @@ export class ShardLedger {
       // At another time or output: it was set again by what this commit holds.
       const asKnown = known?.time === work.time && known.output === work.output;
       const hold = asKnown ? known.hold : output >= floor ? output : undefined;
-      this.#aside.set(entry.id, { kind: "timer", hold });
+      this.#aside.set(entry.id, { record: undefined, hold });
       return;
     }
-    const { sender, monotonic, place } = work.record;
+    const { id, sender, monotonic, place } = work.record;
+    const record = nameOf(work.record);
     const found = consumed.find((each) => each.sender === sender && each.place === place && each.monotonic === monotonic);
-    if (found === undefined) throw new Violation("held", `${name(this.shard)} sets a record aside that this commit does not consume`);
-    this.#aside.set(entry.id, { kind: "record", hold: found.holds ? found.time : undefined });
+    // Its number may change as long as it stands aside.
+    const before = left.find((each) => each.record === record);
+    if (found !== undefined) this.#aside.set(entry.id, { record, hold: found.holds ? found.time : undefined });
+    else if (before !== undefined) this.#aside.set(entry.id, before);
+    else {
+      const revived = gone.some(({ fate, letter }) => fate === "revived" && letter.id === id);
+      if (!revived) throw new Violation("held", `${name(this.shard)} sets a record aside that this commit neither consumes nor brings back`);
+      check(work.hold >= this.input, "A8 holds too early", () => `${name(this.shard)} brings a record back that holds at ${work.hold}, after ${this.input}`);
+      this.#aside.set(entry.id, { record, hold: work.hold >= floor ? work.hold : undefined });
+    }
   }
 
   #consume({ consumed }: Commit): Waiting[] {
@@ -175,9 +247,13 @@ export class ShardLedger {
   }
 
   /** What is pending, for comparison with the store. */
-  pending(): { readonly timers: number; readonly aside: number; readonly queued: number } {
+  pending(): { readonly timers: number; readonly aside: number; readonly queued: number; readonly dead: number } {
     const queued = this.#parcels.reduce((sum, parcel) => sum + parcel.length, 0) - this.#offset;
-    return { timers: this.#timers.size, aside: this.#aside.size, queued };
+    return { timers: this.#timers.size, aside: this.#aside.size, queued, dead: this.#dead.size };
+  }
+
+  get dead(): number {
+    return this.#dead.size;
   }
 
   /** Keys that hold the output watermark. */
@@ -187,3 +263,6 @@ export class ShardLedger {
 }
 
 const KEY = keyHold("");
+const NONE: readonly never[] = [];
+
+const nameOf = ({ id, sender, monotonic, place }: Pick<Waiting, "id" | "sender" | "monotonic" | "place">): string => id ?? placeId(sender, monotonic, place);

@@ -16,6 +16,8 @@ export interface SimulatedItem {
 /** One partition of a source, from its first item to its end. The position of an item is its place, from 1. */
 export interface SimulatedSource {
   readonly items: readonly SimulatedItem[];
+  /** Its policy goes by the clock, and trails it by this, ms; undefined: what each item allows is said there. */
+  readonly trails?: number;
   /** More items may be added, until this is false. Default: false. */
   readonly open?: boolean;
 }

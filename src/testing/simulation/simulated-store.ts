@@ -135,7 +135,9 @@ export class SimulatedStore {
       }
       if (commit.heldPuts.length > 0) trace.saw("held");
       this.changes++;
+      const { length } = this.audit.gone;
       this.audit.committed(commit, this.#options.processingTime?.() ?? this.#latest);
+      if (commit.deadDeletes.length > 0) for (const { fate } of this.audit.gone.slice(length)) trace.saw(`letter ${fate}`);
     });
   }
 

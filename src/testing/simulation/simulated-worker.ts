@@ -231,6 +231,11 @@ export class SimulatedWorker {
     else if (value !== undefined && effect.kind === "commit") this.#world.reach("K6", this);
   }
 
+  /** Something outside asks something of it, and gets its turn when the tape says so, from a moment on. */
+  ask(what: string, from: number, run: () => void): void {
+    this.#later(what, () => from, run);
+  }
+
   /** Gives its shards up, as `Driver.stop` does at its end; gives what it still had to say to the store. */
   leave(): StoreEffect[] {
     const { engine } = this;
@@ -271,14 +276,14 @@ export class SimulatedWorker {
     );
   }
 
-  #await(later: Later, settled: (error: unknown, failed: boolean) => void): void {
+  #await(later: Later<unknown>, settled: (error: unknown, failed: boolean) => void): void {
     const { tape, time, faulty } = this.#world;
     const wait = faulty ? tape.pick([0, 0, 1, 5, 30, 300]) : 0;
     this.#later(
       "goes on with a handler",
       () => time + wait,
       () => {
-        let next: Later | void;
+        let next: unknown;
         try {
           next = later.resume();
         } catch (error) {

@@ -19,7 +19,9 @@ import type { Plan } from "../../worker/plan.ts";
 import type { Faults } from "./faults.ts";
 import { type Place, placesAfter, type Trap } from "./place.ts";
 import { Misfortune } from "./misfortune.ts";
+import { type OperatorSettings, Operators } from "./operators.ts";
 import { SimulatedSink, type SimulatedSource } from "./simulated-edges.ts";
+import { type EffectsWorld, PerformedEffects, SimulatedRunner } from "./simulated-effects.ts";
 import { SimulatedStore } from "./simulated-store.ts";
 import { SimulatedWorker } from "./simulated-worker.ts";
 import { StoreAudit } from "./store-audit.ts";
@@ -63,7 +65,11 @@ export interface SimulationOptions {
   /** Keep a timeline. */
   readonly recording: boolean;
   /** The instances of a worker that starts; the default makes new ones, as a process does. */
-  readonly instances?: (() => ReadonlyMap<number, Keyed>) | undefined;
+  readonly instances?: ((runner: SimulatedRunner) => ReadonlyMap<number, Keyed>) | undefined;
+  /** Of a thousand calls of an effect, how many fail. Default: others perform them, who are not watched. */
+  readonly failingEffects?: number | undefined;
+  /** Who asks something of the workers meanwhile. Default: nobody. */
+  readonly operators?: OperatorSettings | undefined;
   /** Makes the engine of a worker that starts: a test of the simulation gives one that is wrong. */
   readonly engine?: ((options: EngineOptions) => Engine) | undefined;
 }
@@ -106,6 +112,8 @@ export class Simulation implements World {
   readonly store: SimulatedStore;
   readonly strategy: Strategy;
   readonly misfortune: Misfortune;
+  readonly operators: Operators | undefined;
+  readonly effects = new PerformedEffects();
   workers: SimulatedWorker[] = [];
   strays: Stray[] = [];
   /** True times at which a worker starts. */
@@ -126,12 +134,16 @@ export class Simulation implements World {
     this.faultsUntil = options.faults.steps;
     this.strategy = drawStrategy(options.tape);
     this.misfortune = new Misfortune(this, options.faults);
+    this.operators = options.operators && new Operators(this, options.operators);
     const { data, plan, sources, settings } = options;
     const { leaseMs, exclusive, recover } = settings;
     const committing = (name: string) => this.workers.some((worker) => worker.name === name && worker.connection.committing);
     this.store = new SimulatedStore({
       data,
-      audit: StoreAudit.of(plan, sources),
+      audit: StoreAudit.of(plan, sources, {
+        effects: options.failingEffects === undefined ? undefined : this.effects,
+        operators: options.operators !== undefined,
+      }),
       trace: this.trace,
       random: this.#random,
       leaseMs,
@@ -239,7 +251,9 @@ export class Simulation implements World {
   step(): void {
     const { faults } = this.options;
     this.#steps++;
+    if (this.effects.violation !== undefined) throw this.effects.violation;
     if (this.faulty && this.misfortune.strikes()) return;
+    if (this.faulty && this.operators?.act()) return;
     if (this.faulty && faults.kinds.includes("lost-tail") && this.tape.chance(20)) this.store.keep();
     this.#startDue();
     let ready = 0;
@@ -306,11 +320,13 @@ export class Simulation implements World {
     const { exclusive, leaseMs, batchRecords, cacheBytes, frozen, reportEvery } = settings;
     const skew = this.faulty ? this.tape.pick([0, 0, 7, 1_500, -1_500]) : 0;
     const make = this.options.engine ?? ((options: EngineOptions) => new Engine(options));
-    const engine = make({
+    // Its clock is that of the engine, which is made with it.
+    const runner = new SimulatedRunner({ ...this.#outside, now: () => engine.now });
+    const engine: Engine = make({
       plan,
       worker: `w${(this.#started += 1)}`,
       random: this.#random,
-      instances: this.options.instances?.() ?? makeInstances(plan),
+      instances: this.options.instances?.(runner) ?? makeInstances(plan, runner),
       exclusive,
       now: this.time + skew,
       leaseMs,
@@ -321,6 +337,10 @@ export class Simulation implements World {
     });
     this.trace.line(() => `w${this.#started} starts`);
     this.workers.push(new SimulatedWorker(this, engine, this.#started, skew));
+  }
+
+  get #outside(): Omit<EffectsWorld, "now"> {
+    return { effects: this.effects, tape: this.tape, trace: this.trace, failing: this.options.failingEffects ?? 0 };
   }
 
   /** Where everything stands, for a violation that is about nothing happening. */

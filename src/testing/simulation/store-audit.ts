@@ -11,15 +11,20 @@
  * A5  A report is taken only from one who has owned the shards since another last committed to them (R7).
  * A6  An injector that is left out of watermarks, for it is idle, injects nothing.
  * A7  A report that comes after a later one of the same worker changes nothing.
+ * A8  A dead letter is one no more only where an operator asked the shard's owner, and once; a record that comes back by
+ *     that holds the watermark, and not behind where it stands.
+ * E3  An effect's record is consumed only after it has been performed, or has gone to dead letters after its last attempt.
  */
 import { indexOf, participantOf, type ShardRef, shardRef } from "../../key.ts";
 import type { Commit, Sequencer } from "../../store/commit.ts";
 import type { MemoryData } from "../../store/memory-data.ts";
 import type { Interval, ParticipantWatermark, WatermarkReport } from "../../store/store.ts";
 import { BEGINNING, END } from "../../time.ts";
+import { parseDeadLetter } from "../../worker/held.ts";
 import { decodeImage, type ShardImage } from "../../worker/image.ts";
 import type { Plan, PlannedParticipant } from "../../worker/plan.ts";
-import { ShardLedger } from "./shard-ledger.ts";
+import { type Applied, type LetterFate, ShardLedger } from "./shard-ledger.ts";
+import type { PerformedEffects } from "./simulated-effects.ts";
 import type { SimulatedSource } from "./simulated-edges.ts";
 import { name } from "./store-request.ts";
 import { check } from "./violation.ts";
@@ -33,7 +38,22 @@ interface Audited {
   readonly sources: readonly SimulatedSource[];
 }
 
+/** A dead letter that is none any more. */
+export type GoneLetter = Applied["gone"][number] & { readonly participant: number };
+
+/** What is known of a run beside what is stored, and outlives a store that goes back. */
+interface Outside {
+  /** undefined: someone else performs them, and is not watched. */
+  readonly effects: PerformedEffects | undefined;
+  /** What operators asked the owner of a shard to do with its letters: by shard, sequencer and number; undefined: they do not tell. */
+  readonly asked: Map<string, LetterFate> | undefined;
+}
+
 export class StoreAudit {
+  readonly #outside: Outside;
+  /** Dead letters that were revived or discarded, in order. */
+  readonly gone: GoneLetter[];
+  #letters = 0;
   readonly #audited: ReadonlyMap<number, Audited>;
   readonly #ledgers: ReadonlyMap<ShardRef, ShardLedger>;
   #published: ReadonlyMap<number, ParticipantWatermark>;
@@ -48,7 +68,11 @@ export class StoreAudit {
     published: ReadonlyMap<number, ParticipantWatermark>,
     bounds: Map<number, number>,
     reports: Map<string, number>,
+    outside: Outside,
+    gone: GoneLetter[],
   ) {
+    this.#outside = outside;
+    this.gone = gone;
     this.#audited = audited;
     this.#ledgers = ledgers;
     this.#published = published;
@@ -56,7 +80,12 @@ export class StoreAudit {
     this.#reports = reports;
   }
 
-  static of(plan: Plan, sources: ReadonlyMap<string, readonly SimulatedSource[]>): StoreAudit {
+  /** `operators`: are all that act on dead letters those of the simulation, who tell by `asked`? */
+  static of(
+    plan: Plan,
+    sources: ReadonlyMap<string, readonly SimulatedSource[]>,
+    { effects, operators }: { readonly effects: PerformedEffects | undefined; readonly operators: boolean },
+  ): StoreAudit {
     const audited = new Map<number, Audited>();
     const ledgers = new Map<ShardRef, ShardLedger>();
     for (const participant of plan.participants) {
@@ -66,22 +95,49 @@ export class StoreAudit {
       const idles =
         participant.kind === "injector" ? participant.node.source.watermark.idleAfter !== undefined : upstream.every((each) => audited.get(each)?.idles);
       audited.set(id, { participant, shards, feeds, idles, sources: sources.get(participant.name) ?? [] });
-      for (const shard of shards) ledgers.set(shard, new ShardLedger(shard));
+      for (const shard of shards) ledgers.set(shard, new ShardLedger(shard, effectOf(participant) !== undefined));
     }
-    return new StoreAudit(audited, ledgers, new Map(), new Map(), new Map());
+    return new StoreAudit(audited, ledgers, new Map(), new Map(), new Map(), { effects, asked: operators ? new Map() : undefined }, []);
   }
 
   /** As it is now, for a store that will come back to this. */
   copy(): StoreAudit {
     const ledgers = new Map<ShardRef, ShardLedger>();
     for (const [shard, ledger] of this.#ledgers) ledgers.set(shard, ledger.copy());
-    return new StoreAudit(this.#audited, ledgers, this.#published, new Map(this.#bounds), new Map(this.#reports));
+    const copy = new StoreAudit(this.#audited, ledgers, this.#published, new Map(this.#bounds), new Map(this.#reports), this.#outside, [...this.gone]);
+    copy.#letters = this.#letters;
+    return copy;
   }
 
   /** Are all participants finished, as far as the store has been told? */
   get finished(): boolean {
     for (const id of this.#audited.keys()) if (this.#published.get(id)?.status !== "finished") return false;
     return true;
+  }
+
+  /** An operator has asked the owner of a shard, and it is going to. */
+  asked(shard: ShardRef, sequencer: Sequencer, letter: number, fate: LetterFate): void {
+    const { asked } = this.#outside;
+    const what = `${shard} ${sequencer} ${letter}`;
+    if (asked?.has(what) === false) asked.set(what, fate);
+  }
+
+  /** Is this the last grant of the shard? */
+  owns(shard: ShardRef, sequencer: Sequencer): boolean {
+    return this.#ledger(shard).sequencer === sequencer;
+  }
+
+  /** Dead letters of computations. */
+  get letters(): number {
+    return this.#letters;
+  }
+
+  /** Shards of computations that have some. */
+  get withLetters(): ShardRef[] {
+    const shards: ShardRef[] = [];
+    for (const { participant, shards: each } of this.#audited.values())
+      if (participant.kind === "computation") for (const shard of each) if (this.#ledger(shard).dead > 0) shards.push(shard);
+    return shards;
   }
 
   granted(shard: ShardRef, worker: string, sequencer: Sequencer): void {
@@ -165,23 +221,39 @@ export class StoreAudit {
       const limit = ledger.inputLimit();
       check(image.input <= limit, "A2 input passes a record", () => `${name(commit.shard)} has ${image.input}, a record waits at ${limit}`);
     } else {
-      this.#checkPromise(audited, commit, image);
+      this.#checkPromise(audited, commit, image, now);
       const idle = commit.parcels.length > 0 && this.#published.get(audited.participant.id)?.status === "idle";
       check(!idle, "A6 injects while idle", () => `${name(commit.shard)}#${commit.number} has records, and its watermark is not waited for`);
     }
-    ledger.apply(commit, floor);
+    const { finished, gone } = ledger.apply(commit, floor, (letter) => this.#fateOf(commit, letter));
+    for (const each of gone) this.gone.push({ ...each, participant: audited.participant.id });
+    if (audited.participant.kind === "computation") this.#letters += commit.deadPuts.length - gone.length;
+    if (finished.length > 0) this.#checkPerformed(audited.participant, commit, finished);
     ledger.committed = true;
     ledger.input = image.input;
     ledger.wallTime = image.wallTime;
     this.#append(commit, audited, floor);
   }
 
-  #checkPromise({ participant, sources }: Audited, commit: Commit, image: ShardImage): void {
+  #checkPromise({ participant, sources }: Audited, commit: Commit, image: ShardImage, now: number): void {
     const { position, done } = (image.checkpoint ?? {}) as { position?: number; done?: boolean };
-    const items = sources[indexOf(commit.shard)]?.items ?? [];
+    const { items = [], trails } = sources[indexOf(commit.shard)] ?? {};
     if (done) check((position ?? 0) === items.length, "end of a source", () => `${participant.name} ends at ${position} of ${items.length}`);
-    const promise = done ? END : position === undefined ? BEGINNING : (items[position - 1]?.promise ?? BEGINNING);
+    const promise = done ? END : trails !== undefined ? now - trails : position === undefined ? BEGINNING : (items[position - 1]?.promise ?? BEGINNING);
     check(image.input <= promise, "A3 promise", () => `${name(commit.shard)} promises ${image.input}; what it has read allows ${promise}`);
+  }
+
+  #fateOf({ shard, sequencer }: Commit, letter: number): LetterFate | undefined {
+    const { asked } = this.#outside;
+    return asked === undefined ? "revived" : asked.get(`${shard} ${sequencer} ${letter}`);
+  }
+
+  #checkPerformed(participant: PlannedParticipant, { deadPuts }: Commit, finished: readonly string[]): void {
+    const { effects } = this.#outside;
+    if (effects === undefined) return;
+    const effect = effectOf(participant) as string;
+    const parked = new Set(deadPuts.map(({ bytes }) => parseDeadLetter(bytes).id));
+    for (const id of finished) effects.consumed(effect, id, parked.has(id));
   }
 
   #append(commit: Commit, sender: Audited, floor: number): void {
@@ -255,12 +327,14 @@ export class StoreAudit {
       if (stored === undefined) continue;
       const known = ledger.pending();
       const timers = stored.watermarkTimerCount + stored.wallTimerCount;
-      const agree = stored.number === ledger.number && timers === known.timers && stored.held.length === known.aside && stored.queued === known.queued;
+      const letters = stored.deadCount === known.dead;
+      const agree =
+        stored.number === ledger.number && timers === known.timers && stored.held.length === known.aside && stored.queued === known.queued && letters;
       check(
         agree,
         "store and commits differ",
         () =>
-          `${name(shard)} has #${stored.number}, ${timers} timers, ${stored.held.length} held, ${stored.queued} queued; by its commits #${ledger.number}, ${JSON.stringify(known)}`,
+          `${name(shard)} has #${stored.number}, ${timers} timers, ${stored.held.length} held, ${stored.queued} queued, ${stored.deadCount} dead letters; by its commits #${ledger.number}, ${JSON.stringify(known)}`,
       );
       check(
         stored.queued === 0 && stored.held.length === 0,
@@ -278,4 +352,8 @@ export class StoreAudit {
   #of(participant: number): Audited {
     return this.#audited.get(participant) as Audited;
   }
+}
+
+function effectOf(participant: PlannedParticipant): string | undefined {
+  return participant.kind === "computation" ? participant.node.effect?.name : undefined;
 }

@@ -1,0 +1,170 @@
+/**
+ * Those who ask something of workers while they run: operators who have dead letters tried again or discarded, as
+ * `worker/dead-letters.ts` does it, and requests that wait until all that comes of their records is committed. When, and
+ * what, is on the tape.
+ */
+import { type ShardRef, shardRef } from "../../key.ts";
+import type { Numbered } from "../../store/commit.ts";
+import { Barrier } from "../../worker/barrier.ts";
+import { apply } from "../../worker/dead-letters.ts";
+import { decodeImage } from "../../worker/image.ts";
+import type { InjectorShard } from "../../worker/injector-shard.ts";
+import type { PlannedInjector } from "../../worker/plan.ts";
+import type { SimulatedWorker } from "./simulated-worker.ts";
+import type { Simulation } from "./simulation.ts";
+
+export interface OperatorSettings {
+  /** Of a thousand steps in which there are dead letters, in how many one of them is acted on. */
+  readonly letters: number;
+  /** Of a thousand steps, in how many a barrier is set, while there are fewer than `MOST_BARRIERS`. */
+  readonly barriers: number;
+  /** What is committed, for whoever looks at it when a barrier was passed. */
+  readonly committed?: (() => unknown) | undefined;
+}
+
+/** A barrier that said that all is committed that comes of these items: of one partition, after position `from` up to `to`. */
+export interface PassedBarrier {
+  readonly injector: string;
+  readonly partition: number;
+  readonly from: number;
+  readonly to: number;
+  /** How often the store had lost its tail when it was set. */
+  readonly losses: number;
+  /** What `committed` gave then. */
+  readonly committed: unknown;
+}
+
+interface Watched {
+  readonly worker: SimulatedWorker;
+  readonly planned: PlannedInjector;
+  readonly partition: number;
+  readonly shard: InjectorShard;
+  readonly barrier: Barrier;
+  readonly from: number;
+  readonly losses: number;
+  to: number | undefined;
+  looks: number;
+}
+
+const MOST_BARRIERS = 3;
+/** Looks of one barrier, after which nobody waits any more. */
+const LOOKS = 60;
+
+export class Operators {
+  readonly #simulation: Simulation;
+  readonly #settings: OperatorSettings;
+  readonly passed: PassedBarrier[] = [];
+  #barriers = 0;
+
+  constructor(simulation: Simulation, settings: OperatorSettings) {
+    this.#simulation = simulation;
+    this.#settings = settings;
+  }
+
+  /** Does one of them something now, in the place of a step? */
+  act(): boolean {
+    const { tape, workers, store } = this.#simulation;
+    const { letters, barriers } = this.#settings;
+    if (workers.length === 0) return false;
+    if (letters > 0 && store.audit.letters > 0 && tape.chance(letters)) {
+      const shard = tape.pick(store.audit.withLetters);
+      const owners = workers.filter(({ engine }) => engine.computation(shard) !== undefined);
+      if (owners.length > 0) this.#ask(tape.pick(owners), shard);
+      return owners.length > 0;
+    }
+    return barriers > 0 && this.#barriers < MOST_BARRIERS && tape.chance(barriers) && this.#set();
+  }
+
+  // ── dead letters ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The letter is read first; by the time that it is here, its shard may be another's. */
+  #ask(worker: SimulatedWorker, shard: ShardRef): void {
+    const { tape, store, time, trace } = this.#simulation;
+    const letter = tape.pick(store.data.readDeadLetters(shard, 1_000));
+    const fate = tape.choose(3) < 2 ? "revived" : "discarded";
+    const wait = tape.pick([0, 0, 5, 300]);
+    const owner = worker.engine.computation(shard);
+    trace.line(() => `operator asks ${worker.name} that dead letter ${letter.id} of ${shard} be ${fate}`);
+    worker.ask(`hears of dead letter ${letter.id}`, time + wait, () => {
+      if (owner !== undefined && worker.engine.computation(shard) === owner) this.#act(worker, shard, letter, fate);
+    });
+  }
+
+  #act(worker: SimulatedWorker, shard: ShardRef, letter: Numbered, fate: "revived" | "discarded"): void {
+    const { tape, store, trace, faulty, misfortune, options } = this.#simulation;
+    const owner = worker.engine.computation(shard);
+    if (owner === undefined) return;
+    const refused = apply(fate === "revived" ? "retry" : "discard", owner, letter);
+    if (refused !== undefined) return;
+    store.audit.asked(shard, owner.sequencer, letter.id, fate);
+    const next = faulty ? tape.choose(6) : 0;
+    if (next === 4 && options.faults.kinds.includes("crash")) {
+      trace.line(() => `FAULT ${worker.name} crashes with a letter in its hands`);
+      misfortune.crash(worker);
+    } else if (next === 5 && options.faults.kinds.includes("stall")) {
+      trace.line(() => `FAULT ${worker.name} stalls with a letter in its hands`);
+      misfortune.replaced(worker);
+    }
+  }
+
+  // ── barriers ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #set(): boolean {
+    const { tape, options, trace, workers } = this.#simulation;
+    const injectors = options.plan.participants.filter((each): each is PlannedInjector => each.kind === "injector");
+    const planned = tape.pick(injectors);
+    const partition = tape.choose(planned.shards);
+    const worker = workers.find(({ engine, stopping }) => !stopping && engine.injector(shardRef(planned.id, partition)) !== undefined);
+    const shard = worker?.engine.injector(shardRef(planned.id, partition));
+    if (worker === undefined || shard === undefined) return false;
+    this.#barriers++;
+    const barrier = new Barrier(worker.engine, planned);
+    // What is on its way may have arrived already, and something of it may stand aside.
+    if (shard.inFlight !== undefined) barrier.includeEarlier();
+    trace.line(() => `${worker.name} sets a barrier behind what ${planned.name}[${partition}] injects from here on`);
+    this.#lookSoon({ worker, planned, partition, shard, barrier, from: this.#positionOf(shard.ref), losses: this.#losses, to: undefined, looks: 0 });
+    return true;
+  }
+
+  #positionOf(shard: ShardRef): number {
+    const image = this.#simulation.store.data.recover([shard], { timers: 0, holds: 0 })[0]?.image;
+    const checkpoint = image === undefined ? undefined : (decodeImage(image).checkpoint as { readonly position?: number } | undefined);
+    return checkpoint?.position ?? 0;
+  }
+
+  #lookSoon(watched: Watched): void {
+    const { tape, time, faulty } = this.#simulation;
+    const wait = faulty ? tape.pick([5, 1, 30, 100]) : 20;
+    if (watched.looks++ < LOOKS) watched.worker.ask("looks at a barrier", time + wait, () => this.#look(watched));
+  }
+
+  #look(watched: Watched): void {
+    const { worker, planned, partition, shard, barrier, from } = watched;
+    const { trace } = this.#simulation;
+    if (watched.to === undefined) {
+      if (worker.engine.injector(shard.ref) !== shard) {
+        trace.saw("barrier lost");
+        return;
+      }
+      // Only what is known to be committed is waited for.
+      const position = shard.inFlight === undefined ? this.#positionOf(shard.ref) : from;
+      if (position <= from || !this.#simulation.store.audit.owns(shard.ref, shard.sequencer)) return this.#lookSoon(watched);
+      watched.to = position;
+    }
+    const state = barrier.look();
+    if (state === "waiting") return this.#lookSoon(watched);
+    trace.saw(`barrier ${state}`);
+    trace.line(() => `${worker.name}'s barrier behind ${planned.name}[${partition}] is ${state}, items ${from + 1} to ${watched.to}`);
+    if (state !== "passed") return;
+    this.passed.push({ injector: planned.name, partition, from, to: watched.to, losses: watched.losses, committed: this.#settings.committed?.() });
+  }
+
+  get #losses(): number {
+    return this.#simulation.trace.seen.get("tail lost") ?? 0;
+  }
+
+  /** Those whose store has lost nothing since. */
+  get standing(): readonly PassedBarrier[] {
+    return this.passed.filter(({ losses }) => losses === this.#losses);
+  }
+}
