@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, onTestFinished, test } from "vitest";
 import { Computation, type Context, fromHttp, input, output, Pipeline, state, stream, type StreamRecord } from "../../src/index.ts";
 import { startRedis } from "../support/redis-server.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
@@ -130,6 +130,7 @@ test.each(["lmdb", "redis"])(
   { timeout: 60_000 + POSTS * 60 },
   async (kind) => {
     const server = kind === "redis" ? await startRedis({ tcp: true, args: ["--appendonly", "yes"] }) : undefined;
+    if (server !== undefined) onTestFinished(() => server.stop());
     const store = server === undefined ? fresh("bank") : `redis://127.0.0.1:${server.port}`;
     let process = await started(store);
     const answered = new Map<string, unknown>();
@@ -173,6 +174,5 @@ test.each(["lmdb", "redis"])(
       expect(Math.max(...seen)).toBe(amounts.reduce((sum, n) => sum + 1 + (n % 11), 0));
       expect(new Set(seen).size).toBe(amounts.length);
     }
-    await server?.stop();
   },
 );
