@@ -77,7 +77,8 @@ export function drawWorkload(tape: Tape): Workload {
   const scripts = new Map(shape.computations.map((computation) => [computation.name, drawScript(tape, computation, menu, keys)]));
   const sources = new Map<string, readonly SimulatedSource[]>();
   const sourceSettings = new Map<string, SourceSetting>();
-  const most = tape.pick([10, 20, 50]);
+  // What goes to effects takes more steps.
+  const most = tape.pick(shape.effects === undefined ? [10, 20, 50] : [5, 10, 15]);
   for (const { name } of shape.injectors) {
     const setting = drawSource(tape, name, Math.ceil((6 + tape.choose(most)) / shape.injectors.length / variant.partitions), variant.partitions, keys);
     sources.set(name, setting.sources);
@@ -195,7 +196,7 @@ function drawSource(tape: Tape, name: string, records: number, partitions: numbe
   const idle = tape.chance(250) ? { idleAfter: tape.pick([200, 40, 15]) } : {};
   const disorder = tape.pick([0, 30, 300]);
   const marked = tape.chance(300);
-  const trails = tape.chance(80) ? tape.pick([400, 2_000, 120]) : undefined;
+  const trails = tape.chance(60) ? tape.pick([400, 2_000, 800]) : undefined;
   if (trails !== undefined) {
     const setting = { records, keys, disorder, marked: false, ids: false, idles: true, trails };
     const sources = Array.from({ length: partitions }, (_, partition) => ({ ...drawPartition(tape, { ...setting, name: `${name}/${partition}` }), trails }));

@@ -48,7 +48,7 @@ interface Watched {
 
 const MOST_BARRIERS = 3;
 /** Looks of one barrier, after which nobody waits any more. */
-const LOOKS = 60;
+const LOOKS = 20;
 
 export class Operators {
   readonly #simulation: Simulation;
@@ -134,7 +134,7 @@ export class Operators {
 
   #lookSoon(watched: Watched): void {
     const { tape, time, faulty } = this.#simulation;
-    const wait = faulty ? tape.pick([5, 1, 30, 100]) : 20;
+    const wait = faulty ? tape.pick([30, 2, 100, 400]) : 50;
     if (watched.looks++ < LOOKS) watched.worker.ask("looks at a barrier", time + wait, () => this.#look(watched));
   }
 
