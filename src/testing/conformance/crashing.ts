@@ -77,13 +77,25 @@ export async function runWithCrash(pipeline: () => Pipeline, crash: Crash, done:
       failure = { error };
     });
   };
-  crash.killBy(async () => {
-    await worker?.driver.halt();
-    await start();
+  let restarted: Promise<void> = Promise.resolve();
+  crash.killBy(() => {
+    const restart = async () => {
+      await worker?.driver.halt();
+      await start();
+    };
+    restarted = restart();
+    return restarted;
   });
+  /** What a dead worker had written and not committed may be taken back, and done again, by the next. */
+  const isDone = async (): Promise<boolean> => {
+    if (!(await done())) return false;
+    await restarted;
+    await worker?.driver.settled();
+    return await done();
+  };
   await start();
   try {
-    for (const until = systemClock.now() + PATIENCE; !(await done()); await pause(LOOK)) {
+    for (const until = systemClock.now() + PATIENCE; !(await isDone()); await pause(LOOK)) {
       if (failure !== undefined) throw failure.error;
       if (systemClock.now() > until) throw new Error(`${crash.text}, after ${PATIENCE / 1_000} s: ${late()}`);
     }
