@@ -28,7 +28,7 @@ const RECORDS = 12;
 /** Calls of the connector at which a worker is killed, at most. */
 const CRASHES = 10;
 const POSITION_BYTES = 512;
-const PATIENCE = 10_000;
+const PATIENCE = 5_000;
 /** ms in which nothing more may come of what was there. */
 const QUIET = 60;
 
