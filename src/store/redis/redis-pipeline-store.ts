@@ -18,6 +18,7 @@ import type { Commit, HoldSet, Numbered, TimerClock } from "../commit.ts";
 import type {
   AcquireOutcome,
   AcquireRequest,
+  Announced,
   CommitReply,
   DeliverReply,
   Delivery,
@@ -47,7 +48,7 @@ import { encodeRegistration } from "./registration-request.ts";
 import { asBytes, asList, asNumber, asText } from "./reply.ts";
 import type { Request } from "./request.ts";
 import type { Script } from "./script.ts";
-import { ACQUIRE, COMMIT, DELIVER, INBOX, INIT, RECOVER, REGISTER, RELEASE, RENEW, REPORT, SUMMARY, TAILS, TIMERS } from "./scripts.ts";
+import { ACQUIRE, ANNOUNCE, COMMIT, DELIVER, DEPART, INBOX, INIT, RECOVER, REGISTER, RELEASE, RENEW, REPORT, SUMMARY, TAILS, TIMERS } from "./scripts.ts";
 
 /** Shards per call of scripts that read: keeps each well below a millisecond or two of the server's time. */
 const READ_SHARDS = 32;
@@ -94,7 +95,7 @@ export class RedisPipelineStore implements PipelineStore {
     const added = graph.participants.filter(({ id }) => !before.has(id)).sort((a, b) => a.id - b.id);
     const removed = (stored?.participants ?? []).filter(({ id }) => !kept.has(id));
 
-    const request = this.#calls.begin(this.#keys.graph, this.#keys.appends, this.#keys.authority);
+    const request = this.#calls.begin(this.#keys.graph, this.#keys.appends, this.#keys.authority, this.#keys.workers);
     for (const { id, shards } of [...added, ...removed]) {
       for (let index = 0; index < shards; index++) for (const structure of STRUCTURES) request.key(this.#keys.of(shardRef(id, index))[structure]);
     }
@@ -111,6 +112,17 @@ export class RedisPipelineStore implements PipelineStore {
 
   async countEntries(participant: number, shards: number): Promise<EntryCounts> {
     return countsOf(await this.#summaries(Array.from({ length: shards }, (_, index) => shardRef(participant, index))));
+  }
+
+  // ── workers ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async announce(worker: string, ms: number): Promise<Announced> {
+    const [now, workers] = asList(await this.#calls.run(ANNOUNCE, this.#calls.begin(this.#keys.workers).text(worker).integer(ms)));
+    return { workers: asList(workers).map(asText).sort(), now: asNumber(now) };
+  }
+
+  async depart(worker: string): Promise<void> {
+    await this.#calls.run(DEPART, this.#calls.begin(this.#keys.workers).text(worker));
   }
 
   // ── ownership ───────────────────────────────────────────────────────────────────────────────────────────────────
