@@ -19,6 +19,7 @@ import { ComputationShard } from "./computation-shard.ts";
 import type { Effect } from "./effect.ts";
 import type { EngineOptions } from "./engine-options.ts";
 import { InjectorShard } from "./injector-shard.ts";
+import { logEffects } from "./log-effects.ts";
 import { InboxShard, type OwnedShard, type ShardHost } from "./owned-shard.ts";
 import { Ownership } from "./ownership.ts";
 import type { PlannedParticipant } from "./plan.ts";
@@ -96,14 +97,7 @@ export class Engine implements ShardHost {
     this.effect({ kind: "failed", error });
   }
   logOf(participant: string, key: string | undefined): Log {
-    const write = (level: "debug" | "info" | "warn" | "error") => (text: string, fields?: object) =>
-      this.effect({
-        kind: "log",
-        level,
-        text,
-        fields: { pipeline: this.options.plan.graph.pipeline, computation: participant, ...(key === undefined ? {} : { key }), ...fields },
-      });
-    return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
+    return logEffects((effect) => this.effect(effect), this.options.plan.graph.pipeline, participant, key);
   }
 
   /** A store clock that a reply has told. It only ever moves on. */
@@ -135,7 +129,7 @@ export class Engine implements ShardHost {
     for (const shard of this.#runnable) {
       this.#runnable.delete(shard);
       if (this.shards.get(shard.ref) !== shard) continue;
-      if (!this.#stopping || shard.kind === "sink") budget -= this.#go(shard);
+      if (!shard.leaving && (!this.#stopping || shard.kind === "sink")) budget -= this.#go(shard);
       if (shard.readyAt() < Number.POSITIVE_INFINITY) this.#candidates.add(shard);
       if (this.#calls.none && TURN - budget >= TURN / 2) this.#flush();
       if (budget <= 0) break;
@@ -214,7 +208,7 @@ export class Engine implements ShardHost {
       if (outcome === "already") resent = true;
       this.#settle(commit, outcome);
     });
-    for (const tail of reply.tails) this.#handOver(tail, appended.get(tail.shard) ?? []);
+    for (const tail of reply.tails) this.#passOn(tail, appended.get(tail.shard) ?? []);
     this.reporter.learnAppends(reply.appends, appended.size > 0, resent);
   }
 
@@ -257,7 +251,7 @@ export class Engine implements ShardHost {
     this.#calls.failed(call, this.#now);
   }
 
-  #handOver(tail: InboxTail, parcels: readonly Uint8Array[]): void {
+  #passOn(tail: InboxTail, parcels: readonly Uint8Array[]): void {
     const shard = this.shards.get(tail.shard);
     this.#learnQueued(tail.shard, tail.queued);
     if (!(shard instanceof InboxShard)) return;
@@ -327,6 +321,17 @@ export class Engine implements ShardHost {
 
   /** Drops shards with all that is remembered of them; they are acquired anew. */
   lose(refs: readonly ShardRef[]): void {
+    this.#drop(refs);
+    this.ownership.lost(refs);
+  }
+
+  /** Gives shards up for another worker: nothing of them is open or under way. */
+  give(refs: readonly ShardRef[]): void {
+    this.#drop(refs);
+    this.ownership.given(refs);
+  }
+
+  #drop(refs: readonly ShardRef[]): void {
     for (const ref of refs) {
       const shard = this.shards.get(ref);
       if (shard === undefined) continue;
@@ -335,9 +340,9 @@ export class Engine implements ShardHost {
       this.#runnable.delete(shard);
       this.#candidates.delete(shard);
       this.#wakeUps.delete(shard);
+      this.ownership.handOver.forget(shard);
       shard.close();
     }
-    this.ownership.lost(refs);
   }
 
   /** The store went back, or is another: nothing that is remembered may be used. */
@@ -355,6 +360,7 @@ export class Engine implements ShardHost {
     this.#now = Math.max(this.#now, now);
     if (this.#stopping) return;
     this.#stopping = true;
+    if (!this.options.exclusive) this.effect({ kind: "depart" });
     for (const shard of this.shards.values()) {
       if (shard.kind === "injector") shard.close();
       if (shard.readyAt() < Number.POSITIVE_INFINITY) this.#candidates.add(shard);

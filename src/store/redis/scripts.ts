@@ -187,6 +187,22 @@ export const LOOK_UP = defineScript({
 export const PROBE = defineScript({ file: "probe.lua", flags: "allow-oom", keys: "probe", args: "", reply: "now", outcomes: {} });
 
 /** What a worker needs. */
-export const SCRIPTS: readonly Script[] = [INIT, ANNOUNCE, DEPART, ACQUIRE, RENEW, RELEASE, COMMIT, DELIVER, REGISTER, REPORT, INBOX, TAILS, TIMERS, RECOVER, SUMMARY];
+export const SCRIPTS: readonly Script[] = [
+  INIT,
+  ANNOUNCE,
+  DEPART,
+  ACQUIRE,
+  RENEW,
+  RELEASE,
+  COMMIT,
+  DELIVER,
+  REGISTER,
+  REPORT,
+  INBOX,
+  TAILS,
+  TIMERS,
+  RECOVER,
+  SUMMARY,
+];
 /** What an audit needs: none of them writes. */
 export const READING_SCRIPTS: readonly Script[] = [READ_HEAD, READ_COUNTS, READ_PARCELS, READ_ENTRIES, READ_TIMES, LOOK_UP];

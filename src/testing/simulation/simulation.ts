@@ -5,7 +5,8 @@
  *
  * S1  The same tape makes the same run, step by step: `Outcome.hash` is equal.
  * S2  Time stands still while anything can happen without it.
- * S3  When the faults have stopped, everything is done within a bounded number of steps.
+ * S3  When the faults have stopped, everything is done within a bounded number of steps, and shards come to be where they
+ *     are assigned (`settling.ts`).
  */
 import { participantOf, type ShardRef, shardRef } from "../../key.ts";
 import type { Random } from "../../random.ts";
@@ -20,6 +21,7 @@ import type { Faults } from "./faults.ts";
 import { type Place, placesAfter, type Trap } from "./place.ts";
 import { Misfortune } from "./misfortune.ts";
 import { SimulatedSink, type SimulatedSource } from "./simulated-edges.ts";
+import { settle } from "./settling.ts";
 import { SimulatedStore } from "./simulated-store.ts";
 import { SimulatedWorker } from "./simulated-worker.ts";
 import { StoreAudit } from "./store-audit.ts";
@@ -82,6 +84,8 @@ export interface Outcome {
 /** Steps within which all must be done once nothing goes wrong any more. */
 const CALM_STEPS = 30_000;
 const START = 1_000_000;
+/** Of a thousand runs with several workers, how many go on until every shard is where it is assigned. */
+const SETTLED = 300;
 
 /** What a dead connection still has to deliver: in order, each once its time has come. */
 export interface Stray {
@@ -157,6 +161,10 @@ export class Simulation implements World {
   reach(place: Place, worker: SimulatedWorker): boolean {
     return this.options.trap?.(place, worker) ?? false;
   }
+  heard(): void {
+    const [first, ...others] = this.workers.map(({ engine }) => engine.ownership.membership.workers.join());
+    if (others.some((each) => each !== first)) this.trace.saw("membership seen differently");
+  }
   arrived(effect: StoreEffect, answer: unknown, name: string): void {
     const { trap, plan } = this.options;
     const worker = this.workers.find((each) => each.name === name);
@@ -186,6 +194,7 @@ export class Simulation implements World {
       }
       this.store.audit.drained(this.store.data);
       verify(this);
+      if (!this.options.settings.exclusive && this.tape.chance(SETTLED)) settle(this);
     } catch (error) {
       violation =
         error instanceof Violation
