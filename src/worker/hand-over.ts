@@ -50,8 +50,11 @@ export class HandOver {
   }
 
   #isReady(shard: OwnedShard, since: number): boolean {
-    if (shard.inFlight !== undefined || shard.readyAt() < Number.POSITIVE_INFINITY) return false;
-    return !shard.busy || (shard.kind === "computation" && this.#engine.now >= since + PATIENCE);
+    if (shard.inFlight !== undefined) return false;
+    if (!shard.busy) return shard.readyAt() === Number.POSITIVE_INFINITY;
+    // A batch in which nothing is done yet is not ready to be sealed, however long its calls take.
+    const { now } = this.#engine;
+    return shard.kind === "computation" && now >= since + PATIENCE && shard.readyAt() > now;
   }
 
   wakeAt(): number {
