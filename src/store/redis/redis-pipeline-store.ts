@@ -61,6 +61,11 @@ export class RedisPipelineStore implements PipelineStore {
   readonly #keys: Keys;
   readonly #random: Random;
   readonly #calls: Calls;
+  /**
+   * Settles after the last registration: each takes two calls or more, so what comes after it waits for it (S7). One that
+   * ended after a release of what it lists would take that from its new owner.
+   */
+  #registered: Promise<void> = Promise.resolve();
 
   constructor(connection: Connection, keys: Keys, random: Random) {
     this.#connection = connection;
@@ -152,6 +157,7 @@ export class RedisPipelineStore implements PipelineStore {
   }
 
   async release(worker: string, leases: readonly Lease[]): Promise<void> {
+    await this.#registered;
     const request = this.#calls.begin(...leases.map(({ shard }) => this.#keys.of(shard).meta));
     request.text(worker);
     for (const { sequencer } of leases) request.text(sequencer);
@@ -268,7 +274,16 @@ export class RedisPipelineStore implements PipelineStore {
   // ── watermarks ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Computed here, and stored if nothing of these participants changed meanwhile: rare, unlike reports. */
-  async register(worker: string, intervals: readonly Interval[]): Promise<readonly Registration[]> {
+  register(worker: string, intervals: readonly Interval[]): Promise<readonly Registration[]> {
+    const registrations = this.#registered.then(() => this.#register(worker, intervals));
+    this.#registered = registrations.then(
+      () => {},
+      () => {},
+    );
+    return registrations;
+  }
+
+  async #register(worker: string, intervals: readonly Interval[]): Promise<readonly Registration[]> {
     if (intervals.length === 0) return [];
     for (let attempt = 0; attempt < REGISTER_ATTEMPTS; attempt++) {
       const registrations = await this.#tryToRegister(worker, intervals);
