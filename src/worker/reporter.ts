@@ -130,7 +130,8 @@ export class Reporter {
 
   /** Where others append often, one that waits for it looks often; where all is quiet, it looks rarely. */
   #pollShared(): number {
-    return Math.min(Math.max((this.#lastAt - this.#othersAt) * POLL_SHARE, POLL_SOON), POLL_SHARED);
+    const { pollSoon = POLL_SOON } = this.#engine.options;
+    return Math.min(Math.max((this.#lastAt - this.#othersAt) * POLL_SHARE, pollSoon), POLL_SHARED);
   }
 
   wakeAt(): number {

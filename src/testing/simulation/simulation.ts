@@ -84,6 +84,8 @@ export interface Outcome {
 /** Steps within which all must be done once nothing goes wrong any more. */
 const CALM_STEPS = 30_000;
 const START = 1_000_000;
+/** ms. */
+const POLL_SOON = 50;
 /** Of a thousand runs with several workers, how many go on until every shard is where it is assigned. */
 const SETTLED = 300;
 
@@ -327,6 +329,7 @@ export class Simulation implements World {
       cacheBytes,
       frozen,
       reportEvery,
+      pollSoon: POLL_SOON,
     });
     this.trace.line(() => `w${this.#started} starts`);
     this.workers.push(new SimulatedWorker(this, engine, this.#started, skew));
