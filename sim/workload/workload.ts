@@ -5,7 +5,7 @@
 import { ascending, boundedDisorder, byHand, type SourceItem, trailingClock, type WatermarkPolicy } from "../../src/index.ts";
 import type { SimulatedItem, SimulatedSource } from "../../src/testing/simulation/simulated-edges.ts";
 import type { OperatorSettings } from "../../src/testing/simulation/operators.ts";
-import type { Settings } from "../../src/testing/simulation/simulation.ts";
+import type { Settings } from "../../src/testing/simulation/simulation-options.ts";
 import type { Tape } from "../../src/testing/simulation/tape.ts";
 import type { Item, Program, Script, Step } from "./program.ts";
 import { type Computed, type EffectLimits, type Shape, shapes, type SourceSetting, type Variant } from "./shapes.ts";

@@ -19,8 +19,14 @@ export interface Display {
   end(): Progress;
 }
 
-/** `live`: draw a table over and over. */
-export function display(running: RunningPipeline, startedAt: number, live: boolean): Display {
+export interface DisplayOptions {
+  /** Draw a table over and over. */
+  readonly live: boolean;
+  /** At the beginning of every line. */
+  readonly label: string;
+}
+
+export function display(running: RunningPipeline, startedAt: number, { live, label }: DisplayOptions): Display {
   const worker = workerOf(running);
   const screen = new Screen(process.stderr);
   const history: Progress[] = [];
@@ -34,7 +40,7 @@ export function display(running: RunningPipeline, startedAt: number, live: boole
   const show = (): void => {
     const progress = measure();
     if (live) screen.draw((columns) => progressTable(progress, columns), heldText(progress));
-    else process.stderr.write(`${progressLine(worker, progress, startedAt)}\n`);
+    else process.stderr.write(`${label}${progressLine(worker, progress, startedAt)}\n`);
   };
   const heldText = (progress: Progress): string => {
     const heldBy = furthestBehind(worker, progress)?.heldBy ?? null;
@@ -42,7 +48,7 @@ export function display(running: RunningPipeline, startedAt: number, live: boole
   };
   const timer = setInterval(show, live ? DRAW : LINE);
   return {
-    say: (line) => screen.above(line),
+    say: (line) => screen.above(`${label}${line}`),
     end: () => {
       clearInterval(timer);
       screen.clear();

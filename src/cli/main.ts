@@ -9,6 +9,8 @@ import { DEFAULT_STORE } from "./store-option.ts";
 import { watermarksCommand } from "./watermarks-command.ts";
 
 const DEFAULT_PORT = 7_077;
+/** Workers of one command: more than that a machine has no cores for. */
+const MOST_WORKERS = 256;
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { readonly version: string };
 let code = DONE;
@@ -33,6 +35,8 @@ program
   )
   .option("--no-http", "no HTTP endpoint")
   .option("--drop <name>", "delete the stored data of what the code no longer has: PARTICIPANT or PARTICIPANT/PART; may be repeated", collect)
+  .addOption(new Option("--lease <ms>", "how long the shards of a worker that died stay its own, ms (default 2000)").argParser(leaseOf))
+  .addOption(new Option("--workers <n>", "run it in so many processes on this machine, which share the work: a store on Redis").argParser(workersOf))
   .action(async (file: string, options: RunCommandOptions) => {
     code = await runCommand(file, options);
   });
@@ -61,6 +65,16 @@ function portOf(text: string): number {
   const port = Number(text);
   if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError("It is a number from 0 to 65535.");
   return port;
+}
+
+function leaseOf(text: string): number {
+  if (!/^\d+$/.test(text) || Number(text) < 200 || Number(text) > 3_600_000) throw new InvalidArgumentError("It is a number from 200 to 3600000.");
+  return Number(text);
+}
+
+function workersOf(text: string): number {
+  if (!/^\d+$/.test(text) || Number(text) < 1 || Number(text) > MOST_WORKERS) throw new InvalidArgumentError(`It is a number from 1 to ${MOST_WORKERS}.`);
+  return Number(text);
 }
 
 function collect(name: string, earlier: readonly string[] = []): string[] {

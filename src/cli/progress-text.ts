@@ -86,6 +86,8 @@ export function progressLine(worker: Worker, progress: Progress, startedAt: numb
     `late ${countText(total(computations, ({ counters }) => counters.late))}`,
     `dead letters ${countText(total(progress.participants, ({ counters }) => counters.deadLetters))}`,
   ];
+  if (progress.workers > 1)
+    parts.push(`${progress.owned} of ${progress.shards} shards, beside ${progress.workers - 1} other ${progress.workers === 2 ? "worker" : "workers"}`);
   const heldBy = last?.heldBy ?? null;
   if (heldBy !== null) parts.push(`held by ${heldBy.text}`);
   return `${durationText(progress.at - startedAt)}: ${parts.join(", ")}`;

@@ -11,6 +11,10 @@ import type { Worker } from "../worker/worker.ts";
 export interface Progress {
   /** ms since the epoch. */
   readonly at: number;
+  /** Workers that are alive, as far as this one has heard; the shards of the pipeline, and how many of them this one owns. */
+  readonly workers: number;
+  readonly shards: number;
+  readonly owned: number;
   readonly participants: readonly ParticipantProgress[];
 }
 
@@ -31,6 +35,9 @@ export function progressOf(worker: Worker, now: number, earlier: Progress | unde
   const seconds = Math.max(now - (earlier?.at ?? startedAt), 1) / 1_000;
   return {
     at: now,
+    workers: engine.ownership.membership.workers.length,
+    shards: engine.options.plan.participants.reduce((total, { shards }) => total + shards, 0),
+    owned: engine.shards.size,
     participants: engine.options.plan.participants.map((participant, at): ParticipantProgress => {
       const counters = countedOf(engine, participant);
       const before = earlier?.participants[at]?.counters.processed ?? 0;

@@ -1,13 +1,14 @@
-/** `millrace run`: one pipeline in this process, until its inputs end, it fails, or it is told to stop. */
+/** `millrace run`: one pipeline in this process or in several, until its inputs end, it fails, or it is told to stop. */
 import type { Pipeline } from "../computation/pipeline.ts";
 import { messageOf } from "../errors.ts";
 import { durationText } from "../inspect/times.ts";
 import { NOTHING_LEFT, run, type RunningPipeline, workerOf } from "../run.ts";
 import { display } from "./display.ts";
-import { DONE } from "./exit.ts";
+import { DONE, UsageError } from "./exit.ts";
 import { loadPipeline } from "./load-pipeline.ts";
 import { summaryTable } from "./progress-text.ts";
 import { storeOf } from "./store-option.ts";
+import { runWorkers, WORKER_NUMBER } from "./workers.ts";
 
 export interface RunCommandOptions {
   readonly store: string;
@@ -15,6 +16,8 @@ export interface RunCommandOptions {
   readonly http: boolean;
   readonly port: number;
   readonly drop?: readonly string[];
+  readonly lease?: number;
+  readonly workers?: number;
 }
 
 type Signal = "SIGINT" | "SIGTERM";
@@ -22,9 +25,32 @@ const SIGNALS: Readonly<Record<Signal, number>> = { SIGINT: 2, SIGTERM: 15 };
 
 /** Gives the exit code. Rejects where the pipeline cannot be started or fails. */
 export async function runCommand(file: string, options: RunCommandOptions): Promise<number> {
+  return options.workers === undefined ? await runHere(file, options) : await runElsewhere(file, options, options.workers);
+}
+
+/** One process for each worker. */
+async function runElsewhere(file: string, options: RunCommandOptions, count: number): Promise<number> {
+  if (!storeOf(options.store).shared)
+    throw new UsageError("--workers needs a store that several processes can share: --store redis://HOST:PORT/DB. LMDB and memory belong to one process");
+  const { http, port, drop = [], lease } = options;
+  if (http && port + count > 65_536) throw new UsageError(`--port ${port}: each of ${count} workers has a port of its own, and the last would be above 65535`);
+  const rest = [...drop.flatMap((name) => ["--drop", name]), ...(lease === undefined ? [] : ["--lease", String(lease)])];
+  return await runWorkers({
+    count,
+    argumentsOf: (index) => ["run", file, ...(http ? ["--port", String(port === 0 ? 0 : port + index)] : ["--no-http"]), ...rest],
+    // Not among the arguments: others can read those, and it may hold a password.
+    environment: { MILLRACE_STORE: options.store },
+    say: (line) => void process.stderr.write(`${line}\n`),
+  });
+}
+
+async function runHere(file: string, options: RunCommandOptions): Promise<number> {
   const signals = new Signals();
   const startedAt = Date.now();
-  let say = (line: string): void => void process.stderr.write(`${line}\n`);
+  // One of several says which it is.
+  const number = process.env[WORKER_NUMBER];
+  const label = number === undefined ? "" : `worker ${number}: `;
+  let say = (line: string): void => void process.stderr.write(`${label}${line}\n`);
   const pipeline = await loadPipeline(file);
   const { store, forgets } = storeOf(options.store);
   if (forgets) say("warning: --store memory: keeps nothing; what is done is forgotten when the process ends");
@@ -33,9 +59,9 @@ export async function runCommand(file: string, options: RunCommandOptions): Prom
     // The one error is why the pipeline has stopped, and `finished` rejects with it: it is told at the end, unless no one waits for that any more.
     if (level === "warn" || (level === "error" && draining)) say(logLine(level, text, fields));
   };
-  const running = await run(pipeline, { store, http: options.http && { port: options.port }, drop: options.drop, log });
+  const running = await run(pipeline, { store, http: options.http && { port: options.port }, drop: options.drop, leaseMs: options.lease, log });
   say(`running pipeline ${pipeline.name}${running.url === undefined ? "" : `; ${running.url}/v1/watermarks says how far it is`}`);
-  const shown = display(running, startedAt, drawsLive(pipeline));
+  const shown = display(running, startedAt, { live: label === "" && drawsLive(pipeline), label });
   say = (line) => shown.say(line);
   const conclude = (how: string) => {
     const progress = shown.end();
@@ -90,6 +116,8 @@ class Signals {
           resolve(signal);
         });
       }
+      // Whoever has started it as one of several is gone.
+      process.once("disconnect", () => resolve("SIGTERM"));
     });
   }
 }

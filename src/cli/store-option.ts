@@ -14,6 +14,8 @@ export interface NamedStore {
   readonly store: Store;
   /** It forgets everything with this process. */
   readonly forgets: boolean;
+  /** Many processes can have it open. */
+  readonly shared: boolean;
 }
 
 /** Throws `UsageError`, which never repeats what was given: it may hold a password. */
@@ -22,13 +24,13 @@ export function storeOf(text: string): NamedStore {
   switch (scheme.toLowerCase()) {
     case "memory":
       if (rest !== "") throw new UsageError("--store memory: takes nothing after the colon");
-      return { store: new MemoryStore(), forgets: true };
+      return { store: new MemoryStore(), forgets: true, shared: false };
     case "lmdb":
       if (rest === "") throw new UsageError(`--store lmdb: needs a directory, as in ${DEFAULT_STORE}`);
-      return { store: new LmdbStore(rest), forgets: false };
+      return { store: new LmdbStore(rest), forgets: false, shared: false };
     case "redis":
     case "rediss":
-      return { store: new RedisStore(rest.startsWith("//") ? text : rest), forgets: false };
+      return { store: new RedisStore(rest.startsWith("//") ? text : rest), forgets: false, shared: true };
     default:
       throw new UsageError(`--store is none of ${FORMS}`);
   }

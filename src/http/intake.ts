@@ -75,7 +75,7 @@ export class Intake {
   #whyClosed(): string {
     const { engine } = this.#worker;
     if (engine.stopping) return "the worker is stopping";
-    const other = engine.ownership.others.get(shardRef(this.planned.id, 0));
+    const other = engine.ownership.otherOwnerOf(shardRef(this.planned.id, 0));
     if (other !== undefined) return `injector ${this.planned.name} belongs to worker ${other}, whose own endpoint takes its records`;
     return `injector ${this.planned.name} is not open: the worker is starting, or has failed`;
   }

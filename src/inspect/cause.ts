@@ -39,7 +39,7 @@ export function causeOfShard(engine: Engine, participant: PlannedParticipant, sh
 /** What holds a shard that this worker does not own. */
 export function causeOfMissing(engine: Engine, participant: PlannedParticipant, shard: ShardRef): Cause {
   const { output: at, since } = engine.reporter.published(participant.id);
-  const worker = engine.ownership.others.get(shard);
+  const worker = engine.ownership.otherOwnerOf(shard);
   const stage = engine.ownership.stageOf(shard);
   const kind = worker !== undefined ? "elsewhere" : stage === "wanted" || stage === "acquiring" ? "unowned" : "recovering";
   return { kind, participant, path: [participant.name], at, since, shard, worker };

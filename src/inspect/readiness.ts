@@ -13,7 +13,7 @@ export function readinessOf({ engine }: Worker, failure: string | undefined): Re
   if (failure !== undefined) missing.push(`the pipeline has failed: ${failure}`);
   if (engine.stopping) missing.push("the worker is stopping");
   for (const participant of engine.options.plan.participants) {
-    const unowned = shardsOf(participant).filter((shard) => !engine.shards.has(shard) && !engine.ownership.others.has(shard));
+    const unowned = shardsOf(participant).filter((shard) => !engine.shards.has(shard) && engine.ownership.otherOwnerOf(shard) === undefined);
     const who = `${participant.kind} "${participant.name}"`;
     if (unowned.length > 0) missing.push(`${who}: ${shardsText(unowned.map(indexOf))} without an owner`);
     else if (engine.shardsOf(participant).length > 0 && !engine.reporter.reporting(participant.id)) missing.push(`${who}: its watermarks are not reported yet`);

@@ -16,6 +16,7 @@ import { outcomeOf } from "./outcome.ts";
 import type {
   AcquireOutcome,
   AcquireRequest,
+  Announced,
   CommitReply,
   DeliverReply,
   Delivery,
@@ -42,6 +43,9 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
   protected readonly authorities: Map<number, Authority> = new Map();
   /** Those that were asked for; others of the graph are loaded when they are. */
   protected readonly shards: Map<ShardRef, Shard> = new Map();
+
+  /** Until when each worker has said that it is alive. */
+  protected readonly workers: Map<string, number> = new Map();
 
   abstract sameDomain(a: ShardRef, b: ShardRef): boolean;
   /** A shard of the graph as it is stored, for the first time. */
@@ -85,6 +89,18 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
       for (const kind of Object.keys(total) as (keyof EntryCounts)[]) total[kind] += counts[kind];
     }
     return total;
+  }
+
+  // ── workers ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  announce(worker: string, ms: number, now: number): Announced {
+    this.workers.set(worker, now + ms);
+    for (const [each, until] of this.workers) if (until <= now) this.workers.delete(each);
+    return { workers: [...this.workers.keys()].sort(), now };
+  }
+
+  depart(worker: string): void {
+    this.workers.delete(worker);
   }
 
   // ── ownership ───────────────────────────────────────────────────────────────────────────────────────────────────

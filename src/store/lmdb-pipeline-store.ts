@@ -22,6 +22,7 @@ import { LmdbWriter } from "./lmdb-writer.ts";
 import type {
   AcquireOutcome,
   AcquireRequest,
+  Announced,
   CommitReply,
   DeliverReply,
   Delivery,
@@ -94,6 +95,13 @@ export class LmdbPipelineStore implements PipelineStore {
     const outcome = await this.#call(() => this.#data.init(graph, expected));
     if (outcome === "stored") await this.#data.sweep();
     return outcome;
+  }
+  /** Kept in memory alone: whoever has the store to itself has no one to tell. */
+  announce(worker: string, ms: number): Promise<Announced> {
+    return this.#call(() => this.#data.announce(worker, ms, this.#opened.clock.now()));
+  }
+  depart(worker: string): Promise<void> {
+    return this.#call(() => this.#data.depart(worker));
   }
   acquire(request: AcquireRequest): Promise<AcquireOutcome[]> {
     return this.#call(() => this.#data.acquire(request, this.#opened.clock.now(), this.#opened.random));

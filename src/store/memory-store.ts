@@ -15,6 +15,7 @@ import type { ReadableStore, ReadOptions, StoreReader } from "./reader.ts";
 import type {
   AcquireOutcome,
   AcquireRequest,
+  Announced,
   CommitReply,
   DeliverReply,
   Delivery,
@@ -108,6 +109,12 @@ class MemoryPipelineStore implements PipelineStore {
   }
   async countEntries(participant: number, shards: number): Promise<EntryCounts> {
     return this.#data.countEntries(participant, shards);
+  }
+  async announce(worker: string, ms: number): Promise<Announced> {
+    return this.#data.announce(worker, ms, this.#clock.now());
+  }
+  async depart(worker: string): Promise<void> {
+    this.#data.depart(worker);
   }
   async acquire(request: AcquireRequest): Promise<AcquireOutcome[]> {
     return this.#data.acquire(request, this.#clock.now(), this.#random);

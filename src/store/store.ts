@@ -2,7 +2,7 @@
  * The Store contract. A `Store` is what a user names; `open` gives the part of it in which one pipeline's data lives.
  * Three stores implement it (memory, LMDB, Redis) and one conformance suite (`test/store/conformance.ts`) runs on each.
  *
- * Only `init`, `acquire`, `renew`, `release`, `commit`, `deliver`, `register` and `report` write.
+ * Only `init`, `announce`, `depart`, `acquire`, `renew`, `release`, `commit`, `deliver`, `register` and `report` write.
  *
  * S1  Each writing call is atomic: all of it is visible to the next call, or none.
  * S2  Of one list, every commit gets its own outcome; one that is refused changes nothing and does not hinder others.
@@ -57,6 +57,16 @@ export interface PipelineStore {
   init(graph: StoredGraph, expected: number | undefined): Promise<"stored" | "changed-meanwhile">;
   /** Entries of state, timers, inbox, held and dead letters of a participant: what dropping it would orphan. */
   countEntries(participant: number, shards: number): Promise<EntryCounts>;
+
+  // ── workers ─────────────────────────────────────────────────────────────────────────────────────────────────────
+  /**
+   * The worker is alive for `ms` from now on, by the store's clock. Forgets those whose time is over, and gives the names
+   * of all that are alive, this one among them, sorted. For assigning shards; safety does not depend on it. An exclusive
+   * store may forget all of it when it is closed.
+   */
+  announce(worker: string, ms: number): Promise<Announced>;
+  /** The worker is gone, as if its time were over. */
+  depart(worker: string): Promise<void>;
 
   // ── ownership ───────────────────────────────────────────────────────────────────────────────────────────────────
   acquire(request: AcquireRequest): Promise<readonly AcquireOutcome[]>;
@@ -125,6 +135,12 @@ export interface EntryCounts {
   readonly held: number;
   readonly dead: number;
   readonly outbox: number;
+}
+
+export interface Announced {
+  readonly workers: readonly string[];
+  /** Store clock, ms. */
+  readonly now: number;
 }
 
 export interface Lease {

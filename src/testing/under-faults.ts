@@ -79,7 +79,7 @@ export async function underFaults(pipeline: Pipeline, options: UnderFaultsOption
   checkInteger(`underFaults of pipeline "${pipeline.name}"`, "seed", seed, 0);
   const stage = await Stage.of(pipeline, options, scenario);
   if (tape !== undefined) {
-    await stage.check(Tape.of(cellsOf(tape)), "the schedule of this tape");
+    await stage.check(Tape.of(cellsOf(tape)), "the schedule of this tape", 0);
     return;
   }
   await stage.check(Tape.of(PLAIN), "the schedule without any fault");
@@ -126,16 +126,16 @@ class Stage {
     return new Stage(graph, plan, store.data(graph.pipeline), misuse, options, scenario);
   }
 
-  /** Throws `ScheduleError` if the scenario fails on this schedule. */
-  async check(tape: Tape, which: string): Promise<void> {
+  /** Throws `ScheduleError` if the scenario fails on this schedule; looks for a plainer one for so many ms. One that was found before is shown as it is. */
+  async check(tape: Tape, which: string, shrinkMs: number = SHRINK_MS): Promise<void> {
     const { violation } = await this.#run(tape, false);
     if (violation === undefined) return;
-    const until = systemClock.now() + SHRINK_MS;
+    const until = systemClock.now() + shrinkMs;
     const none: Ran = { violation: undefined, timeline: [] };
     const plain = await shrink(
       tape.read(),
       violation.rule,
-      (each) => (systemClock.now() > until ? Promise.resolve(none) : this.#run(each, false)),
+      (each) => (systemClock.now() >= until ? Promise.resolve(none) : this.#run(each, false)),
       SHRINK_RUNS,
     );
     const shown = await this.#run(Tape.of(plain.cells), true);

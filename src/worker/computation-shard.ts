@@ -22,7 +22,7 @@ import type { Keyed } from "./keyed.ts";
 import { add, type KeyState } from "./key-state.ts";
 import type { ShardHost } from "./owned-shard.ts";
 import type { PlannedComputation } from "./plan.ts";
-import { RunningCalls } from "./running-calls.ts";
+import { isPromise, RunningCalls } from "./running-calls.ts";
 import { UserRecord, UserTimer } from "./user-view.ts";
 import { deepFreeze } from "./value-access.ts";
 import type { RecordWork, TimerWork, Work } from "./work.ts";
@@ -373,6 +373,10 @@ export class ComputationShard extends ComputationHeld {
     return waits ? (this.keyed.gate?.opensAt() ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
   }
 
+  override get busy(): boolean {
+    return this.#running.size > 0;
+  }
+
   close(): void {
     this.closed = true;
     this.#running.closeAll("the worker has lost the shard, or stops");
@@ -393,8 +397,4 @@ export class ComputationShard extends ComputationHeld {
   startOf(work: Work): number | undefined {
     return this.#running.since(work);
   }
-}
-
-function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
 }

@@ -136,12 +136,16 @@ export class Driver {
     switch (effect.kind) {
       case "commit":
       case "report":
-      case "acquire":
       case "recover":
+        this.#write(effect);
+        break;
+      case "announce":
+      case "depart":
+      case "acquire":
       case "register":
       case "renew":
       case "release":
-        this.#write(effect);
+        this.#own(effect);
         break;
       case "read-inbox":
       case "read-state":
@@ -251,10 +255,10 @@ export class Driver {
     this.#engine.loseAll();
   }
 
-  #write(effect: Of<"commit" | "report" | "acquire" | "recover" | "register" | "renew" | "release">): void {
+  #write(effect: Of<"commit" | "report" | "recover">): void {
     const engine = this.#engine;
     const store = this.#store;
-    const { worker, leaseMs } = this.#options;
+    const { worker } = this.#options;
     const now = () => this.#clock.now();
     switch (effect.kind) {
       case "commit":
@@ -265,13 +269,27 @@ export class Driver {
       case "report":
         this.#ask(store.report(worker, effect.reports), (reply) => engine.reporter.onReport(effect.reports, reply));
         break;
+      case "recover":
+        this.#ask(store.recover(effect.shards, RECOVER), (recovered) => engine.ownership.onRecovered(effect.shards, recovered));
+        break;
+    }
+  }
+
+  #own(effect: Of<"announce" | "depart" | "acquire" | "register" | "renew" | "release">): void {
+    const engine = this.#engine;
+    const store = this.#store;
+    const { worker, leaseMs } = this.#options;
+    switch (effect.kind) {
+      case "announce":
+        this.#ask(store.announce(worker, effect.ms), (announced) => engine.ownership.onAnnounced(announced));
+        break;
+      case "depart":
+        this.#ask(store.depart(worker), () => {});
+        break;
       case "acquire":
         this.#ask(store.acquire({ worker, shards: effect.shards, leaseMs, steal: store.exclusive }), (outcomes) =>
           engine.ownership.onAcquired(effect.shards, outcomes),
         );
-        break;
-      case "recover":
-        this.#ask(store.recover(effect.shards, RECOVER), (recovered) => engine.ownership.onRecovered(effect.shards, recovered));
         break;
       case "register":
         this.#ask(store.register(worker, effect.intervals), (registrations) => engine.ownership.onRegistered(effect.intervals, registrations));
@@ -333,6 +351,7 @@ export class Driver {
   async stop(limit: number): Promise<void> {
     if (this.#stopped) return;
     this.#engine.stop(this.#clock.now());
+    this.#carryOutAll();
     let expired = false;
     const cancel = this.#clock.after(limit, () => {
       expired = true;

@@ -11,6 +11,9 @@ import type { Commit, Interval, Lease, Sequencer, TimerClock, WatermarkReport } 
 import type { StreamRecord } from "../record.ts";
 
 export type Effect =
+  /** This worker is alive for so many ms. */
+  | { readonly kind: "announce"; readonly ms: number }
+  | { readonly kind: "depart" }
   | { readonly kind: "acquire"; readonly shards: readonly ShardRef[] }
   | { readonly kind: "recover"; readonly shards: readonly ShardRef[] }
   | { readonly kind: "register"; readonly intervals: readonly Interval[] }

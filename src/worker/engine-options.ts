@@ -20,4 +20,6 @@ export interface EngineOptions {
   readonly frozen: boolean;
   /** ms between reports, at least. */
   readonly reportEvery: number;
+  /** ms between looks, at least, for what others append. Default 5; a simulation spends its steps on other things. */
+  readonly pollSoon?: number;
 }

@@ -19,12 +19,14 @@ import { ComputationShard } from "./computation-shard.ts";
 import type { Effect } from "./effect.ts";
 import type { EngineOptions } from "./engine-options.ts";
 import { InjectorShard } from "./injector-shard.ts";
+import { logEffects } from "./log-effects.ts";
 import { InboxShard, type OwnedShard, type ShardHost } from "./owned-shard.ts";
 import { Ownership } from "./ownership.ts";
 import type { PlannedParticipant } from "./plan.ts";
 import { Reporter } from "./reporter.ts";
 import { ShardTable } from "./shard-table.ts";
 import { SinkShard } from "./sink-shard.ts";
+import { StoreClock } from "./store-clock.ts";
 import { Tally } from "./tally.ts";
 
 /** Records worked on in one turn, and in one go of one shard. */
@@ -42,9 +44,7 @@ export class Engine implements ShardHost {
   readonly tally = new Tally();
   #effects: Effect[] = [];
   #now: number;
-  #storeNow = 0;
-  /** What a reply told last, and when: it may be less than what an earlier one told. */
-  #storeTold = { now: 0, at: 0 };
+  readonly #storeClock = new StoreClock();
   readonly #runnable = new Set<OwnedShard>();
   readonly #candidates = new Set<OwnedShard>();
   readonly #wakeUps = new WakeUps();
@@ -70,7 +70,7 @@ export class Engine implements ShardHost {
     return this.#now;
   }
   get storeNow(): number {
-    return this.#storeNow;
+    return this.#storeClock.now;
   }
   get stopping(): boolean {
     return this.#stopping;
@@ -96,26 +96,15 @@ export class Engine implements ShardHost {
     this.effect({ kind: "failed", error });
   }
   logOf(participant: string, key: string | undefined): Log {
-    const write = (level: "debug" | "info" | "warn" | "error") => (text: string, fields?: object) =>
-      this.effect({
-        kind: "log",
-        level,
-        text,
-        fields: { pipeline: this.options.plan.graph.pipeline, computation: participant, ...(key === undefined ? {} : { key }), ...fields },
-      });
-    return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
+    return logEffects((effect) => this.effect(effect), this.options.plan.graph.pipeline, participant, key);
   }
 
-  /** A store clock that a reply has told. It only ever moves on. */
   learnStoreTime(now: number): void {
-    this.#storeTold = { now, at: this.#now };
-    if (now <= this.#storeNow) return;
-    this.#storeNow = now;
+    if (!this.#storeClock.learn(now, this.#now)) return;
     for (const shard of this.shards.values()) if (shard instanceof ComputationShard && shard.wall.bound <= now) this.wake(shard);
   }
-  /** What the store clock probably shows: decides when to ask, never when to fire. */
   get storeEstimate(): number {
-    return this.#storeTold.now + (this.#now - this.#storeTold.at);
+    return this.#storeClock.estimate(this.#now);
   }
 
   // ── turns ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -135,7 +124,7 @@ export class Engine implements ShardHost {
     for (const shard of this.#runnable) {
       this.#runnable.delete(shard);
       if (this.shards.get(shard.ref) !== shard) continue;
-      if (!this.#stopping || shard.kind === "sink") budget -= this.#go(shard);
+      if (!shard.leaving && (!this.#stopping || shard.kind === "sink")) budget -= this.#go(shard);
       if (shard.readyAt() < Number.POSITIVE_INFINITY) this.#candidates.add(shard);
       if (this.#calls.none && TURN - budget >= TURN / 2) this.#flush();
       if (budget <= 0) break;
@@ -218,7 +207,7 @@ export class Engine implements ShardHost {
       }
       this.#settle(commit, outcome);
     });
-    for (const tail of reply.tails) this.#handOver(tail, appended.get(tail.shard) ?? []);
+    for (const tail of reply.tails) this.#passOn(tail, appended.get(tail.shard) ?? []);
     this.reporter.learnAppends(reply.appends, appended.size > 0, resent);
   }
 
@@ -262,7 +251,7 @@ export class Engine implements ShardHost {
     this.#calls.failed(call, this.#now);
   }
 
-  #handOver(tail: InboxTail, parcels: readonly Uint8Array[]): void {
+  #passOn(tail: InboxTail, parcels: readonly Uint8Array[]): void {
     const shard = this.shards.get(tail.shard);
     this.#learnQueued(tail.shard, tail.queued);
     if (!(shard instanceof InboxShard)) return;
@@ -332,6 +321,17 @@ export class Engine implements ShardHost {
 
   /** Drops shards with all that is remembered of them; they are acquired anew. */
   lose(refs: readonly ShardRef[]): void {
+    this.#drop(refs);
+    this.ownership.lost(refs);
+  }
+
+  /** Gives shards up for another worker: nothing of them is open or under way. */
+  give(refs: readonly ShardRef[]): void {
+    this.#drop(refs);
+    this.ownership.given(refs);
+  }
+
+  #drop(refs: readonly ShardRef[]): void {
     for (const ref of refs) {
       const shard = this.shards.get(ref);
       if (shard === undefined) continue;
@@ -340,9 +340,9 @@ export class Engine implements ShardHost {
       this.#runnable.delete(shard);
       this.#candidates.delete(shard);
       this.#wakeUps.delete(shard);
+      this.ownership.handOver.forget(shard);
       shard.close();
     }
-    this.ownership.lost(refs);
   }
 
   /** The store went back, or is another: nothing that is remembered may be used. */
@@ -360,6 +360,7 @@ export class Engine implements ShardHost {
     this.#now = Math.max(this.#now, now);
     if (this.#stopping) return;
     this.#stopping = true;
+    if (!this.options.exclusive) this.effect({ kind: "depart" });
     for (const shard of this.shards.values()) {
       if (shard instanceof InjectorShard) shard.stop();
       if (shard.readyAt() < Number.POSITIVE_INFINITY) this.#candidates.add(shard);

@@ -58,6 +58,8 @@ export abstract class OwnedShard {
   inFlight: Commit | undefined = undefined;
   /** When the last commit was sealed, by the worker's clock. */
   sealedAt = 0;
+  /** On its way to another worker: nothing new is begun. */
+  leaving = false;
   readonly #recovered: Counters;
   #places = 0;
 
@@ -82,6 +84,10 @@ export abstract class OwnedShard {
   abstract seal(): Commit;
   /** The commit in flight has been applied. */
   abstract committed(): void;
+  /** Is something of it under way outside, besides reading: a call of user code, a write, an opening? */
+  get busy(): boolean {
+    return false;
+  }
   /** The shard is given up: nothing that is remembered may be used again. */
   abstract close(): void;
   abstract get output(): number;

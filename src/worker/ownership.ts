@@ -1,20 +1,26 @@
 /**
  * Which shards this worker owns: acquires them, reads what it needs of them, registers them for reports, renews their
- * leases, and gives them up. Safety never depends on a lease, only on the sequencer inside each commit.
+ * leases, and gives them up. Safety never depends on a lease, only on the sequencer inside each commit. Which shards it
+ * wants is `membership.ts`.
  *
  * O1  A shard is worked on only after it was acquired, recovered and registered, in this order (R18).
  * O2  A registration counts only when a renewal that was asked for after it shows that the shards were ours still: one
  *     who registers after another has taken over would speak for what that one has committed since (R7).
  */
 import { indexOf, participantOf, type ShardRef, shardRef } from "../key.ts";
-import type { AcquireOutcome, Interval, Lease, RecoveredShard, Registration, Sequencer } from "../store/index.ts";
+import type { AcquireOutcome, Announced, Interval, Lease, RecoveredShard, Registration, Sequencer } from "../store/index.ts";
 import { ComputationShard } from "./computation-shard.ts";
 import type { Engine } from "./engine.ts";
+import { HandOver } from "./hand-over.ts";
 import { InjectorShard } from "./injector-shard.ts";
+import { Membership } from "./membership.ts";
 import type { OwnedShard } from "./owned-shard.ts";
 import { SinkShard } from "./sink-shard.ts";
 
 const RETRY = 200;
+/** ms between requests for a shard that another holds and has to give up: while shards are on the move, and otherwise. */
+const ASK_OFTEN = 50;
+const ASK_AGAIN = 250;
 /** Stages of what is listed when its participant is registered. */
 const LISTED: ReadonlySet<Stage> = new Set<Stage>(["registering", "confirming", "confirmed", "ready"]);
 
@@ -37,9 +43,11 @@ interface Registering {
 
 export class Ownership {
   readonly #engine: Engine;
+  readonly membership: Membership;
+  readonly handOver: HandOver;
   readonly #claims = new Map<ShardRef, Claim>();
-  /** Who had a shard that we wanted, for people. */
-  readonly others = new Map<ShardRef, string>();
+  /** Who had a shard that we wanted. */
+  readonly #others = new Map<ShardRef, string>();
   /** The last request to register each participant whose answer counts, with what was granted by it. */
   readonly #registrations = new Map<number, Registering>();
   /** Participants to be registered anew, for a part of their shards was lost. */
@@ -52,12 +60,15 @@ export class Ownership {
 
   constructor(engine: Engine) {
     this.#engine = engine;
+    this.membership = new Membership(engine);
+    this.handOver = new HandOver(engine);
   }
 
   start(): void {
     for (const participant of this.#engine.options.plan.participants) {
       for (let index = 0; index < participant.shards; index++) this.#claims.set(shardRef(participant.id, index), newClaim(0));
     }
+    this.membership.start();
     this.#askAt = 0;
     this.#renewAt = this.#engine.now + this.#engine.options.leaseMs / 3;
   }
@@ -65,6 +76,8 @@ export class Ownership {
   tick(): void {
     const { now } = this.#engine;
     if (this.#engine.stopping) return;
+    this.membership.tick(now);
+    this.handOver.tick();
     if (now >= this.#askAt) this.#ask(now);
     if (now >= this.#registerAt) this.#registerAgain();
     if (now < this.#renewAt) return;
@@ -78,7 +91,7 @@ export class Ownership {
     const wanted: ShardRef[] = [];
     this.#askAt = Number.POSITIVE_INFINITY;
     for (const [ref, claim] of this.#claims) {
-      if (claim.stage !== "wanted") continue;
+      if (claim.stage !== "wanted" || !this.membership.isOurs(ref)) continue;
       if (claim.retryAt > now) {
         this.#askAt = Math.min(this.#askAt, claim.retryAt);
         continue;
@@ -99,16 +112,42 @@ export class Ownership {
 
   wakeAt(): number {
     if (this.#engine.stopping) return Number.POSITIVE_INFINITY;
-    return Math.min(this.#renewAt, this.#askAt, this.#registerAt);
+    return Math.min(this.#renewAt, this.#askAt, this.#registerAt, this.membership.wakeAt(), this.handOver.wakeAt());
   }
 
-  /** Everything that was wanted is owned. */
+  /** Everything that this worker is to own is owned. */
   get complete(): boolean {
-    for (const claim of this.#claims.values()) if (claim.stage !== "ready") return false;
-    return true;
+    for (const [ref, claim] of this.#claims) if (claim.stage !== "ready" && this.membership.isOurs(ref)) return false;
+    return this.membership.workers.length > 0;
   }
 
-  /** Every shard that is wanted, owned or not. */
+  /** Who has a shard that is not ours, or is to have it, as far as known. */
+  otherOwnerOf(ref: ShardRef): string | undefined {
+    return this.membership.isOurs(ref) ? this.#others.get(ref) : this.membership.ownerOf(ref);
+  }
+
+  /** The answer to `announce`; undefined: it failed. */
+  onAnnounced(announced: Announced | undefined): void {
+    const news = this.membership.onAnnounced(announced);
+    if (announced === undefined) return;
+    for (const [ref, claim] of this.#claims) {
+      if (news && claim.stage === "wanted") claim.retryAt = 0;
+      const shard = claim.stage === "ready" ? this.#engine.shards.get(ref) : undefined;
+      if (shard === undefined) continue;
+      if (this.membership.isToMove(ref)) this.handOver.begin(shard);
+      else if (this.membership.isOurs(ref)) this.handOver.cancel(shard);
+    }
+    if (news) this.#askAt = 0;
+  }
+
+  given(refs: readonly ShardRef[]): void {
+    const given = new Set(refs);
+    const leases = this.leases().filter(({ shard }) => given.has(shard));
+    this.lost(refs);
+    this.#engine.effect({ kind: "release", leases });
+  }
+
+  /** Every shard of the pipeline, owned or not. */
   claimed(): ShardRef[] {
     return [...this.#claims.keys()];
   }
@@ -126,7 +165,7 @@ export class Ownership {
       if (claim.asked !== shards) return;
       const outcome = outcomes?.[i];
       if (outcome?.kind === "acquired") {
-        this.others.delete(ref);
+        this.#others.delete(ref);
         claim.stage = "recovering";
         claim.asked = acquired;
         claim.sequencer = outcome.sequencer;
@@ -137,12 +176,19 @@ export class Ownership {
       claim.stage = "wanted";
       claim.retryAt = now + RETRY;
       if (outcome?.kind === "held-by") {
-        this.others.set(ref, outcome.worker);
-        claim.retryAt = now + Math.min(Math.max(outcome.until - this.#engine.storeEstimate, 20), this.#engine.options.leaseMs);
+        this.#others.set(ref, outcome.worker);
+        claim.retryAt = now + this.#patience(outcome);
       }
       this.#askAt = Math.min(this.#askAt, claim.retryAt);
     });
     if (acquired.length > 0) this.#engine.effect({ kind: "recover", shards: acquired });
+  }
+
+  /** ms until a shard is asked for again that another has: it may be giving it up, or be dead. */
+  #patience({ worker, until }: { readonly worker: string; readonly until: number }): number {
+    const runsOut = Math.min(Math.max(until - this.#engine.storeEstimate, 20), this.#engine.options.leaseMs);
+    if (this.membership.moving) return Math.min(runsOut, ASK_OFTEN);
+    return this.membership.workers.includes(worker) ? Math.min(runsOut, ASK_AGAIN) : runsOut;
   }
 
   onRecovered(shards: readonly ShardRef[], recovered: readonly RecoveredShard[] | undefined): void {

@@ -21,6 +21,9 @@ import type { PlannedParticipant } from "./plan.ts";
 /** ms between reports at most: where others may have changed something, and where they cannot. */
 const POLL_SHARED = 100;
 const POLL_ALONE = 1_000;
+/** ms between them at least, when another has just appended; and the share of the time since then that they are apart. */
+const POLL_SOON = 5;
+const POLL_SHARE = 1 / 50;
 const RETRY = 50;
 
 interface Registered {
@@ -36,6 +39,8 @@ export class Reporter {
   /** Since when each participant's output has its value, by the worker's clock. */
   readonly #since = new Map<number, number>();
   #appends = -1;
+  /** When another worker was last known to have appended to an inbox, by the worker's clock. */
+  #othersAt = Number.NEGATIVE_INFINITY;
   #tailsKnown = false;
   #underWay = false;
   #bootstrapping = false;
@@ -112,7 +117,7 @@ export class Reporter {
 
   /** When to look although nothing changed here: for others' reports, and for the store clock a wall timer waits for. */
   #nextPoll(): number {
-    let at = this.#lastAt + (this.#engine.options.exclusive ? POLL_ALONE : POLL_SHARED);
+    let at = this.#lastAt + (this.#engine.options.exclusive ? POLL_ALONE : this.#pollShared());
     if (this.#registered.size === 0) return Number.POSITIVE_INFINITY;
     const { storeNow, storeEstimate, now } = this.#engine;
     for (const shard of this.#engine.shards.values()) {
@@ -121,6 +126,12 @@ export class Reporter {
       if (wall > storeNow && wall !== Number.POSITIVE_INFINITY) at = Math.min(at, now + Math.max(0, wall - storeEstimate));
     }
     return Math.max(at, this.#lastAt + this.#engine.options.reportEvery);
+  }
+
+  /** Where others append often, one that waits for it looks often; where all is quiet, it looks rarely. */
+  #pollShared(): number {
+    const { pollSoon = POLL_SOON } = this.#engine.options;
+    return Math.min(Math.max((this.#lastAt - this.#othersAt) * POLL_SHARE, pollSoon), POLL_SHARED);
   }
 
   wakeAt(): number {
@@ -192,7 +203,7 @@ export class Reporter {
       this.#tailsKnown = false;
     }
     for (const report of reports) if (!reply.refused.includes(report.participant)) this.#announce(report);
-    if (reply.appends !== this.#appends) this.#tailsKnown = false;
+    if (reply.appends !== this.#appends) this.#othersAppended();
     if (this.#tailsKnown) this.#raise();
     else this.#readTails();
   }
@@ -242,8 +253,13 @@ export class Reporter {
   /** A reply to a commit tells the append counter, after the ends of the inboxes: did anyone append besides us? */
   learnAppends(appends: number, appended: boolean, resent: boolean): void {
     if (this.#appends < 0) return;
-    if (resent || appends !== this.#appends + (appended ? 1 : 0)) this.#tailsKnown = false;
+    if (resent || appends !== this.#appends + (appended ? 1 : 0)) this.#othersAppended();
     this.#appends = appends;
+  }
+
+  #othersAppended(): void {
+    this.#tailsKnown = false;
+    this.#othersAt = this.#engine.now;
   }
 
   #raise(): void {

@@ -66,3 +66,7 @@ export class RunningCalls {
     }
   }
 }
+
+export function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+}

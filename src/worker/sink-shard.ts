@@ -172,6 +172,10 @@ export class SinkShard extends InboxShard {
     this.advance();
   }
 
+  override get busy(): boolean {
+    return this.#state === "opening" || this.#state === "writing";
+  }
+
   close(): void {
     this.#state = "closed";
     this.#retryAt = Number.POSITIVE_INFINITY;

@@ -9,6 +9,13 @@ import { onTestFinished } from "vitest";
 
 const JITI = resolve("node_modules/jiti/lib/jiti-cli.mjs");
 const MAIN = resolve("src/cli/main.ts");
+/** Loaders that processes of the command's own inherit. LMDB's own entry must come before the loader, which would take it for something to compile. */
+const LOADERS = [
+  "--import",
+  pathToFileURL(resolve("node_modules/lmdb/node-index.js")).href,
+  "--import",
+  pathToFileURL(resolve("node_modules/jiti/lib/jiti-register.mjs")).href,
+];
 
 /** What a pipeline file of a test imports the library by. */
 export const LIBRARY: string = pathToFileURL(resolve("src/index.ts")).href;
@@ -26,8 +33,13 @@ export class Command {
   errors = "";
 
   constructor(directory: string, args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
+    const loaders = args.includes("--workers") ? LOADERS : [JITI];
     const { MILLRACE_STORE: _, ...inherited } = process.env;
-    this.process = spawn(process.execPath, [JITI, MAIN, ...args], { cwd: directory, env: { ...inherited, ...environment }, stdio: ["ignore", "pipe", "pipe"] });
+    this.process = spawn(process.execPath, [...loaders, MAIN, ...args], {
+      cwd: directory,
+      env: { ...inherited, ...environment },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     this.process.stdout?.on("data", (text: Buffer) => (this.out += text.toString()));
     this.process.stderr?.on("data", (text: Buffer) => (this.errors += text.toString()));
     this.ended = once(this.process, "close").then(([code]) => ({ code: code as number | null, out: this.out, errors: this.errors }));

@@ -55,6 +55,14 @@ test("on one line it is the whole pipeline, and says what holds it", async () =>
   );
 });
 
+test("on one line it says what this worker has of the shards, where it is not alone", async () => {
+  const worker = await counted();
+  const alone = progressOf(worker, NOON, undefined, 0);
+  expect(progressLine(worker, alone, 0)).not.toContain("shards");
+  expect(progressLine(worker, { ...alone, workers: 2, owned: 17, shards: 34 }, 0)).toContain(", 17 of 34 shards, beside 1 other worker, held by");
+  expect(progressLine(worker, { ...alone, workers: 4 }, 0)).toContain("beside 3 other workers");
+});
+
 test("a rate is that of the time since the earlier progress", async () => {
   const worker = await counted();
   const first = progressOf(worker, NOON, undefined, NOON - 1_000);

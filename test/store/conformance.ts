@@ -21,6 +21,7 @@ import { reopening } from "./conformance/reopening.ts";
 import { state } from "./conformance/state.ts";
 import { timers } from "./conformance/timers.ts";
 import { watermarks } from "./conformance/watermarks.ts";
+import { workers } from "./conformance/workers.ts";
 
 /** A store as the suite drives it. `make` is called once per suite; cases keep apart by the names of their pipelines. */
 export interface StoreUnderTest {
@@ -50,6 +51,7 @@ const TOPICS: readonly ((define: Define) => void)[] = [
   state,
   timers,
   aside,
+  workers,
   ownership,
   channels,
   watermarks,

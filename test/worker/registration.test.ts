@@ -16,7 +16,7 @@ async function overtaken(): Promise<{ bench: Bench; second: Rig; gate: Gate; rep
   let away = true;
   bench.rig.line.onCall = async (method, args) => {
     if (method === "register") await gate.promise;
-    else if (method === "renew" && away) throw new StoreUnavailableError("cut off");
+    else if ((method === "renew" || method === "announce") && away) throw new StoreUnavailableError("cut off");
     else if (method === "report") reported.push(...(args[1] as WatermarkReport[]));
   };
   bench.rig.line.generation++;

@@ -8,6 +8,7 @@
  *   n   string   append counter: calls that appended to any inbox                             commit, deliver
  *   r   hash     watermark authority: `published`, `cells:<participant>`, `owners:<participant>` (`authority-bytes.ts`)
  *                                                                                             init, register, report
+ *   w   zset     workers by the end of their announcements (ms, server clock)                 init, announce, depart
  *
  * Of a shard of a participant, under the tag {<prefix>:<pipeline>:<index>}, as in {millrace:zeitgeist:12}:3:m; made by
  * the `init` that adds the participant, removed by the `init` that drops it:
@@ -69,6 +70,7 @@ export class Keys {
   readonly graph: Encoded;
   readonly appends: Encoded;
   readonly authority: Encoded;
+  readonly workers: Encoded;
   /** Written and removed by the script that looks whether scripts work here. */
   readonly probe: Encoded;
   /** For ACL SETUSER: what a user must be allowed to keep pipelines here. */
@@ -88,6 +90,7 @@ export class Keys {
     this.graph = encode(`{${this.#pipelineTag}}:g`);
     this.appends = encode(`{${this.#pipelineTag}}:n`);
     this.authority = encode(`{${this.#pipelineTag}}:r`);
+    this.workers = encode(`{${this.#pipelineTag}}:w`);
     this.probe = encode(`{${this.#pipelineTag}}:probe`);
     this.permissions = `~{${prefix}:* +@read +@write -@dangerous +info +time +select +evalsha +script|load`;
     this.readingPermissions = `~{${prefix}:* +@read +info +select +evalsha +script|load`;
@@ -119,7 +122,7 @@ export class Keys {
     if (key.startsWith(`{${this.#pipelineTag}}:`)) return true;
     const rest = key.startsWith(`{${this.#pipelineTag}:`) ? key.slice(this.#pipelineTag.length + 2) : "";
     const [, suffix] = /^\d+\}:(.*)$/s.exec(rest) ?? [];
-    return suffix !== undefined && !/^([gnr]|probe)$/.test(suffix);
+    return suffix !== undefined && !/^([gnrw]|probe)$/.test(suffix);
   }
 
   /** Names and types of the keys that the pipeline has one of. */
@@ -128,6 +131,7 @@ export class Keys {
       [`{${this.#pipelineTag}}:g`, "hash"],
       [`{${this.#pipelineTag}}:n`, "string"],
       [`{${this.#pipelineTag}}:r`, "hash"],
+      [`{${this.#pipelineTag}}:w`, "zset"],
     ];
   }
   /** Names and types of a shard's keys. */

@@ -18,6 +18,7 @@ import type { Commit, HoldSet, Numbered, TimerClock } from "../commit.ts";
 import type {
   AcquireOutcome,
   AcquireRequest,
+  Announced,
   CommitReply,
   DeliverReply,
   Delivery,
@@ -48,7 +49,7 @@ import { asBytes, asList, asNumber, asText } from "./reply.ts";
 import type { Request } from "./request.ts";
 import type { Script } from "./script.ts";
 import { FSYNC_SETTINGS, refusalOfFsync } from "./server-check.ts";
-import { ACQUIRE, COMMIT, DELIVER, INBOX, INIT, RECOVER, REGISTER, RELEASE, RENEW, REPORT, SUMMARY, TAILS, TIMERS } from "./scripts.ts";
+import { ACQUIRE, ANNOUNCE, COMMIT, DELIVER, DEPART, INBOX, INIT, RECOVER, REGISTER, RELEASE, RENEW, REPORT, SUMMARY, TAILS, TIMERS } from "./scripts.ts";
 
 /** Shards per call of scripts that read: keeps each well below a millisecond or two of the server's time. */
 const READ_SHARDS = 32;
@@ -61,6 +62,11 @@ export class RedisPipelineStore implements PipelineStore {
   readonly #keys: Keys;
   readonly #random: Random;
   readonly #calls: Calls;
+  /**
+   * Settles after the last registration: each takes two calls or more, so what comes after it waits for it (S7). One that
+   * ended after a release of what it lists would take that from its new owner.
+   */
+  #registered: Promise<void> = Promise.resolve();
 
   constructor(connection: Connection, keys: Keys, random: Random) {
     this.#connection = connection;
@@ -95,7 +101,7 @@ export class RedisPipelineStore implements PipelineStore {
     const added = graph.participants.filter(({ id }) => !before.has(id)).sort((a, b) => a.id - b.id);
     const removed = (stored?.participants ?? []).filter(({ id }) => !kept.has(id));
 
-    const request = this.#calls.begin(this.#keys.graph, this.#keys.appends, this.#keys.authority);
+    const request = this.#calls.begin(this.#keys.graph, this.#keys.appends, this.#keys.authority, this.#keys.workers);
     for (const { id, shards } of [...added, ...removed]) {
       for (let index = 0; index < shards; index++) for (const structure of STRUCTURES) request.key(this.#keys.of(shardRef(id, index))[structure]);
     }
@@ -112,6 +118,17 @@ export class RedisPipelineStore implements PipelineStore {
 
   async countEntries(participant: number, shards: number): Promise<EntryCounts> {
     return countsOf(await this.#summaries(Array.from({ length: shards }, (_, index) => shardRef(participant, index))));
+  }
+
+  // ── workers ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async announce(worker: string, ms: number): Promise<Announced> {
+    const [now, workers] = asList(await this.#calls.run(ANNOUNCE, this.#calls.begin(this.#keys.workers).text(worker).integer(ms)));
+    return { workers: asList(workers).map(asText).sort(), now: asNumber(now) };
+  }
+
+  async depart(worker: string): Promise<void> {
+    await this.#calls.run(DEPART, this.#calls.begin(this.#keys.workers).text(worker));
   }
 
   // ── ownership ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -141,6 +158,7 @@ export class RedisPipelineStore implements PipelineStore {
   }
 
   async release(worker: string, leases: readonly Lease[]): Promise<void> {
+    await this.#registered;
     const request = this.#calls.begin(...leases.map(({ shard }) => this.#keys.of(shard).meta));
     request.text(worker);
     for (const { sequencer } of leases) request.text(sequencer);
@@ -257,7 +275,16 @@ export class RedisPipelineStore implements PipelineStore {
   // ── watermarks ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Computed here, and stored if nothing of these participants changed meanwhile: rare, unlike reports. */
-  async register(worker: string, intervals: readonly Interval[]): Promise<readonly Registration[]> {
+  register(worker: string, intervals: readonly Interval[]): Promise<readonly Registration[]> {
+    const registrations = this.#registered.then(() => this.#register(worker, intervals));
+    this.#registered = registrations.then(
+      () => {},
+      () => {},
+    );
+    return registrations;
+  }
+
+  async #register(worker: string, intervals: readonly Interval[]): Promise<readonly Registration[]> {
     if (intervals.length === 0) return [];
     for (let attempt = 0; attempt < REGISTER_ATTEMPTS; attempt++) {
       const registrations = await this.#tryToRegister(worker, intervals);

@@ -7,11 +7,22 @@ import { defineScript, type Script } from "./script.ts";
 export const INIT = defineScript({
   file: "init.lua",
   flags: "",
-  keys: "graph appends authority (meta state inbox timers wall holds held dead ids outbox marks)* (structure)*",
+  keys: "graph appends authority workers (meta state inbox timers wall holds held dead ids outbox marks)* (structure)*",
   args: "expected version graph created added (participant cells owners published)* (participant)*",
   reply: "outcome",
   outcomes: { s: "stored", c: "changed-meanwhile" },
 });
+
+export const ANNOUNCE = defineScript({
+  file: "announce.lua",
+  flags: "allow-oom",
+  keys: "workers",
+  args: "worker ms",
+  reply: "now (worker)*",
+  outcomes: {},
+});
+
+export const DEPART = defineScript({ file: "depart.lua", flags: "allow-oom", keys: "workers", args: "worker", reply: "departed", outcomes: {} });
 
 export const ACQUIRE = defineScript({
   file: "acquire.lua",
@@ -176,6 +187,22 @@ export const LOOK_UP = defineScript({
 export const PROBE = defineScript({ file: "probe.lua", flags: "allow-oom", keys: "probe", args: "", reply: "now", outcomes: {} });
 
 /** What a worker needs. */
-export const SCRIPTS: readonly Script[] = [INIT, ACQUIRE, RENEW, RELEASE, COMMIT, DELIVER, REGISTER, REPORT, INBOX, TAILS, TIMERS, RECOVER, SUMMARY];
+export const SCRIPTS: readonly Script[] = [
+  INIT,
+  ANNOUNCE,
+  DEPART,
+  ACQUIRE,
+  RENEW,
+  RELEASE,
+  COMMIT,
+  DELIVER,
+  REGISTER,
+  REPORT,
+  INBOX,
+  TAILS,
+  TIMERS,
+  RECOVER,
+  SUMMARY,
+];
 /** What an audit needs: none of them writes. */
 export const READING_SCRIPTS: readonly Script[] = [READ_HEAD, READ_COUNTS, READ_PARCELS, READ_ENTRIES, READ_TIMES, LOOK_UP];

@@ -21,14 +21,15 @@ export interface Answer {
 
 /** ms after which the engine is told that the store did not answer, as `worker/driver.ts` has it. */
 const PAUSE = 20;
-/** Commits and reports of the past that may arrive again. */
+/** Requests of the past that may arrive again, and of what kinds. */
 const ARRIVED = 4;
+const REPEATED: ReadonlySet<StoreEffect["kind"]> = new Set<StoreEffect["kind"]>(["commit", "report", "announce"]);
 
 export class Connection {
   readonly #world: World;
   readonly #worker: string;
   #requests: Request[] = [];
-  /** The commits and reports that arrived last. */
+  /** Those that arrived last. */
   #arrived: StoreEffect[] = [];
   #answers: Answer[] = [];
   /** Until then there is none. */
@@ -65,7 +66,7 @@ export class Connection {
   /** The next request reaches the store. */
   arrive(): void {
     const { effect } = this.#requests.shift() as Request;
-    if (effect.kind === "commit" || effect.kind === "report") this.#arrived = [effect, ...this.#arrived.slice(0, ARRIVED - 1)];
+    if (REPEATED.has(effect.kind)) this.#arrived = [effect, ...this.#arrived.slice(0, ARRIVED - 1)];
     const value = this.#world.apply(this.#worker, effect);
     this.#answers.push({ effect, value, from: this.#world.time + this.#takes() });
     this.#world.arrived(effect, value, this.#worker);
@@ -76,7 +77,7 @@ export class Connection {
     return this.#answers.shift() as Answer;
   }
 
-  /** Commits and reports that have arrived, and may again; the last one first. */
+  /** Requests that have arrived, and may again; the last one first. */
   get arrived(): readonly StoreEffect[] {
     return this.#arrived;
   }

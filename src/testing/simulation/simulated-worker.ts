@@ -214,6 +214,7 @@ export class SimulatedWorker {
   #send(effect: StoreEffect): void {
     this.#world.trace.line(() => `${this.name} → ${describe(effect)}`);
     this.connection.send(effect);
+    if (effect.kind === "release") this.#world.trace.saw("handed over");
     if (effect.kind === "commit") this.#world.reach(this.stopping ? "K13" : "K4", this);
     else if (effect.kind === "read-state") this.#world.reach("K1", this);
   }
@@ -227,6 +228,7 @@ export class SimulatedWorker {
     else if (effect.kind === "commit" && this.#slept && (value as CommitReply).outcomes.includes("fenced")) trace.saw("zombie");
     tell(this.engine, effect, value, this.now);
     this.#told();
+    if (effect.kind === "announce") this.#world.heard();
     if (value !== undefined && effect.kind === "acquire") this.#world.reach("K0", this);
     else if (value !== undefined && effect.kind === "commit") this.#world.reach("K6", this);
   }
@@ -241,7 +243,8 @@ export class SimulatedWorker {
     const { engine } = this;
     const leases = engine.ownership.leases();
     for (const shard of engine.shards.values()) shard.close();
-    return [...this.connection.underWay, { kind: "release", leases }];
+    const departs = engine.takeEffects().filter((effect) => effect.kind === "depart");
+    return [...this.connection.underWay, ...departs, { kind: "release", leases }];
   }
 
   // ── user code and the outside ───────────────────────────────────────────────────────────────────────────────────

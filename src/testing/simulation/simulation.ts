@@ -5,89 +5,38 @@
  *
  * S1  The same tape makes the same run, step by step: `Outcome.hash` is equal.
  * S2  Time stands still while anything can happen without it.
- * S3  When the faults have stopped, everything is done within a bounded number of steps.
+ * S3  When the faults have stopped, everything is done within a bounded number of steps, and shards come to be where they
+ *     are assigned (`settling.ts`).
  */
 import { participantOf, type ShardRef, shardRef } from "../../key.ts";
 import type { Random } from "../../random.ts";
-import type { MemoryData } from "../../store/memory-data.ts";
-import type { RecoverLimits } from "../../store/store.ts";
 import { Engine } from "../../worker/engine.ts";
 import type { EngineOptions } from "../../worker/engine-options.ts";
 import { makeInstances } from "../../worker/instances.ts";
-import type { Keyed } from "../../worker/keyed.ts";
-import type { Plan } from "../../worker/plan.ts";
-import type { Faults } from "./faults.ts";
-import { type Place, placesAfter, type Trap } from "./place.ts";
+import { type Place, placesAfter } from "./place.ts";
 import { Misfortune } from "./misfortune.ts";
-import { type OperatorSettings, Operators } from "./operators.ts";
+import { Operators } from "./operators.ts";
 import { SimulatedSink, type SimulatedSource } from "./simulated-edges.ts";
+import { settle } from "./settling.ts";
 import { type EffectsWorld, PerformedEffects, SimulatedRunner } from "./simulated-effects.ts";
+import type { Outcome, SimulationOptions } from "./simulation-options.ts";
 import { SimulatedStore } from "./simulated-store.ts";
 import { SimulatedWorker } from "./simulated-worker.ts";
 import { StoreAudit } from "./store-audit.ts";
 import { name, type StoreEffect } from "./store-request.ts";
 import type { Tape } from "./tape.ts";
-import { drawStrategy, type Strategy, type StrategyName } from "./strategy.ts";
+import { drawStrategy, type Strategy } from "./strategy.ts";
 import { Trace } from "./trace.ts";
 import { Violation } from "./violation.ts";
 import type { World } from "./world.ts";
 
-export interface Settings {
-  /** One worker at a time, in one process with its store; otherwise several, over a network. */
-  readonly exclusive: boolean;
-  readonly leaseMs: number;
-  readonly batchRecords: number;
-  readonly cacheBytes: number;
-  readonly frozen: boolean;
-  readonly reportEvery: number;
-  readonly recover: RecoverLimits;
-  /** ms that a request or an answer may take, without any fault; 0: none. */
-  readonly latency: number;
-}
-
-export interface SimulationOptions {
-  readonly plan: Plan;
-  /** A store in which the plan's graph is stored. */
-  readonly data: MemoryData;
-  /** By name of the injector: its partitions. */
-  readonly sources: ReadonlyMap<string, readonly SimulatedSource[]>;
-  readonly tape: Tape;
-  readonly settings: Settings;
-  readonly faults: Faults;
-  /** True time at the beginning, ms since the epoch. Default: 1,000,000. */
-  readonly startAt?: number | undefined;
-  /** What handlers see as processing time, ms since the epoch; the default is the store's clock. */
-  readonly processingTime?: (() => number) | undefined;
-  /** Calls of handlers so far, for the place where they have run. Default: they are not counted. */
-  readonly calls?: (() => number) | undefined;
-  /** What is to happen at certain places. Default: nothing. */
-  readonly trap?: Trap | undefined;
-  /** Keep a timeline. */
-  readonly recording: boolean;
-  /** The instances of a worker that starts; the default makes new ones, as a process does. */
-  readonly instances?: ((runner: SimulatedRunner) => ReadonlyMap<number, Keyed>) | undefined;
-  /** Of a thousand calls of an effect, how many fail. Default: others perform them, who are not watched. */
-  readonly failingEffects?: number | undefined;
-  /** Who asks something of the workers meanwhile. Default: nobody. */
-  readonly operators?: OperatorSettings | undefined;
-  /** Makes the engine of a worker that starts: a test of the simulation gives one that is wrong. */
-  readonly engine?: ((options: EngineOptions) => Engine) | undefined;
-}
-
-export interface Outcome {
-  readonly violation: Violation | undefined;
-  readonly hash: string;
-  readonly steps: number;
-  readonly faults: number;
-  readonly workers: number;
-  readonly strategy: StrategyName;
-  readonly seen: ReadonlyMap<string, number>;
-  readonly timeline: readonly string[];
-}
-
 /** Steps within which all must be done once nothing goes wrong any more. */
 const CALM_STEPS = 30_000;
 const START = 1_000_000;
+/** ms. */
+const POLL_SOON = 50;
+/** Of a thousand runs with several workers, how many go on until every shard is where it is assigned. */
+const SETTLED = 300;
 
 /** What a dead connection still has to deliver: in order, each once its time has come. */
 export interface Stray {
@@ -169,6 +118,10 @@ export class Simulation implements World {
   reach(place: Place, worker: SimulatedWorker): boolean {
     return this.options.trap?.(place, worker) ?? false;
   }
+  heard(): void {
+    const [first, ...others] = this.workers.map(({ engine }) => engine.ownership.membership.workers.join());
+    if (others.some((each) => each !== first)) this.trace.saw("membership seen differently");
+  }
   arrived(effect: StoreEffect, answer: unknown, name: string): void {
     const { trap, plan } = this.options;
     const worker = this.workers.find((each) => each.name === name);
@@ -198,6 +151,7 @@ export class Simulation implements World {
       }
       this.store.audit.drained(this.store.data);
       verify(this);
+      if (!this.options.settings.exclusive && this.tape.chance(SETTLED)) settle(this);
     } catch (error) {
       violation =
         error instanceof Violation
@@ -334,6 +288,7 @@ export class Simulation implements World {
       cacheBytes,
       frozen,
       reportEvery,
+      pollSoon: POLL_SOON,
     });
     this.trace.line(() => `w${this.#started} starts`);
     this.workers.push(new SimulatedWorker(this, engine, this.#started, skew));

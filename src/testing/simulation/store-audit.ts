@@ -61,6 +61,8 @@ export class StoreAudit {
   readonly #bounds: Map<number, number>;
   /** The number of the last report, by worker, participant and generation. */
   readonly #reports: Map<string, number>;
+  /** To which a wall timer has produced after its computation had finished: such a timer holds no watermark. */
+  readonly #afterEnd = new Set<ShardRef>();
 
   private constructor(
     audited: ReadonlyMap<number, Audited>,
@@ -106,12 +108,14 @@ export class StoreAudit {
     for (const [shard, ledger] of this.#ledgers) ledgers.set(shard, ledger.copy());
     const copy = new StoreAudit(this.#audited, ledgers, this.#published, new Map(this.#bounds), new Map(this.#reports), this.#outside, [...this.gone]);
     copy.#letters = this.#letters;
+    for (const shard of this.#afterEnd) copy.#afterEnd.add(shard);
     return copy;
   }
 
   /** Are all participants finished, as far as the store has been told? */
   get finished(): boolean {
     for (const id of this.#audited.keys()) if (this.#published.get(id)?.status !== "finished") return false;
+    for (const shard of this.#afterEnd) if (this.#ledger(shard).pending().queued > 0) return false;
     return true;
   }
 
@@ -257,6 +261,8 @@ export class StoreAudit {
   }
 
   #append(commit: Commit, sender: Audited, floor: number): void {
+    const ended = this.#published.get(sender.participant.id)?.status === "finished" && (commit.consumed?.records ?? 0) === 0;
+    if (ended && commit.timerDeletes.some(({ clock }) => clock === "wall")) for (const { target } of commit.parcels) this.#afterEnd.add(target);
     for (const { target, bytes } of commit.parcels) {
       const id = participantOf(target);
       const bound = this.#boundOf(id);

@@ -7,6 +7,7 @@ import type { MemoryData } from "../../store/memory-data.ts";
 import type { HoldSet } from "../../store/commit.ts";
 import type {
   AcquireOutcome,
+  Announced,
   CommitReply,
   InboxRead,
   InboxTail,
@@ -21,6 +22,8 @@ import type { Effect } from "../../worker/effect.ts";
 import type { Engine } from "../../worker/engine.ts";
 
 type StoreKind =
+  | "announce"
+  | "depart"
   | "acquire"
   | "recover"
   | "register"
@@ -55,6 +58,10 @@ export function carryOut(data: MemoryData, effect: StoreEffect, { worker, leaseM
       return data.commit(effect.commits, now);
     case "report":
       return data.report(worker, effect.reports, now);
+    case "announce":
+      return data.announce(worker, effect.ms, now);
+    case "depart":
+      return data.depart(worker);
     case "acquire":
       return data.acquire({ worker, shards: effect.shards, leaseMs, steal: exclusive }, now, random);
     case "recover":
@@ -102,6 +109,10 @@ export function tell(engine: Engine, effect: StoreEffect, answer: unknown, now: 
     case "renew":
       engine.ownership.onRenewed(effect.leases, (answer as { lost: number[] } | undefined)?.lost);
       break;
+    case "announce":
+      engine.ownership.onAnnounced(answer as Announced | undefined);
+      break;
+    case "depart":
     case "release":
       break;
     default:
@@ -150,6 +161,9 @@ export function describe(effect: StoreEffect): string {
       return `commit call ${effect.call}: ${effect.commits.map((commit) => `${name(commit.shard)}#${commit.number}${commit.consumed === undefined ? "" : ` -${commit.consumed.records}`}${commit.parcels.length > 0 ? ` +${commit.parcels.reduce((sum, parcel) => sum + parcel.records, 0)}` : ""}`).join(", ")}`;
     case "report":
       return `report ${effect.reports.map((report) => `p${report.participant}=${report.output} ${report.status}`).join(", ")}`;
+    case "announce":
+    case "depart":
+      return effect.kind;
     case "acquire":
     case "recover":
     case "read-tails":

@@ -6,7 +6,8 @@ const EVENTS = 30;
 /** What says nothing: what nothing came of, and what the store's line tells as well. */
 const DULL = [
   / (→|←) (acquire|release|renew|read-state|read-inbox|recover|register|read-tails) /,
-  / (→|←|takes \w+'s) report $/,
+  / (→|←|takes \w+'s) (report |announce)$/,
+  / (→|←) depart$/,
   / takes \w+'s (renew|release|read-tails|read-state|read-inbox) /,
   /: none$/,
 ];

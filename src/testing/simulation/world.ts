@@ -24,6 +24,8 @@ export interface World {
   reach(place: Place, worker: SimulatedWorker): boolean;
   /** A worker is where the store has carried this out, with this answer. */
   arrived(effect: StoreEffect, answer: unknown, worker: string): void;
+  /** A worker has heard who is alive. */
+  heard(): void;
   sourceOf(participant: string): readonly SimulatedSource[];
   sinkOf(participant: string): SimulatedSink;
   /** Carries a request out at the store. */

@@ -40,6 +40,8 @@ async function useEverything(bench: Bench): Promise<void> {
   await bench.deliver({ from: farther, to: counter, place: { monotonic: 9, n: 1 }, records: 1, bytes: parcel("p") });
   const [registration] = await store.register("w", [{ participant: COUNTER, shards: [0], of: 4 }]);
   await store.report("w", [{ participant: COUNTER, generation: registration!.generation, number: 1, output: 5, status: "live", last: 5 }]);
+  await store.announce("w", 1_000);
+  await store.depart("w");
   await bench.dump();
   await store.countEntries(JOINER, 4);
   const lease = { shard: counter, sequencer: owner.sequencer };
@@ -55,8 +57,8 @@ test("every command that writes comes from a script, and every script that wrote
   const { written, besides, writers } = await watch.end();
   expect(written).toBeGreaterThan(100);
   expect(besides).toEqual([]);
-  const allowed = ["acquire.lua", "commit.lua", "deliver.lua", "init.lua", "probe.lua", "register.lua", "release.lua", "renew.lua", "report.lua"];
-  expect(writers).toEqual(allowed);
+  const allowed = ["acquire", "announce", "commit", "deliver", "depart", "init", "probe", "register", "release", "renew", "report"];
+  expect(writers).toEqual(allowed.map((name) => `${name}.lua`));
 });
 
 test("opening a pipeline leaves no key behind", async () => {
@@ -69,7 +71,7 @@ test("opening a pipeline leaves no key behind", async () => {
 test("no key expires, and none is empty: each has its sentinel", async () => {
   const bench = await harness.bench();
   const keys = await harness.admin.keys(`{millrace:${bench.pipeline}*`);
-  expect(keys.length).toBe(3 + 11 * (2 + 4 + 4 + 1));
+  expect(keys.length).toBe(4 + 11 * (2 + 4 + 4 + 1));
   for (const key of keys) expect(await harness.admin.ttl(key)).toBe(-1);
   const owner = await bench.acquire(counter);
   await owner.commit({

@@ -1,7 +1,7 @@
 #!lua
 -- Stores a graph and creates and removes the structures of its shards, if the stored version is the expected one.
 --
--- KEYS     graph appends authority (meta state inbox timers wall holds held dead ids outbox marks)* (structure)*
+-- KEYS     graph appends authority workers (meta state inbox timers wall holds held dead ids outbox marks)* (structure)*
 -- ARGV     expected version graph created added (participant cells owners published)* (participant)*
 -- REPLY    outcome
 -- OUTCOMES s stored, c changed-meanwhile
@@ -16,10 +16,10 @@ if stored ~= ARGV[1] then return 'c' end
 
 -- Writes.
 local created, added = tonumber(ARGV[4]), tonumber(ARGV[5])
-for first = 4 + 11 * created, #KEYS, 1000 do
+for first = 5 + 11 * created, #KEYS, 1000 do
   redis.call('UNLINK', unpack(KEYS, first, math.min(first + 999, #KEYS)))
 end
-for k = 4, 3 + 11 * created, 11 do
+for k = 5, 4 + 11 * created, 11 do
   redis.call('HSET', KEYS[k], 'mono', 0, 'until', 0, 'num', 0, 'cid', '', 'pos', 0, 'off', 0, 'tail', 0, 'queued', 0)
   redis.call('HSET', KEYS[k + 1], '', '')
   redis.call('RPUSH', KEYS[k + 2], '_')
@@ -44,5 +44,6 @@ for a = 6, 5 + 4 * added, 4 do
 end
 redis.call('HSET', KEYS[3], 'published', table.concat(published))
 redis.call('SETNX', KEYS[2], 0)
+redis.call('ZADD', KEYS[4], '+inf', '')
 redis.call('HSET', KEYS[1], 'version', ARGV[2], 'graph', ARGV[3])
 return 's'

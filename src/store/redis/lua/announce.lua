@@ -1,0 +1,18 @@
+#!lua flags=allow-oom
+-- Says that a worker is alive for a while, forgets those whose time is over, and gives those that are alive.
+--
+-- KEYS     workers
+-- ARGV     worker ms
+-- REPLY    now (worker)*
+--
+-- The sentinel, last of all, is put there too: data that is older than announcements has none.
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+-- Checks.
+local key = KEYS[1]
+
+-- Writes.
+redis.call('ZADD', key, '+inf', '', string.format('%.0f', now + ARGV[2]), ARGV[1])
+redis.call('ZREMRANGEBYSCORE', key, '-inf', string.format('%.0f', now))
+return { now, redis.call('ZRANGE', key, 0, -2) }

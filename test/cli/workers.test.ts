@@ -1,0 +1,85 @@
+/** `millrace run --workers`: several processes by one command. */
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { startRedis } from "../support/redis-server.ts";
+import { type Command, Workplace } from "./commands.ts";
+
+vi.setConfig({ testTimeout: 180_000 });
+
+const WORD_COUNT = resolve("examples/01-word-count.ts");
+const WORDS = ["a", "b", "c", "d", "e"];
+const TIMES = 4_000;
+
+async function started(...args: string[]): Promise<{ readonly workplace: Workplace; readonly url: string; readonly command: Command }> {
+  const server = await startRedis({ tcp: true });
+  onTestFinished(() => server.stop());
+  const workplace = new Workplace();
+  workplace.write("words.ndjson", `${Array.from({ length: TIMES }, () => WORDS.map((word) => JSON.stringify(word)).join("\n")).join("\n")}\n`);
+  const command = workplace.start(["run", WORD_COUNT, ...args], { MILLRACE_STORE: server.url });
+  return { workplace, url: server.url, command };
+}
+
+/** The processes that this one has started. */
+function childrenOf(pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean).map(Number);
+}
+
+function expectAllTotals(workplace: Workplace): void {
+  const totals = workplace.lines("totals.ndjson").map((line) => JSON.parse(line) as { readonly word: string; readonly count: number });
+  expect(totals).toHaveLength(WORDS.length * TIMES);
+  for (const word of WORDS)
+    expect(totals.filter((total) => total.word === word).map(({ count }) => count)).toEqual(Array.from({ length: TIMES }, (_, at) => at + 1));
+}
+
+test("the workers finish together, one that is killed is started again, and every total is there once", async () => {
+  const { workplace, command } = await started("--workers", "3", "--no-http", "--lease", "500");
+  await command.hasSaid(/worker \d: running pipeline word-count/);
+  const [victim] = childrenOf(command.process.pid ?? 0);
+  process.kill(victim ?? 0, "SIGKILL");
+  await command.hasSaid(/worker \d died \(SIGKILL\) and is started again in 250 ms/);
+  const { code, errors } = await command.ended;
+  expect([code, errors.match(/finished after/g)?.length]).toEqual([0, 3]);
+  expectAllTotals(workplace);
+});
+
+test("SIGTERM stops all workers, and the same command goes on where they were", async () => {
+  const { workplace, url, command } = await started("--workers", "2", "--port", "0");
+  await command.hasSaid(/worker 1: running pipeline word-count; http/);
+  await command.hasSaid(/worker 2: running pipeline word-count; http/);
+  command.process.kill("SIGTERM");
+  expect((await command.ended).code).toBe(0);
+  const again = await workplace.run(["run", WORD_COUNT, "--workers", "2", "--no-http"], { MILLRACE_STORE: url });
+  expect(again.code).toBe(0);
+  expectAllTotals(workplace);
+});
+
+test("workers end when the process that started them is gone", async () => {
+  const { command } = await started("--workers", "2", "--no-http");
+  await command.hasSaid(/worker 1: running/);
+  await command.hasSaid(/worker 2: running/);
+  const workers = childrenOf(command.process.pid ?? 0);
+  expect(workers).toHaveLength(2);
+  command.process.kill("SIGKILL");
+  const alive = () =>
+    workers.filter((pid) => {
+      try {
+        return process.kill(pid, 0);
+      } catch {
+        return false;
+      }
+    });
+  await expect.poll(alive, { timeout: 30_000 }).toEqual([]);
+});
+
+test("a store that belongs to one process, a port that is too high and a number that is none are refused in a sentence", async () => {
+  const workplace = new Workplace();
+  for (const store of ["lmdb:data", "memory:"]) {
+    const { code, errors } = await workplace.run(["run", WORD_COUNT, "--workers", "2", "--store", store]);
+    expect([code, errors]).toEqual([2, expect.stringContaining("--workers needs a store that several processes can share")]);
+  }
+  const high = await workplace.run(["run", WORD_COUNT, "--workers", "2", "--port", "65535", "--store", "redis://127.0.0.1:1"]);
+  expect([high.code, high.errors]).toEqual([2, expect.stringContaining("the last would be above 65535")]);
+  const none = await workplace.run(["run", WORD_COUNT, "--workers", "0"]);
+  expect([none.code, none.errors]).toEqual([2, expect.stringContaining("a number from 1 to 256")]);
+});
