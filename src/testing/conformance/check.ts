@@ -7,6 +7,23 @@ export interface ConnectorCheck {
   readonly run: () => Promise<void>;
 }
 
+/** How checks are made of bodies that each have an outside of their own, which is taken down whatever happens. */
+export function checksOn<H extends { readonly close?: () => Promise<void> }>(
+  setup: () => Promise<H>,
+): (name: string, body: (harness: H) => Promise<void>) => ConnectorCheck {
+  return (name, body) => ({
+    name,
+    run: async () => {
+      const harness = await setup();
+      try {
+        await body(harness);
+      } finally {
+        await harness.close?.();
+      }
+    },
+  });
+}
+
 /** Throws where a claim does not hold. */
 export function demand(holds: boolean, text: () => string): asserts holds {
   if (!holds) throw new Error(text());

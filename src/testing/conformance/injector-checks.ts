@@ -7,7 +7,7 @@ import { stream } from "../../computation/stream.ts";
 import { cbor } from "../../computation/cbor-codec.ts";
 import type { ItemFate, SourceItem, SourceReader } from "../../injectors/injector.ts";
 import { Tap } from "../recorded-edges.ts";
-import { type ConnectorCheck, demand, difference } from "./check.ts";
+import { checksOn, type ConnectorCheck, demand, difference } from "./check.ts";
 import { Crash, pause, runWithCrash, within } from "./crashing.ts";
 
 /** One outside, made anew for each check, and the injector under test. */
@@ -37,17 +37,7 @@ const QUIET = 60;
  * waiting read ends with its signal; that positions can be stored. `setup` is called for each check.
  */
 export function injectorChecks<T>(setup: () => Promise<InjectorHarness<T>>): readonly ConnectorCheck[] {
-  const check = (name: string, body: (harness: InjectorHarness<T>) => Promise<void>): ConnectorCheck => ({
-    name,
-    run: async () => {
-      const harness = await setup();
-      try {
-        await body(harness);
-      } finally {
-        await harness.close?.();
-      }
-    },
-  });
+  const check = checksOn(setup);
   return [
     check("what is there comes once and in order, and so does what is put there later", comesOnce),
     check("a reader opened at any item's position goes on right after it", goesOn),

@@ -5,7 +5,7 @@ import { Pipeline } from "../../computation/pipeline.ts";
 import { stream } from "../../computation/stream.ts";
 import { fromIterable } from "../../injectors/from-iterable.ts";
 import type { SinkWriter } from "../../sinks/sink.ts";
-import { type ConnectorCheck, demand, difference } from "./check.ts";
+import { checksOn, type ConnectorCheck, demand, difference } from "./check.ts";
 import { Crash, pause, runWithCrash } from "./crashing.ts";
 
 /** One outside, made anew for each check, and the sink under test. */
@@ -34,17 +34,7 @@ const QUIET = 60;
  * crash at any call, and that what was there before stays. `setup` is called for each check.
  */
 export function sinkChecks<T>(setup: () => Promise<SinkHarness<T>>): readonly ConnectorCheck[] {
-  const check = (name: string, body: (harness: SinkHarness<T>) => Promise<void>): ConnectorCheck => ({
-    name,
-    run: async () => {
-      const harness = await setup();
-      try {
-        await body(harness);
-      } finally {
-        await harness.close?.();
-      }
-    },
-  });
+  const check = checksOn(setup);
   return [
     check("records are outside once and in order", async (harness) => {
       await write(harness, 0, RECORDS, new Crash(0, "before"));
