@@ -124,7 +124,7 @@ export class Engine implements ShardHost {
     for (const shard of this.#runnable) {
       this.#runnable.delete(shard);
       if (this.shards.get(shard.ref) !== shard) continue;
-      if (!shard.leaving && (!this.#stopping || shard.kind === "sink")) budget -= this.#go(shard);
+      if (!shard.leaving && !this.#stopping) budget -= this.#go(shard);
       if (shard.readyAt() < Number.POSITIVE_INFINITY) this.#candidates.add(shard);
       if (this.#calls.none && TURN - budget >= TURN / 2) this.#flush();
       if (budget <= 0) break;
@@ -369,7 +369,8 @@ export class Engine implements ShardHost {
 
   /** While stopping: is everything committed that was begun? */
   get drained(): boolean {
-    if (!this.#calls.none || this.#candidates.size > 0) return false;
+    // What has been woken may have something to commit: a sink has written, say.
+    if (!this.#calls.none || this.#candidates.size > 0 || this.#runnable.size > 0) return false;
     for (const shard of this.shards.values()) if (shard instanceof SinkShard && shard.writing) return false;
     return true;
   }
