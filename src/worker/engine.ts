@@ -371,8 +371,7 @@ export class Engine implements ShardHost {
   get drained(): boolean {
     // What has been woken may have something to commit: a sink has written, say.
     if (!this.#calls.none || this.#candidates.size > 0 || this.#runnable.size > 0) return false;
-    for (const shard of this.shards.values()) if (shard instanceof SinkShard && shard.writing) return false;
-    return true;
+    return ![...this.shards.values()].some((shard) => shard instanceof SinkShard && shard.writing);
   }
 
   participant(id: number): PlannedParticipant | undefined {
