@@ -3,7 +3,7 @@ import { exponential, fromHttp, Pipeline, trailingClock } from "../../src/index.
 import { toRedisStream } from "../../src/redis-streams/index.ts";
 import { PaymentWatch } from "./payment-watch.ts";
 import { RevenueCount } from "./revenue-count.ts";
-import { orders, paid, type Order, type Payment, payments, receipts, revenue, unpaid } from "./streams.ts";
+import { type Order, orders, type Payment, payments, receipts, revenue, unpaid } from "./streams.ts";
 
 export interface ShopOptions {
   /** ms that a minute of the shop takes: 60,000, and less to see it sooner. */
@@ -39,5 +39,3 @@ export function shop({ minute, redis, webhook }: ShopOptions): Pipeline {
       .sink("revenue", revenue, toRedisStream("shop:revenue", { connection: redis }))
   );
 }
-
-export { orders, paid };

@@ -2,11 +2,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
 import { Redis } from "ioredis";
 
 export interface OpenRedis {
@@ -38,7 +36,6 @@ async function answers(url: string): Promise<void> {
   client.on("error", () => {});
   await client.ping();
   client.disconnect();
-  await pause(0);
 }
 
 async function freePort(): Promise<number> {

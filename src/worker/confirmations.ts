@@ -1,6 +1,7 @@
 /**
- * Which fates of an injector's items its reader is told: of those that this reader gave, in their order. What an earlier
- * reader of the shard had given is still injected after it was opened again, and told to nobody.
+ * What became of an injector's items, for a source that wants to be told: gathered with the batch, sealed with its commit,
+ * told when that is acknowledged. A reader is told of the items that it gave, in their order; what an earlier reader of the
+ * shard had given is still injected after the source was opened again, and told to nobody.
  */
 import type { ItemFate, SourceItem } from "../injectors/injector.ts";
 
@@ -8,6 +9,9 @@ export class Confirmations {
   /** Items that were pulled and whose fates are still to come, and how many of them an earlier reader gave. */
   #untold = 0;
   #foreign = 0;
+  /** Of the open batch, and of the commit in flight. */
+  #open: ItemFate[] = [];
+  #sealed: readonly ItemFate[] = [];
 
   pulled(items: readonly SourceItem[]): void {
     for (const { mark } of items) if (mark !== true) this.#untold += 1;
@@ -18,8 +22,19 @@ export class Confirmations {
     this.#foreign = this.#untold;
   }
 
-  /** What of these the reader is to be told. */
-  told(fates: readonly ItemFate[]): readonly ItemFate[] {
+  add(fate: ItemFate): void {
+    this.#open.push(fate);
+  }
+
+  seal(): void {
+    this.#sealed = this.#open;
+    this.#open = [];
+  }
+
+  /** The commit has been acknowledged: what of it the reader is to be told. */
+  told(): readonly ItemFate[] {
+    const fates = this.#sealed;
+    this.#sealed = [];
     const foreign = Math.min(this.#foreign, fates.length);
     this.#foreign -= foreign;
     this.#untold -= fates.length;

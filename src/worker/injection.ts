@@ -3,7 +3,7 @@ import type { Codec } from "../computation/codec.ts";
 import { sealValue } from "../computation/envelope.ts";
 import { refusalOfId } from "../dedup/client-id.ts";
 import { messageOf } from "../errors.ts";
-import type { InjectorSource, ItemFate, SourceItem } from "../injectors/injector.ts";
+import type { InjectorSource, SourceItem } from "../injectors/injector.ts";
 import type { Numbered, TakenId } from "../store/index.ts";
 import { refusedAtTheDoor } from "./held.ts";
 import type { Production } from "./parcel.ts";
@@ -18,8 +18,6 @@ export class Injection {
   duplicates = 0;
   /** The checkpoint is worth a commit, though there is no item. */
   changed = false;
-  /** One an item, in order; only where the source confirms. */
-  readonly fates: ItemFate[] = [];
 }
 
 /** The id by which a second delivery of this item is known, or why it has none that can be. */

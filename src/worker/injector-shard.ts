@@ -12,7 +12,7 @@
  */
 import { messageOf } from "../errors.ts";
 import { RecentIds } from "../dedup/recent-ids.ts";
-import type { ItemFate, SourceItem } from "../injectors/injector.ts";
+import type { SourceItem } from "../injectors/injector.ts";
 import type { Commit, RecoveredShard, Sequencer } from "../store/index.ts";
 import { BEGINNING, END } from "../time.ts";
 import type { WatermarkEstimator } from "../watermark/policy.ts";
@@ -72,9 +72,8 @@ export class InjectorShard extends OwnedShard {
   /** Items of one commit: they fan out, so several times what one shard takes. */
   readonly #most: number;
   #unannounced = false;
-  /** Of the commit in flight. */
-  #fates: readonly ItemFate[] = [];
-  readonly #confirmations = new Confirmations();
+  /** undefined: the source does not want to be told. */
+  readonly #confirmations: Confirmations | undefined;
   /** When the policy was last told the time. */
   #toldAt = 0;
 
@@ -88,6 +87,7 @@ export class InjectorShard extends OwnedShard {
     this.#done = checkpoint?.done ?? false;
     this.#estimator = planned.node.source.watermark.start(checkpoint?.estimate);
     this.#recent = new RecentIds(recovered.idCount === 0);
+    this.#confirmations = planned.node.source.confirms === true ? new Confirmations() : undefined;
     this.#committed = this.image.input;
     this.#quietSince = host.now;
     this.#most = Math.min(16 * host.options.batchRecords, 2 * PULL);
@@ -162,7 +162,7 @@ export class InjectorShard extends OwnedShard {
     if (this.#reader !== "pulling") return;
     this.#reader = "open";
     this.#ended = done;
-    this.#confirmations.pulled(items);
+    this.#confirmations?.pulled(items);
     const last = items.at(-1);
     if (last !== undefined) {
       this.#resume = last.position;
@@ -189,7 +189,7 @@ export class InjectorShard extends OwnedShard {
     this.host.logOf(this.name, undefined).warn(`${this.planned.node.source.description} failed and is opened again in ${wait} ms: ${messageOf(error)}`);
     this.host.effect({ kind: "close-edge", shard: this.ref });
     this.#reader = "closed";
-    this.#confirmations.reopened();
+    this.#confirmations?.reopened();
     this.#retryAt = this.host.now + wait;
     this.host.wake(this);
   }
@@ -248,7 +248,7 @@ export class InjectorShard extends OwnedShard {
     const unique = id !== undefined && source.id !== undefined;
     if (duplicate || (unique && this.#recent.has(id) === true)) {
       open.duplicates++;
-      this.#tell({ kind: "duplicate" });
+      this.#confirmations?.add({ kind: "duplicate" });
       return;
     }
     let timestamp: unknown;
@@ -262,7 +262,8 @@ export class InjectorShard extends OwnedShard {
       const { productions } = open;
       const place = this.nextPlace();
       open.bytes += deliver(this.planned.output, { value: item.value, timestamp: timestamp as number, id, place, senderKey: "" }, productions);
-      this.#tell({ kind: "injected", id: id ?? placeId(this.ref, this.monotonic, place), timestamp: timestamp as number });
+      // Nothing is made of a record for a source that does not ask.
+      this.#confirmations?.add({ kind: "injected", id: id ?? placeId(this.ref, this.monotonic, place), timestamp: timestamp as number });
     } catch (error) {
       this.#refuse(item, id, Number(timestamp), messageOf(error));
       return;
@@ -290,12 +291,8 @@ export class InjectorShard extends OwnedShard {
   #refuse(item: SourceItem, id: string | undefined, timestamp: number, reason: string): void {
     const bytes = refusedBytes(this.planned.output.codec, item, { id, timestamp, reason, at: this.wallTime() });
     this.#open.dead.push({ id: this.image.nextDead++, bytes });
-    this.#tell({ kind: "refused", reason });
+    this.#confirmations?.add({ kind: "refused", reason });
     this.host.logOf(this.name, undefined).warn(`a record went to dead letters: ${reason}`);
-  }
-
-  #tell(fate: ItemFate): void {
-    if (this.planned.node.source.confirms === true) this.#open.fates.push(fate);
   }
 
   #finish(): void {
@@ -353,7 +350,7 @@ export class InjectorShard extends OwnedShard {
       idsExpireBelow: expire ? this.#expired : undefined,
       parcels: this.pack(batch.productions),
     });
-    this.#fates = batch.fates;
+    this.#confirmations?.seal();
     this.#open = new Injection();
     this.inFlight = commit;
     return commit;
@@ -362,14 +359,13 @@ export class InjectorShard extends OwnedShard {
   committed(): void {
     this.inFlight = undefined;
     this.#committed = this.image.input;
-    const fates = this.#confirmations.told(this.#fates);
+    const fates = this.#confirmations?.told() ?? [];
     if (fates.length > 0) this.host.effect({ kind: "confirm", shard: this.ref, fates });
-    this.#fates = [];
   }
 
-  /** Told when the worker stops, and after each commit from then on: nothing more is injected. Whoever wants to be told of what is being committed is told before the source is closed. */
+  /** When the worker stops, and after each commit from then on. A source that is to be told of a commit is closed after it. */
   stop(): void {
-    if (this.planned.node.source.confirms !== true || (this.inFlight === undefined && this.readyAt() > 0)) this.close();
+    if (this.#confirmations === undefined || (this.inFlight === undefined && this.readyAt() > 0)) this.close();
   }
 
   close(): void {

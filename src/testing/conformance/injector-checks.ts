@@ -1,10 +1,9 @@
 /** What every injector owes the engine (`injectors/injector.ts`), as checks that anyone can run on theirs. */
 import { systemClock } from "../../clock.ts";
-import { decodeStored, encodePlain } from "../../computation/cbor-codec.ts";
+import { cbor, decodeStored, encodePlain } from "../../computation/cbor-codec.ts";
 import { type Injector, sink } from "../../computation/edges.ts";
 import { Pipeline } from "../../computation/pipeline.ts";
 import { stream } from "../../computation/stream.ts";
-import { cbor } from "../../computation/cbor-codec.ts";
 import type { ItemFate, SourceItem, SourceReader } from "../../injectors/injector.ts";
 import { Tap } from "../recorded-edges.ts";
 import { checksOn, type ConnectorCheck, demand, difference } from "./check.ts";
