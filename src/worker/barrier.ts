@@ -111,7 +111,7 @@ function isThrough(passage: Passage): boolean {
     // What is open or sealed now may be what was waited for: it counts when it is acknowledged.
     passage.number = shard.number + (hasOpen(shard) ? 1 : 0);
   }
-  return acknowledged(shard) >= passage.number;
+  return shard.acknowledged >= passage.number;
 }
 
 function beforeOf(shard: OwnedShard): Before {
@@ -121,8 +121,6 @@ function beforeOf(shard: OwnedShard): Before {
 
 /** Has it done anything that is not sealed? A computation may have, and not be ready to seal it. */
 const hasOpen = (shard: InboxShard): boolean => (shard instanceof ComputationShard ? !shard.open.empty : shard.readyAt() < Number.POSITIVE_INFINITY);
-
-const acknowledged = (shard: OwnedShard): number => (shard.inFlight === undefined ? shard.number : shard.number - 1);
 
 /** In the order of the graph. */
 function downstreamOf(participants: readonly PlannedParticipant[], injector: PlannedInjector): readonly PlannedParticipant[] {

@@ -63,9 +63,11 @@ export class DeadLetters {
     const refused = apply(action, owned, letter);
     if (refused !== undefined) return { kind: "refused", reason: refused };
     driver.kick();
-    for (const until = this.#clock.now() + PATIENCE; this.#clock.now() < until; ) {
+    // Nothing open: it was asked for before, and its commit is under way at most.
+    const number = owned.number + (owned.open.empty ? 0 : 1);
+    for (const until = this.#clock.now() + PATIENCE; this.#clock.now() < until && engine.computation(shard) === owned; ) {
+      if (owned.acknowledged >= number) return { kind: "done" };
       await new Promise<void>((resolve) => void this.#clock.after(LOOK, resolve));
-      if ((await this.#read(shard, id)) === undefined) return { kind: "done" };
     }
     return { kind: "unknown" };
   }

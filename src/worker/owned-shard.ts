@@ -101,6 +101,11 @@ export abstract class OwnedShard {
     return this.image.input;
   }
 
+  /** Number of the last commit that was acknowledged. */
+  get acknowledged(): number {
+    return this.inFlight === undefined ? this.number : this.number - 1;
+  }
+
   /** What has been counted since the shard was acquired. */
   get counted(): Counters {
     const counted = { ...this.image.counters };
