@@ -5,21 +5,19 @@
  * K1  What stops with the worker is not counted as a failure: its job stays taken, and another worker is given it.
  */
 import type { Clock } from "../clock.ts";
-import type { EffectSettings } from "../effects/effect.ts";
+import { waitAfter } from "../computation/backoff.ts";
+import { EFFECT_JITTER, type EffectSettings } from "../effects/effect.ts";
 import { performOnce } from "../effects/in-process.ts";
 import { IncompatibleDataError, messageOf } from "../errors.ts";
-import { shardOf } from "../key.ts";
 import { type BullMqModule, type BullMqWorker, closeWorker, type HandledJob } from "./bullmq-module.ts";
 import { recordOf, returnedOf } from "./effect-job.ts";
 
 /** What BullMQ has no name for: as often as it takes. */
 export const FOREVER = 1_000_000_000;
-/** The name under which jobs ask for `backoffOf`. */
+/** The name under which jobs ask for `waitAfter`. */
 export const BACKOFF = "millrace";
 /** ms that calls have to end when their worker is closed. */
 const FINISH_MS = 4_000;
-/** Steps of a jitter. */
-const GRAINS = 1_024;
 
 export interface EffectWorkerParts {
   readonly module: BullMqModule;
@@ -63,7 +61,7 @@ export class EffectWorker {
       ...(rateLimit === undefined ? {} : { limiter: { max: rateLimit.max, duration: rateLimit.per } }),
       settings: {
         backoffStrategy: (attempts: number, _type: unknown, _error: unknown, job?: { readonly id?: string | undefined }) =>
-          backoffOf(settings, attempts, job?.id ?? ""),
+          waitAfter(attempts, { ...settings, jitter: EFFECT_JITTER }, job?.id ?? ""),
       },
     });
     this.#worker.on("error", trouble);
@@ -101,10 +99,4 @@ export class EffectWorker {
       throw new this.#module.UnrecoverableError(messageOf(error));
     }
   }
-}
-
-/** ms until the attempt after so many: twice as long each time, shortened by up to a half. */
-function backoffOf({ backoffFirst, backoffMost }: EffectSettings, attempts: number, id: string): number {
-  const whole = Math.min(backoffFirst * 2 ** Math.min(attempts - 1, 40), backoffMost);
-  return Math.ceil(whole * (1 - (0.5 * shardOf(`${id} ${attempts}`, GRAINS)) / GRAINS));
 }

@@ -6,7 +6,7 @@ import { ConfigError, messageOf } from "../errors.ts";
 import { SHARDS } from "../limits.ts";
 import type { Backoff } from "./backoff.ts";
 import { declarationsOf } from "./binding.ts";
-import { type EffectOptions, effectSettings, type Perform } from "../effects/effect.ts";
+import { EFFECT_JITTER, type EffectOptions, effectSettings, type Perform } from "../effects/effect.ts";
 import { EffectComputation } from "../effects/effect-computation.ts";
 import { onSchedule, type ScheduleOptions, type Tick } from "../injectors/on-schedule.ts";
 import type { Schedule } from "../injectors/schedule.ts";
@@ -146,7 +146,7 @@ export class Pipeline {
       cells,
       timers,
       // Its runner keeps the time limit; the engine would cut off what waits elsewhere.
-      options: { onFailure: "park", attempts, backoffFirst, backoffMost, timeLimit: Number.POSITIVE_INFINITY, jitter: 0.5 },
+      options: { onFailure: "park", attempts, backoffFirst, backoffMost, timeLimit: Number.POSITIVE_INFINITY, jitter: EFFECT_JITTER },
       effect: settings,
     };
     this.#additions.push({ node, reads, writes });

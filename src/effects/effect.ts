@@ -63,6 +63,9 @@ export interface EffectSettings {
   readonly renamedFrom: readonly string[];
 }
 
+/** Part of each wait between attempts that may be left out. */
+export const EFFECT_JITTER = 0.5;
+
 const OPTIONS = ["attempts", "backoff", "timeLimit", "concurrency", "rateLimit", "results", "renamedFrom"];
 
 /** Throws `ConfigError`. `where`: as errors name the effect. */

@@ -6,9 +6,8 @@
  * H2  Its attempts are stored with it, and it holds the watermark until it is done or parked.
  * H3  Nothing here calls user code.
  */
-import type { ComputationOptions } from "../computation/graph.ts";
+import { waitAfter } from "../computation/backoff.ts";
 import { messageOf, RecordFailedError } from "../errors.ts";
-import { shardOf } from "../key.ts";
 import { DEAD_LETTERS } from "../limits.ts";
 import { parseTimerMember } from "../store/address.ts";
 import type { Numbered, RecoveredShard, Sequencer } from "../store/index.ts";
@@ -25,8 +24,6 @@ import type { TimerWork, Work } from "./work.ts";
 export const EARLY = Symbol("early");
 /** ms until then. */
 const SOON = 5;
-/** Steps of a jitter. */
-const GRAINS = 4_096;
 
 export abstract class ComputationHeld extends ComputationMemory {
   /** Keys with work in `held`. */
@@ -111,7 +108,7 @@ export abstract class ComputationHeld extends ComputationMemory {
     const { attempts, onFailure } = this.planned.node.options;
     const log = this.host.logOf(this.name, key.key);
     if (work.attempts < attempts) {
-      key.retryAt = this.host.now + wait(this.planned.node.options, work.attempts, key.key);
+      key.retryAt = this.host.now + waitAfter(work.attempts, this.planned.node.options, key.key);
       log.warn(`try ${work.attempts} of ${attempts} failed: ${messageOf(error)}`);
       this.setAside(work, key, error);
       return;
@@ -282,10 +279,4 @@ export abstract class ComputationHeld extends ComputationMemory {
   get halted(): readonly string[] {
     return [...this.heldKeys].filter((key) => key.retryAt === Number.POSITIVE_INFINITY).map((key) => key.key);
   }
-}
-
-/** ms before the next try. Jitter comes of the key and the try, so that what failed together does not come back together. */
-function wait({ backoffFirst, backoffMost, jitter }: ComputationOptions, attempts: number, key: string): number {
-  const whole = Math.min(backoffFirst * 2 ** (attempts - 1), backoffMost);
-  return Math.ceil(whole * (1 - (jitter * shardOf(`${key} ${attempts}`, GRAINS)) / GRAINS));
 }
