@@ -162,15 +162,14 @@ describe("an effect", () => {
   });
 
   test("is called for again after a crash between the call and its commit, under the same key, with one result", async () => {
-    let tester: PipelineTester | undefined;
     let crashed = false;
     const crashOnce = async () => {
       // The next commit is this call's own.
-      if (!crashed) await tester?.crash({ at: "before-commit" });
+      if (!crashed) await tester.crash({ at: "before-commit" });
       crashed = true;
       return "ok";
     };
-    tester = await PipelineTester.start(withEffect(crashOnce), { effects: "perform" });
+    const tester: PipelineTester = await PipelineTester.start(withEffect(crashOnce), { effects: "perform" });
     await tester.push(orders, { id: "a", total: 1 }, { at: 1_000 });
     expect(tester.effects("mail")).toMatchObject([{ value: { id: "a" }, calls: 2 }]);
     expect(tester.values(sent)).toMatchObject([{ ok: true, input: { id: "a" } }]);
