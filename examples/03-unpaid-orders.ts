@@ -1,6 +1,7 @@
 /**
  * Two streams joined by key, with a deadline: an order that is not paid within 15 minutes is reported, once. The
- * deadline is event time, so payments that arrive late because their stream lags cause no false alarm.
+ * deadline is event time, so payments that arrive late because their stream lags cause no false alarm; nor does it matter
+ * which of the two streams is read first.
  */
 import {
   Computation,
@@ -50,11 +51,12 @@ export class PaymentWatch extends Computation {
 
     const order = context.state(this.order).get();
     const payment = context.state(this.payment).get();
-    if (order && payment) {
+    const deadline = (order?.placedAt ?? record.timestamp) + minutes(15);
+    if (order && payment && payment.paidAt < deadline) {
       context.produce(this.settled, { order, payment });
       context.clear();
     } else {
-      context.setTimer(this.deadline, record.timestamp + minutes(15));
+      context.setTimer(this.deadline, deadline);
     }
   }
 
