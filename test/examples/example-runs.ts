@@ -13,8 +13,8 @@ import { hours, minutes, type Pipeline, seconds, type Stream } from "../../src/i
 export interface ExampleRun {
   readonly file: string;
   readonly pipeline: Pipeline;
-  /** The lines of each file that is read; `at`: their event time. */
-  readonly inputs: readonly { readonly file: string; readonly stream: Stream<any>; readonly values: readonly { readonly at?: number }[] | readonly string[] }[];
+  /** The lines of each file that is read. */
+  readonly inputs: readonly { readonly file: string; readonly stream: Stream<any>; readonly values: readonly (object | string)[] }[];
   readonly outputs: readonly { readonly file: string; readonly stream: Stream<any> }[];
 }
 

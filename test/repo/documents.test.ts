@@ -4,7 +4,8 @@
  *
  * An example is marked by a comment before its code block: `<!-- example: examples/01-word-count.ts -->`. The block is
  * then that file without its opening comment; with `<!-- example: examples/01-word-count.ts #pipeline -->`, what stands
- * there between `// #region pipeline` and `// #endregion`. In the block, the package has its public name.
+ * there between `// #region pipeline` and `// #endregion`; of several names, one after the other. In the block, the package
+ * has its public name.
  */
 import { existsSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
@@ -21,20 +22,18 @@ test("links between documents lead somewhere", () => {
   expect(documents.flatMap(brokenLinks)).toEqual([]);
 });
 
-const MARKED = /<!-- example: (?<path>\S+?)(?: #(?<region>[\w-]+))? -->\n+(?:```\w*\n(?<shown>[\s\S]*?)\n```)?/g;
+const MARKED = /<!-- example: (?<path>\S+?)(?<regions>(?: #[\w-]+)*) -->\n+(?:```\w*\n(?<shown>[\s\S]*?)\n```)?/g;
 
 function wrongExamples({ path: document, text }: ProjectFile): string[] {
   return [...text.matchAll(MARKED)].flatMap(({ index, groups }) => {
-    const { path = "", region, shown } = groups ?? {};
+    const { path = "", regions = "", shown } = groups ?? {};
     const place = `${document}:${lineOf(text, index)}`;
     const file = files.find((each) => each.path === path);
     if (file === undefined) return [`${place}: there is no file ${path}`];
     if (shown === undefined) return [`${place}: the mark stands before no code block`];
-    const expected = region === undefined ? bodyOf(file.text) : regionOf(file.text, region);
-    if (expected === undefined) return [`${place}: ${path} has no "// #region ${region}"`];
-    return publicNames(expected) === shown.trim()
-      ? []
-      : [`${place}: the block is not what ${path}${region === undefined ? "" : ` #${region}`} says:\n${publicNames(expected)}`];
+    const expected = regions === "" ? bodyOf(file.text) : regionsOf(file.text, regions.slice(2).split(" #"));
+    if (expected === undefined) return [`${place}: ${path} lacks a region of${regions}`];
+    return publicNames(expected) === shown.trim() ? [] : [`${place}: the block is not what ${path}${regions} says:\n${publicNames(expected)}`];
   });
 }
 
@@ -46,6 +45,11 @@ function bodyOf(text: string): string {
     .trim();
 }
 
+function regionsOf(text: string, names: readonly string[]): string | undefined {
+  const found = names.map((name) => regionOf(text, name));
+  return found.includes(undefined) ? undefined : found.join("\n\n");
+}
+
 function regionOf(text: string, name: string): string | undefined {
   const region = new RegExp(`^( *)// #region ${name}\\n([\\s\\S]*?)^ *// #endregion`, "m").exec(text);
   return region?.[2]?.replaceAll(new RegExp(`^${region[1] ?? ""}`, "gm"), "").trim();
@@ -53,7 +57,10 @@ function regionOf(text: string, name: string): string | undefined {
 
 /** In the repository the examples import the sources; a user imports the package. */
 function publicNames(text: string): string {
-  return text.replace(/"(?:\.\.\/)+src\/(?:(inspect|testing)\/)?index\.ts"/g, (_, door?: string) => `"millrace${door === undefined ? "" : `/${door}`}"`);
+  return text.replace(
+    /"(?:\.\.\/)+src\/(?:(bullmq|inspect|redis-streams|testing)\/)?index\.ts"/g,
+    (_, door?: string) => `"millrace${door === undefined ? "" : `/${door}`}"`,
+  );
 }
 
 function brokenLinks({ path, text }: ProjectFile): string[] {
