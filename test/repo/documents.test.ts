@@ -65,8 +65,19 @@ function publicNames(text: string): string {
 
 function brokenLinks({ path, text }: ProjectFile): string[] {
   const prose = text.replace(/```[\s\S]*?```/g, (block) => block.replace(/[^\n]/g, " "));
-  return [...prose.matchAll(/\]\((?!https?:|mailto:|#)([^)\s#]+)(?:#[^)\s]*)?\)/g)].flatMap((link) => {
-    const target = posix.join(dirname(path), link[1] ?? "");
-    return existsSync(join(root, target)) ? [] : [`${path}:${lineOf(prose, link.index)}: there is no ${target}`];
+  return [...prose.matchAll(/\]\((?!https?:|mailto:)([^)\s#]*)(?:#([^)\s]*))?\)/g)].flatMap(({ index, 1: file = "", 2: heading }) => {
+    const target = file === "" ? path : posix.join(dirname(path), file);
+    if (!existsSync(join(root, target))) return [`${path}:${lineOf(prose, index)}: there is no ${target}`];
+    const headings = files.find((each) => each.path === target)?.text.match(/^#+ .*$/gm) ?? [];
+    return heading === undefined || headings.map(anchorOf).includes(heading) ? [] : [`${path}:${lineOf(prose, index)}: ${target} has no heading #${heading}`];
   });
+}
+
+/** By what a heading is linked to. */
+function anchorOf(heading: string): string {
+  return heading
+    .replace(/^#+ /, "")
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}_ -]/gu, "")
+    .replaceAll(" ", "-");
 }
