@@ -75,12 +75,12 @@ export class ComputationShard extends ComputationHeld {
       open.bytes < this.commitBytes &&
       this.#running.size < CONCURRENT_CALLS &&
       !this.host.blocked(this.participant) &&
-      this.#admitted()
+      this.admitted()
     );
   }
 
   /** Do the limits on the participant's calls allow another? Also one that has waited for its key. */
-  #admitted(): boolean {
+  protected admitted(): boolean {
     const { gate } = this.keyed;
     if (gate === undefined || gate.opensAt() <= this.host.now) return true;
     gate.wait(this.#wake);
@@ -266,7 +266,7 @@ export class ComputationShard extends ComputationHeld {
       if (this.undone(work)) continue;
       if (work.failure !== undefined) this.giveBack(work, key, work.failure.error);
       else if (work.aside !== undefined) this.putBack(work, key, work.aside.until);
-      else if (key.held.length > 0 || !this.#admitted()) this.setAside(work, key);
+      else if (key.held.length > 0 || !this.admitted()) this.setAside(work, key);
       else this.run(work, key);
     }
     if (key.running === undefined && key.held.length === 0) this.noneHeld(key);

@@ -56,8 +56,8 @@ export class GuardedShard extends ComputationShard {
   }
 
   protected override mayStart(): boolean {
-    if (this.#beginning !== undefined) return false;
-    if (this.#left > 0 && (this.#alone !== undefined || this.inFlight !== undefined || !this.open.empty || !this.host.shards.lone.free(this))) return false;
+    if (this.#beginning !== undefined || this.#alone !== undefined) return false;
+    if (this.#left > 0 && (this.inFlight !== undefined || !this.open.empty || !this.host.shards.lone.free(this))) return false;
     return super.mayStart();
   }
 
@@ -84,6 +84,7 @@ export class GuardedShard extends ComputationShard {
     const alone = this.#alone;
     if (alone === undefined || this.inFlight !== undefined || !this.open.empty) return;
     if (!alone.begun) {
+      if (!this.admitted()) return;
       alone.begun = true;
       // It is alive, whatever becomes of it now: what is stored of it in the end does not count this time.
       alone.work.begun = 0;
