@@ -44,9 +44,9 @@ export class GuardedShard extends ComputationShard {
     if (this.#beginning !== undefined) this.image.starts += 1;
     const suspicious = guards && (this.image.starts >= SUSPICIOUS || held.some((entry) => parseHeld(entry).work.begun > 0));
     this.#left = suspicious ? 2 * host.options.batchRecords : 0;
-    if (suspicious) {
-      const text = "owners of this shard have died in the middle of its work: it is done piece by piece for a while, to find what they die of";
-      host.logOf(this.name, undefined).warn(`shard ${this.ref}: ${text}`);
+    if (suspicious && host.shards.lone.suspect(this.participant)) {
+      const text = "workers have died in the middle of this computation's work: it is done piece by piece for a while, to find what they die of";
+      host.logOf(this.name, undefined).warn(text);
     }
   }
 

@@ -5,6 +5,15 @@ export class LoneWork {
   #shard: OwnedShard | undefined = undefined;
   #waiting = new Set<OwnedShard>();
 
+  readonly #suspected = new Set<number>();
+
+  /** Is this the first shard of its participant that does work alone? */
+  suspect(participant: number): boolean {
+    const known = this.#suspected.has(participant);
+    this.#suspected.add(participant);
+    return !known;
+  }
+
   /** May this shard begin work alone? If not, it is told by `leave`. */
   free(shard: OwnedShard): boolean {
     if (this.#shard === undefined || this.#shard === shard) return true;
