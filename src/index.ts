@@ -19,7 +19,7 @@ export { type Schema, type Stream, stream } from "./computation/stream.ts";
 
 // The pipeline.
 export { type Backoff, exponential } from "./computation/backoff.ts";
-export { type ComputeOptions, type ParticipantOptions, Pipeline, type PipelineOptions } from "./computation/pipeline.ts";
+export { type ComputeOptions, type InjectOptions, type ParticipantOptions, Pipeline, type PipelineOptions } from "./computation/pipeline.ts";
 export type { ReplyOptions } from "./computation/reply.ts";
 export type { Whole } from "./computation/whole.ts";
 

@@ -88,6 +88,9 @@ function watermarkGauges(views: readonly ParticipantWatermarks[]): Metric[] {
     ),
     gauge("watermark_lag_seconds", "How far the output watermark is behind the clock. 0 at the end of time.", ({ lag }) => inSeconds(lag.clock)),
     gauge("watermark_input_lag_seconds", "How far the output watermark is behind what the inputs allow.", ({ lag }) => inSeconds(lag.inputs)),
+    gauge("injector_waits_for_others", "1 while the injector waits because it is further ahead of another than its maxSkew.", ({ kind, heldBy }) =>
+      kind === "injector" ? Number(heldBy?.kind === "skew") : null,
+    ),
     {
       name: "millrace_status",
       help: "1 for the status that the participant has: live, idle, back-pressured or finished.",

@@ -76,6 +76,8 @@ export class InjectorShard extends OwnedShard {
   readonly #confirmations: Confirmations | undefined;
   /** When the policy was last told the time. */
   #toldAt = 0;
+  /** Where its watermark has come further than this, it waits for other injectors. */
+  #furthest = Number.POSITIVE_INFINITY;
 
   constructor(host: ShardHost, planned: PlannedInjector, partition: number, sequencer: Sequencer, recovered: RecoveredShard) {
     super(host, planned, sequencer, recovered);
@@ -103,13 +105,8 @@ export class InjectorShard extends OwnedShard {
       this.host.effect({ kind: "open-source", shard: this.ref, position: this.#resume });
     }
     let taken = 0;
-    while (
-      taken < budget &&
-      this.#next < this.#ahead.length &&
-      this.#open.items < this.#most &&
-      this.#open.bytes < 1 << 20 &&
-      !this.host.blocked(this.participant)
-    ) {
+    this.#lookAtOthers();
+    while (taken < budget && this.#next < this.#ahead.length && this.#open.items < this.#most && this.#open.bytes < 1 << 20 && !this.#waits) {
       this.#inject(this.#ahead[this.#next++] as Prepared);
       taken++;
     }
@@ -128,10 +125,21 @@ export class InjectorShard extends OwnedShard {
     return taken;
   }
 
-  /** Only while no item waits here: the time of those is not known yet. */
+  #lookAtOthers(): void {
+    const { maxSkew } = this.planned.node;
+    if (maxSkew !== undefined) this.#furthest = (this.host.reporter.slowestBeside(this.participant)?.output ?? END) + maxSkew;
+  }
+  get #aheadOfOthers(): boolean {
+    return this.#estimator.current() > this.#furthest;
+  }
+  get #waits(): boolean {
+    return this.#aheadOfOthers || this.host.blocked(this.participant);
+  }
+
+  /** Only while no item waits, here or in a source that is not read: the time of those is not known yet. */
   #tellTime(): void {
     const { tellEvery } = this.planned.node.source.watermark;
-    if (tellEvery === undefined || this.#done || this.#checking !== undefined || this.#next < this.#ahead.length) return;
+    if (tellEvery === undefined || this.#done || this.#aheadOfOthers || this.#checking !== undefined || this.#next < this.#ahead.length) return;
     const waited = this.host.now - this.#toldAt;
     if (waited < tellEvery && this.#open.items === 0) return;
     this.#toldAt = this.host.now;
@@ -140,14 +148,8 @@ export class InjectorShard extends OwnedShard {
   }
 
   #pull(): void {
-    if (
-      this.#reader !== "open" ||
-      this.#ended ||
-      this.#checking !== undefined ||
-      this.#ahead.length - this.#next >= READ_AHEAD - PULL ||
-      this.host.blocked(this.participant)
-    )
-      return;
+    const full = this.#ahead.length - this.#next >= READ_AHEAD - PULL;
+    if (this.#reader !== "open" || this.#ended || this.#checking !== undefined || full || this.#waits) return;
     this.#reader = "pulling";
     this.host.effect({ kind: "pull", shard: this.ref, max: PULL });
   }
@@ -391,6 +393,7 @@ export class InjectorShard extends OwnedShard {
       return { kind: "commit", ...base, commit: this.inFlight?.number, since: this.inFlight && this.sealedAt };
     const waiting = { ...base, since: this.#quietSince, detail: this.planned.node.source.watermark.description };
     const failing = this.#failures > 0 && { attempts: this.#failures, retryAt: this.#retryAt };
+    if (this.#aheadOfOthers) return { kind: "skew", ...waiting, since: undefined };
     return this.#idle ? { kind: "idle", ...waiting } : { kind: "promise", ...waiting, ...failing };
   }
 }

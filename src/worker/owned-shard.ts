@@ -9,6 +9,7 @@
 import type { Log } from "../computation/context.ts";
 import type { ShardRef } from "../key.ts";
 import { type Commit, monotonicOf, type ParcelAppend, type RecoveredShard, type Sequencer } from "../store/index.ts";
+import type { Runner } from "../watermark/skew.ts";
 import type { Standing } from "../watermark/upstream.ts";
 import type { Holder } from "./holder.ts";
 import { Inbox } from "./inbox.ts";
@@ -36,6 +37,10 @@ export interface ShardHost {
   /** Ends the pipeline with an error. */
   fail(error: unknown): void;
   logOf(participant: string, key: string | undefined): Log;
+  readonly reporter: {
+    /** The live injector that is furthest behind, besides this one, as last reported; undefined: there is none. */
+    slowestBeside(injector: number): Runner | undefined;
+  };
 }
 
 /** What a batch adds to the head of its commit; what is left out is empty. */

@@ -9,6 +9,7 @@
  */
 import { indexOf, participantOf, type ShardRef, shardRef } from "../key.ts";
 import type { AcquireOutcome, Announced, Interval, Lease, RecoveredShard, Registration, Sequencer } from "../store/index.ts";
+import { BEGINNING } from "../time.ts";
 import { ComputationShard } from "./computation-shard.ts";
 import type { Engine } from "./engine.ts";
 import { HandOver } from "./hand-over.ts";
@@ -31,6 +32,8 @@ interface Claim {
   asked: readonly unknown[] | undefined;
   sequencer: Sequencer | undefined;
   recovered: RecoveredShard | undefined;
+  /** What was reported of it before it was registered for us, at least. */
+  reported: number;
   retryAt: number;
 }
 
@@ -243,8 +246,9 @@ export class Ownership {
   /** The answer to `register`; undefined: it failed. */
   onRegistered(intervals: readonly Interval[], registrations: readonly Registration[] | undefined): void {
     const leases = this.leases();
-    for (const claim of this.#claims.values()) {
+    for (const [ref, claim] of this.#claims) {
       if (claim.asked !== intervals) continue;
+      claim.reported = registrations?.find(({ participant }) => participant === participantOf(ref))?.output ?? BEGINNING;
       if (registrations === undefined) this.#again(claim);
       else Object.assign(claim, { stage: "confirming", asked: leases });
     }
@@ -262,7 +266,7 @@ export class Ownership {
     for (const [ref, claim] of this.#claims) {
       if (claim.stage !== "confirmed" || claim.recovered === undefined || claim.sequencer === undefined) continue;
       claim.stage = "ready";
-      const shard = this.#make(ref, claim.sequencer, claim.recovered, publishedOf(participantOf(ref)));
+      const shard = this.#make(ref, claim.sequencer, claim.recovered, Math.max(claim.reported, publishedOf(participantOf(ref))));
       claim.recovered = undefined;
       this.#engine.adopt(shard);
     }
@@ -318,5 +322,5 @@ export class Ownership {
 }
 
 function newClaim(retryAt: number): Claim {
-  return { stage: "wanted", asked: undefined, sequencer: undefined, recovered: undefined, retryAt };
+  return { stage: "wanted", asked: undefined, sequencer: undefined, recovered: undefined, reported: BEGINNING, retryAt };
 }

@@ -12,6 +12,7 @@
  */
 import type { ParticipantWatermark, ReportReply, Status, WatermarkReport } from "../store/index.ts";
 import { BEGINNING, END } from "../time.ts";
+import { type Runner, slowestOf } from "../watermark/skew.ts";
 import { type Bound, boundOf } from "../watermark/upstream.ts";
 import { ComputationShard } from "./computation-shard.ts";
 import type { Engine } from "./engine.ts";
@@ -223,6 +224,22 @@ export class Reporter {
       if (before?.output !== watermark.output || before.status !== watermark.status || before.last !== watermark.last) this.#changed = true;
     }
     this.#vector = new Map(watermarks.map((watermark) => [watermark.participant, watermark]));
+    if (this.#changed) this.#wakeLimited();
+  }
+
+  /** Those that wait for others may have waited long enough. */
+  #wakeLimited(): void {
+    for (const participant of this.#engine.options.plan.participants) {
+      if (participant.kind !== "injector" || participant.node.maxSkew === undefined) continue;
+      for (const shard of this.#engine.shardsOf(participant)) this.#engine.wake(shard);
+    }
+  }
+
+  slowestBeside(injector: number): Runner | undefined {
+    const others: Runner[] = [];
+    for (const { id, kind } of this.#engine.options.plan.participants)
+      if (kind === "injector" && id !== injector) others.push({ participant: id, ...this.published(id) });
+    return slowestOf(others);
   }
 
   #announce(report: WatermarkReport): void {

@@ -184,4 +184,8 @@ p.every("x", unpaid, { every: 1_000 }, ({ time }) => ({ order: time }));
 p.every("x", unpaid, "hourly", () => ({ orderId: "" }));
 // CASE 55 a reply to a number
 p.reply("x", orders, { to: (order) => order.total });
+// CASE 56 a skew as text
+p.inject("i", orders, fromFile("x"), { maxSkew: "1 h" });
+// CASE 57 a skew of a computation
+p.compute("x", Join, { maxSkew: 1_000 });
 export { Misspelt };
