@@ -23,6 +23,9 @@ export { type ComputeOptions, type InjectOptions, type ParticipantOptions, Pipel
 export type { ReplyOptions } from "./computation/reply.ts";
 export type { Whole } from "./computation/whole.ts";
 
+// Aggregations whose keys may be hot.
+export { type MergedTotals, type PartialTotals, type TwoPhase, twoPhase, type TwoPhaseOptions, type WindowTotal } from "./computation/two-phase.ts";
+
 // What leaves the system and may fail.
 export type { EffectCall, EffectOptions, EffectResult, Perform } from "./effects/effect.ts";
 export type { EffectOutcome, EffectRunner, Effects, EffectsContext, EffectTask, FailedEffect } from "./effects/effects.ts";
