@@ -112,7 +112,7 @@ export class ComputationShard extends ComputationHeld {
     this.inbox.take();
     this.open.taken++;
     this.open.hold(work);
-    this.keyed.hotKeys.saw(work.record.key);
+    if (!work.record.refused) this.keyed.hotKeys.saw(work.record.key);
     if (work.record.timestamp > this.image.last) this.image.last = work.record.timestamp;
   }
 

@@ -55,4 +55,6 @@ export const messages: Readonly<Record<string, string>> = {
   "55": "Type 'number' is not assignable to type 'string'",
   "56": "Type 'string' is not assignable to type 'number'",
   "57": "'maxSkew' does not exist in type 'ComputeOptions'",
+  "58": `parameter of type 'Wrong<"'total' does not come back from the store: keep plain data, or give a codec">'`,
+  "59": "Property 'amount' does not exist on type 'Order'",
 };
