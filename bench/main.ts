@@ -21,6 +21,7 @@ const { positionals, values } = parseArgs({
     workers: { type: "string", default: "4" },
     stages: { type: "string", default: "10" },
     fsync: { type: "string", default: "everysec" },
+    ids: { type: "string" },
     json: { type: "boolean", default: false },
   },
 });
@@ -37,12 +38,14 @@ const number = (name: "records" | "keys" | "hops" | "shards" | "batch" | "rate" 
 
 function usage(problem: string): never {
   console.error(
-    `${problem}\nusage: bench -- throughput|latency|audit|http|hot-keys|watermark-tick [--store redis|lmdb|memory] [--records N] [--keys N] [--hops N] [--shards N] [--batch N] [--rate N] [--seconds N] [--workers N] [--stages N] [--fsync everysec|always|no] [--json]`,
+    `${problem}\nusage: bench -- throughput|latency|audit|http|hot-keys|watermark-tick [--store redis|lmdb|memory] [--records N] [--keys N] [--hops N] [--shards N] [--batch N] [--rate N] [--seconds N] [--workers N] [--stages N] [--ids none|deduplicated|unchecked] [--fsync everysec|always|no] [--json]`,
   );
   process.exit(2);
 }
 
-const shape = { store, fsync, keys: number("keys", 100_000), hops: number("hops", 1), shards: number("shards", 64), batch: number("batch", 256) };
+const ids = values.ids as ThroughputOptions["ids"];
+if (ids !== undefined && !["none", "deduplicated", "unchecked"].includes(ids)) usage(`--ids is none, deduplicated or unchecked, not ${ids}`);
+const shape = { store, fsync, ids, keys: number("keys", 100_000), hops: number("hops", 1), shards: number("shards", 64), batch: number("batch", 256) };
 let result: object;
 switch (positionals[0]) {
   case "throughput":

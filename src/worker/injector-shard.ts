@@ -20,7 +20,7 @@ import { refuseTimestamp } from "../watermark/timestamps.ts";
 import type { Standing } from "../watermark/upstream.ts";
 import { Confirmations } from "./confirmations.ts";
 import type { Holder } from "./holder.ts";
-import { givenId, Injection, refusedBytes } from "./injection.ts";
+import { deduplicates, givenId, Injection, refusedBytes } from "./injection.ts";
 import { OwnedShard, type ShardHost } from "./owned-shard.ts";
 import { placeId } from "./parcel.ts";
 import type { PlannedInjector } from "./plan.ts";
@@ -105,7 +105,7 @@ export class InjectorShard extends OwnedShard {
       this.host.effect({ kind: "open-source", shard: this.ref, position: this.#resume });
     }
     let taken = 0;
-    this.#lookAtOthers();
+    this.#furthest = this.host.reporter.furthestOf(this.planned);
     while (taken < budget && this.#next < this.#ahead.length && this.#open.items < this.#most && this.#open.bytes < 1 << 20 && !this.#waits) {
       this.#inject(this.#ahead[this.#next++] as Prepared);
       taken++;
@@ -125,10 +125,6 @@ export class InjectorShard extends OwnedShard {
     return taken;
   }
 
-  #lookAtOthers(): void {
-    const { maxSkew } = this.planned.node;
-    if (maxSkew !== undefined) this.#furthest = (this.host.reporter.slowestBeside(this.participant)?.output ?? END) + maxSkew;
-  }
   get #aheadOfOthers(): boolean {
     return this.#estimator.current() > this.#furthest;
   }
@@ -199,8 +195,10 @@ export class InjectorShard extends OwnedShard {
   // ── ids ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #check(items: readonly SourceItem[]): void {
-    if (this.planned.node.source.id === undefined) {
-      for (const item of items) this.#ahead.push({ item, id: item.id, duplicate: false, refused: undefined });
+    const { source } = this.planned.node;
+    if (!deduplicates(source)) {
+      const identify = source.id === undefined ? ({ id }: SourceItem) => ({ id, refused: undefined }) : (item: SourceItem) => givenId(source, item);
+      for (const item of items) this.#ahead.push({ item, duplicate: false, ...identify(item) });
       return;
     }
     this.#checking = items;
@@ -247,7 +245,7 @@ export class InjectorShard extends OwnedShard {
   #injectValue(item: SourceItem, id: string | undefined, duplicate: boolean): void {
     const open = this.#open;
     const { source } = this.planned.node;
-    const unique = id !== undefined && source.id !== undefined;
+    const unique = id !== undefined && deduplicates(source);
     if (duplicate || (unique && this.#recent.has(id) === true)) {
       open.duplicates++;
       this.#confirmations?.add({ kind: "duplicate" });
@@ -282,7 +280,7 @@ export class InjectorShard extends OwnedShard {
   /** A record whose id may have been forgotten is never taken as new. */
   #tooOld(timestamp: number): string | undefined {
     const { source } = this.planned.node;
-    if (source.id === undefined || timestamp >= this.#forgotten) return undefined;
+    if (!deduplicates(source) || timestamp >= this.#forgotten) return undefined;
     return `its timestamp ${timestamp} is more than ${source.idRetention} ms behind the injector's watermark: its id may have been forgotten, so it cannot be known to be new`;
   }
 
@@ -344,7 +342,7 @@ export class InjectorShard extends OwnedShard {
     image.counters.duplicates += batch.duplicates;
     image.counters.deadLetters += batch.dead.length;
     image.counters.produced += batch.productions.length;
-    const expire = this.planned.node.source.id !== undefined && this.#forgotten > this.#expired + this.planned.node.source.idRetention / 16;
+    const expire = deduplicates(this.planned.node.source) && this.#forgotten > this.#expired + this.planned.node.source.idRetention / 16;
     if (expire) this.#expired = this.#forgotten;
     const commit = this.commitOf({
       deadPuts: batch.dead,

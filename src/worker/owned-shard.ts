@@ -9,13 +9,13 @@
 import type { Log } from "../computation/context.ts";
 import type { ShardRef } from "../key.ts";
 import { type Commit, monotonicOf, type ParcelAppend, type RecoveredShard, type Sequencer } from "../store/index.ts";
-import type { Runner } from "../watermark/skew.ts";
 import type { Standing } from "../watermark/upstream.ts";
 import type { Holder } from "./holder.ts";
 import { Inbox } from "./inbox.ts";
 import { type Counters, decodeImage, encodeImage, newImage, type ShardImage } from "./image.ts";
 import { packParcel, PARCEL_RECORDS, type Production } from "./parcel.ts";
 import type { Effect } from "./effect.ts";
+import type { PlannedInjector } from "./plan.ts";
 import type { EngineOptions } from "./engine-options.ts";
 
 /** What a shard needs of the engine around it. */
@@ -38,8 +38,8 @@ export interface ShardHost {
   fail(error: unknown): void;
   logOf(participant: string, key: string | undefined): Log;
   readonly reporter: {
-    /** The live injector that is furthest behind, besides this one, as last reported; undefined: there is none. */
-    slowestBeside(injector: number): Runner | undefined;
+    /** How far an injector's watermark may have come for it to take another record. */
+    furthestOf(injector: PlannedInjector): number;
   };
 }
 

@@ -20,7 +20,7 @@ import { type Bound, boundOf } from "../watermark/upstream.ts";
 import { ComputationShard } from "./computation-shard.ts";
 import type { Engine } from "./engine.ts";
 import { InboxShard, type OwnedShard } from "./owned-shard.ts";
-import type { PlannedParticipant } from "./plan.ts";
+import type { PlannedInjector, PlannedParticipant } from "./plan.ts";
 
 /** ms between reports at most: where others may have changed something, and where they cannot. */
 const POLL_SHARED = 100;
@@ -260,6 +260,12 @@ export class Reporter {
     }
   }
 
+  /** `maxSkew` ahead of the slowest other. */
+  furthestOf({ id, node: { maxSkew } }: PlannedInjector): number {
+    return maxSkew === undefined ? Number.POSITIVE_INFINITY : (this.slowestBeside(id)?.output ?? END) + maxSkew;
+  }
+
+  /** The live injector that is furthest behind, besides this one, as last reported; undefined: there is none. */
   slowestBeside(injector: number): Runner | undefined {
     const others: Runner[] = [];
     for (const { id, kind } of this.#engine.options.plan.participants)
