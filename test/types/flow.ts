@@ -37,6 +37,11 @@ export const joined = new Pipeline("clicks-of-orders")
   .compute("join", Join);
 // #endregion
 
+// #region switch
+const unchecked = fromFile<Sale>("sales.ndjson", { id: (sale) => sale.receipt, deduplicate: false });
+// #endregion
+export const atLeastOnce = new Pipeline("at-least-once").inject("sales", sales, unchecked);
+
 // #region two-phase
 const revenue = twoPhase("revenue", {
   from: sales,
