@@ -1,0 +1,49 @@
+/** `copy` on the real stores: everything arrives, keys stay in order, and what runs on the copy gives what it would have given. */
+import { expect, test } from "vitest";
+import { audit } from "../../src/inspect/index.ts";
+import { copy } from "../../src/offline/copy.ts";
+import { realStores, STORES, type StoreName, Trial, until } from "../worker/real-stores.ts";
+import { type Bank, bankPipeline, expected, newBank, PAYMENTS, surroundings } from "./bank.ts";
+import type { Store } from "../../src/index.ts";
+
+const storeOf = realStores();
+
+/** Runs the bank until as much as possible is under way, and stops it. */
+async function stoppedBank(store: () => Store, bank: Bank, shards: number): Promise<void> {
+  bank.mode = "blocked";
+  const trial = new Trial(store);
+  await trial.start(bankPipeline(bank, shards), { http: false });
+  // The board takes nothing more, so the ledger pauses, and what the till has goes on waiting before it.
+  await until(() => trial.counted("till", "processed") > PAYMENTS - 1_000 && trial.counted("ledger", "deadLetters") > 1, true);
+  await trial.stop();
+}
+
+async function finishedBank(store: () => Store, bank: Bank, shards: number): Promise<void> {
+  bank.mode = "open";
+  const trial = new Trial(store);
+  await trial.start(bankPipeline(bank, shards), { http: false });
+  await until(() => trial.output("board"), 2 ** 53 - 1);
+  await trial.stop();
+}
+
+const cases: [StoreName, StoreName, number, number][] = [
+  ...STORES.flatMap((from) => STORES.map((to): [StoreName, StoreName, number, number] => [from, to, 8, 8])),
+  ["lmdb", "redis", 8, 3],
+  ["redis", "lmdb", 8, 16],
+  ["memory", "memory", 9, 7],
+];
+
+test.each(cases)("a pipeline that was stopped on %s goes on from a copy on %s (%i to %i shards) as if it had not moved", async (from, to, before, after) => {
+  const bank = newBank();
+  const [source, target] = [storeOf(from), storeOf(to)];
+  await stoppedBank(source, bank, before);
+  const report = await copy({ ...surroundings, from: source(), to: target(), shards: after });
+  expect(report).toMatchObject({ differences: [], differing: 0, violations: 0, resumed: false, shards: after });
+  const ledger = report.participants.find(({ name }) => name === "ledger")!.counts;
+  // Else nothing would have been proved of what is under way.
+  for (const kind of ["state", "watermark", "wall", "holds", "held", "dead", "waiting"] as const) expect([kind, ledger[kind][0] > 0]).toEqual([kind, true]);
+  expect(report.participants.find(({ name }) => name === "till")!.counts.ids[0]).toBeGreaterThan(0);
+  await finishedBank(target, bank, after);
+  expect([...bank.lines].sort()).toEqual([...expected()].sort());
+  expect((await audit(target(), { pipeline: "bank" })).violations).toBe(0);
+}, 120_000);
