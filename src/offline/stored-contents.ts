@@ -13,6 +13,8 @@ const ENTRIES = 2_000;
 /** Bytes of parcels that one piece has about. */
 const PARCEL_BYTES = 1 << 20;
 const PARCELS = 256;
+/** Bytes of entries after which a piece ends. */
+const PIECE_BYTES = 2 << 20;
 
 export class StoredContents implements Contents {
   readonly description: string;
@@ -87,7 +89,7 @@ export class StoredContents implements Contents {
           if (bytes === undefined) throw new IncompatibleDataError(`${this.#name(shard)}: entry ${name} of ${kind} cannot be read: millrace audit tells more`);
           return { name, bytes };
         });
-        yield { kind, shard, entries };
+        for (const part of partsBySize(entries)) yield { kind, shard, entries: part };
       }
     }
     for (const kind of TIMES_KINDS) {
@@ -124,6 +126,20 @@ export class StoredContents implements Contents {
   #name(shard: ShardRef): string {
     return `shard ${indexOf(shard)} of "${this.graph.participants.find(({ id }) => id === participantOf(shard))?.name}" in ${this.description}`;
   }
+}
+
+function partsBySize(entries: readonly ContentsEntry[]): ContentsEntry[][] {
+  const parts: ContentsEntry[][] = [[]];
+  let bytes = 0;
+  for (const entry of entries) {
+    if (bytes >= PIECE_BYTES) {
+      parts.push([]);
+      bytes = 0;
+    }
+    bytes += entry.bytes.length;
+    (parts.at(-1) as ContentsEntry[]).push(entry);
+  }
+  return parts;
 }
 
 /** Every change is a commit or an append, and these show both. Who owns a shard is no part of it. */

@@ -39,7 +39,7 @@ const payments = stream<Payment>("payments");
 const entries = stream<Entry>("entries");
 /** Beside them a year, so that wall timers are there and never fire. */
 const YEAR = 31_536_000_000;
-export const PAYMENTS = 24_000;
+export const PAYMENTS = 9_000;
 const ACCOUNTS = 700;
 
 /** What a pipeline does now, told from outside: "blocked" leaves as much as possible under way. */

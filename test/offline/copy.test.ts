@@ -4,7 +4,8 @@ import { audit } from "../../src/inspect/index.ts";
 import { copy } from "../../src/offline/copy.ts";
 import { realStores, STORES, type StoreName, Trial, until } from "../worker/real-stores.ts";
 import { type Bank, bankPipeline, expected, newBank, PAYMENTS, surroundings } from "./bank.ts";
-import type { Store } from "../../src/index.ts";
+import { MemoryStore, run, type Store } from "../../src/index.ts";
+import { Killed, MortalStore } from "./mortal-store.ts";
 
 const storeOf = realStores();
 
@@ -47,3 +48,45 @@ test.each(cases)("a pipeline that was stopped on %s goes on from a copy on %s (%
   expect([...bank.lines].sort()).toEqual([...expected()].sort());
   expect((await audit(target(), { pipeline: "bank" })).violations).toBe(0);
 }, 120_000);
+
+test("a copy that was killed at any of its writing calls goes on when it is given again, and nothing is lost or twice there", async () => {
+  const bank = newBank();
+  const source = storeOf("memory");
+  await stoppedBank(source, bank, 8);
+  const whole = new MortalStore(new MemoryStore(), Number.POSITIVE_INFINITY, false);
+  await copy({ ...surroundings, from: source(), to: whole, shards: 3 });
+  expect(whole.calls).toBeGreaterThan(30);
+  // Each third, both ways in turn: with all of them it takes minutes.
+  for (let at = 1; at <= whole.calls; at += 3) {
+    const target = new MemoryStore();
+    const applied = at % 2 === 0;
+    const killed = await copy({ ...surroundings, from: source(), to: new MortalStore(target, at, applied), shards: 3 }).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    // Of what comes after the end, nobody hears.
+    if (killed === undefined) continue;
+    expect(killed).toBeInstanceOf(Killed);
+    const graph = await (await target.open({ ...surroundings, pipeline: "bank" })).readGraph();
+    if (graph?.format === 1) continue;
+    if (graph !== undefined) await expect(run(bankPipeline(bank, 3), { store: target })).rejects.toThrow(/is not complete: millrace copy from memory was stopped before its end; give that/);
+    const report = await copy({ ...surroundings, from: source(), to: target, shards: 3 });
+    expect([at, report.differences, report.violations, report.resumed]).toEqual([at, [], 0, graph !== undefined]);
+  }
+}, 240_000);
+
+test("killed at every eleventh call again and again, a copy from LMDB to Redis arrives, and goes on as if it had not moved", async () => {
+  const bank = newBank();
+  const [source, target] = [storeOf("lmdb"), storeOf("redis")];
+  await stoppedBank(source, bank, 8);
+  let deaths = 0;
+  for (; ; deaths++) {
+    const report = await copy({ ...surroundings, from: source(), to: new MortalStore(target(), 11 + deaths, deaths % 2 === 0), shards: 4 }).catch((error: unknown) => error);
+    if (report instanceof Killed) continue;
+    expect(report).toMatchObject({ differences: [], violations: 0, resumed: true });
+    break;
+  }
+  expect(deaths).toBeGreaterThan(3);
+  await finishedBank(target, bank, 4);
+  expect([...bank.lines].sort()).toEqual([...expected()].sort());
+}, 240_000);
