@@ -145,7 +145,8 @@ export async function pipelineOf(store: Store, named: string | undefined): Promi
 /** What is not sound would be copied as it is, and blamed on the copy. */
 export async function refuseUnsound(store: Store, pipeline: string, tell: (text: string) => void): Promise<void> {
   const violations = await violationsOf(store, pipeline, tell);
-  if (violations > 0) throw new IncompatibleDataError(`the data of pipeline "${pipeline}" has ${violations} violations: millrace audit says which, and what to do`);
+  if (violations > 0)
+    throw new IncompatibleDataError(`the data of pipeline "${pipeline}" has ${violations} violations: millrace audit says which, and what to do`);
 }
 
 async function violationsOf(store: Store, pipeline: string, tell: (text: string) => void): Promise<number> {

@@ -18,7 +18,8 @@ export function named(graph: StoredGraph, name: string, kinds: readonly StoredPa
   const wanted = kinds.join(" or ");
   if (found !== undefined && kinds.includes(found.kind)) return found;
   const there = graph.participants.filter(({ kind }) => kinds.includes(kind)).map((each) => each.name);
-  const hint = found?.kind === "injector" ? ": millrace rewind puts an injector back" : `; there ${there.length === 1 ? "is" : "are"} ${there.join(", ") || "none"}`;
+  const hint =
+    found?.kind === "injector" ? ": millrace rewind puts an injector back" : `; there ${there.length === 1 ? "is" : "are"} ${there.join(", ") || "none"}`;
   throw new ConfigError(
     found === undefined
       ? `pipeline "${graph.pipeline}" has no ${wanted} "${name}"${hint}`

@@ -20,7 +20,10 @@ import { positionsAt } from "./source-search.ts";
 import { type ShardChange, StoppedPipeline } from "./stopped-pipeline.ts";
 
 /** Where it is to go on: after a position (plain data, as the source gives it), or with the first record of that time. */
-export type RewindTo = { readonly kind: "start" } | { readonly kind: "position"; readonly position: unknown } | { readonly kind: "time"; readonly time: number };
+export type RewindTo =
+  | { readonly kind: "start" }
+  | { readonly kind: "position"; readonly position: unknown }
+  | { readonly kind: "time"; readonly time: number };
 
 export interface RewindOptions extends Surroundings {
   readonly store: Store;
@@ -83,7 +86,9 @@ function nodeOf(graph: Graph, injector: string): InjectorNode {
     throw new ConfigError(`the code of pipeline "${graph.pipeline}" has no injector "${injector}"; it has ${there.join(", ") || "none"}`);
   }
   if (node.source.confirms === true)
-    throw new ConfigError(`injector "${injector}" (${node.source.description}) has no positions to go back to: what it took is with its sender, who can send it again`);
+    throw new ConfigError(
+      `injector "${injector}" (${node.source.description}) has no positions to go back to: what it took is with its sender, who can send it again`,
+    );
   return node;
 }
 
@@ -91,12 +96,20 @@ function nodeOf(graph: Graph, injector: string): InjectorNode {
 async function begunIn(store: PipelineStore, injector: string): Promise<{ readonly graph: StoredGraph; readonly positions: readonly unknown[] } | undefined> {
   const graph = await store.readGraph();
   if (graph?.format !== UNFINISHED_FORMAT || graph.unfinished?.command !== "rewind") return undefined;
-  const begun = decodeStored(Buffer.from(graph.unfinished.fingerprint, "base64"), "what a rewind has begun") as { readonly injector: string; readonly positions: unknown[] };
+  const begun = decodeStored(Buffer.from(graph.unfinished.fingerprint, "base64"), "what a rewind has begun") as {
+    readonly injector: string;
+    readonly positions: unknown[];
+  };
   if (begun.injector !== injector) throw new ConfigError(`millrace rewind of "${begun.injector}" was stopped before its end: give that command again first`);
   return { graph, positions: begun.positions };
 }
 
-async function positionsOf(store: PipelineStore, graph: StoredGraph, node: InjectorNode, options: Omit<RewindOptions, "store" | "pipeline" | "yes">): Promise<readonly unknown[]> {
+async function positionsOf(
+  store: PipelineStore,
+  graph: StoredGraph,
+  node: InjectorNode,
+  options: Omit<RewindOptions, "store" | "pipeline" | "yes">,
+): Promise<readonly unknown[]> {
   const { to, clock, tell } = options;
   const { id, shards } = named(graph, node.name, ["injector"]);
   if (to.kind === "start") return Array.from({ length: shards }, () => undefined);

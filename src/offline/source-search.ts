@@ -64,7 +64,10 @@ async function positionBefore({ node, time, clock, tell }: Search, partition: nu
   }
 }
 
-function timestampOf(of: ((value: unknown) => number) | undefined, { value, timestamp }: { readonly value: unknown; readonly timestamp?: number | undefined }): number {
+function timestampOf(
+  of: ((value: unknown) => number) | undefined,
+  { value, timestamp }: { readonly value: unknown; readonly timestamp?: number | undefined },
+): number {
   if (of === undefined) return timestamp ?? Number.NaN;
   try {
     return of(value);

@@ -47,14 +47,18 @@ export class StoredContents implements Contents {
   async checkUnchanged(): Promise<void> {
     await this.#stopped.keep("now");
     if ((await fingerprintOf(this.#reader, this.#stopped)) === this.fingerprint) return;
-    throw new StoreRefusedError(`pipeline "${this.graph.pipeline}" in ${this.description} was changed meanwhile: stop its workers, and give this command again`);
+    throw new StoreRefusedError(
+      `pipeline "${this.graph.pipeline}" in ${this.description} was changed meanwhile: stop its workers, and give this command again`,
+    );
   }
 
   async #refuseUndelivered(): Promise<void> {
     for (const shard of shardsOf(this.graph)) {
       const { there } = await this.#reader.countEntries(shard);
       if (there.outbox > 0)
-        throw new StoreRefusedError(`${this.#name(shard)} has ${there.outbox} productions that are not delivered: run the pipeline until they are, and stop it again`);
+        throw new StoreRefusedError(
+          `${this.#name(shard)} has ${there.outbox} productions that are not delivered: run the pipeline until they are, and stop it again`,
+        );
     }
   }
 
@@ -78,7 +82,8 @@ export class StoredContents implements Contents {
 
   async #ids(shard: ShardRef, kind: EntryKind): Promise<number[]> {
     const ids = new Set<number>();
-    for await (const entries of this.#pages((cursor) => this.#reader.readEntries(shard, kind, cursor, ENTRIES))) for (const { name } of entries) ids.add(Number(name));
+    for await (const entries of this.#pages((cursor) => this.#reader.readEntries(shard, kind, cursor, ENTRIES)))
+      for (const { name } of entries) ids.add(Number(name));
     return [...ids].sort((a, b) => a - b);
   }
 

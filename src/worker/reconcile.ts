@@ -9,7 +9,15 @@ import type { ComputationNode, Graph, InputNode, ParticipantNode } from "../comp
 import { IncompatibleDataError, invariant } from "../errors.ts";
 import { HASH_NAME, shardRef } from "../key.ts";
 import type { PipelineStore } from "../store/store.ts";
-import { DATA_FORMAT, UNFINISHED_FORMAT, type StoredCell, type StoredGraph, type StoredInput, type StoredParticipant, type StoredTimer } from "../store/stored-graph.ts";
+import {
+  DATA_FORMAT,
+  UNFINISHED_FORMAT,
+  type StoredCell,
+  type StoredGraph,
+  type StoredInput,
+  type StoredParticipant,
+  type StoredTimer,
+} from "../store/stored-graph.ts";
 import type { Consumer, Plan, PlannedParticipant, PlannedStream } from "./plan.ts";
 
 /** Starts in a row that lost against another process starting the same pipeline. */

@@ -9,7 +9,11 @@ import { LIBRARY, Workplace } from "./commands.ts";
 vi.setConfig({ testTimeout: 240_000 });
 
 /** Counts letters; without end it waits after them, so that it can be stopped in the middle. */
-const counting = (shards: number, items: number, ends: boolean) => `import { Computation, fromIterable, input, output, Pipeline, state, stream, timer, toFile } from "${LIBRARY}";
+const counting = (
+  shards: number,
+  items: number,
+  ends: boolean,
+) => `import { Computation, fromIterable, input, output, Pipeline, state, stream, timer, toFile } from "${LIBRARY}";
   const letters = stream("letters");
   const counts = stream("counts");
   let counted = 0;
@@ -57,7 +61,12 @@ test("a copy that is killed again and again goes on until it is whole, and the p
     await stopped(workplace, "lmdb:here");
     const to = `redis:${server.socket}`;
     const copying = ["copy", "lmdb:here", to, "--shards", "64"];
-    for (const [text, delay] of [["audits", 30], ["injector text is written", 5], ["computation counter is written", 0], ["compares", 20]] as const) {
+    for (const [text, delay] of [
+      ["audits", 30],
+      ["injector text is written", 5],
+      ["computation counter is written", 0],
+      ["compares", 20],
+    ] as const) {
       const command = workplace.start(copying);
       await command.hasSaid(text);
       await new Promise((resolve) => setTimeout(resolve, delay));
@@ -66,14 +75,21 @@ test("a copy that is killed again and again goes on until it is whole, and the p
     }
     workplace.write("early.mjs", counting(64, 10_000, true));
     const early = await workplace.run(["run", "early.mjs", "--store", to, "--no-http"]);
-    expect(early).toMatchObject({ code: 2, errors: expect.stringMatching(/^error: the data of pipeline "letters" is not complete: millrace copy from lmdb:here.* give that command again/) as string });
+    expect(early).toMatchObject({
+      code: 2,
+      errors: expect.stringMatching(/^error: the data of pipeline "letters" is not complete: millrace copy from lmdb:here.* give that command again/) as string,
+    });
     const whole = await workplace.run(copying);
     expect(whole).toMatchObject({ code: 0 });
     expect(whole.out).toMatch(/^pipeline letters from lmdb:here\/letters to redis:.*, gone on with what was there\n/);
     expect(whole.out).toMatch(/\ncounter +16 to 64 +1,000 +1,000\n/);
     expect(whole.out).toMatch(/\nletters is whole in redis:.*\{ shards: 64 \} in its code\n$/);
     const twice = await workplace.run(copying);
-    expect(twice).toMatchObject({ code: 2, out: "", errors: expect.stringMatching(/error: redis:.* has pipeline "letters" already: give another store/) as string });
+    expect(twice).toMatchObject({
+      code: 2,
+      out: "",
+      errors: expect.stringMatching(/error: redis:.* has pipeline "letters" already: give another store/) as string,
+    });
     await finished(workplace, to, 64);
   } finally {
     await server.stop();
@@ -103,7 +119,13 @@ test("a pipeline goes through a file; a file that is not whole is refused, and s
   expect(changed).toMatchObject(refused(/error: changed.ndjson is not whole, or was changed/));
   expect(none).toMatchObject(refused(/error: nothing.ndjson cannot be read/));
   expect(imported).toMatchObject({ code: 0 });
-  expect(JSON.parse(imported.out)).toMatchObject({ pipeline: "letters", shards: 5, differing: 0, violations: 0, participants: [{}, { name: "counter", shards: [16, 5], counts: { state: [1_000, 1_000] } }, {}] });
+  expect(JSON.parse(imported.out)).toMatchObject({
+    pipeline: "letters",
+    shards: 5,
+    differing: 0,
+    violations: 0,
+    participants: [{}, { name: "counter", shards: [16, 5], counts: { state: [1_000, 1_000] } }, {}],
+  });
   await finished(workplace, "lmdb:there", 5);
 });
 
@@ -119,13 +141,18 @@ test("a pipeline that runs is not copied, and the sentence says who runs it", as
     expect(await workplace.run(["copy", from, "lmdb:there"])).toMatchObject({
       code: 2,
       out: "",
-      errors: expect.stringMatching(/error: worker \S+ is alive and holds \d+ shards of pipeline "letters" in redis:.*: stop all its workers first\n$/) as string,
+      errors: expect.stringMatching(
+        /error: worker \S+ is alive and holds \d+ shards of pipeline "letters" in redis:.*: stop all its workers first\n$/,
+      ) as string,
     });
     running.process.kill("SIGTERM");
     await running.ended;
     expect(await workplace.run(["copy", from, "lmdb:there"])).toMatchObject({ code: 0 });
     expect(await workplace.run(["copy", from, "memory:"])).toMatchObject({ code: 2, errors: expect.stringMatching(/memory: forgets/) as string });
-    expect(await workplace.run(["copy", "lmdb:nowhere", "lmdb:else"])).toMatchObject({ code: 2, errors: expect.stringMatching(/no pipeline's data/) as string });
+    expect(await workplace.run(["copy", "lmdb:nowhere", "lmdb:else"])).toMatchObject({
+      code: 2,
+      errors: expect.stringMatching(/no pipeline's data/) as string,
+    });
   } finally {
     await server.stop();
   }

@@ -144,7 +144,7 @@ export function expected(): Map<string, string[]> {
     lines.set(account, [...(lines.get(account) ?? []), `${n} ${known.sum}`]);
   }
   for (const [account, { sum, history, tags }] of sums) {
-    for (const tag of [...tags].sort()) (lines.get(account) as string[]).push(`closes ${tag}: ${sum} ${history}`);
+    for (const tag of [...tags].sort((a, b) => a - b)) (lines.get(account) as string[]).push(`closes ${tag}: ${sum} ${history}`);
   }
   return lines;
 }

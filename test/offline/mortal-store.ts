@@ -39,7 +39,8 @@ export class MortalStore implements Store {
         if (!WRITES.has(name)) return value.bind(of);
         return async (...args: unknown[]) => {
           this.calls += 1;
-          const result: unknown = this.calls < this.#at || (this.calls === this.#at && this.#applied) ? await (value as (...all: unknown[]) => unknown).apply(of, args) : undefined;
+          const result: unknown =
+            this.calls < this.#at || (this.calls === this.#at && this.#applied) ? await (value as (...all: unknown[]) => unknown).apply(of, args) : undefined;
           if (this.calls >= this.#at) throw new Killed(`at call ${this.#at}`);
           return result;
         };
