@@ -71,6 +71,7 @@ export {
   DecodeError,
   type ErrorCode,
   IncompatibleDataError,
+  NewerDataError,
   InjectorFailedError,
   InvalidUseError,
   InvariantError,

@@ -116,7 +116,7 @@ export class StoppedPipeline {
   }
 
   /** Prolongs the leases where it is time. Throws where a shard was lost: what is known of it may be stale. */
-  async keep(now: "now" | undefined = undefined): Promise<void> {
+  async keep(now?: "now"): Promise<void> {
     if (now === undefined && this.#clock.now() - this.#renewed < LEASE / 4) return;
     this.#renewed = this.#clock.now();
     const leases = [...this.#sequencers].map(([shard, sequencer]) => ({ shard, sequencer }));

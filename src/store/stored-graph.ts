@@ -8,6 +8,8 @@ export interface StoredGraph {
   /** Layout of all stored data; this code reads and writes `DATA_FORMAT` only. */
   readonly format: number;
   readonly version: number;
+  /** What workers say to each other by way of the store; absent: 1. This code speaks `PROTOCOL`, and all before it. */
+  readonly protocol?: number | undefined;
   readonly pipeline: string;
   /** Shards of each computation, fixed for the life of the data. */
   readonly shards: number;
@@ -64,6 +66,7 @@ export interface StoredTimer {
 }
 
 export const DATA_FORMAT = 1;
+export const PROTOCOL = 1;
 /** In the place of DATA_FORMAT while a command writes the data: every worker, of whatever version, refuses it. */
 export const UNFINISHED_FORMAT = 0;
 

@@ -11,6 +11,7 @@ import { HASH_NAME, shardRef } from "../key.ts";
 import type { PipelineStore } from "../store/store.ts";
 import {
   DATA_FORMAT,
+  PROTOCOL,
   UNFINISHED_FORMAT,
   type StoredCell,
   type StoredGraph,
@@ -106,6 +107,11 @@ class Merge {
     if (stored.format !== DATA_FORMAT) {
       throw new IncompatibleDataError(
         `the data of pipeline "${pipeline}" has format ${stored.format}, this Millrace reads format ${DATA_FORMAT}: use the version that wrote it`,
+      );
+    }
+    if ((stored.protocol ?? 1) > PROTOCOL) {
+      throw new IncompatibleDataError(
+        `workers of pipeline "${pipeline}" speak protocol ${stored.protocol}, this Millrace speaks ${PROTOCOL}: run the version that they run, or a newer one`,
       );
     }
     if (stored.shards !== shards) {
