@@ -234,7 +234,7 @@ class Changes {
 }
 
 /** The graph with another number of shards. */
-export function regrouped(graph: StoredGraph, shards: number): StoredGraph {
+function regrouped(graph: StoredGraph, shards: number): StoredGraph {
   if (graph.hash !== HASH_NAME)
     throw new StoreRefusedError(`the data of pipeline "${graph.pipeline}" was placed by the hash ${graph.hash}, this Millrace uses ${HASH_NAME}`);
   const { unfinished: _, shardsBefore, participants, ...rest } = graph;

@@ -6,7 +6,7 @@
  * P2  Commands have one name as owners: one that was killed is followed at once, and one that is overtaken is fenced.
  */
 import type { Clock } from "../clock.ts";
-import { messageOf, StoreRefusedError, StoreUnavailableError } from "../errors.ts";
+import { StoreRefusedError, StoreUnavailableError } from "../errors.ts";
 import { shardRef, type ShardRef } from "../key.ts";
 import type { Random } from "../random.ts";
 import { type Commit, monotonicOf, type Sequencer } from "../store/commit.ts";
@@ -215,7 +215,4 @@ export function partsOf<T>(list: readonly T[], size: number = AT_ONCE): T[][] {
   return parts;
 }
 
-export const wait = (clock: Clock, ms: number): Promise<void> => new Promise((resolve) => void clock.after(ms, resolve));
-
-/** One sentence, whatever was thrown. */
-export const sentenceOf = (error: unknown): string => messageOf(error).split("\n")[0] as string;
+const wait = (clock: Clock, ms: number): Promise<void> => new Promise((resolve) => void clock.after(ms, resolve));

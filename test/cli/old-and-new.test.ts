@@ -35,7 +35,10 @@ function sourcesOf(commit: string): string | undefined {
 }
 
 /** Counts per key; each worker's code is that of its own version. */
-const counting = (root: string, results: string) => `import { Computation, fromIterable, input, output, Pipeline, state, stream, toFile } from "${pathToFileURL(join(root, "src/index.ts")).href}";
+const counting = (
+  root: string,
+  results: string,
+) => `import { Computation, fromIterable, input, output, Pipeline, state, stream, toFile } from "${pathToFileURL(join(root, "src/index.ts")).href}";
   const events = stream("events");
   const counts = stream("counts");
   class Counter extends Computation {

@@ -2,12 +2,14 @@
 import { expect, test } from "vitest";
 import { audit } from "../../src/inspect/index.ts";
 import { copy } from "../../src/offline/copy.ts";
-import { realStores, STORES, type StoreName, Trial, until } from "../worker/real-stores.ts";
+import { realStores, STORES, type StoreName, Trial } from "../worker/real-stores.ts";
 import { type Bank, bankPipeline, expected, newBank, PAYMENTS, surroundings } from "./bank.ts";
 import { MemoryStore, run, type Store } from "../../src/index.ts";
 import { Killed, MortalStore } from "./mortal-store.ts";
 
 const storeOf = realStores();
+/** A busy machine may take long. */
+const until = (look: () => unknown, expected: unknown) => expect.poll(look, { interval: 5, timeout: 60_000 }).toEqual(expected);
 
 /** Runs the bank until as much as possible is under way, and stops it. */
 async function stoppedBank(store: () => Store, bank: Bank, shards: number): Promise<void> {

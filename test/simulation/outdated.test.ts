@@ -18,7 +18,12 @@ async function outdated(seed: number, wrong?: Wrong): Promise<Run | undefined> {
   const workload = drawWorkload(tape);
   if (workload.settings.exclusive) return undefined;
   const { kinds, ...faults } = swarm(tape, false);
-  return await simulate(workload, tape, { ...faults, kinds: [...kinds, "outdated", "outdated", "join"], perMille: Math.max(faults.perMille, 30), steps: Math.max(faults.steps, 150) }, { wrong });
+  return await simulate(
+    workload,
+    tape,
+    { ...faults, kinds: [...kinds, "outdated", "outdated", "join"], perMille: Math.max(faults.perMille, 30), steps: Math.max(faults.steps, 150) },
+    { wrong },
+  );
 }
 
 test(

@@ -1,6 +1,21 @@
 /** Workers with older and with newer code of the user's on one Redis: what only the newer can read goes to it, and nothing is lost, parked or done twice. */
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { type Codec, Computation, type Context, input, MemoryStore, output, Pipeline, RedisStore, run, type RunningPipeline, type Sink, state, stream, type StreamRecord } from "../../src/index.ts";
+import {
+  type Codec,
+  Computation,
+  type Context,
+  input,
+  MemoryStore,
+  output,
+  Pipeline,
+  RedisStore,
+  run,
+  type RunningPipeline,
+  type Sink,
+  state,
+  stream,
+  type StreamRecord,
+} from "../../src/index.ts";
 import { audit } from "../../src/inspect/index.ts";
 import { shardRef } from "../../src/key.ts";
 import { workerOf } from "../../src/run.ts";
@@ -12,7 +27,8 @@ import { Feed, Kept } from "./feed.ts";
 /** Version 2 counts in another unit, and reads both. */
 function codecOf(version: 1 | 2): Codec<number> {
   const text = (value: number): string => (version === 1 ? `${value}` : `${value * 100} cents`);
-  const read = (bytes: Uint8Array, written: number): number => (written === 1 ? Number(Buffer.from(bytes)) : Number.parseInt(Buffer.from(bytes).toString(), 10) / 100);
+  const read = (bytes: Uint8Array, written: number): number =>
+    written === 1 ? Number(Buffer.from(bytes)) : Number.parseInt(Buffer.from(bytes).toString(), 10) / 100;
   return { id: "money", version, encode: (value) => Buffer.from(text(value)), decode: read };
 }
 
@@ -51,7 +67,11 @@ afterEach(async () => {
 });
 
 async function start(version: 1 | 2, feed: Feed<Payment>, sink: Sink<string>): Promise<RunningPipeline> {
-  const started = await run(pipelineOf(version, feed, sink), { store: new RedisStore(server.url), leaseMs: 1_000, log: (level, text) => void log.push(`${level} ${text}`) });
+  const started = await run(pipelineOf(version, feed, sink), {
+    store: new RedisStore(server.url),
+    leaseMs: 1_000,
+    log: (level, text) => void log.push(`${level} ${text}`),
+  });
   started.finished.catch((error: unknown) => log.push(`ended ${String(error)}`));
   running.push(started);
   return started;
@@ -70,7 +90,11 @@ test("a worker whose code is older gives up what newer code has written, says so
   const [feed, kept] = [new Feed<Payment>(), new Kept<string>()];
   const accounts = Array.from({ length: 40 }, (_, n) => `account ${n}`);
   let at = 0;
-  const round = (): void => void feed.pushAll(accounts.map((account) => ({ account, n: 1 })), () => ++at);
+  const round = (): void =>
+    void feed.pushAll(
+      accounts.map((account) => ({ account, n: 1 })),
+      () => ++at,
+    );
   const written = (rounds: number): string[] => accounts.flatMap((account) => Array.from({ length: rounds }, (_, n) => `${account} ${n + 1}`)).sort();
   const lines = (): string[] => kept.records.map(({ value }) => value).sort();
 
@@ -87,7 +111,9 @@ test("a worker whose code is older gives up what newer code has written, says so
   await until(() => ownedBy(old), 8);
   round();
   await until(() => log.filter((line) => line.startsWith("error")).length, 1);
-  expect(log.find((line) => line.startsWith("error"))).toMatch(/written by version 2 of codec "money", this code has version 1: run the newer code, .* leaves the shards of total to workers that run it/);
+  expect(log.find((line) => line.startsWith("error"))).toMatch(
+    /written by version 2 of codec "money", this code has version 1: run the newer code, .* leaves the shards of total to workers that run it/,
+  );
   await until(() => ownedBy(old), 0);
   // No one is there who could go on: nothing is tried, parked or ended meanwhile.
   await new Promise((resolve) => setTimeout(resolve, 300));
@@ -121,8 +147,16 @@ test("a worker that has the store to itself ends with that sentence, and keeps e
 test("shards are assigned to those that do not decline them, evenly, and to no one where all do", () => {
   const { workers, declines } = parseAnnounced([declinedName(3, "a"), declinedName(3, "gone"), "a", "b", "c"]);
   expect(workers).toEqual(["a", "b", "c"]);
-  const assigned = assign(workers, [{ id: 3, shards: 6 }, { id: 4, shards: 6 }], declines);
-  const count = (participant: number, worker: string): number => Array.from({ length: 6 }, (_, i) => assigned.get(shardRef(participant, i))).filter((each) => each === worker).length;
+  const assigned = assign(
+    workers,
+    [
+      { id: 3, shards: 6 },
+      { id: 4, shards: 6 },
+    ],
+    declines,
+  );
+  const count = (participant: number, worker: string): number =>
+    Array.from({ length: 6 }, (_, i) => assigned.get(shardRef(participant, i))).filter((each) => each === worker).length;
   expect([count(3, "a"), count(3, "b"), count(3, "c"), count(4, "a")]).toEqual([0, 3, 3, 2]);
   expect(assign(["a"], [{ id: 3, shards: 2 }], () => true).size).toBe(0);
 });
