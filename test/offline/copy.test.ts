@@ -101,3 +101,21 @@ test("killed at every eleventh call again and again, a copy from LMDB to Redis a
   await finishedBank(target, bank, 4);
   expect(bank.lines).toEqual(expected());
 }, 240_000);
+
+test("an unfinished copy of data that has changed since is refused, and so is a target that has the pipeline; neither is touched", async () => {
+  const bank = newBank();
+  const [source, target] = [storeOf("memory"), new MemoryStore()];
+  await stoppedBank(source, bank, 8);
+  await expect(copy({ ...surroundings, from: source(), to: new MortalStore(target, 20, true), shards: 3 })).rejects.toThrow(Killed);
+  await expect(copy({ ...surroundings, from: source(), to: target, shards: 4 })).rejects.toThrow(
+    /has the unfinished copy of other data \(from memory, to 3 shards\): delete the data/,
+  );
+  await expect(copy({ ...surroundings, from: target, to: new MemoryStore() })).rejects.toThrow(
+    /has only a part of pipeline "bank": millrace copy was stopped before its end/,
+  );
+  await finishedBank(source, bank, 8);
+  await expect(copy({ ...surroundings, from: source(), to: target, shards: 3 })).rejects.toThrow(/has the unfinished copy of other data/);
+  await expect(copy({ ...surroundings, from: source(), to: source() })).rejects.toThrow(/has pipeline "bank" already: give another store/);
+  await expect(copy({ ...surroundings, from: source(), to: new MemoryStore(), pipeline: "till" })).rejects.toThrow(/has no pipeline "till"; it has bank/);
+  expect(bank.lines).toEqual(expected());
+}, 240_000);

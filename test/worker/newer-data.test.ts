@@ -16,6 +16,8 @@ import {
   stream,
   type StreamRecord,
 } from "../../src/index.ts";
+import { systemClock } from "../../src/clock.ts";
+import { systemRandom } from "../../src/random.ts";
 import { audit } from "../../src/inspect/index.ts";
 import { shardRef } from "../../src/key.ts";
 import { workerOf } from "../../src/run.ts";
@@ -159,4 +161,19 @@ test("shards are assigned to those that do not decline them, evenly, and to no o
     Array.from({ length: 6 }, (_, i) => assigned.get(shardRef(participant, i))).filter((each) => each === worker).length;
   expect([count(3, "a"), count(3, "b"), count(3, "c"), count(4, "a")]).toEqual([0, 3, 3, 2]);
   expect(assign(["a"], [{ id: 3, shards: 2 }], () => true).size).toBe(0);
+});
+
+test("data of a newer protocol or format is refused with a sentence, and left alone", async () => {
+  const store = new MemoryStore();
+  const [feed, kept] = [new Feed<Payment>(), new Kept<string>()];
+  await (await run(pipelineOf(1, feed, kept.sink), { store, log: () => {} })).stop();
+  const opened = await store.open({ pipeline: "money", clock: systemClock, random: systemRandom });
+  const graph = (await opened.readGraph())!;
+  await opened.init({ ...graph, protocol: 2, version: 2 }, graph.version);
+  await expect(run(pipelineOf(1, feed, kept.sink), { store })).rejects.toThrow(
+    /workers of pipeline "money" speak protocol 2, this Millrace speaks 1: run the version/,
+  );
+  await opened.init({ ...graph, format: 2, version: 3 }, 2);
+  await expect(run(pipelineOf(1, feed, kept.sink), { store })).rejects.toThrow(/the data of pipeline "money" has format 2, this Millrace reads format 1/);
+  expect((await opened.readGraph())?.version).toBe(3);
 });
