@@ -71,7 +71,7 @@ async function runHere(file: string, options: RunCommandOptions): Promise<number
     http: options.http && { port: options.port },
     drop: options.drop,
     leaseMs: options.lease,
-    stallMs: options.stall,
+    stallMs: options.stall === 0 ? false : options.stall,
     log,
   });
   const guard = guardProcess(pipeline, (line) => say(line));
