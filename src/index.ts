@@ -74,6 +74,7 @@ export {
   DecodeError,
   type ErrorCode,
   IncompatibleDataError,
+  NewerDataError,
   InjectorFailedError,
   InvalidUseError,
   InvariantError,

@@ -281,6 +281,7 @@ export class Driver {
     const { worker, leaseMs } = this.#options;
     switch (effect.kind) {
       case "announce":
+        for (const name of effect.declined) this.#ask(store.announce(name, effect.ms), () => {});
         this.#ask(store.announce(worker, effect.ms), (announced) => engine.ownership.onAnnounced(announced));
         break;
       case "depart":

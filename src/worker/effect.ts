@@ -12,7 +12,7 @@ import type { StreamRecord } from "../record.ts";
 
 export type Effect =
   /** This worker is alive for so many ms. */
-  | { readonly kind: "announce"; readonly ms: number }
+  | { readonly kind: "announce"; readonly ms: number; readonly declined: readonly string[] }
   | { readonly kind: "depart" }
   | { readonly kind: "acquire"; readonly shards: readonly ShardRef[] }
   | { readonly kind: "recover"; readonly shards: readonly ShardRef[] }

@@ -7,6 +7,7 @@
  * I3  A bound is taken over only when every record that the inbox had at the moment of the bound has been read (R5).
  */
 import type { Log } from "../computation/context.ts";
+import type { NewerDataError } from "../errors.ts";
 import type { ShardRef } from "../key.ts";
 import { type Commit, monotonicOf, type ParcelAppend, type RecoveredShard, type Sequencer } from "../store/index.ts";
 import type { Standing } from "../watermark/upstream.ts";
@@ -36,6 +37,8 @@ export interface ShardHost {
   announce(participant: number): void;
   /** Gives shards up, to acquire them anew. */
   lose(shards: readonly ShardRef[]): void;
+  /** Who is told that a participant has to be left to workers with newer code. */
+  readonly ownership: { decline(participant: number, error: NewerDataError): void };
   /** Ends the pipeline with an error. */
   fail(error: unknown): void;
   logOf(participant: string, key: string | undefined): Log;

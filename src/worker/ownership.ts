@@ -7,6 +7,7 @@
  * O2  A registration counts only when a renewal that was asked for after it shows that the shards were ours still: one
  *     who registers after another has taken over would speak for what that one has committed since (R7).
  */
+import type { NewerDataError } from "../errors.ts";
 import { indexOf, participantOf, type ShardRef, shardRef } from "../key.ts";
 import type { AcquireOutcome, Announced, Interval, Lease, RecoveredShard, Registration, Sequencer } from "../store/index.ts";
 import { BEGINNING } from "../time.ts";
@@ -145,6 +146,20 @@ export class Ownership {
       else if (this.membership.isOurs(ref)) this.handOver.cancel(shard);
     }
     if (news) this.#askAt = 0;
+  }
+
+  /**
+   * Of a participant something is stored that only newer code can read: its shards go to workers that have it, and wait
+   * where there are none. One that has the store to itself stops, since no other can come.
+   */
+  decline(participant: number, error: NewerDataError): void {
+    if (this.#engine.options.exclusive) {
+      this.#engine.fail(error);
+      return;
+    }
+    if (!this.membership.decline(participant)) return;
+    const name = this.#engine.participant(participant)?.name ?? "";
+    this.#engine.logOf(name, undefined).error(`${error.message}. This worker leaves the shards of ${name} to workers that run it; without any they wait`);
   }
 
   given(refs: readonly ShardRef[]): void {

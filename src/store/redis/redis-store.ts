@@ -63,15 +63,15 @@ export class RedisStore implements Store, ReadableStore {
   }
 
   /** A look from outside, for an audit: writes nothing. Throws `StoreUnavailableError` or `StoreRefusedError`. */
-  async read({ pipeline, clock }: ReadOptions): Promise<StoreReader> {
-    const reader = await this.#reader(pipeline, clock);
+  async read({ pipeline, clock, whole }: ReadOptions): Promise<StoreReader> {
+    const reader = await this.#reader(pipeline, clock, whole);
     if ((await reader.readGraph()) !== undefined) return reader;
     await reader.close();
     throw new StoreRefusedError(`${reader.description} has no pipeline "${pipeline}" under the prefix "${this.#prefix}"; give the name it runs by`);
   }
 
-  async #reader(pipeline: string, clock: Clock): Promise<RedisReader> {
+  async #reader(pipeline: string, clock: Clock, whole?: boolean): Promise<RedisReader> {
     const keys = new Keys(this.#prefix, pipeline);
-    return new RedisReader(await connect({ client: this.#client, keys, clock, timeoutMs: this.#timeoutMs, reading: true }), keys);
+    return new RedisReader(await connect({ client: this.#client, keys, clock, timeoutMs: this.#timeoutMs, reading: true }), keys, whole);
   }
 }

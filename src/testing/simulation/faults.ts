@@ -27,6 +27,8 @@ export type FaultKind =
   | "skew"
   /** The store's clock jumps, forward or back. */
   | "store-clock"
+  /** A worker finds that something of a participant is stored that only newer code can read. In no swarm: given by name. */
+  | "outdated"
   /** The store comes back without the last of what it had, or with all of it. */
   | "lost-tail";
 

@@ -59,6 +59,7 @@ export function carryOut(data: MemoryData, effect: StoreEffect, { worker, leaseM
     case "report":
       return data.report(worker, effect.reports, now);
     case "announce":
+      for (const name of effect.declined) data.announce(name, effect.ms, now);
       return data.announce(worker, effect.ms, now);
     case "depart":
       return data.depart(worker);
