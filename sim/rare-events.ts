@@ -20,6 +20,9 @@ export const RARE_EVENTS: ReadonlyMap<string, string> = new Map([
   ["items confirmed", "a source is told what became of its items"],
   // What comes of them.
   ["tail lost", "the store comes back without its last commits"],
+  ["loss accounted for", "a worker says which commits the store has lost"],
+  ["loss not exactly known", "and another had the shard meanwhile"],
+  ["confirmed records lost", "and names records that were confirmed to their source"],
   ["store is another", "a worker notices that the store was another"],
   ["unanswered commit", "a worker does not know what became of a commit"],
   ["already", "a commit that was sent again had been applied"],

@@ -161,7 +161,9 @@ export class Misfortune {
     const back = tape.choose(this.#simulation.store.kept + 1);
     const strays = back > 0 ? this.#sentBefore() : [];
     if (back > 0) {
+      const { audit } = this.#simulation.store;
       this.#simulation.store.fallBack(back);
+      this.#simulation.losses.fell(audit, this.#simulation.store.audit);
       // Whoever takes a store's place has a clock of its own.
       this.#simulation.store.skew -= tape.pick([0, 0, 10, 500]);
     }

@@ -14,6 +14,7 @@ import { Engine } from "../../worker/engine.ts";
 import type { EngineOptions } from "../../worker/engine-options.ts";
 import { makeInstances } from "../../worker/instances.ts";
 import { type Place, placesAfter } from "./place.ts";
+import { LossAudit } from "./loss-audit.ts";
 import { Misfortune } from "./misfortune.ts";
 import { Operators } from "./operators.ts";
 import { SimulatedSink, type SimulatedSource } from "./simulated-edges.ts";
@@ -63,6 +64,7 @@ export class Simulation implements World {
   readonly misfortune: Misfortune;
   readonly operators: Operators | undefined;
   readonly effects = new PerformedEffects();
+  readonly losses = new LossAudit();
   workers: SimulatedWorker[] = [];
   strays: Stray[] = [];
   /** True times at which a worker starts. */
@@ -316,6 +318,7 @@ export class Simulation implements World {
   // ── the store ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   apply(worker: string, effect: StoreEffect): unknown {
+    if (effect.kind === "read-heads") this.losses.looked(effect, this.store.audit);
     return this.store.apply(worker, effect, this.time);
   }
 
@@ -346,6 +349,7 @@ export class Simulation implements World {
   }
 
   remove(worker: SimulatedWorker): void {
+    this.losses.gone(worker.name);
     this.workers = this.workers.filter((each) => each !== worker);
   }
 }
