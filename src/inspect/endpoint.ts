@@ -4,6 +4,7 @@ import type { TimerClock } from "../store/commit.ts";
 import type {
   DeadLettersView,
   ErrorView,
+  LostTailsView,
   ParticipantShardsView,
   PipelineView,
   ReadinessView,
@@ -37,6 +38,8 @@ export interface Endpoint {
   timers(query?: { readonly computation?: string; readonly clock?: TimerClock; readonly limit?: number }): Promise<TimersView>;
   /** The latest dead letters; `limit`: 1 to 1,000, default 100. */
   deadLetters(query?: { readonly participant?: string; readonly limit?: number }): Promise<DeadLettersView>;
+  /** What the store lost while the worker that answers was running. */
+  lostTails(): Promise<LostTailsView>;
   /** The streams that take records over HTTP. */
   streams(): Promise<StreamsView>;
   readiness(): Promise<ReadinessView>;
@@ -52,6 +55,7 @@ export function endpoint(url: string): Endpoint {
     shards: (query) => ask(base, "/v1/shards", query),
     timers: (query) => ask(base, "/v1/timers", query),
     deadLetters: (query) => ask(base, "/v1/dead-letters", query),
+    lostTails: () => ask(base, "/v1/lost-tails"),
     streams: () => ask(base, "/v1/streams"),
     readiness: () => ask(base, "/readyz", undefined, [503]),
   };

@@ -6,6 +6,7 @@
 export { audit, type AuditOptions, type AuditReport } from "../audit/audit.ts";
 export type { Checked, Violation } from "../audit/findings.ts";
 export { EndpointError, type Endpoint, endpoint } from "./endpoint.ts";
+export type { LostConfirmed, LostShard } from "../worker/lost-tails.ts";
 export type {
   DeadLettersView,
   DeadLetterView,
@@ -14,6 +15,8 @@ export type {
   EventTime,
   HolderView,
   Lag,
+  LostTailsView,
+  LostTailView,
   NotTakenView,
   ParticipantKind,
   ParticipantShardsView,
