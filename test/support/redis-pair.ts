@@ -93,9 +93,7 @@ export class RedisPair {
 
   /** The primary dies, the replica takes its place, and another replica follows that one. */
   async failOver(): Promise<void> {
-    const { server, admin } = this.#primary;
-    await server.kill();
-    await end({ server, admin });
+    await end(this.#primary);
     const promoted = this.#replica as Node;
     promoted.server.thaw();
     await promoted.admin.call("REPLICAOF", "NO", "ONE");
@@ -128,6 +126,8 @@ async function startNode(args: readonly string[]): Promise<Node> {
 
 async function end({ server, admin }: Node): Promise<void> {
   admin.disconnect();
+  // A server that ends in order waits for its replicas.
+  await server.kill();
   await server.stop();
 }
 
