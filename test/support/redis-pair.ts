@@ -103,6 +103,14 @@ export class RedisPair {
     await this.follow();
   }
 
+  /** The primary is dead and someone else has promoted the replica: another follows that one. */
+  async adoptReplica(): Promise<void> {
+    await end(this.#primary);
+    this.#primary = this.#replica as Node;
+    this.#replica = undefined;
+    await this.follow();
+  }
+
   async stop(): Promise<void> {
     if (this.#replica !== undefined) await end(this.#replica);
     await end(this.#primary);
