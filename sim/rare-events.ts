@@ -14,6 +14,7 @@ export const RARE_EVENTS: ReadonlyMap<string, string> = new Map([
   ["clog", "the lines of several workers stand still and are freed in another order"],
   ["duplicate", "a commit, a report or an announcement arrives a second time"],
   ["skew", "a worker's clock jumps"],
+  ["unconfirmed commit", "a commit is applied, and not confirmed by replicas in time"],
   ["store-clock", "the store's clock jumps"],
   ["lost-tail", "the store restarts"],
   ["edge failed", "a source or sink fails"],

@@ -196,3 +196,24 @@ test.each([
 ])("durability %j is refused", (durability, message) => {
   expect(() => new RedisStore("redis://127.0.0.1:1", { durability: durability as never })).toThrow(message);
 });
+
+test("a primary that becomes a replica while a commit waits on it: the outcome is unknown, and the connection is left", async () => {
+  const pair = await pairIn(fresh("unblocked"));
+  const bench = await benchOn(pair, 2_000);
+  const owner = await bench.acquire(counter);
+  await pair.cut();
+  const { generation } = bench.store;
+  const waiting = bench.store.commit([owner.seal({ stateFields: ["2:a"], stateValues: [bytes("1")] })]).catch((error: unknown) => error);
+  await eventually(async () => {
+    if (!(await pair.admin.info("clients")).includes("blocked_clients:1")) throw new Error("nobody waits yet");
+  });
+  await pair.admin.call("REPLICAOF", "127.0.0.1", "1");
+  const error = await waiting;
+  expect(error).toBeInstanceOf(StoreUnavailableError);
+  expect((error as Error).message).toMatch(/UNBLOCKED|lost/);
+  await expect(bench.store.commit([])).rejects.toThrow(/is a replica|lost|READONLY|Stream/);
+  await pair.admin.call("REPLICAOF", "NO", "ONE");
+  await eventually(() => bench.store.readGraph());
+  // Its replication id is another: it may have been anyone's replica meanwhile.
+  expect(bench.store.generation).toBe(generation + 1);
+});

@@ -28,7 +28,12 @@ export type FaultKind =
   /** The store's clock jumps, forward or back. */
   | "store-clock"
   /** The store comes back without the last of what it had, or with all of it. */
-  | "lost-tail";
+  | "lost-tail"
+  /**
+   * A commit or a read is carried out, and not confirmed in time by the replicas that it is to wait for. A run that has this
+   * kind has such a store: what it has confirmed, it does not lose with its tail.
+   */
+  | "unconfirmed";
 
 export interface Faults {
   readonly kinds: readonly FaultKind[];
@@ -43,7 +48,21 @@ export interface Faults {
 /** Nothing goes wrong. */
 export const NO_FAULTS: Faults = { kinds: [], perMille: 0, edges: 0, steps: 0 };
 
-const SHARED: readonly FaultKind[] = ["crash", "stall", "join", "leave", "break", "time-out", "delay", "clog", "duplicate", "skew", "store-clock", "lost-tail"];
+const SHARED: readonly FaultKind[] = [
+  "crash",
+  "stall",
+  "join",
+  "leave",
+  "break",
+  "time-out",
+  "delay",
+  "clog",
+  "duplicate",
+  "skew",
+  "store-clock",
+  "lost-tail",
+  "unconfirmed",
+];
 /** In a store that one process has to itself there is no network and no second worker. */
 const EXCLUSIVE: readonly FaultKind[] = ["crash", "stall", "leave", "delay", "skew", "store-clock"];
 

@@ -7,6 +7,7 @@
  *     acknowledged one. It is excused only where another has committed past that.
  * L2  It accounts for nothing that was not lost.
  * L3  The records that were confirmed to a source and are lost are all named, and none that is there.
+ * L4  Where the store loses nothing that it has confirmed, nobody has anything to account for (`simulated-worker.ts`).
  */
 import { indexOf, participantOf, type ShardRef } from "../../key.ts";
 import type { CommitReply, ShardSummary } from "../../store/store.ts";

@@ -97,6 +97,10 @@ export class Misfortune {
         this.#simulation.strays.push({ worker: worker.name, effects: [arrived], from: time + tape.pick([0, 10, 2 * leaseMs]) });
         break;
       }
+      case "unconfirmed":
+        worker.connection.withhold(tape.pick([1, 2, 5]));
+        this.#simulation.trace.line(() => `FAULT no replica confirms what ${worker.name} does next`);
+        break;
       case "skew":
         worker.skew += tape.pick([1, -1]) * this.#bounded(tape.pick([10, 300, 2_500]));
         this.#simulation.trace.line(() => `FAULT ${worker.name}'s clock is ${worker.skew} ms ahead now`);

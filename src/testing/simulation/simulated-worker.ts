@@ -227,6 +227,7 @@ export class SimulatedWorker {
     trace.line(() => `${this.name} ← ${value === undefined && effect.kind !== "release" ? "no answer to " : ""}${describe(effect)}`);
     if (value === undefined) trace.saw(`unanswered ${effect.kind}`);
     else if (effect.kind === "commit" && this.#slept && (value as CommitReply).outcomes.includes("fenced")) trace.saw("zombie");
+    if (value !== undefined) this.#world.confirmed(effect);
     this.#world.losses.answering(this.name, this.engine, effect, value);
     tell(this.engine, effect, value, this.now);
     if (effect.kind === "read-heads" && value !== undefined) this.#looked(effect, value as ShardSummary[]);
@@ -237,8 +238,9 @@ export class SimulatedWorker {
   }
 
   #looked(effect: StoreEffect & { readonly kind: "read-heads" }, heads: readonly ShardSummary[]): void {
-    const { tails } = this.engine.lostTails.counted;
     this.#world.losses.accounted(this.name, this.engine, effect, heads);
+    const { tails } = this.engine.lostTails.counted;
+    check(!this.#world.strict || tails === 0, "L4 lost though confirmed", () => `${this.name}: ${JSON.stringify(this.engine.lostTails.found.at(-1))}`);
     const loss = this.engine.lostTails.found.at(-1);
     if (tails === 0 || loss === undefined) return;
     this.#world.trace.saw("loss accounted for");

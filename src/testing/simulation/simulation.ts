@@ -14,6 +14,7 @@ import { Engine } from "../../worker/engine.ts";
 import type { EngineOptions } from "../../worker/engine-options.ts";
 import { makeInstances } from "../../worker/instances.ts";
 import { type Place, placesAfter } from "./place.ts";
+import { CONFIRMED } from "./connection.ts";
 import { LossAudit } from "./loss-audit.ts";
 import { Misfortune } from "./misfortune.ts";
 import { Operators } from "./operators.ts";
@@ -116,6 +117,13 @@ export class Simulation implements World {
   }
   get calls(): number {
     return this.options.calls?.() ?? 0;
+  }
+  /** Does the store lose nothing that it has confirmed? */
+  get strict(): boolean {
+    return this.options.faults.kinds.includes("unconfirmed");
+  }
+  confirmed(effect: StoreEffect): void {
+    if (this.strict && CONFIRMED.has(effect.kind)) this.store.confirm(effect);
   }
   reach(place: Place, worker: SimulatedWorker): boolean {
     return this.options.trap?.(place, worker) ?? false;

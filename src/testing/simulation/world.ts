@@ -29,6 +29,10 @@ export interface World {
   heard(): void;
   sourceOf(participant: string): readonly SimulatedSource[];
   sinkOf(participant: string): SimulatedSink;
+  /** Does the store lose nothing that it has confirmed? */
+  readonly strict: boolean;
+  /** A worker is about to be told the answer to this. */
+  confirmed(effect: StoreEffect): void;
   /** What workers owe after a loss. */
   readonly losses: LossAudit;
   /** Carries a request out at the store. */
