@@ -1,0 +1,35 @@
+/** The append-only stream of a run, as the verifier reads it: the whole of it, in order, as it was written. */
+import { existsSync, readFileSync } from "node:fs";
+import type { Redis } from "ioredis";
+import { LINES } from "./orders.ts";
+import type { Line } from "./pipeline.ts";
+
+const PAGE = 5_000;
+
+export interface StreamedLine {
+  readonly line: Line;
+  /** When Redis took it, ms since the epoch. */
+  readonly at: number;
+}
+
+export async function* linesOfStream(redis: Redis): AsyncGenerator<StreamedLine> {
+  let from = "-";
+  for (;;) {
+    const entries = await redis.xrange(LINES, from, "+", "COUNT", PAGE);
+    for (const [id, fields] of entries) {
+      const value = fields[fields.indexOf("value") + 1] as string;
+      yield { line: JSON.parse(value) as Line, at: Number(id.split("-")[0]) };
+    }
+    const last = entries.at(-1);
+    if (entries.length < PAGE || last === undefined) return;
+    from = `(${last[0]}`;
+  }
+}
+
+export function linesOfFile(path: string): Line[] {
+  if (!existsSync(path)) return [];
+  const text = readFileSync(path, "utf8").trimEnd();
+  return text === "" ? [] : text.split("\n").map((line) => JSON.parse(line) as Line);
+}
+
+export const lineCount = (path: string): number => (existsSync(path) ? readFileSync(path, "utf8").split("\n").length - 1 : 0);
