@@ -14,7 +14,8 @@ import { LmdbStore, RedisStore } from "../src/index.ts";
 import { type RedisServer, startRedis } from "../test/support/redis-server.ts";
 import { lineCount, linesOfFile, linesOfStream } from "./lines.ts";
 import type { Load } from "./load.ts";
-import { type Settings } from "./orders.ts";
+import type { Throttle } from "./numbers.ts";
+import type { Settings } from "./orders.ts";
 import type { ChaosResult, StoreName } from "./scenario.ts";
 import { comesTo, until } from "./until.ts";
 import { Verifier, type Verdict } from "./verifier.ts";
@@ -36,6 +37,8 @@ export interface ArenaOptions {
 
 /** ms without any progress after which a run is given up. */
 const STANDSTILL = 60_000;
+/** ms by which records are let pass before they are due. */
+const AHEAD = 2_000;
 /** Workers that are loaded and wait for their turn, so that a start costs no loading. */
 const SPARES = 1;
 
@@ -50,8 +53,8 @@ export class Arena {
   readonly #spares: ChaosWorker[] = [];
   readonly #directory: string;
   readonly #began = Date.now();
-  #startAt = Number.MAX_SAFE_INTEGER;
-  #limit = 0;
+  #throttle: Throttle;
+  #flowing: NodeJS.Timeout | undefined = undefined;
 
   static async open(options: ArenaOptions): Promise<Arena> {
     const server = options.store === "redis" ? await startRedis({ tcp: true, args: options.server ?? [] }) : undefined;
@@ -60,6 +63,7 @@ export class Arena {
 
   private constructor(options: ArenaOptions, server: RedisServer | undefined) {
     this.options = options;
+    this.#throttle = { startAt: Number.MAX_SAFE_INTEGER, limit: 0, records: options.load.records };
     this.server = server;
     this.redis = server === undefined ? undefined : new Redis({ path: server.socket, retryStrategy: () => 50, maxRetriesPerRequest: null });
     this.redis?.on("error", () => {});
@@ -72,7 +76,7 @@ export class Arena {
     return this.workers.filter(({ running }) => running);
   }
   get startAt(): number {
-    return this.#startAt;
+    return this.#throttle.startAt;
   }
 
   /** Starts a worker; `way`: how it reaches Redis, default its port. Comes back when it runs. */
@@ -83,14 +87,14 @@ export class Arena {
     await worker.start(this.#settings(way));
     await until("a worker has started", () => worker.name !== undefined || worker.gone, { among: () => worker.log });
     if (worker.gone) throw new Error(`a worker did not start:\n${worker.log.join("\n")}`);
-    worker.order({ pass: { startAt: this.#startAt, limit: this.#limit } });
+    worker.order({ pass: this.#throttle });
     return worker;
   }
 
   #settings(way: string | undefined): Settings {
     const { pipeline = "chaos", load, shards = 16, leaseMs, batchRecords = 64, timeoutMs = 5_000 } = this.options;
     const store = way ?? `lmdb:${join(this.#directory, "store")}`;
-    return { pipeline, store, file: this.#file, load, shards, leaseMs, batchRecords, timeoutMs, startAt: this.#startAt, limit: this.#limit };
+    return { pipeline, store, file: this.#file, load, shards, leaseMs, batchRecords, timeoutMs, throttle: this.#throttle };
   }
 
   get #file(): string {
@@ -118,10 +122,26 @@ export class Arena {
   }
 
   /** Lets records below `limit` be given. The first call sets the time from which on they are due. */
-  pass(limit: number): void {
-    if (this.#startAt === Number.MAX_SAFE_INTEGER) this.#startAt = Date.now();
-    this.#limit = limit;
-    for (const worker of this.workers) worker.order({ pass: { startAt: this.#startAt, limit } });
+  pass(limit: number, records = this.#throttle.records): void {
+    const { startAt } = this.#throttle;
+    this.#throttle = { startAt: startAt === Number.MAX_SAFE_INTEGER ? Date.now() : startAt, limit, records };
+    for (const worker of this.workers) worker.order({ pass: this.#throttle });
+  }
+
+  /** Lets records be given as they are due, for as long as the scenario takes; `drain` ends it. */
+  flow(): void {
+    const more = (): void => {
+      const { startAt, limit } = this.#throttle;
+      const since = startAt === Number.MAX_SAFE_INTEGER ? 0 : Date.now() - startAt;
+      this.pass(Math.max(limit, Math.ceil(((since + AHEAD) * this.options.load.rate) / 1_000)), Number.MAX_SAFE_INTEGER);
+    };
+    more();
+    this.#flowing = setInterval(more, AHEAD / 4);
+  }
+
+  /** The load with as many records as were given, or are to be. */
+  get load(): Load {
+    return { ...this.options.load, records: this.#throttle.records };
   }
 
   // ── what is there ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -141,7 +161,11 @@ export class Arena {
 
   /** Gives all records that are left, and waits until everything that they cause is done and every worker has ended. */
   async drain(): Promise<void> {
-    this.pass(this.options.load.records);
+    clearInterval(this.#flowing);
+    // No worker was ever let give a record above the limit.
+    const { limit, records } = this.#throttle;
+    const all = records === Number.MAX_SAFE_INTEGER ? limit : records;
+    this.pass(all, all);
     let last = await this.written();
     let since = Date.now();
     const ended = async (): Promise<boolean> => {
@@ -162,7 +186,7 @@ export class Arena {
   }
 
   async verdict(): Promise<Verdict> {
-    const verifier = new Verifier(this.options.load);
+    const verifier = new Verifier(this.load);
     if (this.redis === undefined) for (const line of linesOfFile(this.#file)) verifier.add(line);
     else for await (const { line } of linesOfStream(this.redis)) verifier.add(line);
     return verifier.verdict();
@@ -178,7 +202,7 @@ export class Arena {
     return {
       chaos: this.options.chaos,
       store: this.options.store,
-      records: this.options.load.records,
+      records: this.load.records,
       lost,
       doubled,
       outOfOrder,
@@ -192,6 +216,7 @@ export class Arena {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#flowing);
     const all = [...this.workers, ...this.#spares];
     for (const worker of all) worker.signal("SIGKILL");
     await Promise.all(all.map(({ exited, gone }) => (gone ? undefined : exited)));

@@ -39,30 +39,40 @@ export function pathOf(load: Load, graph: StoredGraph): (n: number) => ShardRef[
   };
 }
 
-/** Latencies, ms, of the records that were due from `from` on and before `to`, and passed no shard that was struck and not yet well. */
+export interface Span {
+  /** ms since the epoch. */
+  readonly from: number;
+  readonly to: number;
+}
+type SickSpan = Span & { readonly ref: ShardRef };
+
+/** Did a record that was due at `due` pass a shard that was struck and not yet well? */
+export function struckBy(path: (n: number) => readonly ShardRef[], sick: readonly SickSpan[]): (n: number, due: number) => boolean {
+  const byRef = new Map<ShardRef, Span[]>();
+  for (const each of sick) byRef.set(each.ref, [...(byRef.get(each.ref) ?? []), each]);
+  return (n, due) => path(n).some((ref) => byRef.get(ref)?.some(({ from, to }) => due >= from && due <= to) === true);
+}
+
+/** Latencies, ms, of the records that were due in a span of a run that began at `startAt`, but those that `without` names. */
 export function latencies(
   workers: readonly ChaosWorker[],
   load: Load,
-  run: { readonly startAt: number; readonly from: number; readonly to: number },
-  path: (n: number) => readonly ShardRef[],
-  sick: readonly { readonly ref: ShardRef; readonly from: number; readonly to: number }[],
+  startAt: number,
+  { from, to }: Span,
+  without: (n: number, due: number) => boolean = () => false,
 ): number[] {
-  const byRef = new Map<ShardRef, { from: number; to: number }[]>();
-  for (const each of sick) byRef.set(each.ref, [...(byRef.get(each.ref) ?? []), each]);
   const first = new Map<number, number>();
   for (const { pulses } of workers) for (const { seen } of pulses) for (const [n, at] of seen) first.set(n, Math.min(first.get(n) ?? at, at));
   const found: number[] = [];
   for (const [n, at] of first) {
-    const due = dueAt(load, run.startAt, n);
-    if (due < run.from || due >= run.to) continue;
-    if (path(n).some((ref) => byRef.get(ref)?.some(({ from, to }) => due >= from && due <= to) === true)) continue;
-    found.push(at - due);
+    const due = dueAt(load, startAt, n);
+    if (due >= from && due < to && !without(n, due)) found.push(at - due);
   }
   return found;
 }
 
 /** Spans in which struck shards had no worker, and a moment before and after: what lay in them then waited. */
-export function sickSpans(strikes: readonly Strike[], tenures: readonly Tenure[], before: number, after: number): { ref: ShardRef; from: number; to: number }[] {
+export function sickSpans(strikes: readonly Strike[], tenures: readonly Tenure[], before: number, after: number): SickSpan[] {
   return strikes.flatMap(({ at, refs }) =>
     refs.map((ref) => {
       const next = Math.min(...tenures.filter((tenure) => tenure.ref === ref && tenure.from >= at).map(({ from }) => from));
@@ -91,4 +101,13 @@ export function longestPause(workers: readonly ChaosWorker[], from: number, to: 
 export function compared(bystanders: readonly number[], baseline: readonly number[]): { ratio: number | null; during: number | null; before: number | null } {
   const [during, before] = [quantile(bystanders, 0.99), quantile(baseline, 0.99)];
   return { ratio: during === undefined || before === undefined ? null : rounded(during / Math.max(before, 1), 2), during: rounded(during), before: rounded(before) };
+}
+
+/** For each shard that went from one worker to another while both lived: ms in which no one worked on it. */
+export function pauses(tenures: readonly Tenure[], from: number, to: number): number[] {
+  return tenures.flatMap(({ ref, worker, to: end }) => {
+    if (end === undefined || end < from || end > to) return [];
+    const next = tenures.filter((tenure) => tenure.ref === ref && tenure.worker !== worker && tenure.from >= end).map((tenure) => tenure.from);
+    return next.length === 0 ? [] : [Math.min(...next) - end];
+  });
 }

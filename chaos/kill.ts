@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { Arena } from "./arena.ts";
-import { compared, latencies, longestPause, pathOf, recoveries, sickSpans, type Strike } from "./bystanders.ts";
+import { compared, latencies, longestPause, pathOf, recoveries, sickSpans, type Strike, struckBy } from "./bystanders.ts";
 import type { Load } from "./load.ts";
 import { quantile, rounded } from "./quantile.ts";
 import type { ChaosResult, ScenarioOptions } from "./scenario.ts";
@@ -71,10 +71,10 @@ async function concluded(arena: Arena, { strikes, from, to, quiet }: Measured): 
   const graph = arena.server === undefined ? undefined : await storedGraph(arena.server.socket);
   const result = await arena.conclude({ faults: strikes.length });
   const recovered = recoveries(strikes, tenures);
-  const path = graph === undefined ? undefined : pathOf(load, graph);
+  const struck = graph === undefined ? () => true : struckBy(pathOf(load, graph), sickSpans(strikes, tenures, 200, 200));
   // Its first second is that of a cold start.
-  const before = path === undefined ? [] : latencies(workers, load, { startAt, from: startAt + Math.min(1_000, quiet / 2), to: startAt + quiet }, path, []);
-  const during = path === undefined ? [] : latencies(workers, load, { startAt, from, to }, path, sickSpans(strikes, tenures, 200, 200));
+  const before = latencies(workers, load, startAt, { from: startAt + Math.min(1_000, quiet / 2), to: startAt + quiet });
+  const during = latencies(workers, load, startAt, { from, to }, struck);
   const p99 = compared(during, before);
   return {
     ...result,

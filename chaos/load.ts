@@ -7,6 +7,7 @@
  */
 
 export interface Load {
+  /** Where a scenario ends when it has done its part: whatever was given by then. */
   readonly records: number;
   /** A second; 0: as fast as they are taken. */
   readonly rate: number;
@@ -49,10 +50,10 @@ export function keyOf(load: Load, n: number): string {
 export const amountOf = (n: number): number => 1 + (mixed(n + 3) % 1_000);
 export const itemOf = (load: Load, n: number): Item => ({ n, key: keyOf(load, n), amount: amountOf(n) });
 export const windowOf = (timestamp: number): number => timestamp - (timestamp % WINDOW);
-/** Event time goes on by a ms a record. */
+/** Event time goes on by a ms a record; in a backlog more slowly, so that there are fewer windows. */
 export function timeOf(load: Load, n: number): number {
   if (load.shape !== "backlog") return START + n + DISORDER - (mixed(n + 11) % DISORDER);
-  return n === load.records - 1 ? START : START + 10 * WINDOW + n;
+  return n === load.records - 1 ? START : START + 10 * WINDOW + Math.floor(n / 10);
 }
 /** The key of the second stage; its shards are others than those of the first. */
 export const groupOf = (key: string): string => `group ${mixed(Number(key.slice(1))) % GROUPS}`;

@@ -1,13 +1,16 @@
 /** `npm run --silent chaos -- <name> [options]`: one scenario of faults on real processes, one JSON object of what came of it. */
 import { parseArgs } from "node:util";
+import { backlog } from "./backlog.ts";
+import { hotKey } from "./hot-key.ts";
 import { kill } from "./kill.ts";
 import { partition } from "./partition.ts";
 import { redisRestart } from "./redis-restart.ts";
+import { rolling } from "./rolling.ts";
 import type { Scenario, ScenarioOptions } from "./scenario.ts";
 import { zombie } from "./zombie.ts";
 
 /** A scenario is a function of a file of its own; add it here. */
-const SCENARIOS: Readonly<Record<string, Scenario>> = { kill, zombie, "redis-restart": redisRestart, partition };
+const SCENARIOS: Readonly<Record<string, Scenario>> = { kill, zombie, "redis-restart": redisRestart, partition, "hot-key": hotKey, backlog, rolling };
 
 const USAGE = `usage: chaos -- ${Object.keys(SCENARIOS).join("|")} [--minutes M] [--cycles N] [--records N] [--rate N] [--lease MS] [--fsync always|everysec] [--store redis|lmdb] [--json]`;
 

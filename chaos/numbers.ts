@@ -12,6 +12,8 @@ export interface Throttle {
   startAt: number;
   /** Only records below it are given. */
   limit: number;
+  /** Below it are all records of the run. */
+  records: number;
 }
 
 /** ms between looks at the throttle, at most. */
@@ -53,7 +55,7 @@ class NumbersReader implements SourceReader {
         items.push({ value: itemOf(this.#load, n), position: n, timestamp: timeOf(this.#load, n) });
         this.#next += this.#load.partitions;
       }
-      const done = this.#next >= this.#load.records;
+      const done = this.#next >= this.#throttle.records;
       if (items.length > 0 || done || this.#context.signal.aborted) return { items, done };
       await new Promise<void>((resolve) => void this.#context.clock.after(LOOK, resolve));
     }
@@ -61,7 +63,7 @@ class NumbersReader implements SourceReader {
 
   #passes(now: number): boolean {
     const n = this.#next;
-    return n < Math.min(this.#load.records, this.#throttle.limit) && dueAt(this.#load, this.#throttle.startAt, n) <= now;
+    return n < Math.min(this.#throttle.records, this.#throttle.limit) && dueAt(this.#load, this.#throttle.startAt, n) <= now;
   }
 
   close(): Promise<void> {

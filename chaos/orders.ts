@@ -1,6 +1,7 @@
 /** What the harness and its workers say to each other: a line of JSON each, orders on standard input, tellings on standard output. */
 import type { ShardRef } from "../src/key.ts";
 import type { Load } from "./load.ts";
+import type { Throttle } from "./numbers.ts";
 
 /** Which pipeline a worker runs, and how. */
 export interface Settings {
@@ -15,13 +16,12 @@ export interface Settings {
   readonly batchRecords: number;
   /** ms within which the store has to answer. */
   readonly timeoutMs: number;
-  readonly startAt: number;
-  readonly limit: number;
+  readonly throttle: Throttle;
 }
 
 export type Order =
   | { readonly start: Settings }
-  | { readonly pass: { readonly startAt: number; readonly limit: number } }
+  | { readonly pass: Throttle }
   /** At the next commit that is made and not acknowledged, tell so and raise this signal. */
   | { readonly strike: "SIGKILL" | "SIGSTOP" }
   | { readonly stop: true };

@@ -21,7 +21,7 @@ const LOOK = 10;
 const SAID = 200;
 
 const tell = (telling: Telling): void => void process.stdout.write(`${JSON.stringify(telling)}\n`);
-const throttle: Throttle = { startAt: 0, limit: 0 };
+const throttle: Throttle = { startAt: 0, limit: 0, records: 0 };
 let running: RunningPipeline | undefined;
 let struck: StruckStore | undefined;
 let seen: [number, number][] = [];
@@ -39,7 +39,7 @@ process.stdin.on("end", () => process.exit(0));
 tell({ loaded: true });
 
 async function start(settings: Settings): Promise<void> {
-  Object.assign(throttle, { startAt: settings.startAt, limit: settings.limit });
+  Object.assign(throttle, settings.throttle);
   const { store: where, timeoutMs, load, shards, leaseMs, batchRecords } = settings;
   const lmdb = where.startsWith("lmdb:");
   const held = (): number => (running === undefined ? 0 : workerOf(running).engine.shards.size);

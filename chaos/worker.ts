@@ -45,12 +45,13 @@ export class ChaosWorker {
   name: string | undefined = undefined;
   ended: string | undefined = undefined;
   readonly exited: Promise<unknown>;
+  #gone = false;
 
   /** `tenures`: a list of all workers, which this one adds to. */
   constructor(tenures: Tenure[]) {
     this.tenures = tenures;
     this.child = spawn(process.execPath, [...LOADER, PROGRAM], { stdio: ["pipe", "pipe", "pipe"] });
-    this.exited = once(this.child, "exit");
+    this.exited = once(this.child, "close").then(() => (this.#gone = true));
     const take = lineReader<Telling>((telling) => this.#take(telling));
     this.child.stdout?.setEncoding("utf8").on("data", take);
     this.child.stderr?.setEncoding("utf8").on("data", (text: string) => {
@@ -89,8 +90,9 @@ export class ChaosWorker {
     for (const ref of [...this.working.keys()]) this.#end(ref, at);
   }
 
+  /** It has ended, and all that it has told is here. */
   get gone(): boolean {
-    return this.child.exitCode !== null || this.child.signalCode !== null;
+    return this.#gone;
   }
   get running(): boolean {
     return this.name !== undefined && !this.gone && this.ended === undefined;
