@@ -63,7 +63,7 @@ export class Arena {
 
   private constructor(options: ArenaOptions, server: RedisServer | undefined) {
     this.options = options;
-    this.#throttle = { startAt: Number.MAX_SAFE_INTEGER, limit: 0, records: options.load.records };
+    this.#throttle = { startAt: Number.MAX_SAFE_INTEGER, limit: 0, records: options.load.records === 0 ? Number.MAX_SAFE_INTEGER : options.load.records };
     this.server = server;
     this.redis = server === undefined ? undefined : new Redis({ path: server.socket, retryStrategy: () => 50, maxRetriesPerRequest: null });
     this.redis?.on("error", () => {});
