@@ -6,20 +6,11 @@ import type { Line } from "./pipeline.ts";
 
 const PAGE = 5_000;
 
-export interface StreamedLine {
-  readonly line: Line;
-  /** When Redis took it, ms since the epoch. */
-  readonly at: number;
-}
-
-export async function* linesOfStream(redis: Redis): AsyncGenerator<StreamedLine> {
+export async function* linesOfStream(redis: Redis): AsyncGenerator<Line> {
   let from = "-";
   for (;;) {
     const entries = await redis.xrange(LINES, from, "+", "COUNT", PAGE);
-    for (const [id, fields] of entries) {
-      const value = fields[fields.indexOf("value") + 1] as string;
-      yield { line: JSON.parse(value) as Line, at: Number(id.split("-")[0]) };
-    }
+    for (const [, fields] of entries) yield JSON.parse(fields[fields.indexOf("value") + 1] as string) as Line;
     const last = entries.at(-1);
     if (entries.length < PAGE || last === undefined) return;
     from = `(${last[0]}`;

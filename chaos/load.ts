@@ -3,7 +3,7 @@
  * Neither the pipeline nor what is expected of it is here.
  *
  * L1  Record n is of partition n % partitions, and is the same whenever and wherever it is asked for.
- * L2  Within a partition no timestamp is more than DISORDER below an earlier one, except in the shape "backlog".
+ * L2  Within a partition no timestamp is more than DISORDER below an earlier one, but in the shape "backlog".
  */
 
 export interface Load {
@@ -15,9 +15,10 @@ export interface Load {
   readonly partitions: number;
   /**
    * `even`: all keys alike. `hot-key`: from `bendsAt` on, nine of ten are of one key. `backlog`: the last record is older
-   * than all others, and nothing is promised before it.
+   * than all others, and nothing is promised before it. `timers`: each key once, then the first of them again, all of one
+   * time, and nothing is promised before the end.
    */
-  readonly shape: "even" | "hot-key" | "backlog";
+  readonly shape: "even" | "hot-key" | "backlog" | "timers";
   /** Number of the record from which on the shape shows. */
   readonly bendsAt: number;
   /** A record whose handler hangs once, and for how long, ms. */
@@ -44,6 +45,7 @@ const mixed = (n: number): number => {
 };
 
 export function keyOf(load: Load, n: number): string {
+  if (load.shape === "timers") return `t${n % load.keys}`;
   if (load.shape === "hot-key" && n >= load.bendsAt && mixed(n) % 10 < 9) return HOT_KEY;
   return `k${mixed(n + 7) % load.keys}`;
 }
@@ -52,6 +54,7 @@ export const itemOf = (load: Load, n: number): Item => ({ n, key: keyOf(load, n)
 export const windowOf = (timestamp: number): number => timestamp - (timestamp % WINDOW);
 /** Event time goes on by a ms a record; in a backlog more slowly, so that there are fewer windows. */
 export function timeOf(load: Load, n: number): number {
+  if (load.shape === "timers") return START;
   if (load.shape !== "backlog") return START + n + DISORDER - (mixed(n + 11) % DISORDER);
   return n === load.records - 1 ? START : START + 10 * WINDOW + Math.floor(n / 10);
 }

@@ -6,11 +6,12 @@ import { kill } from "./kill.ts";
 import { partition } from "./partition.ts";
 import { redisRestart } from "./redis-restart.ts";
 import { rolling } from "./rolling.ts";
+import { timers } from "./timers.ts";
 import type { Scenario, ScenarioOptions } from "./scenario.ts";
 import { zombie } from "./zombie.ts";
 
 /** A scenario is a function of a file of its own; add it here. */
-const SCENARIOS: Readonly<Record<string, Scenario>> = { kill, zombie, "redis-restart": redisRestart, partition, "hot-key": hotKey, backlog, rolling };
+const SCENARIOS: Readonly<Record<string, Scenario>> = { kill, zombie, "redis-restart": redisRestart, partition, "hot-key": hotKey, backlog, timers, rolling };
 
 const USAGE = `usage: chaos -- ${Object.keys(SCENARIOS).join("|")} [--minutes M] [--cycles N] [--records N] [--rate N] [--lease MS] [--fsync always|everysec] [--store redis|lmdb] [--json]`;
 

@@ -27,7 +27,7 @@ export function numbersOf(load: Load, throttle: Throttle): Injector<Item> {
     timestamp: undefined,
     id: undefined,
     idRetention: 0,
-    watermark: load.shape === "backlog" ? byHand() : boundedDisorder(DISORDER),
+    watermark: load.shape === "backlog" || load.shape === "timers" ? byHand() : boundedDisorder(DISORDER),
     maxAhead: Number.POSITIVE_INFINITY,
     open: (context, position) => Promise.resolve(new NumbersReader(load, throttle, context, position as number | undefined)),
   });

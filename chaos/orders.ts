@@ -50,6 +50,9 @@ export interface Pulse {
   readonly owned: number;
   readonly fenced: number;
   readonly heap: number;
+  /** Of the first computation's shards that it owns, since the pipeline began. */
+  readonly processed: number;
+  readonly fired: number;
   /** Records that the last stage worked on since the last pulse: number, when. */
   readonly seen: readonly (readonly [number, number])[];
 }

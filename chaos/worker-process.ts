@@ -79,7 +79,13 @@ function watch(pipeline: RunningPipeline): void {
   };
   const pulse = (): void => {
     const { commits, fenced } = engine.counted;
-    tell({ pulse: Date.now(), commits, fenced, owned: engine.shards.size, heap: process.memoryUsage().heapUsed, seen });
+    let [processed, fired] = [0, 0];
+    for (const { name, image } of engine.shards.values()) {
+      if (name !== "waiter" && name !== "counter") continue;
+      processed += image.counters.processed;
+      fired += image.counters.timersFired;
+    }
+    tell({ pulse: Date.now(), commits, fenced, owned: engine.shards.size, heap: process.memoryUsage().heapUsed, processed, fired, seen });
     seen = [];
   };
   setInterval(look, LOOK);
