@@ -226,7 +226,7 @@ export class Arena {
     clearInterval(this.#flowing);
     const all = [...this.workers, ...this.#spares];
     for (const worker of all) worker.signal("SIGKILL");
-    await Promise.all(all.map(({ exited, gone }) => (gone ? undefined : exited)));
+    await Promise.all(all.map(({ exited }) => exited));
     this.redis?.disconnect();
     await this.server?.stop();
     if (existsSync(this.#directory)) rmSync(this.#directory, { recursive: true, force: true });

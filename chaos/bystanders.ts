@@ -100,7 +100,11 @@ export function longestPause(workers: readonly ChaosWorker[], from: number, to: 
 /** 99th percentiles of two sets of latencies, and their ratio. */
 export function compared(bystanders: readonly number[], baseline: readonly number[]): { ratio: number | null; during: number | null; before: number | null } {
   const [during, before] = [quantile(bystanders, 0.99), quantile(baseline, 0.99)];
-  return { ratio: during === undefined || before === undefined ? null : rounded(during / Math.max(before, 1), 2), during: rounded(during), before: rounded(before) };
+  return {
+    ratio: during === undefined || before === undefined ? null : rounded(during / Math.max(before, 1), 2),
+    during: rounded(during),
+    before: rounded(before),
+  };
 }
 
 /** For each shard that went from one worker to another while both lived: ms in which no one worked on it. */

@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { backlog } from "./backlog.ts";
 import { hotKey } from "./hot-key.ts";
 import { kill } from "./kill.ts";
+import { oom } from "./oom.ts";
 import { partition } from "./partition.ts";
 import { redisRestart } from "./redis-restart.ts";
 import { rolling } from "./rolling.ts";
@@ -11,7 +12,17 @@ import type { Scenario, ScenarioOptions } from "./scenario.ts";
 import { zombie } from "./zombie.ts";
 
 /** A scenario is a function of a file of its own; add it here. */
-const SCENARIOS: Readonly<Record<string, Scenario>> = { kill, zombie, "redis-restart": redisRestart, partition, "hot-key": hotKey, backlog, timers, rolling };
+const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  kill,
+  zombie,
+  "redis-restart": redisRestart,
+  partition,
+  oom,
+  "hot-key": hotKey,
+  backlog,
+  timers,
+  rolling,
+};
 
 const USAGE = `usage: chaos -- ${Object.keys(SCENARIOS).join("|")} [--minutes M] [--cycles N] [--records N] [--rate N] [--lease MS] [--fsync always|everysec] [--store redis|lmdb] [--json]`;
 

@@ -50,7 +50,8 @@ export interface Pulse {
   readonly owned: number;
   readonly fenced: number;
   readonly heap: number;
-  /** Of the first computation's shards that it owns, since the pipeline began. */
+  /** Of the shards of the injector and of the first computation that it owns, since the pipeline began. */
+  readonly injected: number;
   readonly processed: number;
   readonly fired: number;
   /** Records that the last stage worked on since the last pulse: number, when. */

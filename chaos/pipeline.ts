@@ -4,10 +4,10 @@
  * what only it can see (a count that jumped, a record that is late) it writes into the line.
  */
 import { Computation, type Context, input, output, Pipeline, type Sink, state, stream, type StreamRecord, type Timer, timer, timers } from "../src/index.ts";
-import { groupOf, type Item, type Load, windowOf } from "./load.ts";
+import { groupOf, type Item, type Load, WINDOW, windowOf } from "./load.ts";
 import { numbersOf, type Throttle } from "./numbers.ts";
 
-export const PIPELINE = "chaos";
+const PIPELINE = "chaos";
 /** ms that a group gathers before it writes what it has. */
 const GATHER = 50;
 
@@ -80,7 +80,7 @@ class Counter extends Computation {
     context.produce(this.counted, { key: context.key, n, amount, ...total, late: record.late });
     const start = windowOf(record.timestamp);
     context.state(this.windows).update((windows) => void windows.set(start, plus(windows.get(start) ?? NOTHING, amount)));
-    context.setTimer(this.closing.for(start), start + 1_000);
+    context.setTimer(this.closing.for(start), start + WINDOW);
   }
 
   override processTimer({ tag }: Timer<number>, context: Context): void {

@@ -46,7 +46,8 @@ async function restarts({ store, rate = 500, cycles, leaseMs = 1_000 }: Scenario
       await delay(AWAY);
       await arena.server?.start();
       const open = Date.now();
-      const answers = (): number[] => arena.workers.flatMap(({ answered }) => answered.filter(({ answered: at }) => at >= open - AWAY).map(({ answered: at }) => at));
+      const answers = (): number[] =>
+        arena.workers.flatMap(({ answered }) => answered.filter(({ answered: at }) => at >= open - AWAY).map(({ answered: at }) => at));
       await comesTo(() => answers().length > 0, 30_000, 5);
       // Each call that was under way when the server died is told of by the worker that made it.
       if (arena.workers.some(({ unknown }) => unknown.some(({ unknown: at }) => at >= struck && at <= struck + AWAY))) faults++;

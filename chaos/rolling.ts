@@ -14,7 +14,11 @@ const WORKERS = 3;
 const ORDERS: Readonly<Record<string, (workers: readonly ChaosWorker[]) => ChaosWorker[]>> = {
   "oldest first": (workers) => [...workers],
   "newest first": (workers) => workers.toReversed(),
-  random: (workers) => workers.map((worker) => ({ worker, at: Math.random() })).toSorted((a, b) => a.at - b.at).map(({ worker }) => worker),
+  random: (workers) =>
+    workers
+      .map((worker) => ({ worker, at: Math.random() }))
+      .toSorted((a, b) => a.at - b.at)
+      .map(({ worker }) => worker),
 };
 
 export async function rolling({ store, rate = 400, leaseMs = 2_000 }: ScenarioOptions): Promise<ChaosResult> {
@@ -39,7 +43,12 @@ export async function rolling({ store, rate = 400, leaseMs = 2_000 }: ScenarioOp
     const to = Date.now();
     const result = await arena.conclude({ faults: replaced });
     const between = pauses(arena.tenures, from, to);
-    const details = { orders: Object.keys(ORDERS), handedOver: between.length, pauseP50Ms: rounded(quantile(between, 0.5)), longestPauseMs: longestPause(arena.workers, from, to) };
+    const details = {
+      orders: Object.keys(ORDERS),
+      handedOver: between.length,
+      pauseP50Ms: rounded(quantile(between, 0.5)),
+      longestPauseMs: longestPause(arena.workers, from, to),
+    };
     return { ...result, recoveryP99Ms: rounded(quantile(between, 0.99)), details };
   } finally {
     await arena.close();

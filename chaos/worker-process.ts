@@ -79,13 +79,15 @@ function watch(pipeline: RunningPipeline): void {
   };
   const pulse = (): void => {
     const { commits, fenced } = engine.counted;
-    let [processed, fired] = [0, 0];
-    for (const { name, image } of engine.shards.values()) {
+    let [injected, processed, fired] = [0, 0, 0];
+    for (const { kind, name, image } of engine.shards.values()) {
+      if (kind === "injector") injected += image.counters.processed;
       if (name !== "waiter" && name !== "counter") continue;
       processed += image.counters.processed;
       fired += image.counters.timersFired;
     }
-    tell({ pulse: Date.now(), commits, fenced, owned: engine.shards.size, heap: process.memoryUsage().heapUsed, processed, fired, seen });
+    const heap = process.memoryUsage().heapUsed;
+    tell({ pulse: Date.now(), commits, fenced, owned: engine.shards.size, heap, injected, processed, fired, seen });
     seen = [];
   };
   setInterval(look, LOOK);
