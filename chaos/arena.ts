@@ -83,9 +83,9 @@ export class Arena {
   /** Starts a worker; `way`: how it reaches Redis, default its port. Comes back when it runs. */
   async add(way = this.server?.url): Promise<ChaosWorker> {
     const worker = this.#spares.shift() ?? new ChaosWorker(this.tenures);
-    while (this.#spares.length < SPARES && this.options.store === "redis") this.#spares.push(new ChaosWorker(this.tenures));
     this.workers.push(worker);
     await worker.start(this.#settings(way));
+    while (this.#spares.length < SPARES && this.workers.length >= this.options.workers) this.#spares.push(new ChaosWorker(this.tenures));
     await until("a worker has started", () => worker.name !== undefined || worker.gone, { among: () => worker.log });
     if (worker.gone) throw new Error(`a worker did not start:\n${worker.log.join("\n")}`);
     worker.order({ pass: this.#throttle });
@@ -104,7 +104,10 @@ export class Arena {
 
   /** Starts all workers and waits until they share the shards; no record is given before `pass`. */
   async begin(ways: readonly (string | undefined)[] = Array.from({ length: this.options.workers }, () => this.server?.url)): Promise<void> {
-    await Promise.all(ways.map((way) => this.add(way)));
+    const [first, ...others] = ways;
+    // What one has compiled the others only load.
+    await this.add(first);
+    await Promise.all(others.map((way) => this.add(way)));
     await this.shared();
   }
 

@@ -18,19 +18,28 @@ const PATIENCE = 2_000;
 /** Part of the time before the first kill, for comparison; ms at most. */
 const BASELINE = 20_000;
 
-export async function kill({ store, minutes = 2, rate = 1_000, leaseMs = 500 }: ScenarioOptions): Promise<ChaosResult> {
+export async function kill({ store, minutes = 2, cycles, rate = 1_000, leaseMs = 500 }: ScenarioOptions): Promise<ChaosResult> {
   const ms = minutes * 60_000;
-  const quiet = Math.min(BASELINE, ms / 4);
-  const load: Load = { records: Math.round((rate * (quiet + ms)) / 1_000), rate, keys: 200, partitions: 8, shape: "even", bendsAt: 0 };
+  const quiet = cycles === undefined ? Math.min(BASELINE, ms / 4) : EVERY;
+  // After so many kills, or after so long: then the number of records is that of the rate.
+  const load: Load = {
+    records: cycles === undefined ? Math.round((rate * (quiet + ms)) / 1_000) : 0,
+    rate,
+    keys: 200,
+    partitions: 8,
+    shape: "even",
+    bendsAt: 0,
+  };
   const arena = await Arena.open({ chaos: "kill", store, load, workers: store === "redis" ? 4 : 1, leaseMs });
   try {
     await arena.begin();
-    arena.pass(load.records);
+    if (cycles === undefined) arena.pass(load.records);
+    else arena.flow();
     await delay(quiet);
     const from = Date.now();
     const strikes: Strike[] = [];
     const starts: Promise<unknown>[] = [];
-    for (let next = from; next < from + ms; next += EVERY) {
+    for (let next = from; cycles === undefined ? next < from + ms : strikes.length < cycles; next += EVERY) {
       await delay(next - Date.now());
       const strike = await strikeOne(arena);
       if (strike === undefined) continue;

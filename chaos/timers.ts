@@ -60,7 +60,7 @@ export async function timers({ store, records: keys = 1_000_000, leaseMs = 2_000
 /** Kills a worker once a tenth of the timers has fired. */
 async function strikeFiring(arena: Arena, keys: number): Promise<Strike | undefined> {
   await until("timers fire", () => total(arena, "fired") > keys / 10, { every: 50, within: 600_000 });
-  const [victim] = arena.alive;
+  const [victim] = arena.alive.toSorted((a, b) => (b.pulses.at(-1)?.fired ?? 0) - (a.pulses.at(-1)?.fired ?? 0));
   victim?.order({ strike: "SIGKILL" });
   await comesTo(() => victim?.gone === true, 10_000);
   return victim?.struck[0];

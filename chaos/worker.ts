@@ -15,6 +15,9 @@ const BUILT = import.meta.url.endsWith(".js");
 const PROGRAM = fileURLToPath(new URL(BUILT ? "./worker-process.js" : "./worker-process.ts", import.meta.url));
 const LOADER = BUILT ? [] : ["--import", "lmdb", "--import", "jiti/register"];
 
+/** ms to load a program from its source, where nothing was compiled before and the machine has other work. */
+const LOADING = 150_000;
+
 /** A time in which a worker worked on a shard. */
 export interface Tenure {
   readonly ref: ShardRef;
@@ -103,7 +106,7 @@ export class ChaosWorker {
   }
 
   async start(settings: Settings): Promise<void> {
-    await until("a worker is loaded", () => this.loaded || this.gone, { among: () => this.log });
+    await until("a worker is loaded", () => this.loaded || this.gone, { among: () => this.log, within: LOADING });
     this.order({ start: settings });
   }
 
