@@ -32,6 +32,8 @@ export interface ArenaOptions {
   readonly batchRecords?: number;
   readonly timeoutMs?: number;
   readonly pipeline?: Settings["pipeline"];
+  /** Of a Redis that is the scenario's own. Default: one is started. */
+  readonly address?: string;
   /** Arguments of the Redis server. */
   readonly server?: readonly string[];
 }
@@ -58,7 +60,7 @@ export class Arena {
   #flowing: NodeJS.Timeout | undefined = undefined;
 
   static async open(options: ArenaOptions): Promise<Arena> {
-    const server = options.store === "redis" ? await startRedis({ tcp: true, args: options.server ?? [] }) : undefined;
+    const server = options.store === "redis" && options.address === undefined ? await startRedis({ tcp: true, args: options.server ?? [] }) : undefined;
     return new Arena(options, server);
   }
 
@@ -66,7 +68,8 @@ export class Arena {
     this.options = options;
     this.#throttle = { startAt: Number.MAX_SAFE_INTEGER, limit: 0, records: options.load.records === 0 ? Number.MAX_SAFE_INTEGER : options.load.records };
     this.server = server;
-    this.redis = server === undefined ? undefined : new Redis({ path: server.socket, retryStrategy: () => 50, maxRetriesPerRequest: null });
+    const path = options.address ?? server?.socket;
+    this.redis = path === undefined ? undefined : new Redis({ path, retryStrategy: () => 50, maxRetriesPerRequest: null });
     this.redis?.on("error", () => {});
     this.#directory = mkdtempSync(join(tmpdir(), "millrace-chaos-"));
   }
@@ -80,8 +83,12 @@ export class Arena {
     return this.#throttle.startAt;
   }
 
+  get #way(): string | undefined {
+    return this.options.address ?? this.server?.url;
+  }
+
   /** Starts a worker; `way`: how it reaches Redis, default its port. Comes back when it runs. */
-  async add(way = this.server?.url): Promise<ChaosWorker> {
+  async add(way = this.#way): Promise<ChaosWorker> {
     const worker = this.#spares.shift() ?? new ChaosWorker(this.tenures);
     this.workers.push(worker);
     await worker.start(this.#settings(way));
@@ -103,7 +110,7 @@ export class Arena {
   }
 
   /** Starts all workers and waits until they share the shards; no record is given before `pass`. */
-  async begin(ways: readonly (string | undefined)[] = Array.from({ length: this.options.workers }, () => this.server?.url)): Promise<void> {
+  async begin(ways: readonly (string | undefined)[] = Array.from({ length: this.options.workers }, () => this.#way)): Promise<void> {
     const [first, ...others] = ways;
     // What one has compiled the others only load.
     await this.add(first);
@@ -157,7 +164,8 @@ export class Arena {
 
   /** From outside, past every faulty way. */
   async audit(): Promise<AuditReport> {
-    const store = this.server === undefined ? new LmdbStore(join(this.#directory, "store")) : new RedisStore(this.server.socket);
+    const path = this.options.address ?? this.server?.socket;
+    const store = path === undefined ? new LmdbStore(join(this.#directory, "store")) : new RedisStore(path);
     return await audit(store, { pipeline: this.options.pipeline ?? "chaos" });
   }
 

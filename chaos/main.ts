@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { backlog } from "./backlog.ts";
 import { hotKey } from "./hot-key.ts";
 import { kill } from "./kill.ts";
+import { lostTail } from "./lost-tail.ts";
 import { oom } from "./oom.ts";
 import { partition } from "./partition.ts";
 import { redisRestart } from "./redis-restart.ts";
@@ -16,6 +17,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   kill,
   zombie,
   "redis-restart": redisRestart,
+  "lost-tail": lostTail,
   partition,
   oom,
   "hot-key": hotKey,

@@ -49,6 +49,9 @@ export interface Pulse {
   readonly commits: number;
   readonly owned: number;
   readonly fenced: number;
+  /** Times that it found the store without commits it had acknowledged, and how many those were. */
+  readonly lostTails: number;
+  readonly lostCommits: number;
   readonly heap: number;
   /** Of the shards of the injector and of the first computation that it owns, since the pipeline began. */
   readonly injected: number;

@@ -87,7 +87,8 @@ function watch(pipeline: RunningPipeline): void {
       fired += image.counters.timersFired;
     }
     const heap = process.memoryUsage().heapUsed;
-    tell({ pulse: Date.now(), commits, fenced, owned: engine.shards.size, heap, injected, processed, fired, seen });
+    const { tails: lostTails, commits: lostCommits } = engine.lostTails.counted;
+    tell({ pulse: Date.now(), commits, fenced, lostTails, lostCommits, owned: engine.shards.size, heap, injected, processed, fired, seen });
     seen = [];
   };
   setInterval(look, LOOK);

@@ -5,6 +5,7 @@
 import { describe, expect, test } from "vitest";
 import { hotKey } from "../../chaos/hot-key.ts";
 import { kill } from "../../chaos/kill.ts";
+import { lostTail } from "../../chaos/lost-tail.ts";
 import { oom } from "../../chaos/oom.ts";
 import { partition } from "../../chaos/partition.ts";
 import { redisRestart } from "../../chaos/redis-restart.ts";
@@ -56,6 +57,16 @@ describe("nothing is lost, doubled or out of order", () => {
     "where Redis is killed and started again, its append-only file flushed %s",
     async (fsync) => {
       expectSafe(await redisRestart({ store: "redis", cycles: 1, fsync }), 1);
+    },
+    LIMIT,
+  );
+
+  test(
+    "where a replica is promoted that lacks the last commits: each loss is found by the workers",
+    async () => {
+      const result = await lostTail({ store: "redis", cycles: 3, rate: 200 });
+      expectSafe(result, 3);
+      expect(result.details).toMatchObject({ failovers: 3, detected: 3, collisions: 0 });
     },
     LIMIT,
   );
