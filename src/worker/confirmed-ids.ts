@@ -4,7 +4,7 @@
  */
 
 /** Ids kept of one shard. */
-export const CONFIRMED_IDS = 65_536;
+const CONFIRMED_IDS = 65_536;
 
 interface Confirmed {
   /** Of the commit. */

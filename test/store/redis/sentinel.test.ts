@@ -1,12 +1,12 @@
 /** Real Sentinels that promote a replica under load: the worker finds the new primary by itself and goes on. */
 import { mkdirSync } from "node:fs";
 import { afterEach, expect, test } from "vitest";
-import { RedisStore, type RedisStoreOptions, run } from "../../src/index.ts";
-import { workerOf } from "../../src/run.ts";
-import type { Engine } from "../../src/worker/engine.ts";
-import { counting, differences, Numbers } from "../support/counting.ts";
-import { RedisSentinels } from "../support/redis-sentinels.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { RedisStore, type RedisStoreOptions, run } from "../../../src/index.ts";
+import { workerOf } from "../../../src/run.ts";
+import type { Engine } from "../../../src/worker/engine.ts";
+import { counting, differences, Numbers } from "../../support/counting.ts";
+import { RedisSentinels } from "../../support/redis-sentinels.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const fresh = temporaryDirectory();
 const POLL = { interval: 5, timeout: 60_000 };
