@@ -25,6 +25,8 @@ const PAUSE = 20;
 const ARRIVED = 4;
 /** What is answered only once replicas have it, or what it has seen. */
 export const CONFIRMED: ReadonlySet<StoreEffect["kind"]> = new Set<StoreEffect["kind"]>(["commit", "recover", "read-inbox"]);
+/** Of these, what may be carried out without being confirmed in time. */
+const WITHHELD: ReadonlySet<StoreEffect["kind"]> = new Set<StoreEffect["kind"]>(["commit", "read-inbox"]);
 const REPEATED: ReadonlySet<StoreEffect["kind"]> = new Set<StoreEffect["kind"]>(["commit", "report", "announce"]);
 
 export class Connection {
@@ -72,7 +74,7 @@ export class Connection {
     const { effect } = this.#requests.shift() as Request;
     if (REPEATED.has(effect.kind)) this.#arrived = [effect, ...this.#arrived.slice(0, ARRIVED - 1)];
     const value = this.#world.apply(this.#worker, effect);
-    if (this.#withheld > 0 && CONFIRMED.has(effect.kind)) {
+    if (this.#withheld > 0 && this.#world.faulty && WITHHELD.has(effect.kind)) {
       this.#withheld--;
       this.#world.trace.saw(`unconfirmed ${effect.kind}`);
       this.#answers.push({ effect, value: undefined, from: this.#world.time + PAUSE });

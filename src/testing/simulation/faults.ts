@@ -48,27 +48,16 @@ export interface Faults {
 /** Nothing goes wrong. */
 export const NO_FAULTS: Faults = { kinds: [], perMille: 0, edges: 0, steps: 0 };
 
-const SHARED: readonly FaultKind[] = [
-  "crash",
-  "stall",
-  "join",
-  "leave",
-  "break",
-  "time-out",
-  "delay",
-  "clog",
-  "duplicate",
-  "skew",
-  "store-clock",
-  "lost-tail",
-  "unconfirmed",
-];
+const SHARED: readonly FaultKind[] = ["crash", "stall", "join", "leave", "break", "time-out", "delay", "clog", "duplicate", "skew", "store-clock", "lost-tail"];
 /** In a store that one process has to itself there is no network and no second worker. */
 const EXCLUSIVE: readonly FaultKind[] = ["crash", "stall", "leave", "delay", "skew", "store-clock"];
 
-/** A random subset of what can go wrong, with a random rate: with everything at once, each hides the others. */
-export function swarm(tape: Tape, exclusive: boolean): Faults {
-  const all = exclusive ? EXCLUSIVE : SHARED;
+/**
+ * A random subset of what can go wrong, with a random rate: with everything at once, each hides the others. `confirming`: may the
+ * store be one that waits for replicas?
+ */
+export function swarm(tape: Tape, exclusive: boolean, confirming: boolean = !exclusive): Faults {
+  const all: readonly FaultKind[] = exclusive ? EXCLUSIVE : confirming ? [...SHARED, "unconfirmed"] : SHARED;
   const each = tape.pick([0, 300, 500, 500, 800, 800, 1_000]);
   return {
     kinds: all.filter(() => tape.chance(each)),
