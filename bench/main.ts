@@ -1,5 +1,6 @@
 /** `npm run --silent bench -- throughput|latency|audit|http|hot-keys|watermark-tick [options]`: prints one JSON object, or a readable form of it. */
 import { parseArgs } from "node:util";
+import type { RedisDurability } from "../src/index.ts";
 import { auditBench } from "./audit.ts";
 import { hotKeysBench } from "./hot-keys.ts";
 import { httpBench } from "./http.ts";
@@ -22,6 +23,8 @@ const { positionals, values } = parseArgs({
     stages: { type: "string", default: "10" },
     fsync: { type: "string", default: "everysec" },
     ids: { type: "string" },
+    replicas: { type: "string", default: "0" },
+    durability: { type: "string", default: "primary" },
     json: { type: "boolean", default: false },
   },
 });
@@ -30,22 +33,42 @@ const store = values.store as ThroughputOptions["store"];
 if (!["redis", "lmdb", "memory"].includes(store)) usage(`--store is redis, lmdb or memory, not ${store}`);
 const { fsync } = values;
 if (!["everysec", "always", "no"].includes(fsync)) usage(`--fsync is everysec, always or no, not ${fsync}`);
+const replicas = Number(values.replicas);
+if (!(Number.isInteger(replicas) && replicas >= 0 && replicas <= 5)) usage(`--replicas is a whole number from 0 to 5, not ${values.replicas}`);
+const durability = durabilityOf(values.durability);
 const number = (name: "records" | "keys" | "hops" | "shards" | "batch" | "rate" | "seconds" | "workers" | "stages", otherwise: number): number => {
   const given = values[name] === undefined ? otherwise : Number(values[name]);
   if (!Number.isInteger(given) || given < 1) usage(`--${name} is a whole number from 1 on, not ${values[name]}`);
   return given;
 };
 
+function durabilityOf(text: string): RedisDurability {
+  if (text === "primary" || text === "fsynced") return text;
+  const [, wanted] = /^replicas=([1-5])$/.exec(text) ?? usage(`--durability is primary, fsynced or replicas=N, not ${text}`);
+  if (Number(wanted) > replicas) usage(`--durability ${text} needs --replicas ${wanted}`);
+  return { replicas: Number(wanted) };
+}
+
 function usage(problem: string): never {
   console.error(
-    `${problem}\nusage: bench -- throughput|latency|audit|http|hot-keys|watermark-tick [--store redis|lmdb|memory] [--records N] [--keys N] [--hops N] [--shards N] [--batch N] [--rate N] [--seconds N] [--workers N] [--stages N] [--ids none|deduplicated|unchecked] [--fsync everysec|always|no] [--json]`,
+    `${problem}\nusage: bench -- throughput|latency|audit|http|hot-keys|watermark-tick [--store redis|lmdb|memory] [--records N] [--keys N] [--hops N] [--shards N] [--batch N] [--rate N] [--seconds N] [--workers N] [--stages N] [--ids none|deduplicated|unchecked] [--fsync everysec|always|no] [--replicas N] [--durability primary|fsynced|replicas=N] [--json]`,
   );
   process.exit(2);
 }
 
 const ids = values.ids as ThroughputOptions["ids"];
 if (ids !== undefined && !["none", "deduplicated", "unchecked"].includes(ids)) usage(`--ids is none, deduplicated or unchecked, not ${ids}`);
-const shape = { store, fsync, ids, keys: number("keys", 100_000), hops: number("hops", 1), shards: number("shards", 64), batch: number("batch", 256) };
+const shape = {
+  store,
+  fsync,
+  ids,
+  replicas,
+  durability,
+  keys: number("keys", 100_000),
+  hops: number("hops", 1),
+  shards: number("shards", 64),
+  batch: number("batch", 256),
+};
 let result: object;
 switch (positionals[0]) {
   case "throughput":

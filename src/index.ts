@@ -65,6 +65,7 @@ export { run, type RunningPipeline, type RunOptions } from "./run.ts";
 // Stores.
 export { LmdbStore } from "./store/lmdb-store.ts";
 export { MemoryStore, type MemoryStoreOptions } from "./store/memory-store.ts";
+export type { RedisDurability, ReplicatedDurability } from "./store/redis/durability.ts";
 export { RedisStore, type RedisStoreOptions } from "./store/redis/redis-store.ts";
 export type { Store } from "./store/store.ts";
 

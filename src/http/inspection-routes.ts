@@ -2,7 +2,16 @@
 import type { FastifyInstance } from "fastify";
 import type { Inspection } from "../inspect/inspection.ts";
 import { type Metric, PROMETHEUS_TYPE, prometheusText } from "../inspect/prometheus.ts";
-import type { DeadLettersView, HotKeysView, ParticipantShardsView, PipelineView, ShardsView, TimersView, WatermarksView } from "../inspect/views.ts";
+import type {
+  DeadLettersView,
+  HotKeysView,
+  LostTailsView,
+  ParticipantShardsView,
+  PipelineView,
+  ShardsView,
+  TimersView,
+  WatermarksView,
+} from "../inspect/views.ts";
 
 export const INSPECTION_ROUTES = [
   "/v1/watermarks",
@@ -12,6 +21,7 @@ export const INSPECTION_ROUTES = [
   "/v1/timers",
   "/v1/hot-keys",
   "/v1/dead-letters",
+  "/v1/lost-tails",
   "/metrics",
   "/healthz",
   "/readyz",
@@ -29,6 +39,7 @@ export function addInspectionRoutes(server: FastifyInstance, inspection: Inspect
   server.get("/v1/timers", async ({ query }): Promise<TimersView> => inspection.timers(query));
   server.get("/v1/hot-keys", async ({ query }): Promise<HotKeysView> => inspection.hotKeys(query));
   server.get("/v1/dead-letters", async ({ query }): Promise<DeadLettersView> => inspection.deadLetters(query));
+  server.get("/v1/lost-tails", async (): Promise<LostTailsView> => inspection.lostTails());
   server.get("/metrics", async (_request, reply) => reply.type(PROMETHEUS_TYPE).send(prometheusText([...inspection.metrics(), ...others()])));
   server.get("/healthz", async () => ({ status: "ok" }));
   server.get("/readyz", async (_request, reply) => {

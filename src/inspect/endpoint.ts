@@ -5,6 +5,7 @@ import type {
   DeadLettersView,
   ErrorView,
   HotKeysView,
+  LostTailsView,
   ParticipantShardsView,
   PipelineView,
   ReadinessView,
@@ -40,6 +41,8 @@ export interface Endpoint {
   hotKeys(query?: { readonly computation?: string; readonly limit?: number }): Promise<HotKeysView>;
   /** The latest dead letters; `limit`: 1 to 1,000, default 100. */
   deadLetters(query?: { readonly participant?: string; readonly limit?: number }): Promise<DeadLettersView>;
+  /** What the store lost while the worker that answers was running. */
+  lostTails(): Promise<LostTailsView>;
   /** The streams that take records over HTTP. */
   streams(): Promise<StreamsView>;
   readiness(): Promise<ReadinessView>;
@@ -56,6 +59,7 @@ export function endpoint(url: string): Endpoint {
     timers: (query) => ask(base, "/v1/timers", query),
     hotKeys: (query) => ask(base, "/v1/hot-keys", query),
     deadLetters: (query) => ask(base, "/v1/dead-letters", query),
+    lostTails: () => ask(base, "/v1/lost-tails"),
     streams: () => ask(base, "/v1/streams"),
     readiness: () => ask(base, "/readyz", undefined, [503]),
   };

@@ -6,6 +6,7 @@
 export { audit, type AuditOptions, type AuditReport } from "../audit/audit.ts";
 export type { Checked, Violation } from "../audit/findings.ts";
 export { EndpointError, type Endpoint, endpoint } from "./endpoint.ts";
+export type { LostConfirmed, LostShard } from "../worker/lost-tails.ts";
 export type {
   ComputationHotKeys,
   DeadLettersView,
@@ -17,6 +18,8 @@ export type {
   HotKeysView,
   HotKeyView,
   Lag,
+  LostTailsView,
+  LostTailView,
   NotTakenView,
   ParticipantKind,
   ParticipantShardsView,

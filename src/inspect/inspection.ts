@@ -10,8 +10,19 @@ import { pipelineView } from "./pipeline-view.ts";
 import type { Metric } from "./prometheus.ts";
 import { readinessOf } from "./readiness.ts";
 import { RequestError } from "./request-error.ts";
+import { isoOf } from "./times.ts";
 import { deadLettersView, shardsOf, shardViews, timersView } from "./stored-views.ts";
-import type { DeadLettersView, HotKeysView, ParticipantShardsView, PipelineView, ReadinessView, ShardsView, TimersView, WatermarksView } from "./views.ts";
+import type {
+  DeadLettersView,
+  HotKeysView,
+  LostTailsView,
+  ParticipantShardsView,
+  PipelineView,
+  ReadinessView,
+  ShardsView,
+  TimersView,
+  WatermarksView,
+} from "./views.ts";
 import { participantShardsView, watermarksView } from "./watermarks-view.ts";
 
 const LIST_DEFAULT = 100;
@@ -80,6 +91,13 @@ export class Inspection {
 
   metrics(): readonly Metric[] {
     return metricsOf(this.#worker, this.#clock.now());
+  }
+
+  lostTails(): LostTailsView {
+    const { counted, found } = this.#worker.engine.lostTails;
+    const { tails, commits, confirmed } = counted;
+    const records = [...counted.records.values()].reduce((sum, each) => sum + each, 0);
+    return { ...this.#head, counted: { tails, commits, records, confirmed }, tails: found.map((tail) => ({ ...tail, atIso: isoOf(tail.at) })) };
   }
 
   readiness(): ReadinessView {

@@ -55,14 +55,23 @@ export function metricsOf(worker: Worker, now: number): Metric[] {
 
 function countersOf(engine: Engine, participants: readonly PlannedParticipant[]): Metric[] {
   const counted = participants.map((participant) => ({ participant, counters: countedOf(engine, participant) }));
-  return COUNTERS.map(({ counter, name, help, kinds }) => ({
-    name: `millrace_${name}_total`,
-    help: `${help} Since the worker started.`,
+  const lost: Metric = {
+    name: "millrace_lost_records_total",
+    help: "Records whose committed effects the store lost. Since the worker started.",
     type: "counter",
-    samples: counted
-      .filter(({ participant }) => kinds.includes(participant.kind))
-      .map(({ participant, counters }) => ({ labels: labelsOf(participant), value: counters[counter] })),
-  }));
+    samples: participants.map((participant) => ({ labels: labelsOf(participant), value: engine.lostTails.counted.records.get(participant.name) ?? 0 })),
+  };
+  const counters = COUNTERS.map(
+    ({ counter, name, help, kinds }): Metric => ({
+      name: `millrace_${name}_total`,
+      help: `${help} Since the worker started.`,
+      type: "counter",
+      samples: counted
+        .filter(({ participant }) => kinds.includes(participant.kind))
+        .map(({ participant, counters }) => ({ labels: labelsOf(participant), value: counters[counter] })),
+    }),
+  );
+  return [...counters, lost];
 }
 
 function watermarkGauges(views: readonly ParticipantWatermarks[]): Metric[] {
@@ -131,7 +140,7 @@ function pendingGauges(engine: Engine, participants: readonly PlannedParticipant
   ];
 }
 
-function workerMetrics({ counted }: Engine): Metric[] {
+function workerMetrics({ counted, lostTails }: Engine): Metric[] {
   const counter = (name: string, help: string, value: number): Metric => ({ name, help, type: "counter", samples: [{ labels: {}, value }] });
   const { user, system } = process.cpuUsage();
   return [
@@ -140,6 +149,9 @@ function workerMetrics({ counted }: Engine): Metric[] {
     counter("millrace_commit_resends_total", "Calls sent again because no outcome was known.", counted.resends),
     counter("millrace_fenced_total", "Commits refused because another worker owns the shard.", counted.fenced),
     counter("millrace_gaps_total", "Commits refused because the store had lost its tail.", counted.gaps),
+    counter("millrace_lost_tails_total", "Times that the store had lost commits it had acknowledged to this worker.", lostTails.counted.tails),
+    counter("millrace_lost_commits_total", "Commits that it lost.", lostTails.counted.commits),
+    counter("millrace_lost_confirmed_records_total", "Lost records that clients had been told of as committed.", lostTails.counted.confirmed),
     {
       name: "process_resident_memory_bytes",
       help: "Resident memory of the process.",

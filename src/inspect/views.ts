@@ -8,6 +8,7 @@ import type { TimerClock } from "../store/commit.ts";
 import type { Status } from "../store/store.ts";
 import type { Counters } from "../worker/image.ts";
 import type { HolderKind } from "../worker/holder.ts";
+import type { LostConfirmed, LostShard } from "../worker/lost-tails.ts";
 
 /** A low watermark: ms since the epoch, `null` before anything is known, "end" when every input has finished. */
 export type EventTime = number | "end" | null;
@@ -106,6 +107,24 @@ export interface ShardWatermarks {
   /** Records in its inbox that are not processed. */
   readonly queued: number;
   readonly heldBy: HolderView | null;
+}
+
+/** What the store lost, as far as this worker knew it to be committed; since it started. */
+export interface LostTailsView {
+  readonly pipeline: string;
+  readonly worker: string;
+  readonly now: number;
+  readonly counted: { readonly tails: number; readonly commits: number; readonly records: number; readonly confirmed: number };
+  /** The latest eight, the oldest first. */
+  readonly tails: readonly LostTailView[];
+}
+
+export interface LostTailView {
+  readonly at: number;
+  readonly atIso: string | null;
+  readonly shards: readonly LostShard[];
+  /** Records that a client was told of as committed, and that do not come again by themselves. */
+  readonly confirmed: readonly LostConfirmed[];
 }
 
 export interface PipelineView {

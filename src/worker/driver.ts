@@ -153,6 +153,7 @@ export class Driver {
       case "read-holds":
       case "read-ids":
       case "read-tails":
+      case "read-heads":
         this.#read(effect);
         break;
       case "await":
@@ -304,7 +305,7 @@ export class Driver {
     }
   }
 
-  #read(effect: Of<"read-inbox" | "read-state" | "read-timers" | "read-holds" | "read-ids" | "read-tails">): void {
+  #read(effect: Of<`read-${string}` & Effect["kind"]>): void {
     const engine = this.#engine;
     const store = this.#store;
     const now = () => this.#clock.now();
@@ -342,6 +343,9 @@ export class Driver {
         break;
       case "read-tails":
         this.#ask(store.readTails(effect.shards), (reply) => engine.onTails(now(), effect.purpose, reply));
+        break;
+      case "read-heads":
+        this.#ask(store.summarize(effect.shards), (heads) => engine.lostTails.onHeads(effect.shards, heads));
         break;
     }
   }

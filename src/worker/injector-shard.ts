@@ -19,6 +19,7 @@ import type { WatermarkEstimator } from "../watermark/policy.ts";
 import { refuseTimestamp } from "../watermark/timestamps.ts";
 import type { Standing } from "../watermark/upstream.ts";
 import { Confirmations } from "./confirmations.ts";
+import type { ConfirmedIds } from "./confirmed-ids.ts";
 import type { Holder } from "./holder.ts";
 import { deduplicates, givenId, Injection, refusedBytes } from "./injection.ts";
 import { OwnedShard, type ShardHost } from "./owned-shard.ts";
@@ -359,7 +360,7 @@ export class InjectorShard extends OwnedShard {
   committed(): void {
     this.inFlight = undefined;
     this.#committed = this.image.input;
-    const fates = this.#confirmations?.told() ?? [];
+    const fates = this.#confirmations?.told(this.number) ?? [];
     if (fates.length > 0) this.host.effect({ kind: "confirm", shard: this.ref, fates });
   }
 
@@ -374,6 +375,9 @@ export class InjectorShard extends OwnedShard {
     this.host.effect({ kind: "close-edge", shard: this.ref });
   }
 
+  get confirmed(): ConfirmedIds | undefined {
+    return this.#confirmations?.confirmed;
+  }
   get output(): number {
     return this.#committed;
   }

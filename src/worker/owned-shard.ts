@@ -66,6 +66,8 @@ export abstract class OwnedShard {
   /** Number of the last sealed commit. */
   number: number;
   inFlight: Commit | undefined = undefined;
+  /** The image of the last commit that was acknowledged, or read. */
+  acknowledgedImage: Uint8Array | undefined;
   /** When the last commit was sealed, by the worker's clock. */
   sealedAt = 0;
   /** On its way to another worker: nothing new is begun. */
@@ -82,6 +84,7 @@ export abstract class OwnedShard {
     this.monotonic = monotonicOf(sequencer);
     this.number = recovered.number;
     this.queued = recovered.queued;
+    this.acknowledgedImage = recovered.image;
     this.image = recovered.image === undefined ? newImage() : decodeImage(recovered.image);
     this.#recovered = { ...this.image.counters };
   }

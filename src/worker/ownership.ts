@@ -86,7 +86,7 @@ export class Ownership {
     if (this.#engine.stopping) return;
     this.membership.tick(now);
     this.handOver.tick();
-    if (now >= this.#askAt) this.#ask(now);
+    if (now >= this.#askAt && !this.#engine.lostTails.looking) this.#ask(now);
     if (now >= this.#registerAt) this.#registerAgain();
     if (now < this.#renewAt) return;
     this.#renewAt = now + this.#engine.options.leaseMs / 3;
@@ -120,7 +120,8 @@ export class Ownership {
 
   wakeAt(): number {
     if (this.#engine.stopping) return Number.POSITIVE_INFINITY;
-    return Math.min(this.#renewAt, this.#askAt, this.#registerAt, this.membership.wakeAt(), this.handOver.wakeAt());
+    const askAt = this.#engine.lostTails.looking ? Number.POSITIVE_INFINITY : this.#askAt;
+    return Math.min(this.#renewAt, askAt, this.#registerAt, this.membership.wakeAt(), this.handOver.wakeAt());
   }
 
   /** Everything that this worker is to own is owned. */
@@ -166,6 +167,7 @@ export class Ownership {
     const given = new Set(refs);
     const leases = this.leases().filter(({ shard }) => given.has(shard));
     this.lost(refs);
+    for (const ref of refs) this.#engine.lostTails.forget(ref);
     this.#engine.effect({ kind: "release", leases });
   }
 
@@ -200,6 +202,7 @@ export class Ownership {
       claim.retryAt = now + RETRY;
       if (outcome?.kind === "held-by") {
         this.#others.set(ref, outcome.worker);
+        this.#engine.lostTails.forget(ref);
         claim.retryAt = now + this.#patience(outcome);
       }
       this.#askAt = Math.min(this.#askAt, claim.retryAt);
@@ -216,6 +219,7 @@ export class Ownership {
 
   onRecovered(shards: readonly ShardRef[], recovered: readonly RecoveredShard[] | undefined): void {
     const touched = new Set<number>();
+    let wentBack = false;
     shards.forEach((ref, i) => {
       const claim = this.#claims.get(ref) as Claim;
       if (claim.asked !== shards) return;
@@ -225,9 +229,11 @@ export class Ownership {
       }
       claim.stage = "registering";
       claim.recovered = recovered[i];
+      wentBack ||= this.#engine.lostTails.wentBack(recovered[i] as RecoveredShard);
       touched.add(participantOf(ref));
     });
-    if (touched.size === 0) return;
+    if (wentBack) this.#engine.loseAll();
+    if (wentBack || touched.size === 0) return;
     this.#register([...touched].map((participant) => this.#intervalOf(participant)));
   }
 
@@ -288,6 +294,7 @@ export class Ownership {
       claim.stage = "ready";
       const shard = this.#make(ref, claim as Recovered, Math.max(claim.reported, publishedOf(participantOf(ref))));
       claim.recovered = undefined;
+      this.#engine.lostTails.forget(ref);
       this.#engine.adopt(shard);
     }
   }
@@ -328,6 +335,7 @@ export class Ownership {
     for (const ref of refs) {
       const claim = this.#claims.get(ref);
       if (claim === undefined) continue;
+      if (claim.recovered !== undefined && claim.sequencer !== undefined) this.#engine.lostTails.unread(claim.recovered, claim.sequencer);
       this.#again(claim);
       this.#engine.reporter.unregistered(participantOf(ref));
       // What is left of it has to be registered as what it is.

@@ -103,6 +103,10 @@ export class Misfortune {
       case "outdated":
         this.#outdate(worker);
         break;
+      case "unconfirmed":
+        worker.connection.withhold(tape.pick([1, 2, 5]));
+        this.#simulation.trace.line(() => `FAULT no replica confirms what ${worker.name} does next`);
+        break;
       case "skew":
         worker.skew += tape.pick([1, -1]) * this.#bounded(tape.pick([10, 300, 2_500]));
         this.#simulation.trace.line(() => `FAULT ${worker.name}'s clock is ${worker.skew} ms ahead now`);
@@ -177,7 +181,9 @@ export class Misfortune {
     const back = tape.choose(this.#simulation.store.kept + 1);
     const strays = back > 0 ? this.#sentBefore() : [];
     if (back > 0) {
+      const { audit } = this.#simulation.store;
       this.#simulation.store.fallBack(back);
+      this.#simulation.losses.fell(audit, this.#simulation.store.audit);
       // Whoever takes a store's place has a clock of its own.
       this.#simulation.store.skew -= tape.pick([0, 0, 10, 500]);
     }

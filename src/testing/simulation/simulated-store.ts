@@ -13,6 +13,8 @@ import type { Trace } from "./trace.ts";
 import { check } from "./violation.ts";
 
 interface Kept {
+  /** How much had changed by then. */
+  readonly changes: number;
   readonly data: MemoryData;
   readonly audit: StoreAudit;
 }
@@ -43,6 +45,8 @@ export class SimulatedStore {
   /** The largest time that its clock has shown. */
   #latest = 0;
   #kept: Kept[] = [];
+  /** How much had changed once it was carried out. */
+  readonly #carriedOut = new WeakMap<StoreEffect, number>();
   /** Rises with every commit, grant and rise of a watermark. */
   changes = 0;
   /** Every sequencer that was ever granted, also in what was lost. */
@@ -96,6 +100,7 @@ export class SimulatedStore {
         break;
       default:
     }
+    this.#carriedOut.set(effect, this.changes);
     return answer;
   }
 
@@ -143,8 +148,14 @@ export class SimulatedStore {
 
   /** Remembers its contents, for a loss of its tail. */
   keep(): void {
-    this.#kept.push({ data: this.data.copy(), audit: this.audit.copy() });
+    this.#kept.push({ changes: this.changes, data: this.data.copy(), audit: this.audit.copy() });
     if (this.#kept.length > KEPT) this.#kept.shift();
+  }
+
+  /** What has been confirmed by an answer to this request is not lost any more. */
+  confirm(effect: StoreEffect): void {
+    const carriedOut = this.#carriedOut.get(effect) ?? 0;
+    this.#kept = this.#kept.filter(({ changes }) => changes >= carriedOut);
   }
 
   get kept(): number {

@@ -25,7 +25,7 @@ import { BEGINNING, END } from "../../time.ts";
 import { parseDeadLetter } from "../../worker/held.ts";
 import { decodeImage, type ShardImage } from "../../worker/image.ts";
 import type { Plan, PlannedParticipant } from "../../worker/plan.ts";
-import { type Applied, type LetterFate, ShardLedger } from "./shard-ledger.ts";
+import { type Applied, type LetterFate, nameOf, ShardLedger } from "./shard-ledger.ts";
 import type { PerformedEffects } from "./simulated-effects.ts";
 import type { SimulatedSource } from "./simulated-edges.ts";
 import { name } from "./store-request.ts";
@@ -133,6 +133,22 @@ export class StoreAudit {
   /** Is this the last grant of the shard? */
   owns(shard: ShardRef, sequencer: Sequencer): boolean {
     return this.#ledger(shard).sequencer === sequencer;
+  }
+
+  /** Numbers of the last commits. */
+  *numbers(): Generator<readonly [ShardRef, number]> {
+    for (const [shard, { number }] of this.#ledgers) yield [shard, number];
+  }
+  numberOf(shard: ShardRef): number {
+    return this.#ledger(shard).number;
+  }
+  /** Who was granted the shard last. */
+  ownerOf(shard: ShardRef): string | undefined {
+    return this.#ledger(shard).owner;
+  }
+  /** The records that an injector's shard has produced, where its source is told of them. */
+  injected(shard: ShardRef): readonly string[] {
+    return this.#ledger(shard).injected;
   }
 
   /** Dead letters of computations. */
@@ -282,6 +298,7 @@ export class StoreAudit {
       const id = participantOf(target);
       const bound = this.#boundOf(id);
       const records = this.#ledger(target).append(bytes, bound);
+      if (confirms(sender.participant)) this.#ledger(commit.shard).injected.push(...records.map(nameOf));
       if (sender.idles && this.#of(id).participant.upstream.length > 1) continue;
       for (const { timestamp, place } of records) {
         const late = timestamp >= floor && timestamp < bound;
@@ -375,6 +392,8 @@ export class StoreAudit {
     return this.#audited.get(participant) as Audited;
   }
 }
+
+const confirms = (participant: PlannedParticipant): boolean => participant.kind === "injector" && participant.node.source.confirms === true;
 
 function effectOf(participant: PlannedParticipant): string | undefined {
   return participant.kind === "computation" ? participant.node.effect?.name : undefined;
