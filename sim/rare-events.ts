@@ -16,6 +16,7 @@ export const RARE_EVENTS: ReadonlyMap<string, string> = new Map([
   ["skew", "a worker's clock jumps"],
   ["store-clock", "the store's clock jumps"],
   ["lost-tail", "the store restarts"],
+  ["store full", "a worker hears that the store has no room"],
   ["edge failed", "a source or sink fails"],
   ["items confirmed", "a source is told what became of its items"],
   // What comes of them.

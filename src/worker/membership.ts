@@ -12,6 +12,7 @@ import type { ShardRef } from "../key.ts";
 import type { Announced } from "../store/index.ts";
 import { assign } from "./assignment.ts";
 import type { Engine } from "./engine.ts";
+import { Room } from "./room.ts";
 
 /** ms between announcements at most, and where the last one brought news. */
 const EVERY = 250;
@@ -23,6 +24,7 @@ const AHEAD = 500;
 
 export class Membership {
   readonly #engine: Engine;
+  readonly room: Room;
   #heard: readonly string[] = [];
   #assigned: ReadonlyMap<ShardRef, string> = new Map();
   /** The last two announcements have heard the same. */
@@ -32,6 +34,7 @@ export class Membership {
 
   constructor(engine: Engine) {
     this.#engine = engine;
+    this.room = new Room(engine);
   }
 
   start(): void {
@@ -58,6 +61,7 @@ export class Membership {
     const news = announced !== undefined && !isSame(announced.workers, this.#heard);
     this.#announceAt = now + Math.min(options.leaseMs / 3, news ? CONFIRM : EVERY);
     if (announced === undefined) return false;
+    this.room.learn(announced.full);
     this.#agreed = !news;
     if (news) this.#hear(announced.workers);
     return news;

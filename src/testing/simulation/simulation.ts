@@ -99,6 +99,7 @@ export class Simulation implements World {
       exclusive,
       recover,
       processingTime: options.processingTime,
+      faulty: () => this.faulty,
       committing,
     });
   }
