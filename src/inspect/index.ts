@@ -7,12 +7,15 @@ export { audit, type AuditOptions, type AuditReport } from "../audit/audit.ts";
 export type { Checked, Violation } from "../audit/findings.ts";
 export { EndpointError, type Endpoint, endpoint } from "./endpoint.ts";
 export type {
+  ComputationHotKeys,
   DeadLettersView,
   DeadLetterView,
   DurabilityLevel,
   ErrorView,
   EventTime,
   HolderView,
+  HotKeysView,
+  HotKeyView,
   Lag,
   NotTakenView,
   ParticipantKind,
