@@ -111,7 +111,8 @@ export function compared(bystanders: readonly number[], baseline: readonly numbe
 export function pauses(tenures: readonly Tenure[], from: number, to: number): number[] {
   return tenures.flatMap(({ ref, worker, to: end }) => {
     if (end === undefined || end < from || end > to) return [];
-    const next = tenures.filter((tenure) => tenure.ref === ref && tenure.worker !== worker && tenure.from >= end).map((tenure) => tenure.from);
-    return next.length === 0 ? [] : [Math.min(...next) - end];
+    // One that was to be given up and was kept has the same worker again.
+    const [next] = tenures.filter((tenure) => tenure.ref === ref && tenure.from >= end).toSorted((a, b) => a.from - b.from);
+    return next === undefined || next.worker === worker ? [] : [next.from - end];
   });
 }

@@ -9,12 +9,12 @@ import type { Load } from "./load.ts";
 import { quantile, rounded } from "./quantile.ts";
 import type { ChaosResult, ScenarioOptions } from "./scenario.ts";
 import { storedGraph } from "./stored-graph.ts";
-import { comesTo } from "./until.ts";
+import { comesTo, until } from "./until.ts";
 import type { ChaosWorker } from "./worker.ts";
 
 const EVERY = 750;
-/** ms that a worker has to come to a commit, to be struck there. */
-const PATIENCE = 2_000;
+/** ms that a worker has to come to a commit, to be struck there: one that holds shards does, under load. */
+const PATIENCE = 10_000;
 /** Part of the time before the first kill, for comparison; ms at most. */
 const BASELINE = 20_000;
 
@@ -42,8 +42,7 @@ export async function kill({ store, minutes = 2, cycles, rate = 1_000, leaseMs =
     for (let next = from; cycles === undefined ? next < from + ms : strikes.length < cycles; next += EVERY) {
       await delay(next - Date.now());
       const strike = await strikeOne(arena);
-      if (strike === undefined) continue;
-      strikes.push(strike);
+      if (strike !== undefined) strikes.push(strike);
       const start = arena.add();
       if (store === "lmdb") await start;
       else starts.push(start);
@@ -58,11 +57,14 @@ export async function kill({ store, minutes = 2, cycles, rate = 1_000, leaseMs =
 
 /** Kills one of those that hold shards, in the middle of a batch. */
 async function strikeOne(arena: Arena): Promise<Strike | undefined> {
+  await until("a worker holds shards", () => arena.alive.some(({ working }) => working.size > 0));
   const holding = arena.alive.filter(({ working }) => working.size > 0);
   const victim: ChaosWorker | undefined = holding[Math.floor(Math.random() * holding.length)];
-  if (victim === undefined) return undefined;
+  if (victim === undefined) throw new Error("kill: no worker holds shards");
   victim.order({ strike: "SIGKILL" });
-  if (!(await comesTo(() => victim.gone, PATIENCE, 2))) return undefined;
+  // One that came to no commit is killed all the same, and does not count.
+  if (!(await comesTo(() => victim.gone, PATIENCE, 2))) victim.signal("SIGKILL");
+  await victim.exited;
   const [struck] = victim.struck;
   return struck === undefined || struck.refs.length === 0 ? undefined : struck;
 }

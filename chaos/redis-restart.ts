@@ -23,7 +23,8 @@ export async function redisRestart(options: ScenarioOptions): Promise<ChaosResul
   const always = await restarts(options, "always", minutes / 2);
   const everysec = await restarts(options, "everysec", minutes / 2);
   const result: Record<string, unknown> = { ...always };
-  for (const name of ["records", "lost", "doubled", "outOfOrder", "violations", "faults", "seconds"] as const) result[name] = always[name] + everysec[name];
+  for (const name of ["records", "lost", "doubled", "outOfOrder", "violations", "faults"] as const) result[name] = always[name] + everysec[name];
+  result["seconds"] = Number((always.seconds + everysec.seconds).toFixed(1));
   result["recoveryP99Ms"] = Math.max(always.recoveryP99Ms ?? 0, everysec.recoveryP99Ms ?? 0);
   return { ...(result as unknown as ChaosResult), details: { always: always.details, everysec: everysec.details } };
 }

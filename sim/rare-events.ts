@@ -17,6 +17,7 @@ export const RARE_EVENTS: ReadonlyMap<string, string> = new Map([
   ["unconfirmed commit", "a commit is applied, and not confirmed by replicas in time"],
   ["store-clock", "the store's clock jumps"],
   ["lost-tail", "the store restarts"],
+  ["store full", "a worker hears that the store has no room"],
   ["edge failed", "a source or sink fails"],
   ["items confirmed", "a source is told what became of its items"],
   // What comes of them.

@@ -18,6 +18,8 @@ export function causeText(cause: Cause, engine: Engine, now: number): string {
       return `${where} has been idle ${lasting} and no other input is live: it promises nothing until a record comes`;
     case "back-pressure":
       return `${where} waits, ${lasting}, until ${blockersText(cause, engine)}`;
+    case "full":
+      return `${where} waits, ${lasting}, until the store has room again: give it more memory`;
     case "skew":
       return skewText(cause, engine, where, lasting);
     case "unread":

@@ -72,6 +72,7 @@ function causeFrom(engine: Engine, participant: PlannedParticipant, shard: Owned
   if (kind === "skew") return { ...base, kind, slowest: engine.reporter.slowestBeside(participant.id) };
   if (kind === "unread") return { ...base, kind, records: engine.queuedOf(shard.ref) };
   const blockers = kind === "promise" || kind === "record" ? blockersOf(engine, participant.id) : [];
+  if (kind === "promise" && engine.ownership.membership.room.stops(participant.id)) return { ...base, kind: "full" };
   return blockers.length > 0 ? { ...base, kind: "back-pressure", blockers } : { ...base, kind };
 }
 

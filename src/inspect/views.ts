@@ -53,10 +53,11 @@ export interface Lag {
 /**
  * What holds a watermark. Besides what a shard can say of itself: `report`, it has risen and is about to be reported;
  * `unowned` and `recovering`, a shard without an owner and one whose owner is reading it; `elsewhere`, a shard of another
- * worker, which can say more; `back-pressure`, it waits until a full inbox downstream has been worked off.
+ * worker, which can say more; `back-pressure`, it waits until a full inbox downstream has been worked off; `full`, an
+ * injector waits until the store has room again.
  */
 export interface HolderView {
-  readonly kind: Exclude<HolderKind, "upstream" | "end"> | "report" | "unowned" | "recovering" | "elsewhere" | "back-pressure";
+  readonly kind: Exclude<HolderKind, "upstream" | "end"> | "report" | "unowned" | "recovering" | "elsewhere" | "back-pressure" | "full";
   /** The whole answer in a sentence. */
   readonly text: string;
   readonly participant: string;

@@ -96,7 +96,7 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
   announce(worker: string, ms: number, now: number): Announced {
     this.workers.set(worker, now + ms);
     for (const [each, until] of this.workers) if (until <= now) this.workers.delete(each);
-    return { workers: [...this.workers.keys()].sort(), now };
+    return { workers: [...this.workers.keys()].sort(), full: false, now };
   }
 
   depart(worker: string): void {

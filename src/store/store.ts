@@ -139,6 +139,8 @@ export interface EntryCounts {
 
 export interface Announced {
   readonly workers: readonly string[];
+  /** The store has no room for more than what empties it: injectors pause. Heard within about a second. */
+  readonly full: boolean;
   /** Store clock, ms. */
   readonly now: number;
 }

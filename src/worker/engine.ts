@@ -81,7 +81,7 @@ export class Engine implements ShardHost {
     this.#runnable.add(shard);
   }
   blocked(participant: number): boolean {
-    return this.#backlog.blocks(participant);
+    return this.#backlog.blocks(participant) || this.ownership.membership.room.stops(participant);
   }
   blockers(participant: number): ShardRef[] {
     return this.#backlog.blockers(participant);

@@ -14,6 +14,7 @@ import type { Announced } from "../store/index.ts";
 import { assign } from "./assignment.ts";
 import { declinedName, parseAnnounced } from "./declined.ts";
 import type { Engine } from "./engine.ts";
+import { Room } from "./room.ts";
 
 /** ms between announcements at most, and where the last one brought news. */
 const EVERY = 250;
@@ -25,6 +26,7 @@ const AHEAD = 500;
 
 export class Membership {
   readonly #engine: Engine;
+  readonly room: Room;
   #heard: readonly string[] = [];
   /** The same as it was said, with what each leaves to others. */
   #announced: readonly string[] = [];
@@ -38,6 +40,7 @@ export class Membership {
 
   constructor(engine: Engine) {
     this.#engine = engine;
+    this.room = new Room(engine);
   }
 
   start(): void {
@@ -65,6 +68,7 @@ export class Membership {
     const news = announced !== undefined && !isSame(announced.workers, this.#announced);
     this.#announceAt = now + Math.min(options.leaseMs / 3, news ? CONFIRM : EVERY);
     if (announced === undefined) return false;
+    this.room.learn(announced.full);
     this.#agreed = !news;
     if (news) this.#hear(announced.workers);
     return news;

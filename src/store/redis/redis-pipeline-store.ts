@@ -53,12 +53,15 @@ import { asBytes, asList, asNumber, asText } from "./reply.ts";
 import type { Request } from "./request.ts";
 import type { Script } from "./script.ts";
 import { FSYNC_SETTINGS, refusalOfFsync } from "./server-check.ts";
-import { ACQUIRE, ANNOUNCE, COMMIT, DELIVER, DEPART, INBOX, INIT, RECOVER, REGISTER, RELEASE, RENEW, REPORT, SUMMARY, TAILS, TIMERS } from "./scripts.ts";
+import { ACQUIRE, ANNOUNCE, COMMIT, DELIVER, DEPART, INBOX, INIT, RECOVER, REGISTER, RELEASE, RENEW, REPORT, ROOM, SUMMARY, TAILS, TIMERS } from "./scripts.ts";
 
 /** Shards per call of scripts that read: keeps each well below a millisecond or two of the server's time. */
 const READ_SHARDS = 32;
 /** Attempts to register while others change the same participants. Each that fails means that another succeeded. */
 const REGISTER_ATTEMPTS = 200;
+
+/** ms between two looks at whether the server has room; while it has none, every announcement looks. */
+const ROOM_MS = 1_000;
 
 export class RedisPipelineStore implements PipelineStore {
   readonly exclusive = false;
@@ -71,6 +74,9 @@ export class RedisPipelineStore implements PipelineStore {
    * ended after a release of what it lists would take that from its new owner.
    */
   #registered: Promise<void> = Promise.resolve();
+  #full = false;
+  /** By the server's clock, ms. */
+  #askedForRoom = 0;
 
   /** undefined: a commit counts as soon as the primary has it. */
   readonly #barrier: ReplicaBarrier | undefined;
@@ -132,7 +138,22 @@ export class RedisPipelineStore implements PipelineStore {
 
   async announce(worker: string, ms: number): Promise<Announced> {
     const [now, workers] = asList(await this.#calls.run(ANNOUNCE, this.#calls.begin(this.#keys.workers).text(worker).integer(ms)));
-    return { workers: asList(workers).map(asText).sort(), now: asNumber(now) };
+    const at = asNumber(now);
+    if (this.#full || Math.abs(at - this.#askedForRoom) >= ROOM_MS) {
+      this.#full = !(await this.#hasRoom());
+      this.#askedForRoom = at;
+    }
+    return { workers: asList(workers).map(asText).sort(), full: this.#full, now: at };
+  }
+
+  async #hasRoom(): Promise<boolean> {
+    try {
+      await this.#calls.run(ROOM, this.#calls.begin(this.#keys.workers));
+      return true;
+    } catch (error) {
+      if (error instanceof StoreUnavailableError && error.message.includes(": OOM ")) return false;
+      throw error;
+    }
   }
 
   async depart(worker: string): Promise<void> {

@@ -6,7 +6,7 @@ import type { Random } from "../../random.ts";
 import type { ShardRef } from "../../key.ts";
 import type { Sequencer } from "../../store/commit.ts";
 import type { MemoryData } from "../../store/memory-data.ts";
-import type { AcquireOutcome, CommitReply, RecoverLimits, ReportReply } from "../../store/store.ts";
+import type { AcquireOutcome, Announced, CommitReply, RecoverLimits, ReportReply } from "../../store/store.ts";
 import type { StoreAudit } from "./store-audit.ts";
 import { carryOut, describe, name, outcomesOf, type StoreEffect } from "./store-request.ts";
 import type { Trace } from "./trace.ts";
@@ -29,10 +29,15 @@ export interface SimulatedStoreOptions {
   readonly recover: RecoverLimits;
   /** What it shows as processing time, ms; undefined: its clock. */
   readonly processingTime: (() => number) | undefined;
+  /** Does anything go wrong now? */
+  readonly faulty: () => boolean;
   /** Has this worker a commit under way? */
   readonly committing: (worker: string) => boolean;
 }
 
+/** ms between times at which the store is full, and how long it is. */
+const FULL_EVERY = 2_000;
+const FULL_FOR = 400;
 /** Earlier contents that are kept. */
 const KEPT = 3;
 
@@ -67,6 +72,8 @@ export class SimulatedStore {
     trace.mixText(effect.kind);
     trace.line(() => `store takes ${worker}'s ${describe(effect)}${outcomesOf(effect, answer)}`);
     switch (effect.kind) {
+      case "announce":
+        return this.#isFull(now) ? { ...(answer as Announced), full: true } : answer;
       case "commit":
         this.#committed(effect, answer as CommitReply);
         break;
@@ -102,6 +109,13 @@ export class SimulatedStore {
     }
     this.#carriedOut.set(effect, this.changes);
     return answer;
+  }
+
+  /** Every few seconds it says for a while that it has no room; it takes everything all the same, as a full Redis takes commits. */
+  #isFull(now: number): boolean {
+    const full = this.#options.faulty() && now % FULL_EVERY < FULL_FOR;
+    if (full) this.#options.trace.saw("store full");
+    return full;
   }
 
   /** An answer with the processing time that there is. Leases go by the store's clock all the same. */

@@ -102,6 +102,7 @@ export class Simulation implements World {
       exclusive,
       recover,
       processingTime: options.processingTime,
+      faulty: () => this.faulty,
       committing,
     });
   }
