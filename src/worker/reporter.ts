@@ -6,15 +6,17 @@
  * W2  A participant is reported only while every shard registered for it is owned and recovered; otherwise its last
  *     value stays in force (R7).
  * W3  A bound is handed to shards together with the ends of their inboxes as the store had them at the time of the
- *     bound or later: known from replies if the append counter shows that no one else has appended, else read (R5).
+ *     bound or later: known from replies if the domain's append counter shows that no one else has appended, else read (R5).
  * W4  Once in a while everything is reported, changed or not: a worker that has lost its shards may have registered
  *     them, which only a refusal tells.
  */
 import type { ParticipantWatermark, ReportReply, Status, WatermarkReport } from "../store/index.ts";
 import { BEGINNING, END } from "../time.ts";
 import { type Bound, boundOf } from "../watermark/upstream.ts";
+import { byDomain } from "./by-domain.ts";
 import { ComputationShard } from "./computation-shard.ts";
 import type { Engine } from "./engine.ts";
+import { InboxEnds } from "./inbox-ends.ts";
 import { InboxShard, type OwnedShard } from "./owned-shard.ts";
 import type { PlannedParticipant } from "./plan.ts";
 
@@ -38,13 +40,13 @@ export class Reporter {
   #vector = new Map<number, ParticipantWatermark>();
   /** Since when each participant's output has its value, by the worker's clock. */
   readonly #since = new Map<number, number>();
-  #appends = -1;
+  readonly #ends: InboxEnds;
   /** When another worker was last known to have appended to an inbox, by the worker's clock. */
   #othersAt = Number.NEGATIVE_INFINITY;
-  #tailsKnown = false;
   #underWay = false;
   #bootstrapping = false;
-  #readingTails = false;
+  /** Domains whose ends of inboxes are being read. */
+  readonly #reading = new Set<number>();
   #changed = false;
   #repeat = false;
   #lastAt = Number.NEGATIVE_INFINITY;
@@ -54,6 +56,7 @@ export class Reporter {
 
   constructor(engine: Engine) {
     this.#engine = engine;
+    this.#ends = new InboxEnds(engine.options.domains);
   }
 
   /** Something has happened that a report may tell of. */
@@ -89,8 +92,7 @@ export class Reporter {
     this.#registered.clear();
     this.#sent.clear();
     this.#vector = new Map();
-    this.#appends = -1;
-    this.#tailsKnown = false;
+    this.#ends.forget();
   }
 
   tick(): void {
@@ -108,7 +110,7 @@ export class Reporter {
 
   /** One bound at a time: an answer that a later bound was told with would come too early for that one (W3). */
   get #busy(): boolean {
-    return this.#underWay || this.#readingTails;
+    return this.#underWay || this.#reading.size > 0;
   }
 
   #due(now: number): boolean {
@@ -169,7 +171,7 @@ export class Reporter {
     if (participant.kind !== "injector") {
       const upstream = this.boundOf(participant).status;
       // Also at the end of time: a record or a hold that is there holds nothing back by its time, and still has to be done.
-      const quiet = shards.every((shard) => !(shard instanceof InboxShard) || shard.quiet);
+      const quiet = shards.every((shard) => shard.outbox.empty && (!(shard instanceof InboxShard) || shard.quiet));
       const held = shards.some((shard) => shard instanceof ComputationShard && shard.holds.bound !== Number.POSITIVE_INFINITY);
       if (quiet && !held && output === END && upstream === "finished") return "finished";
       if (quiet && !held && upstream === "idle") return "idle";
@@ -200,12 +202,12 @@ export class Reporter {
     if (this.#bootstrapping) {
       this.#bootstrapping = false;
       engine.ownership.begin((participant) => this.#vector.get(participant)?.output ?? BEGINNING);
-      this.#tailsKnown = false;
+      this.#ends.doubt();
     }
     for (const report of reports) if (!reply.refused.includes(report.participant)) this.#announce(report);
-    if (reply.appends !== this.#appends) this.#othersAppended();
-    if (this.#tailsKnown) this.#raise();
-    else this.#readTails();
+    if (!this.#ends.compare(reply.appends)) this.#othersAppended();
+    this.#readTails();
+    this.#raise((domain) => this.#ends.isKnown(domain));
   }
 
   /** Someone else has registered some of the shards: ours are fenced, or will be. */
@@ -231,43 +233,44 @@ export class Reporter {
     for (const shard of this.#engine.shardsOf(participant)) this.#engine.injector(shard.ref)?.onReported(report.status);
   }
 
+  /** Those of domains where they are not known, each domain's by itself. */
   #readTails(): void {
-    const shards = [...this.#engine.shards.values()].filter((shard) => shard instanceof InboxShard).map((shard) => shard.ref);
-    if (shards.length === 0) return;
-    this.#readingTails = true;
-    this.#engine.effect({ kind: "read-tails", shards, purpose: "bounds" });
+    if (this.#ends.allKnown) return;
+    const inboxes = [...this.#engine.shards.values()].filter((shard) => shard instanceof InboxShard).map((shard) => shard.ref);
+    for (const [domain, shards] of byDomain(inboxes, this.#engine.options.domainOf)) {
+      if (this.#ends.isKnown(domain)) continue;
+      this.#reading.add(domain);
+      this.#engine.effect({ kind: "read-tails", shards, purpose: "bounds" });
+    }
   }
 
-  /** The ends of all inboxes were read; undefined: they were not. */
-  onTails(appends: number | undefined): void {
-    if (!this.#readingTails) return;
-    this.#readingTails = false;
+  /** The ends of all inboxes of a domain were read; undefined: they were not. */
+  onTails(domain: number, appends: number | undefined): void {
+    if (!this.#reading.delete(domain)) return;
     if (appends !== undefined) {
-      this.#tailsKnown = appends === this.#appends || this.#appends < 0;
-      if (this.#appends < 0) this.#appends = appends;
-      this.#raise();
+      this.#ends.read(domain, appends);
+      this.#raise((each) => each === domain);
     }
     this.#changed = true;
   }
 
-  /** A reply to a commit tells the append counter, after the ends of the inboxes: did anyone append besides us? */
-  learnAppends(appends: number, appended: boolean, resent: boolean): void {
-    if (this.#appends < 0) return;
-    if (resent || appends !== this.#appends + (appended ? 1 : 0)) this.#othersAppended();
-    this.#appends = appends;
+  /** A reply to a commit or delivery tells the append counter, after the ends of the inboxes: did anyone append besides us? */
+  learnAppends(domain: number, appends: number, appended: boolean, resent: boolean): void {
+    if (!this.#ends.answered(domain, appends, appended, resent)) this.#othersAppended();
   }
 
   #othersAppended(): void {
-    this.#tailsKnown = false;
     this.#othersAt = this.#engine.now;
   }
 
-  #raise(): void {
-    for (const participant of this.#engine.options.plan.participants) {
+  /** Shards of the domains in which the ends of the inboxes are known as of now. */
+  #raise(isKnown: (domain: number) => boolean): void {
+    const { plan, domainOf } = this.#engine.options;
+    for (const participant of plan.participants) {
       if (participant.kind === "injector") continue;
       const { bound, last } = this.boundOf(participant);
       for (const shard of this.#engine.shardsOf(participant)) {
-        if (!(shard instanceof InboxShard)) continue;
+        if (!(shard instanceof InboxShard) || !isKnown(domainOf(shard.ref))) continue;
         if (shard instanceof ComputationShard) shard.learnLast(last);
         const before = shard.output;
         shard.learnBound(bound, shard.inbox.tail);

@@ -58,6 +58,7 @@ const REGISTER_ATTEMPTS = 200;
 
 export class RedisPipelineStore implements PipelineStore {
   readonly exclusive = false;
+  readonly domains = 1;
   readonly #connection: Connection;
   readonly #keys: Keys;
   readonly #random: Random;
@@ -80,6 +81,9 @@ export class RedisPipelineStore implements PipelineStore {
   }
   get generation(): number {
     return this.#connection.generation;
+  }
+  domainOf(): number {
+    return 0;
   }
 
   // ── the graph ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -190,10 +194,6 @@ export class RedisPipelineStore implements PipelineStore {
     const request = this.#calls.begin();
     const call = encodeCommits(request, this.#keys, commits);
     return decodeCommitReply(call, await this.#calls.run(COMMIT, request));
-  }
-
-  sameDomain(): boolean {
-    return true;
   }
 
   async deliver(deliveries: readonly Delivery[]): Promise<DeliverReply> {
@@ -314,7 +314,7 @@ export class RedisPipelineStore implements PipelineStore {
         .filter((text) => text !== "")
         .map(Number),
       watermarks: parsePublished(asBytes(published) ?? new Uint8Array()),
-      appends: asNumber(appends),
+      appends: [asNumber(appends)],
       now: asNumber(now),
     };
   }

@@ -68,7 +68,7 @@ export const DELIVER = defineScript({
   keys: "appends (meta inbox marks)*",
   args: "targets (deliveries (sender monotonic n previous-monotonic previous-n records parcel)*)*",
   reply: "appends ((outcome mark)*)* (tail queued)*",
-  outcomes: { d: "delivered", u: "duplicate", b: "behind", l: "after-loss" },
+  outcomes: { d: "delivered", u: "duplicate", b: "behind", l: "after-loss", g: "gone" },
 });
 
 export const REGISTER = defineScript({
