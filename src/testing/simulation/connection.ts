@@ -23,7 +23,7 @@ export interface Answer {
 const PAUSE = 20;
 /** Requests of the past that may arrive again, and of what kinds. */
 const ARRIVED = 4;
-const REPEATED: ReadonlySet<StoreEffect["kind"]> = new Set<StoreEffect["kind"]>(["commit", "report", "announce"]);
+const REPEATED: ReadonlySet<StoreEffect["kind"]> = new Set<StoreEffect["kind"]>(["commit", "deliver", "report", "announce"]);
 
 export class Connection {
   readonly #world: World;
@@ -90,6 +90,11 @@ export class Connection {
   /** Is a commit on its way to the store, or its answer on its way back? */
   get committing(): boolean {
     return this.#requests.some(({ effect }) => effect.kind === "commit") || this.#answers.some(({ effect }) => effect.kind === "commit");
+  }
+
+  /** Is something on its way to another domain, or the answer back? */
+  get delivering(): boolean {
+    return this.#requests.some(({ effect }) => effect.kind === "deliver") || this.#answers.some(({ effect }) => effect.kind === "deliver");
   }
 
   /** Requests that have been sent and have not arrived. */

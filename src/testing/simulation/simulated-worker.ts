@@ -216,6 +216,7 @@ export class SimulatedWorker {
     this.connection.send(effect);
     if (effect.kind === "release") this.#world.trace.saw("handed over");
     if (effect.kind === "commit") this.#world.reach(this.stopping ? "K13" : "K4", this);
+    else if (effect.kind === "deliver") this.#world.reach("K14", this);
     else if (effect.kind === "read-state") this.#world.reach("K1", this);
   }
 
@@ -231,6 +232,7 @@ export class SimulatedWorker {
     if (effect.kind === "announce") this.#world.heard();
     if (value !== undefined && effect.kind === "acquire") this.#world.reach("K0", this);
     else if (value !== undefined && effect.kind === "commit") this.#world.reach("K6", this);
+    else if (value !== undefined && effect.kind === "deliver") this.#world.reach("K16", this);
   }
 
   /** Something outside asks something of it, and gets its turn when the tape says so, from a moment on. */
