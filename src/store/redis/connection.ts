@@ -19,6 +19,7 @@ import { asText } from "./reply.ts";
 import { Request } from "./request.ts";
 import type { Script } from "./script.ts";
 import { PROBE, READING_SCRIPTS, SCRIPTS } from "./scripts.ts";
+import { type Line, redirectOf } from "./line.ts";
 import { describeServer, readServerFacts } from "./server-check.ts";
 
 /** Parts of the time-out between two looks at what is open. A call is given up within a quarter more than its time. */
@@ -44,6 +45,8 @@ export interface ConnectionOptions {
   readonly keys: Keys;
   readonly clock: Clock;
   readonly timeoutMs: number;
+  /** It is a node of a cluster, which has only some of the keys: what follows from that is `cluster.ts`'s. Default false. */
+  readonly node?: boolean;
   /** Nothing will be written: nothing is tried out by writing, and a server that takes no writes will do. Default false. */
   readonly reading?: boolean;
 }
@@ -83,6 +86,7 @@ export class Connection {
   readonly #timeoutMs: number;
   readonly #address: string;
   readonly #reading: boolean;
+  readonly #node: boolean;
   readonly #request = new Request();
   readonly #calls = new Set<Call>();
   #looks = 0;
@@ -98,13 +102,14 @@ export class Connection {
   /** Why it is not open. */
   #reason: Error;
 
-  constructor({ client, keys, clock, timeoutMs, reading = false }: ConnectionOptions, redis: Redis, sent: SentCommand) {
+  constructor({ client, keys, clock, timeoutMs, reading = false, node = false }: ConnectionOptions, redis: Redis, sent: SentCommand) {
     this.#redis = redis;
     this.#Sent = sent;
     this.#keys = keys;
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
     this.#reading = reading;
+    this.#node = node;
     this.#address = describeTarget(client);
     this.#reason = this.#unavailable("not connected yet");
   }
@@ -136,20 +141,39 @@ export class Connection {
     }
   }
 
-  /** Runs a script. `bytes` are of `Request.finishScript(script.sha)`; they may be sent twice (C3). */
-  async run(script: Script, bytes: Buffer): Promise<unknown> {
+  /** Where calls on keys of a slot go: all here. */
+  line(): Line {
+    return this;
+  }
+  lines(): readonly Line[] {
+    return [this];
+  }
+  get isOpen(): boolean {
+    return this.#state === "open";
+  }
+
+  /** Runs a script. `bytes` are of `Request.finishScript(script.sha)`; they may be sent twice (C3). `asking`: in a slot that is on its way here. */
+  async run(script: Script, bytes: Buffer, asking = false): Promise<unknown> {
     try {
+      if (asking) this.#ask();
       return await this.#send("evalsha", bytes);
     } catch (error) {
       if (!messageOf(error).startsWith("NOSCRIPT")) throw this.#meaningOf(error);
     }
     await this.#meant(this.#load(script));
+    if (asking) this.#ask();
     return this.#meant(this.#send("evalsha", bytes));
   }
 
   /** Sends one command. `bytes` are of `Request.finishCommand(name)`. */
-  async command(name: string, bytes: Buffer): Promise<unknown> {
+  async command(name: string, bytes: Buffer, asking = false): Promise<unknown> {
+    if (asking) this.#ask();
     return this.#meant(this.#send(name, bytes));
+  }
+
+  /** What is sent next is meant for a slot that is on its way here. */
+  #ask(): void {
+    this.#send("asking", this.#request.begin().finishCommand("ASKING")).catch(() => {});
   }
 
   /** Ends the connection. Calls that are still open reject. */
@@ -217,12 +241,12 @@ export class Connection {
   async #greet(): Promise<void> {
     const greeting = ++this.#greeting;
     try {
-      const facts = readServerFacts(asText(await this.#send("info", this.#request.begin().finishCommand("INFO"), true)));
+      const facts = readServerFacts(asText(await this.#send("info", this.#request.begin().finishCommand("INFO"), true)), this.#node ? "node" : "server");
       const refusal = this.#reading ? facts.refusalToRead : facts.refusal;
       if (refusal !== undefined) throw new StoreRefusedError(`${this.#address}: ${refusal}`);
       const scripts = this.#reading ? READING_SCRIPTS : [PROBE, ...SCRIPTS];
       await Promise.all(scripts.map((script) => this.#load(script, true)));
-      if (!this.#reading) await this.#probe();
+      if (!this.#reading && !this.#node) await this.#probe();
       if (greeting !== this.#greeting || this.#state === "closed") return;
       if (this.#identity !== undefined && this.#identity !== facts.identity) this.#generation += 1;
       this.#identity = facts.identity;
@@ -314,6 +338,9 @@ export class Connection {
         return new StoreRefusedError(`${this.#address}: the server does not take the user name or password (${text}); give others`);
       case "NOPERM":
         return new StoreRefusedError(`${this.#address}: ${text}; ${this.#remedy}`);
+      case "MOVED":
+      case "ASK":
+        return redirectOf(text, this.#address);
       case "READONLY":
         // The primary became a replica: only a new connection finds the new primary.
         if (this.#state === "open") this.#redis.stream.destroy();

@@ -13,6 +13,24 @@ export const INIT = defineScript({
   outcomes: { s: "stored", c: "changed-meanwhile" },
 });
 
+export const BEGIN_CHANGE = defineScript({
+  file: "begin-change.lua",
+  flags: "",
+  keys: "graph",
+  args: "expected next domains",
+  reply: "outcome",
+  outcomes: { s: "stored", c: "changed-meanwhile" },
+});
+
+export const INIT_DOMAIN = defineScript({
+  file: "init-domain.lua",
+  flags: "",
+  keys: "graph appends (meta state inbox timers wall holds held dead ids outbox marks)* (structure)*",
+  args: "version shards",
+  reply: "outcome",
+  outcomes: { r: "raised", a: "already" },
+});
+
 export const ANNOUNCE = defineScript({
   file: "announce.lua",
   flags: "allow-oom",
@@ -189,6 +207,8 @@ export const PROBE = defineScript({ file: "probe.lua", flags: "allow-oom", keys:
 /** What a worker needs. */
 export const SCRIPTS: readonly Script[] = [
   INIT,
+  BEGIN_CHANGE,
+  INIT_DOMAIN,
   ANNOUNCE,
   DEPART,
   ACQUIRE,
