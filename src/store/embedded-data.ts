@@ -280,7 +280,10 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
       this.find(commit.shard)?.admit(commit);
       for (const { target } of commit.parcels) {
         this.get(target);
-        invariant(this.domainOf(commit.shard) === this.domainOf(target), `a commit of shard ${commit.shard} appends to shard ${target} in another atomic domain`);
+        invariant(
+          this.domainOf(commit.shard) === this.domainOf(target),
+          `a commit of shard ${commit.shard} appends to shard ${target} in another atomic domain`,
+        );
       }
       for (const { target } of commit.outbox) this.get(target);
     }

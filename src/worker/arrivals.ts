@@ -29,7 +29,6 @@ export class Arrivals {
     for (const { target } of targets) this.#engine.shards.inboxOf(target)?.doubtTail();
   }
 
-
   /** The reply tells the ends of inboxes of a domain, and its append counter. */
   learn(domain: number, tails: readonly InboxTail[], appends: number): void {
     for (const tail of tails) this.#passOn(tail, this.#parcels.get(tail.shard) ?? []);

@@ -58,7 +58,9 @@ describe("MemoryStore", () => {
   });
 
   test("shards are in one domain, or by their index in one of several", () => {
-    expect([new MemoryData(), new MemoryData(2), new MemoryData(4)].map((data) => [counter, far, joiner, farther].map((shard) => data.domainOf(shard)))).toEqual([
+    expect(
+      [new MemoryData(), new MemoryData(2), new MemoryData(4)].map((data) => [counter, far, joiner, farther].map((shard) => data.domainOf(shard))),
+    ).toEqual([
       [0, 0, 0, 0],
       [0, 1, 0, 0],
       [0, 1, 0, 2],

@@ -88,11 +88,24 @@ export class RedisCluster {
         }
       });
     }
-    await this.#until("the cluster serves all slots", async () => (await Promise.all(this.nodes.map(isReady))).every(Boolean));
+    await this.#until(
+      "the cluster serves all slots",
+      async () => (await Promise.all(this.nodes.map(isReady))).every(Boolean) && (await this.#allHaveReplicas()),
+    );
+  }
+
+  /** As every node sees it: one that knows less sends its clients astray. */
+  async #allHaveReplicas(): Promise<boolean> {
+    const seen = await Promise.all(this.nodes.map(({ admin }) => admin.call("CLUSTER", "SLOTS") as Promise<unknown[][]>));
+    const wanted = this.nodes.length > this.#primaries ? 4 : 3;
+    return seen.every((slots) => slots.length === this.#primaries && slots.every((range) => range.length >= wanted));
   }
 
   async #knownTo({ admin }: ClusterNode): Promise<number> {
-    return ((await admin.call("CLUSTER", "NODES")) as string).trim().split("\n").filter((line) => !line.includes("handshake")).length;
+    return ((await admin.call("CLUSTER", "NODES")) as string)
+      .trim()
+      .split("\n")
+      .filter((line) => !line.includes("handshake")).length;
   }
   async #allKnow(): Promise<boolean> {
     return (await Promise.all(this.nodes.map((node) => this.#knownTo(node)))).every((known) => known === this.nodes.length);
@@ -173,6 +186,5 @@ async function isUp({ admin }: ClusterNode): Promise<boolean> {
 async function isReady(node: ClusterNode): Promise<boolean> {
   const replication = await node.admin.info("replication");
   const caughtUp = replication.includes("role:master") ? true : replication.includes("master_link_status:up");
-  const slots = (await node.admin.call("CLUSTER", "SLOTS")) as unknown[][];
-  return caughtUp && (await isUp(node)) && slots.every((range) => range.length >= 3);
+  return caughtUp && (await isUp(node));
 }

@@ -87,9 +87,11 @@ export function clusterOptions(target: ClusterTarget): { readonly seeds: readonl
   const { cluster, domains = DOMAINS } = target;
   if (!Array.isArray(cluster) || cluster.length === 0)
     throw new ConfigError(`RedisStore: cluster must be a list of URLs of nodes, as in { cluster: ["redis://127.0.0.1:7001"] }; it is ${show(cluster)}`);
-  if (!Number.isInteger(domains) || domains < 2 || domains > 1_024) throw new ConfigError(`RedisStore: domains ${show(domains)} must be an integer from 2 to 1024`);
+  if (!Number.isInteger(domains) || domains < 2 || domains > 1_024)
+    throw new ConfigError(`RedisStore: domains ${show(domains)} must be an integer from 2 to 1024`);
   const seeds = cluster.map((url: unknown) => {
-    if (typeof url !== "string" || !/^rediss?:\/\//.test(url)) throw new ConfigError("RedisStore: a node of a cluster is named by a URL, redis:// or rediss://");
+    if (typeof url !== "string" || !/^rediss?:\/\//.test(url))
+      throw new ConfigError("RedisStore: a node of a cluster is named by a URL, redis:// or rediss://");
     const options = clientOptions(url);
     if (options.db !== undefined && options.db !== 0) throw new ConfigError("RedisStore: a Redis Cluster has no databases but 0; leave it out of the URL");
     return options;
@@ -116,7 +118,9 @@ function optionsOf(target: RedisOptions | Redis, { where, example, own }: Target
       throw new ConfigError(`${where}: ${ours} is an option of the store, so it goes into the second argument: new RedisStore(target, { ${ours} })`);
   if (!("duplicate" in target) || typeof target.duplicate !== "function") return target as RedisOptions;
   if ("isCluster" in target && target.isCluster) {
-    throw new ConfigError(`${where}: a Redis Cluster client was given; RedisStore takes the URLs of its nodes, as in { cluster: [url, ...] }, and others a single node`);
+    throw new ConfigError(
+      `${where}: a Redis Cluster client was given; RedisStore takes the URLs of its nodes, as in { cluster: [url, ...] }, and others a single node`,
+    );
   }
   return (target as Redis).options;
 }

@@ -67,10 +67,17 @@ export class ClusterGraph {
   #check(stored: unknown): void {
     const domains = stored === null ? undefined : asNumber(stored);
     if (domains === undefined || domains === this.#keys.domains) return;
-    throw new StoreRefusedError(`the data is in ${domains} atomic domains and was opened with ${this.#keys.domains}: open it again, with the same or no \`domains\``);
+    throw new StoreRefusedError(
+      `the data is in ${domains} atomic domains and was opened with ${this.#keys.domains}: open it again, with the same or no \`domains\``,
+    );
   }
 
-  async change(graph: StoredGraph, expected: number | undefined, added: readonly Shards[], removed: readonly Shards[]): Promise<"stored" | "changed-meanwhile"> {
+  async change(
+    graph: StoredGraph,
+    expected: number | undefined,
+    added: readonly Shards[],
+    removed: readonly Shards[],
+  ): Promise<"stored" | "changed-meanwhile"> {
     const change: Change = { expected, graph, added: added.map(of), removed: removed.map(of) };
     const request = this.#own.begin(this.#keys.graph);
     request.args.optional(expected);
@@ -104,7 +111,8 @@ export class ClusterGraph {
         return version === null ? 0 : asNumber(version);
       }),
     );
-    await Promise.all(versions.map((version, domain) => (version < graph.version ? this.#initDomain(domain, graph, removed) : undefined)));
+    const behind = [...versions.keys()].filter((domain) => versions[domain]! < graph.version);
+    await Promise.all(behind.map((domain) => this.#initDomain(domain, graph, removed)));
   }
 
   async #initDomain(domain: number, graph: StoredGraph, removed: readonly Shards[]): Promise<void> {

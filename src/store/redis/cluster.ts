@@ -155,8 +155,7 @@ export class Cluster implements Servers {
     await Promise.all([...map.primaries].map((address) => this.#reach(address)));
     const before = this.#map;
     const moved = [...this.#lines.keys()].filter((slot) => before.primaryOf[slot] !== undefined && before.primaryOf[slot] !== map.primaryOf[slot]);
-    const isMigration = (slot: number): boolean =>
-      map.primaries.has(before.primaryOf[slot] as string) && before.primaries.has(map.primaryOf[slot] ?? "");
+    const isMigration = (slot: number): boolean => map.primaries.has(before.primaryOf[slot] as string) && before.primaries.has(map.primaryOf[slot] ?? "");
     // Where a slot is nowhere for a while, whoever has it afterwards may be a replica of the one before.
     const kept = [...map.primaryOf.keys()].map((slot) => map.primaryOf[slot] ?? before.primaryOf[slot]);
     if (moved.some((slot) => map.primaryOf[slot] !== undefined && !isMigration(slot))) this.#generation++;

@@ -10,7 +10,7 @@
  * X2  A list of commits goes out as one call, or, if it is very large, as several in a row; each commit stays whole.
  * X3  What a commit of a list appends can be consumed from the next call on, not by a later commit of the same list.
  */
-import { InvariantError, StoreRefusedError, StoreUnavailableError, invariant } from "../../errors.ts";
+import { InvariantError, StoreRefusedError, invariant } from "../../errors.ts";
 import { indexOf, participantOf, shardRef, type ShardRef } from "../../key.ts";
 import type { Random } from "../../random.ts";
 import { newAuthority } from "../../watermark/authority.ts";
@@ -47,20 +47,17 @@ import { decodeDeliverReply, encodeDeliveries } from "./delivery-request.ts";
 import type { Servers } from "./line.ts";
 import { type Keys, STRUCTURES, type Structure } from "./keys.ts";
 import { countsOf, recoveredShard, shardSummary, timerEntries, times } from "./recovered.ts";
-import { encodeRegistration } from "./registration-request.ts";
+import { Registrar } from "./registrar.ts";
 import { asBytes, asList, asNumber, asText } from "./reply.ts";
 import { Request } from "./request.ts";
 import type { Script } from "./script.ts";
 import { FSYNC_SETTINGS, refusalOfFsync } from "./server-check.ts";
-import { ACQUIRE, ANNOUNCE, COMMIT, DELIVER, DEPART, INBOX, INIT, RECOVER, REGISTER, RELEASE, RENEW, REPORT, SUMMARY, TAILS, TIMERS } from "./scripts.ts";
+import { ACQUIRE, ANNOUNCE, COMMIT, DELIVER, DEPART, INBOX, INIT, RECOVER, RELEASE, RENEW, REPORT, SUMMARY, TAILS, TIMERS } from "./scripts.ts";
 
 /** Shards per call of scripts that read: keeps each well below a millisecond or two of the server's time. */
 const READ_SHARDS = 32;
 const itself = (shard: ShardRef): ShardRef => shard;
 const shardOfLease = ({ shard }: Lease): ShardRef => shard;
-
-/** Attempts to register while others change the same participants. Each that fails means that another succeeded. */
-const REGISTER_ATTEMPTS = 200;
 
 export class RedisPipelineStore implements PipelineStore {
   readonly exclusive = false;
@@ -72,11 +69,7 @@ export class RedisPipelineStore implements PipelineStore {
   readonly #byDomain: readonly Calls[];
   /** undefined: there is one domain, and changing it is one script. */
   readonly #clusterGraph: ClusterGraph | undefined;
-  /**
-   * Settles after the last registration: each takes two calls or more, so what comes after it waits for it (S7). One that
-   * ended after a release of what it lists would take that from its new owner.
-   */
-  #registered: Promise<void> = Promise.resolve();
+  readonly #registrar: Registrar;
 
   constructor(servers: Servers, keys: Keys, random: Random) {
     const request = new Request();
@@ -84,6 +77,7 @@ export class RedisPipelineStore implements PipelineStore {
     this.#keys = keys;
     this.#random = random;
     this.#calls = new Calls(servers.line(keys.slot), request);
+    this.#registrar = new Registrar(this.#calls, keys);
     this.#byDomain =
       keys.domains === 1 ? [this.#calls] : Array.from({ length: keys.domains }, (_, domain) => new Calls(servers.line(keys.slotOf(domain)), request));
     this.#clusterGraph = keys.domains === 1 ? undefined : new ClusterGraph(keys, this.#calls, (domain) => this.#byDomain[domain]!);
@@ -194,7 +188,7 @@ export class RedisPipelineStore implements PipelineStore {
   }
 
   async release(worker: string, leases: readonly Lease[]): Promise<void> {
-    await this.#registered;
+    await this.#registrar.settled;
     await this.#divided(leases, shardOfLease, async (part, calls) => {
       const request = calls.begin(...part.map(({ shard }) => this.#keys.of(shard).meta));
       request.text(worker);
@@ -242,7 +236,8 @@ export class RedisPipelineStore implements PipelineStore {
   /** On the domain that all of these are in. */
   #one(shards: readonly ShardRef[]): Calls {
     const domain = shards.length === 0 ? 0 : this.#keys.domainOf(shards[0]!);
-    for (const shard of shards) invariant(this.#keys.domainOf(shard) === domain, `a call names shards ${shards[0]} and ${shard}, which are in two atomic domains`);
+    for (const shard of shards)
+      invariant(this.#keys.domainOf(shard) === domain, `a call names shards ${shards[0]} and ${shard}, which are in two atomic domains`);
     return this.#byDomain[domain]!;
   }
 
@@ -326,32 +321,8 @@ export class RedisPipelineStore implements PipelineStore {
 
   // ── watermarks ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Computed here, and stored if nothing of these participants changed meanwhile: rare, unlike reports. */
   register(worker: string, intervals: readonly Interval[]): Promise<readonly Registration[]> {
-    const registrations = this.#registered.then(() => this.#register(worker, intervals));
-    this.#registered = registrations.then(
-      () => {},
-      () => {},
-    );
-    return registrations;
-  }
-
-  async #register(worker: string, intervals: readonly Interval[]): Promise<readonly Registration[]> {
-    if (intervals.length === 0) return [];
-    for (let attempt = 0; attempt < REGISTER_ATTEMPTS; attempt++) {
-      const registrations = await this.#tryToRegister(worker, intervals);
-      if (registrations !== undefined) return registrations;
-    }
-    throw new StoreUnavailableError(`worker ${worker} could not register: others changed the same participants ${REGISTER_ATTEMPTS} times in a row`);
-  }
-
-  async #tryToRegister(worker: string, intervals: readonly Interval[]): Promise<readonly Registration[] | undefined> {
-    const read = this.#calls.begin(this.#keys.authority).text("published");
-    for (const { participant } of intervals) read.text(`owners:${participant}`).text(`cells:${participant}`);
-    const stored = asList(await this.#calls.command("HMGET", read));
-    const request = this.#calls.begin(this.#keys.authority);
-    const registrations = encodeRegistration(request, worker, intervals, stored);
-    return REGISTER.outcomes[asText(await this.#calls.run(REGISTER, request))] === "registered" ? registrations : undefined;
+    return this.#registrar.register(worker, intervals);
   }
 
   async report(worker: string, reports: readonly WatermarkReport[]): Promise<ReportReply> {
@@ -373,9 +344,7 @@ export class RedisPipelineStore implements PipelineStore {
 
   /** Of all domains, read after the watermarks (R5); -1 where that fails: the ends of its inboxes are then read by themselves. */
   async #appends(): Promise<number[]> {
-    const counters = await Promise.allSettled(
-      this.#byDomain.map((calls, domain) => calls.command("GET", calls.begin(this.#keys.domain(domain).appends))),
-    );
+    const counters = await Promise.allSettled(this.#byDomain.map((calls, domain) => calls.command("GET", calls.begin(this.#keys.domain(domain).appends))));
     return counters.map((counter) => (counter.status === "fulfilled" && counter.value !== null ? asNumber(counter.value) : -1));
   }
 

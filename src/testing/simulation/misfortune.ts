@@ -106,7 +106,9 @@ export class Misfortune {
 
   /** Whom an adversary would hit now. */
   #victims(): SimulatedWorker[] {
-    return this.#simulation.strategy.name === "adversary" ? this.#simulation.workers.filter(({ connection }) => connection.committing || connection.delivering) : [];
+    return this.#simulation.strategy.name === "adversary"
+      ? this.#simulation.workers.filter(({ connection }) => connection.committing || connection.delivering)
+      : [];
   }
 
   /** Lines are freed one after the other, in an order of the tape's. */

@@ -280,11 +280,7 @@ export class StoreAudit {
     if (this.#of(participantOf(from)).idles && this.#of(id).participant.upstream.length > 1) return;
     for (const { timestamp, place } of records) {
       const late = timestamp >= floor && timestamp < bound;
-      check(
-        !late,
-        "A4 late downstream",
-        () => `${name(from)} produced ${place} at ${timestamp} in time (${floor}), but ${name(target)} may stand at ${bound}`,
-      );
+      check(!late, "A4 late downstream", () => `${name(from)} produced ${place} at ${timestamp} in time (${floor}), but ${name(target)} may stand at ${bound}`);
     }
   }
 

@@ -51,7 +51,14 @@ async function open(pipeline: string, domains?: number): Promise<PipelineStore> 
 
 async function benchOn(): Promise<Bench> {
   const opening = (pipeline: string): Promise<PipelineStore> => open(pipeline, DOMAINS);
-  const bench = new Bench({ clock: "server", open: opening, reopen: opening, pipelines: async () => [], read: async () => Promise.reject(new Error("unused")), dispose: async () => {} });
+  const bench = new Bench({
+    clock: "server",
+    open: opening,
+    reopen: opening,
+    pipelines: async () => [],
+    read: async () => Promise.reject(new Error("unused")),
+    dispose: async () => {},
+  });
   await bench.open();
   return bench;
 }
@@ -59,7 +66,8 @@ async function benchOn(): Promise<Bench> {
 describe("slots", () => {
   test("of tags are those that the server computes", async () => {
     const { admin } = cluster.nodes[0]!;
-    for (const tag of ["a", "millrace:zeitgeist", "millrace:zeitgeist/6ck", "123456789"]) expect(slotOfTag(tag)).toBe(await admin.call("CLUSTER", "KEYSLOT", `{${tag}}:x`));
+    for (const tag of ["a", "millrace:zeitgeist", "millrace:zeitgeist/6ck", "123456789"])
+      expect(slotOfTag(tag)).toBe(await admin.call("CLUSTER", "KEYSLOT", `{${tag}}:x`));
   });
 
   test("of domains are spread evenly, and their tags lie in them, always the same", () => {
@@ -194,7 +202,11 @@ test("a pipeline over many domains is exact through slots that move, and a prima
     }
   }
   const pipeline = new Pipeline("exact", { shards: 16 })
-    .inject("numbers", numbers, fromIterable<number, number>((position) => source(position)))
+    .inject(
+      "numbers",
+      numbers,
+      fromIterable<number, number>((position) => source(position)),
+    )
     .compute("count", Count)
     .sink("totals-file", totals, toFile(path));
   const written = (): number => (existsSync(path) ? readFileSync(path, "utf8").split("\n").length - 1 : 0);
