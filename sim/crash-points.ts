@@ -14,7 +14,7 @@ import type { Item, Program, Script } from "./workload/program.ts";
 import { shapes } from "./workload/shapes.ts";
 import type { Workload } from "./workload/workload.ts";
 
-export const PLACES: readonly Place[] = ["K0", "K1", "K2", "K3", "K4", "K5", "K6", "K7", "K8", "K9", "K10", "K11", "K12", "K13"];
+export const PLACES: readonly Place[] = ["K0", "K1", "K2", "K3", "K4", "K5", "K6", "K7", "K8", "K9", "K10", "K11", "K12", "K13", "K14", "K15", "K16"];
 /** The process is gone; it stands still past its leases, and another takes over; a call or handler fails; it is busy past its leases, and alone. */
 export const ACTIONS = ["kill", "pause", "throw", "block"] as const;
 export const SUBJECTS = ["record", "timer", "late record", "hand-over"] as const;
@@ -30,6 +30,8 @@ export interface CrashCase {
   readonly violation: string | undefined;
 }
 
+/** What is on its way there arrives after the death of its sender. */
+const ON_ITS_WAY: ReadonlySet<Place> = new Set<Place>(["K4", "K13", "K14"]);
 const LEASE = 200;
 /** Times that a place is tried in one workload. */
 const MOST = 12;
@@ -99,8 +101,7 @@ function act(action: Action, place: Place, simulation: Simulation, worker: Simul
   const { connection } = worker;
   switch (action) {
     case "kill":
-      // What is on its way at K4 and K13 arrives after the death of its sender.
-      simulation.misfortune.crash(worker, place === "K4" || place === "K13" ? connection.underWay.length : 0);
+      simulation.misfortune.crash(worker, ON_ITS_WAY.has(place) ? connection.underWay.length : 0);
       return true;
     case "pause":
       worker.stalledUntil = simulation.time + 3 * LEASE;
@@ -110,7 +111,7 @@ function act(action: Action, place: Place, simulation: Simulation, worker: Simul
       worker.stalledUntil = simulation.time + 3 * LEASE;
       return true;
     case "throw":
-      if (place !== "K2") connection.break(place === "K4" ? connection.underWay.length : 0, 5);
+      if (place !== "K2") connection.break(place === "K4" || place === "K14" ? connection.underWay.length : 0, 5);
       return false;
   }
 }
@@ -149,7 +150,7 @@ function workloadOf(subject: Subject): Workload {
   const B: Script = { records: [record], timers: [NOTHING], flush: NOTHING };
   return {
     shape,
-    variant: { shards: 2, partitions: 1, attempts: 9, asynchronous: false, effects: undefined, maxSkew: undefined },
+    variant: { shards: 2, domains: 2, partitions: 1, attempts: 9, asynchronous: false, effects: undefined, maxSkew: undefined },
     keys: ["k0", "k1"],
     scripts: new Map([
       ["A", A],

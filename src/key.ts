@@ -10,6 +10,9 @@ export const shardRef = (participant: number, index: number): ShardRef => partic
 export const participantOf = (shard: ShardRef): number => Math.floor(shard / 65_536);
 export const indexOf = (shard: ShardRef): number => shard % 65_536;
 
+/** The atomic domain of a shard, among `domains`: by its index alone, so that an edge that keeps its key stays in one. */
+export const domainOf = (shard: ShardRef, domains: number): number => indexOf(shard) % domains;
+
 /** The name under which the stored graph records the hash below. */
 export const HASH_NAME = "fnv1a-32/utf-16/fmix";
 

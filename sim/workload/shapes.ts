@@ -135,6 +135,8 @@ export interface Staged {
 
 export interface Variant {
   readonly shards: number;
+  /** Atomic domains of the store. */
+  readonly domains: number;
   /** Tries of a record or timer. */
   readonly attempts: number;
   readonly partitions: number;
@@ -157,7 +159,7 @@ export function staged(shape: Shape, variant: Variant): Promise<Staged> {
   return known;
 }
 
-async function make(shape: Shape, { shards, partitions, attempts, asynchronous, effects, maxSkew }: Variant): Promise<Staged> {
+async function make(shape: Shape, { shards, domains, partitions, attempts, asynchronous, effects, maxSkew }: Variant): Promise<Staged> {
   const current: { stage: RunStage } = { stage: { scripts: new Map(), tries: new Map(), sources: new Map() } };
   const pipeline = new Pipeline("simulated", { shards });
   const streams = new Map<string, Stream<Item>>();
@@ -190,7 +192,7 @@ async function make(shape: Shape, { shards, partitions, attempts, asynchronous, 
     };
     pipeline.sink(name, streamOf(from), sink<Item>(target));
   }
-  const store = new MemoryStore();
+  const store = new MemoryStore({ domains });
   const clock = new VirtualClock();
   const plan = await reconcile(await store.open({ pipeline: "simulated", clock, random: { id: () => "" } }), pipeline.graph(), []);
   return { plan, data: store.data("simulated"), instances: instancesOf(plan), current };

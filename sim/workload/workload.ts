@@ -71,6 +71,7 @@ export function drawWorkload(tape: Tape): Workload {
   const keys = Array.from({ length: 1 + tape.choose(6) }, (_, i) => `k${i}`);
   const variant: Variant = {
     shards: tape.pick([1, 2, 3, 5, 8]),
+    domains: tape.pick([1, 1, 2, 3, 8]),
     partitions: tape.pick([1, 1, 2]),
     attempts: menu.attempts,
     asynchronous: menu.waiting && tape.chance(500),

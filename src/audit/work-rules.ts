@@ -129,10 +129,11 @@ export class WorkRules {
     this.#findings.checked("outbox", entries.length);
     for (const { name, bytes } of entries) {
       const tell = (text: string) => this.#findings.violated("outbox", this.#shard.at(), `outbox entry ${quoted(name)} ${text}`);
-      const [, target] = /^(\d+):\d+\.\d+$/.exec(name) ?? [];
+      const [, target, n] = /^(\d+):\d+\.(\d+)$/.exec(name) ?? [];
       if (target === undefined) tell("names no place of a channel");
       else if (!this.#shard.names.has(Number(target))) tell("is for a shard that the graph does not have");
-      else if (bytes === undefined || !isParcel(bytes)) tell("holds no parcel that can be read");
+      // Of place 0 is the note of a channel's last place.
+      else if (n === "0" ? bytes?.length !== 0 : bytes === undefined || !isParcel(bytes)) tell("holds no parcel that can be read");
     }
   }
 

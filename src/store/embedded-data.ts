@@ -4,10 +4,10 @@
  * else becomes of a change, is for the subclasses: `memory-data.ts` and `lmdb-data.ts`.
  *
  * E1  Every check of a call precedes its first write; what throws has changed nothing.
- * E2  `appends` rises by one for each call that appended at least one parcel.
+ * E2  The append counter of a domain rises by one for each call that appended at least one parcel there.
  */
 import { invariant } from "../errors.ts";
-import { indexOf, participantOf, shardRef, type ShardRef } from "../key.ts";
+import { domainOf, indexOf, participantOf, shardRef, type ShardRef } from "../key.ts";
 import type { Random } from "../random.ts";
 import { type Authority, newAuthority, register, report } from "../watermark/authority.ts";
 import type { Commit, HoldSet, Numbered, TimerClock } from "./commit.ts";
@@ -38,7 +38,9 @@ import type { StoredGraph } from "./stored-graph.ts";
 
 export abstract class EmbeddedData<Shard extends EmbeddedShard> {
   protected graph: StoredGraph | undefined = undefined;
-  protected appends = 0;
+  readonly domains: number;
+  /** By domain. */
+  protected readonly appends: number[];
   /** By participant, in the order of their ids. */
   protected readonly authorities: Map<number, Authority> = new Map();
   /** Those that were asked for; others of the graph are loaded when they are. */
@@ -47,12 +49,20 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
   /** Until when each worker has said that it is alive. */
   protected readonly workers: Map<string, number> = new Map();
 
-  abstract sameDomain(a: ShardRef, b: ShardRef): boolean;
+  constructor(domains: number) {
+    this.domains = domains;
+    this.appends = Array.from({ length: domains }, () => 0);
+  }
+
   /** A shard of the graph as it is stored, for the first time. */
   protected abstract load(shard: ShardRef): Shard;
   protected abstract graphChanged(graph: StoredGraph, removed: readonly number[]): void;
   protected abstract authorityChanged(participant: number, authority: Authority, why: "registered" | "reported"): void;
-  protected abstract appended(appends: number): void;
+  protected abstract appended(): void;
+
+  domainOf(shard: ShardRef): number {
+    return domainOf(shard, this.domains);
+  }
 
   // ── the graph ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -136,6 +146,7 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
   // ── the life of a record ────────────────────────────────────────────────────────────────────────────────────────
 
   commit(commits: readonly Commit[], now: number): CommitReply {
+    const domain = this.#oneDomain(commits.map(({ shard }) => shard));
     this.#admit(commits);
     const appended = new Set<Shard>();
     const outcomes = commits.map((commit) => {
@@ -151,19 +162,21 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
       }
       return outcome;
     });
-    return { outcomes, ...this.#countAppends(appended), now };
+    return { outcomes, ...this.#countAppends(domain, appended), now };
   }
 
   deliver(deliveries: readonly Delivery[]): DeliverReply {
-    const receivers = deliveries.map(({ to }) => this.get(to));
+    const domain = this.#oneDomain(deliveries.map(({ to }) => to));
     const appended = new Set<Shard>();
-    const outcomes = receivers.map((receiver, i) => {
+    const outcomes = deliveries.map((delivery): DeliverReply["outcomes"][number] => {
+      const receiver = this.find(delivery.to);
+      if (receiver === undefined) return { outcome: "gone", mark: undefined };
       const { tail } = receiver;
-      const outcome = receiver.take(deliveries[i]!);
+      const outcome = receiver.take(delivery);
       if (receiver.tail > tail) appended.add(receiver);
-      return { outcome, mark: receiver.marks.get(deliveries[i]!.from) };
+      return { outcome, mark: receiver.marks.get(delivery.from) };
     });
-    return { outcomes, ...this.#countAppends(appended) };
+    return { outcomes, ...this.#countAppends(domain, appended) };
   }
 
   readInbox(shard: ShardRef, from: number, maxParcels: number): InboxRead {
@@ -187,7 +200,7 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
   }
 
   readTails(shards: readonly ShardRef[]): { tails: InboxTail[]; appends: number } {
-    return { tails: shards.map((shard) => this.get(shard).inboxTail()), appends: this.appends };
+    return { tails: shards.map((shard) => this.get(shard).inboxTail()), appends: this.appends[this.#oneDomain(shards)]! };
   }
 
   readDeadLetters(shard: ShardRef, limit: number): Numbered[] {
@@ -230,7 +243,7 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
     }
     const watermarks: ParticipantWatermark[] = [];
     for (const [participant, { published }] of this.authorities) watermarks.push({ participant, ...published });
-    return { refused, watermarks, appends: this.appends, now };
+    return { refused, watermarks, appends: [...this.appends], now };
   }
 
   // ── shards ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -268,17 +281,27 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
       this.find(commit.shard)?.admit(commit);
       for (const { target } of commit.parcels) {
         this.get(target);
-        invariant(this.sameDomain(commit.shard, target), `a commit of shard ${commit.shard} appends to shard ${target} in another atomic domain`);
+        invariant(
+          this.domainOf(commit.shard) === this.domainOf(target),
+          `a commit of shard ${commit.shard} appends to shard ${target} in another atomic domain`,
+        );
       }
       for (const { target } of commit.outbox) this.get(target);
     }
   }
 
-  #countAppends(shards: ReadonlySet<Shard>): { tails: InboxTail[]; appends: number } {
+  #countAppends(domain: number, shards: ReadonlySet<Shard>): { tails: InboxTail[]; appends: number } {
     if (shards.size > 0) {
-      this.appends += 1;
-      this.appended(this.appends);
+      this.appends[domain] = this.appends[domain]! + 1;
+      this.appended();
     }
-    return { tails: [...shards].map((shard) => shard.inboxTail()), appends: this.appends };
+    return { tails: [...shards].map((shard) => shard.inboxTail()), appends: this.appends[domain]! };
+  }
+
+  /** The domain that all of these are in; 0 where there are none. */
+  #oneDomain(shards: readonly ShardRef[]): number {
+    const domain = shards.length === 0 ? 0 : this.domainOf(shards[0]!);
+    for (const shard of shards) invariant(this.domainOf(shard) === domain, `a call names shards ${shards[0]} and ${shard}, which are in two atomic domains`);
+    return domain;
   }
 }

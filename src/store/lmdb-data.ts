@@ -24,19 +24,15 @@ export class LmdbData extends EmbeddedData<LmdbShard> implements Recorded {
   readonly #changed = new Set<number>();
 
   constructor(reader: LmdbReader, writer: LmdbWriter) {
-    super();
+    super(1);
     this.#reader = reader;
     this.#writer = writer;
     const graph = reader.get(headKey(PIPELINE, GRAPH));
     if (graph !== undefined) this.graph = parseStoredGraph(graph.toString());
-    this.appends = reader.number(headKey(PIPELINE, APPENDS)) ?? 0;
+    this.appends[0] = reader.number(headKey(PIPELINE, APPENDS)) ?? 0;
     for (const { key, value } of reader.entries(rangeOf(PIPELINE, AUTHORITY))) {
       this.authorities.set(refOf(key), authorityOf(value));
     }
-  }
-
-  sameDomain(): boolean {
-    return true;
   }
 
   /** Is a commit of this shard under way, applied but not visible? */
@@ -73,7 +69,7 @@ export class LmdbData extends EmbeddedData<LmdbShard> implements Recorded {
       if (authority !== undefined) this.#writer.put(refKey(PIPELINE, AUTHORITY, participant), Buffer.from(JSON.stringify(authority)));
     }
     this.#changed.clear();
-    this.#writer.put(headKey(PIPELINE, APPENDS), numberValue(this.appends));
+    this.#writer.put(headKey(PIPELINE, APPENDS), numberValue(this.appends[0]!));
   }
 
   recorded(): void {}

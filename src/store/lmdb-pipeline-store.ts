@@ -62,6 +62,7 @@ export interface LmdbOpened {
 
 export class LmdbPipelineStore implements PipelineStore {
   readonly exclusive = true;
+  readonly domains = 1;
   readonly description: string;
   readonly #opened: LmdbOpened;
   readonly #reader: LmdbReader;
@@ -130,8 +131,8 @@ export class LmdbPipelineStore implements PipelineStore {
 
   // ── reads of what is in memory ──────────────────────────────────────────────────────────────────────────────────
 
-  sameDomain(): boolean {
-    return this.#data.sameDomain();
+  domainOf(): number {
+    return 0;
   }
   async readGraph(): Promise<StoredGraph | undefined> {
     return this.#read([], () => this.#data.readGraph());

@@ -227,15 +227,16 @@ export class LmdbShard extends EmbeddedShard implements Recorded {
       this.#writer.remove(key);
       this.#outbox -= 1;
     }
-    // A new entry's place is new: its sequencer is this owner's, and n goes on.
+    // A new entry's place is new: its sequencer is this owner's, and n goes on. Only place 0, a note, is put again.
     for (const { target, n, previous, records, bytes } of commit.outbox) {
       const value = Buffer.allocUnsafe(OUTBOX_HEAD + bytes.length);
       value.writeDoubleBE(records, 0);
       value.writeDoubleBE(previous?.monotonic ?? -1, 8);
       value.writeDoubleBE(previous?.n ?? -1, 16);
       value.set(bytes, OUTBOX_HEAD);
-      this.#writer.put(outboxKey(this.shard, target, this.monotonic, n), value);
-      this.#outbox += 1;
+      const key = outboxKey(this.shard, target, this.monotonic, n);
+      if (n > 0 || !this.#reader.has(key)) this.#outbox += 1;
+      this.#writer.put(key, value);
     }
   }
 

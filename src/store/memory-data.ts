@@ -2,31 +2,21 @@
  * The data of one pipeline in memory: the model that the other stores are compared with, and what a simulator calls
  * without promises.
  */
-import { indexOf, type ShardRef } from "../key.ts";
+import type { ShardRef } from "../key.ts";
 import type { Authority } from "../watermark/authority.ts";
 import { EmbeddedData } from "./embedded-data.ts";
 import { MemoryShard } from "./memory-shard.ts";
 
-/** "one": the whole store. "shard": two shards are in one atomic domain only if their index is equal, as in a cluster. */
-export type Domains = "one" | "shard";
-
 export class MemoryData extends EmbeddedData<MemoryShard> {
-  readonly domains: Domains;
-
-  constructor(domains: Domains = "one") {
-    super();
-    this.domains = domains;
-  }
-
-  sameDomain(a: ShardRef, b: ShardRef): boolean {
-    return this.domains === "one" || indexOf(a) === indexOf(b);
+  constructor(domains = 1) {
+    super(domains);
   }
 
   /** An independent copy of everything: a simulator puts it back to play a store that lost its tail. */
   copy(): MemoryData {
     const copy = new MemoryData(this.domains);
     copy.graph = this.graph;
-    copy.appends = this.appends;
+    for (let domain = 0; domain < this.domains; domain++) copy.appends[domain] = this.appends[domain]!;
     for (const [ref, shard] of this.shards) copy.shards.set(ref, shard.copy());
     for (const [worker, until] of this.workers) copy.workers.set(worker, until);
     for (const [participant, authority] of this.authorities) copy.authorities.set(participant, authority);

@@ -5,12 +5,12 @@
  * Each method does all its work within the call, so the order of calls is the order of their effects.
  */
 import type { Clock } from "../clock.ts";
-import { StoreRefusedError, StoreUnavailableError } from "../errors.ts";
+import { ConfigError, StoreRefusedError, StoreUnavailableError } from "../errors.ts";
 import type { ShardRef } from "../key.ts";
 import { checkOptions } from "../options.ts";
 import type { Random } from "../random.ts";
 import type { Commit, HoldSet, Numbered, TimerClock } from "./commit.ts";
-import { MemoryData, type Domains } from "./memory-data.ts";
+import { MemoryData } from "./memory-data.ts";
 import { MemoryReader } from "./memory-reader.ts";
 import type { ReadableStore, ReadOptions, StoreReader } from "./reader.ts";
 import type {
@@ -41,22 +41,24 @@ import type { StoredGraph } from "./stored-graph.ts";
 export interface MemoryStoreOptions {
   /** Is there one worker at a time, so that leases left behind may be taken at once? Default true. */
   readonly exclusive?: boolean;
-  /** "shard" makes atomic domains as small as in a cluster, so that outbox and delivery are used. Default "one". */
-  readonly domains?: Domains;
+  /** Atomic domains that the shards are in, as in a cluster, 1 to 1024: between two of them records are delivered by outboxes. Default 1. */
+  readonly domains?: number;
 }
 
 /** Opening it again, by any name, finds what is there: a restart within one process. */
 export class MemoryStore implements Store, ReadableStore {
   readonly kind = "store";
   readonly #exclusive: boolean;
-  readonly #domains: Domains;
+  readonly #domains: number;
   readonly #pipelines = new Map<string, MemoryData>();
 
   /** Throws `ConfigError` for an option that there is not. */
   constructor(options: MemoryStoreOptions = {}) {
     checkOptions("MemoryStore", options, ["exclusive", "domains"]);
     this.#exclusive = options.exclusive ?? true;
-    this.#domains = options.domains ?? "one";
+    this.#domains = options.domains ?? 1;
+    if (!Number.isInteger(this.#domains) || this.#domains < 1 || this.#domains > 1_024)
+      throw new ConfigError(`MemoryStore: domains ${this.#domains} must be an integer from 1 to 1024`);
   }
 
   async open({ pipeline, clock, random }: OpenOptions): Promise<PipelineStore> {
@@ -134,8 +136,11 @@ class MemoryPipelineStore implements PipelineStore {
   async commit(commits: readonly Commit[]): Promise<CommitReply> {
     return this.#data.commit(commits, this.#clock.now());
   }
-  sameDomain(a: ShardRef, b: ShardRef): boolean {
-    return this.#open.sameDomain(a, b);
+  get domains(): number {
+    return this.#open.domains;
+  }
+  domainOf(shard: ShardRef): number {
+    return this.#open.domainOf(shard);
   }
   async deliver(deliveries: readonly Delivery[]): Promise<DeliverReply> {
     return this.#data.deliver(deliveries);

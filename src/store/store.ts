@@ -13,9 +13,9 @@
  * S6  A shard that is not in the stored graph is an InvariantError, before any write of the call. Except where a worker
  *     with an older graph may honestly name one: `commit` answers `fenced`, `renew` lost, `report` refused, `release`
  *     leaves it alone, and the targets of a commit are looked at only if its graph version is the stored one (of one that
- *     is refused for another reason, a store may leave them alone too).
- * S7  Calls of one caller that concern the same shard take effect, and are answered, in the order in which they were made:
- *     the engine merges what a read says with what it has committed since it asked.
+ *     is refused for another reason, a store may leave them alone too); `deliver` answers `gone`.
+ * S7  Calls of one caller that concern shards of the same domain take effect, and are answered, in the order in which they
+ *     were made: the engine merges what a read says with what it has committed since it asked.
  * S8  Bytes given to a store or read from it are never changed by either side; a store may keep them without a copy.
  */
 import type { Clock } from "../clock.ts";
@@ -48,6 +48,14 @@ export interface PipelineStore {
    */
   readonly generation: number;
 
+  /**
+   * How many atomic domains the shards are in; fixed for the life of the data. A commit may append to inboxes of its own
+   * shard's domain; to others it goes by the outbox and `deliver`.
+   */
+  readonly domains: number;
+  /** From 0. Shards of one index are in one domain, whatever their participants: an edge that keeps the key stays in it. */
+  domainOf(shard: ShardRef): number;
+
   // ── the graph ───────────────────────────────────────────────────────────────────────────────────────────────────
   readGraph(): Promise<StoredGraph | undefined>;
   /**
@@ -78,11 +86,9 @@ export interface PipelineStore {
   recover(shards: readonly ShardRef[], limits: RecoverLimits): Promise<readonly RecoveredShard[]>;
 
   // ── the life of a record ────────────────────────────────────────────────────────────────────────────────────────
-  /** Applies commits. Sequencer, number, id, graph version and parcel identity are all checked before the first write. */
+  /** Applies commits, all of one domain. Sequencer, number, id, graph version and parcel identity are all checked before the first write. */
   commit(commits: readonly Commit[]): Promise<CommitReply>;
-  /** Are two shards in one atomic domain, so that a commit of one may append to the inbox of the other? */
-  sameDomain(a: ShardRef, b: ShardRef): boolean;
-  /** Puts outbox entries of other domains into their inboxes, each once, in order. */
+  /** Puts outbox entries into the inboxes of one domain, each once, in order. */
   deliver(deliveries: readonly Delivery[]): Promise<DeliverReply>;
   /**
    * Parcels of an inbox from an absolute position on, up to `maxParcels` (at least one, if there is one). Where those
@@ -98,7 +104,7 @@ export interface PipelineStore {
   readHolds(shard: ShardRef, limit: number): Promise<readonly HoldSet[]>;
   /** Which of these client ids an earlier commit of this shard took. */
   readIds(shard: ShardRef, ids: readonly string[]): Promise<readonly boolean[]>;
-  /** Ends of inboxes, as of one moment, with the append counter of that moment. */
+  /** Ends of inboxes of one domain, as of one moment, with the domain's append counter of that moment. */
   readTails(shards: readonly ShardRef[]): Promise<{ readonly tails: readonly InboxTail[]; readonly appends: number }>;
   readDeadLetters(shard: ShardRef, limit: number): Promise<readonly Numbered[]>;
   /** What is stored of shards, for people (HTTP, the command line): never on the record path. */
@@ -214,7 +220,7 @@ export interface CommitReply {
   readonly outcomes: readonly CommitOutcome[];
   /** Of every shard that this call appended to, once each, in no order, as after the whole call. */
   readonly tails: readonly InboxTail[];
-  /** Calls that have appended to any inbox of the store so far, this one included. */
+  /** Calls that have appended to any inbox of the domain so far, this one included. */
   readonly appends: number;
   /** Store clock, ms. */
   readonly now: number;
@@ -237,9 +243,10 @@ export interface Delivery {
 }
 /**
  * `delivered`: appended now. `duplicate`: it, or all of an older owner's channel, was there already. `behind`: entries
- * before it are missing; resend from the mark. `after-loss`: appended, and the sender had lost a tail before it.
+ * before it are missing; resend from the mark. `after-loss`: appended, and one of the two had lost a tail before it.
+ * `gone`: the graph has no such shard any more.
  */
-export type DeliverOutcome = "delivered" | "duplicate" | "behind" | "after-loss";
+export type DeliverOutcome = "delivered" | "duplicate" | "behind" | "after-loss" | "gone";
 export interface DeliverReply {
   readonly outcomes: readonly { readonly outcome: DeliverOutcome; readonly mark: Place | undefined }[];
   readonly tails: readonly InboxTail[];
@@ -306,7 +313,10 @@ export interface ReportReply {
   /** Participants whose report was refused: their shards are not registered to this worker as it thinks. */
   readonly refused: readonly number[];
   readonly watermarks: readonly ParticipantWatermark[];
-  /** As in `CommitReply`; equal to what the caller has seen means that it knows the end of every inbox. */
-  readonly appends: number;
+  /**
+   * By domain, as in `CommitReply`, and no older than the watermarks: equal to what the caller has seen means that it knows
+   * the end of every inbox of the domain. -1: it could not be read.
+   */
+  readonly appends: readonly number[];
   readonly now: number;
 }

@@ -4,7 +4,8 @@
  *
  * W1  Participants are looked at in the order of the graph. Once all that feed one are through, its inboxes hold all that
  *     comes of those records, up to their tails of that moment; it is through when these are consumed, nothing that was
- *     set aside since the beginning stands aside, and the commits that say so have been acknowledged.
+ *     set aside since the beginning stands aside, the commits that say so have been acknowledged, and what they stored for
+ *     other atomic domains has been delivered.
  * W2  It sees only what this worker owns from the beginning on. Where another owns a shard, or one is lost meanwhile, even
  *     if it comes back, it cannot tell: `lost`. Where a commit had to be sent again, it waits until the ends of the
  *     inboxes are known again.
@@ -41,6 +42,9 @@ interface Passage {
 export class Barrier {
   readonly #engine: Engine;
   readonly #stages: readonly PlannedParticipant[];
+  readonly #injector: PlannedInjector;
+  /** Commits of the injector's shards that have to be delivered, known when it is looked at for the first time. */
+  #injected: readonly (readonly [shard: OwnedShard, number: number])[] | undefined = undefined;
   /** All that were owned when the barrier was set. */
   readonly #owned: readonly (readonly OwnedShard[])[];
   readonly #before = new Map<ShardRef, Before>();
@@ -51,6 +55,7 @@ export class Barrier {
   /** Set it before the records are put in: what was set aside before that does not come of them. */
   constructor(engine: Engine, injector: PlannedInjector) {
     this.#engine = engine;
+    this.#injector = injector;
     this.#stages = downstreamOf(engine.options.plan.participants, injector);
     this.#owned = this.#stages.map((stage) => engine.shardsOf(stage));
     for (const shards of this.#owned) for (const shard of shards) this.#before.set(shard.ref, beforeOf(shard));
@@ -70,11 +75,20 @@ export class Barrier {
       }
       this.#passages = this.#passages.filter((passage) => !isThrough(passage));
       if (this.#passages.length > 0) break;
+      if (!this.#isInjected()) break;
       const next = this.#stages[this.#stage + 1];
       if (next === undefined) this.#state = "passed";
       else if (!this.#enter(next)) break;
     }
     return this.#state;
+  }
+
+  /** Is what was put in where it is for? A shard of the injector that is lost meanwhile can tell no more. */
+  #isInjected(): boolean {
+    this.#injected ??= this.#engine.shardsOf(this.#injector).map((shard) => [shard, shard.acknowledged]);
+    const lost = this.#injected.some(([shard]) => this.#engine.shards.get(shard.ref) !== shard && !shard.outbox.empty);
+    if (lost) this.#state = "lost";
+    return !lost && this.#injected.every(([shard, number]) => shard.outbox.deliveredTo(number));
   }
 
   /** What another has owned meanwhile it may have emptied, and appended further down what no one here was told of. */
@@ -111,7 +125,7 @@ function isThrough(passage: Passage): boolean {
     // What is open or sealed now may be what was waited for: it counts when it is acknowledged.
     passage.number = shard.number + (hasOpen(shard) ? 1 : 0);
   }
-  return shard.acknowledged >= passage.number;
+  return shard.acknowledged >= passage.number && shard.outbox.deliveredTo(passage.number);
 }
 
 function beforeOf(shard: OwnedShard): Before {

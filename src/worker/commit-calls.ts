@@ -1,7 +1,7 @@
 /** Commit calls under way. A call whose outcome is unknown goes again with the same bytes until there is one (E1). */
 import type { Commit } from "../store/index.ts";
 
-/** Calls under way at once: while one is answered the next is on its way; more would only make batches smaller. */
+/** Calls under way at once to each atomic domain: while one is answered the next is on its way; more would only make batches smaller. */
 const CALLS = 2;
 const RESEND_FIRST = 20;
 const RESEND_MOST = 1_000;
@@ -14,6 +14,7 @@ export interface CommitCounts {
 }
 
 interface CallUnderWay {
+  readonly domain: number;
   readonly commits: readonly Commit[];
   tries: number;
   resendAt: number;
@@ -27,14 +28,18 @@ export class CommitCalls {
   get none(): boolean {
     return this.#calls.size === 0;
   }
-  get full(): boolean {
-    return this.#calls.size >= CALLS;
+  /** Has this domain as many as it may have? */
+  full(domain: number): boolean {
+    if (this.#calls.size < CALLS) return false;
+    let under = 0;
+    for (const call of this.#calls.values()) if (call.domain === domain) under++;
+    return under >= CALLS;
   }
 
-  /** Gives the number under which it is answered. */
-  begin(commits: readonly Commit[]): number {
+  /** A call to a domain. Gives the number under which it is answered. */
+  begin(domain: number, commits: readonly Commit[]): number {
     const call = this.#next++;
-    this.#calls.set(call, { commits, tries: 0, resendAt: Number.POSITIVE_INFINITY });
+    this.#calls.set(call, { domain, commits, tries: 0, resendAt: Number.POSITIVE_INFINITY });
     this.counted.calls++;
     this.counted.commits += commits.length;
     this.counted.largestCall = Math.max(this.counted.largestCall, commits.length);

@@ -335,7 +335,8 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
   }
 
   get output(): number {
-    return Math.min(this.input, this.watermark.bound, this.holds.bound, this.heldHolds.bound, this.open.outputHold, this.#sealed?.outputHold ?? END);
+    const held = Math.min(this.heldHolds.bound, this.outbox.hold);
+    return Math.min(this.input, this.watermark.bound, this.holds.bound, held, this.open.outputHold, this.#sealed?.outputHold ?? END);
   }
 
   get status(): Standing {
@@ -343,7 +344,6 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
     return this.host.blocked(this.participant) ? "back-pressured" : "live";
   }
 
-  /** Nothing is read, pending or uncommitted here. */
   get quiet(): boolean {
     return this.inbox.size === 0 && this.inbox.reached(this.inbox.tail) && this.open.empty && this.inFlight === undefined && this.heldHolds.size === 0;
   }

@@ -135,6 +135,7 @@ export class Driver {
   #carryOut(effect: Effect): void {
     switch (effect.kind) {
       case "commit":
+      case "deliver":
       case "report":
       case "recover":
         this.#write(effect);
@@ -256,7 +257,7 @@ export class Driver {
     this.#engine.loseAll();
   }
 
-  #write(effect: Of<"commit" | "report" | "recover">): void {
+  #write(effect: Of<"commit" | "deliver" | "report" | "recover">): void {
     const engine = this.#engine;
     const store = this.#store;
     const { worker } = this.#options;
@@ -266,6 +267,9 @@ export class Driver {
         this.#ask(store.commit(effect.commits), (reply) =>
           reply === undefined ? engine.onCommitFailed(now(), effect.call) : engine.onCommitReply(now(), effect.call, reply),
         );
+        break;
+      case "deliver":
+        this.#ask(store.deliver(effect.deliveries), (reply) => engine.onDelivered(now(), effect.call, reply));
         break;
       case "report":
         this.#ask(store.report(worker, effect.reports), (reply) => engine.reporter.onReport(effect.reports, reply));
@@ -342,7 +346,7 @@ export class Driver {
         this.#ask(store.readIds(effect.shard, effect.ids), (known) => engine.awaits(effect) && engine.injector(effect.shard)?.onIds(effect.ids, known));
         break;
       case "read-tails":
-        this.#ask(store.readTails(effect.shards), (reply) => engine.onTails(now(), effect.purpose, reply));
+        this.#ask(store.readTails(effect.shards), (reply) => engine.onTails(now(), effect, reply));
         break;
       case "read-heads":
         this.#ask(store.summarize(effect.shards), (heads) => engine.lostTails.onHeads(effect.shards, heads));

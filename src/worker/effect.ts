@@ -7,7 +7,7 @@
  */
 import type { ItemFate } from "../injectors/injector.ts";
 import type { ShardRef } from "../key.ts";
-import type { Commit, Interval, Lease, Sequencer, TimerClock, WatermarkReport } from "../store/index.ts";
+import type { Commit, Delivery, Interval, Lease, Sequencer, TimerClock, WatermarkReport } from "../store/index.ts";
 import type { StreamRecord } from "../record.ts";
 
 export type Effect =
@@ -20,6 +20,8 @@ export type Effect =
   | { readonly kind: "renew"; readonly leases: readonly Lease[] }
   | { readonly kind: "release"; readonly leases: readonly Lease[] }
   | { readonly kind: "commit"; readonly call: number; readonly commits: readonly Commit[] }
+  /** All to one domain. */
+  | { readonly kind: "deliver"; readonly call: number; readonly deliveries: readonly Delivery[] }
   | { readonly kind: "report"; readonly reports: readonly WatermarkReport[] }
   | { readonly kind: "read-inbox"; readonly shard: ShardRef; readonly sequencer: Sequencer; readonly from: number; readonly parcels: number }
   | {
@@ -32,6 +34,7 @@ export type Effect =
   | { readonly kind: "read-timers"; readonly shard: ShardRef; readonly sequencer: Sequencer; readonly clock: TimerClock; readonly limit: number }
   | { readonly kind: "read-holds"; readonly shard: ShardRef; readonly sequencer: Sequencer; readonly limit: number }
   | { readonly kind: "read-ids"; readonly shard: ShardRef; readonly sequencer: Sequencer; readonly ids: readonly string[] }
+  /** All of one domain. */
   | { readonly kind: "read-tails"; readonly shards: readonly ShardRef[]; readonly purpose: "bounds" | "backlog" }
   /** Where the shards stand, owned or not. */
   | { readonly kind: "read-heads"; readonly shards: readonly ShardRef[] }

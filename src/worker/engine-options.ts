@@ -1,4 +1,5 @@
 /** What an engine is made with. */
+import type { ShardRef } from "../key.ts";
 import type { Random } from "../random.ts";
 import type { Keyed } from "./keyed.ts";
 import type { Plan } from "./plan.ts";
@@ -11,6 +12,9 @@ export interface EngineOptions {
   readonly instances: ReadonlyMap<number, Keyed>;
   /** Only this process can have the store open: dead workers' leases may be taken at once, no one else appends. */
   readonly exclusive: boolean;
+  /** Atomic domains of the store, and which one a shard is in. */
+  readonly domains: number;
+  readonly domainOf: (shard: ShardRef) => number;
   readonly now: number;
   readonly leaseMs: number;
   readonly batchRecords: number;

@@ -10,11 +10,14 @@
  */
 import type { Log } from "../computation/context.ts";
 import type { ShardRef } from "../key.ts";
-import type { Commit, CommitReply, InboxTail, Sequencer } from "../store/index.ts";
+import type { Commit, CommitReply, DeliverReply, InboxTail, Sequencer } from "../store/index.ts";
 import { WakeUps } from "./wake-ups.ts";
+import { Arrivals } from "./arrivals.ts";
 import { Backlog } from "./backlog.ts";
+import { byDomain } from "./by-domain.ts";
 import { CommitCalls, type CommitCounts } from "./commit-calls.ts";
 import { ComputationShard } from "./computation-shard.ts";
+import { Delivery } from "./delivery.ts";
 import type { Effect } from "./effect.ts";
 import type { EngineOptions } from "./engine-options.ts";
 import { InjectorShard } from "./injector-shard.ts";
@@ -29,6 +32,8 @@ import { SinkShard } from "./sink-shard.ts";
 import { StoreClock } from "./store-clock.ts";
 import { Tally } from "./tally.ts";
 
+type TailsAsked = Extract<Effect, { readonly kind: "read-tails" }>;
+
 /** Records worked on in one turn, and in one go of one shard. */
 const TURN = 2_048;
 const GO = 256;
@@ -39,8 +44,9 @@ export class Engine implements ShardHost {
   readonly options: EngineOptions;
   readonly shards = new ShardTable();
   readonly ownership: Ownership = new Ownership(this);
-  readonly reporter: Reporter = new Reporter(this);
+  readonly reporter: Reporter;
   readonly lostTails: LostTails = new LostTails(this);
+  readonly delivery: Delivery = new Delivery(this);
   /** Of the shards that were given up. */
   readonly tally = new Tally();
   #effects: Effect[] = [];
@@ -60,6 +66,7 @@ export class Engine implements ShardHost {
   constructor(options: EngineOptions) {
     this.options = options;
     this.#now = options.now;
+    this.reporter = new Reporter(this);
     this.#backlog = new Backlog(options.plan);
   }
 
@@ -124,19 +131,20 @@ export class Engine implements ShardHost {
       this.#runnable.delete(shard);
       if (this.shards.get(shard.ref) !== shard) continue;
       if (!shard.leaving && !this.#stopping) budget -= this.#go(shard);
-      if (shard.readyAt() < Number.POSITIVE_INFINITY) this.#candidates.add(shard);
+      if (shard.commitAt() < Number.POSITIVE_INFINITY) this.#candidates.add(shard);
       if (this.#calls.none && TURN - budget >= TURN / 2) this.#flush();
       if (budget <= 0) break;
     }
     for (const { call, commits } of this.#calls.resend(this.#now)) this.effect({ kind: "commit", call, commits });
     this.#flush();
+    this.delivery.tick();
     this.#pollBlocked();
     this.reporter.tick();
     return this.#runnable.size > 0;
   }
 
   #go(shard: OwnedShard): number {
-    const done = shard.pump(GO);
+    const done = shard.pump(shard.outbox.full ? 0 : GO);
     if (done >= GO) this.#runnable.add(shard);
     this.wakeUps.look(shard);
     this.reporter.touched(shard.participant);
@@ -149,9 +157,9 @@ export class Engine implements ShardHost {
 
   /** When `turn` is wanted although nothing happens, ms by the worker's clock. */
   wakeAt(): number {
-    let at = Math.min(this.ownership.wakeAt(), this.reporter.wakeAt(), this.#calls.wakeAt(), this.wakeUps.next(this.#now));
+    let at = Math.min(this.ownership.wakeAt(), this.reporter.wakeAt(), this.#calls.wakeAt(), this.delivery.wakeAt(), this.wakeUps.next(this.#now));
     for (const shard of this.#candidates) {
-      const ready = shard.readyAt();
+      const ready = shard.commitAt();
       if (ready > this.#now && ready < at) at = ready;
     }
     if (this.#backlog.anyFull) at = Math.min(at, this.#polledAt + BLOCKED_POLL);
@@ -173,11 +181,11 @@ export class Engine implements ShardHost {
   // ── commits ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #flush(): void {
-    if (this.#calls.full) return;
     const commits: Commit[] = [];
+    const { domainOf } = this.options;
     for (const shard of this.#candidates) {
-      if (shard.inFlight !== undefined) continue;
-      const ready = shard.readyAt();
+      if (shard.inFlight !== undefined || this.#calls.full(domainOf(shard.ref))) continue;
+      const ready = shard.commitAt();
       if (ready > this.#now && !(this.#stopping && ready < Number.POSITIVE_INFINITY)) {
         if (ready === Number.POSITIVE_INFINITY) this.#candidates.delete(shard);
         continue;
@@ -186,7 +194,8 @@ export class Engine implements ShardHost {
       if (this.shards.get(shard.ref) === shard) commits.push(shard.seal());
     }
     if (commits.length === 0) return;
-    this.effect({ kind: "commit", call: this.#calls.begin(commits), commits });
+    for (const [domain, mine] of byDomain(commits, ({ shard }) => domainOf(shard)))
+      this.effect({ kind: "commit", call: this.#calls.begin(domain, mine), commits: mine });
   }
 
   onCommitReply(now: number, call: number, reply: CommitReply): void {
@@ -194,21 +203,19 @@ export class Engine implements ShardHost {
     const commits = this.#calls.end(call);
     if (commits === undefined) return;
     this.learnStoreTime(reply.now);
-    const appended = new Map<ShardRef, Uint8Array[]>();
-    let resent = false;
+    const arrivals = new Arrivals(this);
     commits.forEach((commit, i) => {
       const outcome = reply.outcomes[i];
-      if (outcome === "committed")
-        for (const { target, bytes } of commit.parcels) if (appended.get(target)?.push(bytes) === undefined) appended.set(target, [bytes]);
-      if (outcome === "already") {
-        resent = true;
-        // Where what it appended has come to lie, no reply tells any more.
-        for (const { target } of commit.parcels) this.shards.inboxOf(target)?.doubtTail();
-      }
+      if (outcome === "committed") for (const { target, bytes } of commit.parcels) arrivals.add(target, bytes);
+      if (outcome === "already") arrivals.resent(commit.parcels);
       this.#settle(commit, outcome);
     });
-    for (const tail of reply.tails) this.#passOn(tail, appended.get(tail.shard) ?? []);
-    this.reporter.learnAppends(reply.appends, appended.size > 0, resent);
+    arrivals.learn(this.options.domainOf((commits[0] as Commit).shard), reply.tails, reply.appends);
+  }
+
+  onDelivered(now: number, call: number, reply: DeliverReply | undefined): void {
+    this.#now = Math.max(this.#now, now);
+    this.delivery.answered(call, reply);
   }
 
   #settle(commit: Commit, outcome: CommitReply["outcomes"][number] | undefined): void {
@@ -218,9 +225,10 @@ export class Engine implements ShardHost {
       case "committed":
       case "already":
         if (commit.consumed !== undefined)
-          this.#learnQueued(commit.shard, Math.max(0, (this.#backlog.of(commit.shard) ?? shard.queued) - commit.consumed.records));
+          this.learnQueued(commit.shard, Math.max(0, (this.#backlog.of(commit.shard) ?? shard.queued) - commit.consumed.records));
         shard.acknowledgedImage = commit.image;
         shard.committed();
+        this.delivery.stored(shard, commit.number);
         if (this.#stopping && shard instanceof InjectorShard) shard.stop();
         this.wake(shard);
         this.reporter.changed(shard.participant);
@@ -244,17 +252,6 @@ export class Engine implements ShardHost {
     this.#calls.failed(call, this.#now);
   }
 
-  #passOn(tail: InboxTail, parcels: readonly Uint8Array[]): void {
-    const shard = this.shards.get(tail.shard);
-    this.#learnQueued(tail.shard, tail.queued);
-    if (!(shard instanceof InboxShard)) return;
-    shard.queued = tail.queued;
-    const first = tail.tail - parcels.length;
-    parcels.forEach((parcel, i) => shard.inbox.offer(first + i, parcel, shard.input));
-    shard.inbox.learnTail(tail.tail);
-    this.wake(shard);
-  }
-
   onInbox(now: number, ref: ShardRef, from: number, parcels: readonly Uint8Array[] | undefined, tail: number): void {
     this.#now = Math.max(this.#now, now);
     const shard = this.shards.get(ref);
@@ -274,7 +271,7 @@ export class Engine implements ShardHost {
 
   // ── back-pressure ───────────────────────────────────────────────────────────────────────────────────────────────
 
-  #learnQueued(ref: ShardRef, queued: number): void {
+  learnQueued(ref: ShardRef, queued: number): void {
     const freed = this.#backlog.learn(ref, queued);
     if (freed === undefined) return;
     for (const shard of this.shards.values()) if (this.#backlog.feeds(shard.participant, freed)) this.wake(shard);
@@ -284,14 +281,14 @@ export class Engine implements ShardHost {
   #pollBlocked(): void {
     if (this.#now < this.#polledAt + BLOCKED_POLL || !this.#backlog.anyFull) return;
     this.#polledAt = this.#now;
-    this.effect({ kind: "read-tails", shards: this.#backlog.full(), purpose: "backlog" });
+    for (const shards of byDomain(this.#backlog.full(), this.options.domainOf).values()) this.effect({ kind: "read-tails", shards, purpose: "backlog" });
   }
 
-  onTails(now: number, purpose: "bounds" | "backlog", reply: { readonly tails: readonly InboxTail[]; readonly appends: number } | undefined): void {
+  onTails(now: number, asked: TailsAsked, reply: { readonly tails: readonly InboxTail[]; readonly appends: number } | undefined): void {
     this.#now = Math.max(this.#now, now);
     for (const tail of reply?.tails ?? []) {
       const shard = this.shards.get(tail.shard);
-      if (!(shard instanceof InboxShard) || shard.inFlight === undefined) this.#learnQueued(tail.shard, tail.queued);
+      if (!(shard instanceof InboxShard) || shard.inFlight === undefined) this.learnQueued(tail.shard, tail.queued);
       if (shard instanceof InboxShard) {
         if (!shard.inbox.agrees(tail.tail)) {
           this.lostTails.doubt(shard, `its inbox ends at ${tail.tail}, before what was read of it`);
@@ -301,7 +298,7 @@ export class Engine implements ShardHost {
         this.wake(shard);
       }
     }
-    if (purpose === "bounds") this.reporter.onTails(reply?.appends);
+    if (asked.purpose === "bounds") this.reporter.onTails(this.options.domainOf(asked.shards[0] as ShardRef), reply?.appends);
   }
 
   /** Records waiting in an inbox, as last told. */
@@ -314,7 +311,8 @@ export class Engine implements ShardHost {
   /** A shard is ours, recovered and registered. */
   adopt(shard: OwnedShard): void {
     this.shards.add(shard);
-    this.#learnQueued(shard.ref, shard.queued);
+    this.learnQueued(shard.ref, shard.queued);
+    this.delivery.look(shard);
     this.wake(shard);
     this.reporter.changed();
   }
@@ -341,6 +339,7 @@ export class Engine implements ShardHost {
       this.#runnable.delete(shard);
       this.#candidates.delete(shard);
       this.wakeUps.delete(shard);
+      this.delivery.forget(shard);
       this.ownership.handOver.forget(shard);
       shard.close();
     }
@@ -349,6 +348,7 @@ export class Engine implements ShardHost {
   /** The store went back, or is another: nothing that is remembered may be used. */
   loseAll(): void {
     this.#calls.forget();
+    this.delivery.forgetAll();
     this.reporter.forget();
     // Also those that are on their way to be ours: what was read of them may not be there any more.
     this.lose(this.ownership.claimed());
@@ -365,7 +365,7 @@ export class Engine implements ShardHost {
     if (!this.options.exclusive) this.effect({ kind: "depart" });
     for (const shard of this.shards.values()) {
       if (shard instanceof InjectorShard) shard.stop();
-      if (shard.readyAt() < Number.POSITIVE_INFINITY) this.#candidates.add(shard);
+      if (shard.commitAt() < Number.POSITIVE_INFINITY) this.#candidates.add(shard);
     }
   }
 

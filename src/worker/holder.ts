@@ -7,10 +7,12 @@
  */
 import type { Tag } from "../store/address.ts";
 import { parseTimerMember } from "../store/address.ts";
+import { indexOf, participantOf } from "../key.ts";
 import { END } from "../time.ts";
 import type { TimeIndex } from "../time-index.ts";
 import type { TimerQueue } from "../timers/timer-queue.ts";
 import { keyOf } from "./held.ts";
+import type { Outbox } from "./outbox.ts";
 import type { Inbox } from "./inbox.ts";
 import type { RecordWork, Work } from "./work.ts";
 
@@ -73,6 +75,7 @@ export interface HoldingShard {
   readonly ref: number;
   readonly output: number;
   readonly inbox: Inbox;
+  readonly outbox: Outbox;
   readonly watermark: TimerQueue;
   readonly holds: TimeIndex;
   readonly heldHolds: TimeIndex;
@@ -96,6 +99,7 @@ export function computationHolder(shard: HoldingShard): Holder {
   const at = shard.output;
   const base = { at, shard: shard.ref };
   if (at === END) return { kind: "end", ...base };
+  if (shard.outbox.hold <= at) return { ...base, ...undelivered(shard.outbox, at) };
   const work = unfinishedWork(shard, at) ?? setAsideWork(shard, at);
   if (work !== undefined) return { ...base, ...work };
   const timer = shard.watermark.earliest(at);
@@ -109,6 +113,13 @@ export function computationHolder(shard: HoldingShard): Holder {
 }
 
 type Found = Omit<Holder, "at" | "shard">;
+
+/** Of what an outbox has to deliver: what holds at `at`. */
+export function undelivered(outbox: Outbox, at: number): Found {
+  const { records, since, target } = outbox.holder(at) ?? {};
+  const detail = target === undefined ? undefined : `for shard ${indexOf(target)} of participant ${participantOf(target)}`;
+  return { kind: "undelivered", records, since, detail };
+}
 
 function unfinishedWork(shard: HoldingShard, at: number): Found | undefined {
   let first: Work | undefined;

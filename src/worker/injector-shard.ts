@@ -20,7 +20,7 @@ import { refuseTimestamp } from "../watermark/timestamps.ts";
 import type { Standing } from "../watermark/upstream.ts";
 import { Confirmations } from "./confirmations.ts";
 import type { ConfirmedIds } from "./confirmed-ids.ts";
-import type { Holder } from "./holder.ts";
+import { type Holder, undelivered } from "./holder.ts";
 import { deduplicates, givenId, Injection, refusedBytes } from "./injection.ts";
 import { OwnedShard, type ShardHost } from "./owned-shard.ts";
 import { placeId } from "./parcel.ts";
@@ -379,17 +379,19 @@ export class InjectorShard extends OwnedShard {
     return this.#confirmations?.confirmed;
   }
   get output(): number {
-    return this.#committed;
+    return Math.min(this.#committed, this.outbox.hold);
   }
 
   get status(): Standing {
-    if (this.#committed === END) return "finished";
-    if (this.#idle) return "idle";
+    // What is on its way is neither the end nor nothing.
+    if (this.#committed === END && this.outbox.empty) return "finished";
+    if (this.#idle && this.outbox.empty) return "idle";
     return this.host.blocked(this.participant) ? "back-pressured" : "live";
   }
 
   why(): Holder {
-    const base = { at: this.#committed, shard: this.ref, name: this.name };
+    const base = { at: this.output, shard: this.ref, name: this.name };
+    if (base.at < this.#committed) return { ...base, ...undelivered(this.outbox, base.at) };
     if (base.at === END) return { kind: "end", ...base };
     if (this.#done || this.image.input > base.at || this.#estimator.current() > base.at)
       return { kind: "commit", ...base, commit: this.inFlight?.number, since: this.inFlight && this.sealedAt };

@@ -10,10 +10,12 @@ import type { Log } from "../computation/context.ts";
 import type { NewerDataError } from "../errors.ts";
 import type { ShardRef } from "../key.ts";
 import { type Commit, monotonicOf, type ParcelAppend, type RecoveredShard, type Sequencer } from "../store/index.ts";
+import { BEGINNING } from "../time.ts";
 import type { Standing } from "../watermark/upstream.ts";
 import type { Holder } from "./holder.ts";
 import { Inbox } from "./inbox.ts";
 import { type Counters, decodeImage, encodeImage, newImage, type ShardImage } from "./image.ts";
+import { Outbox } from "./outbox.ts";
 import { packParcel, PARCEL_RECORDS, type Production } from "./parcel.ts";
 import type { Effect } from "./effect.ts";
 import type { PlannedInjector } from "./plan.ts";
@@ -72,10 +74,19 @@ export abstract class OwnedShard {
   sealedAt = 0;
   /** On its way to another worker: nothing new is begun. */
   leaving = false;
+  /** Its productions for other atomic domains. */
+  readonly outbox: Outbox;
   readonly #recovered: Counters;
   #places = 0;
 
-  constructor(host: ShardHost, participant: { readonly id: number; readonly name: string }, sequencer: Sequencer, recovered: RecoveredShard) {
+  /** `floor`: the output watermark that was published of it, where that is known. */
+  constructor(
+    host: ShardHost,
+    participant: { readonly id: number; readonly name: string },
+    sequencer: Sequencer,
+    recovered: RecoveredShard,
+    floor: number = BEGINNING,
+  ) {
     this.host = host;
     this.ref = recovered.shard;
     this.participant = participant.id;
@@ -87,12 +98,18 @@ export abstract class OwnedShard {
     this.acknowledgedImage = recovered.image;
     this.image = recovered.image === undefined ? newImage() : decodeImage(recovered.image);
     this.#recovered = { ...this.image.counters };
+    this.outbox = new Outbox(this, recovered, floor);
   }
 
   /** Does what can be done now, at most about `budget` records of it; gives how many. */
   abstract pump(budget: number): number;
   /** From when on a commit is wanted, by the worker's clock; Infinity: there is nothing to commit. */
   abstract readyAt(): number;
+  /** As `readyAt`; also where only the outbox is to be tidied, and nothing else is under way. */
+  commitAt(): number {
+    const ready = this.readyAt();
+    return ready === Number.POSITIVE_INFINITY && !this.busy ? this.outbox.tidyAt : ready;
+  }
   /** Makes the commit of the open batch. */
   abstract seal(): Commit;
   /** The commit in flight has been applied. */
@@ -159,6 +176,7 @@ export abstract class OwnedShard {
     this.image.wallTime = this.wallTime();
     this.number += 1;
     this.sealedAt = host.now;
+    const { parcels, outbox, outboxDeletes } = this.outbox.seal(body.parcels ?? NONE, this.number, this.output);
     // Written out, not spread: an object that is spread into and then grown becomes a hash table of 8 KB.
     return {
       shard: this.ref,
@@ -180,9 +198,9 @@ export abstract class OwnedShard {
       deadDeletes: body.deadDeletes ?? NONE,
       ids: body.ids ?? NONE,
       idsExpireBelow: body.idsExpireBelow,
-      parcels: body.parcels ?? NONE,
-      outbox: NONE,
-      outboxDeletes: NONE,
+      parcels,
+      outbox,
+      outboxDeletes,
     };
   }
 }
@@ -195,7 +213,7 @@ export abstract class InboxShard extends OwnedShard {
   #latest: { readonly bound: number; readonly tail: number } | undefined = undefined;
 
   constructor(host: ShardHost, participant: { readonly id: number; readonly name: string }, sequencer: Sequencer, recovered: RecoveredShard, floor: number) {
-    super(host, participant, sequencer, recovered);
+    super(host, participant, sequencer, recovered, floor);
     this.inbox = new Inbox(recovered.shard, recovered.position, recovered.offset, recovered.tail);
     this.image.input = Math.max(this.image.input, floor);
     this.#bound = this.image.input;

@@ -11,6 +11,7 @@ import type { NewerDataError } from "../errors.ts";
 import { indexOf, participantOf, type ShardRef, shardRef } from "../key.ts";
 import type { AcquireOutcome, Announced, Interval, Lease, RecoveredShard, Registration, Sequencer } from "../store/index.ts";
 import { BEGINNING } from "../time.ts";
+import { byDomain } from "./by-domain.ts";
 import type { Engine } from "./engine.ts";
 import { GuardedShard } from "./guarded-shard.ts";
 import { HandOver } from "./hand-over.ts";
@@ -104,11 +105,13 @@ export class Ownership {
         this.#askAt = Math.min(this.#askAt, claim.retryAt);
         continue;
       }
-      claim.stage = "acquiring";
-      claim.asked = wanted;
       wanted.push(ref);
     }
-    if (wanted.length > 0) this.#engine.effect({ kind: "acquire", shards: wanted });
+    // Each domain by itself: where one is away, the others are not waited for.
+    for (const shards of byDomain(wanted, this.#engine.options.domainOf).values()) {
+      for (const ref of shards) Object.assign(this.#claims.get(ref) as Claim, { stage: "acquiring", asked: shards });
+      this.#engine.effect({ kind: "acquire", shards });
+    }
   }
 
   /** What this worker holds. */

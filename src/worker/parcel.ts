@@ -180,6 +180,19 @@ export function isParcel(parcel: Uint8Array): boolean {
   }
 }
 
+/** The smallest timestamp in a parcel that was packed here; its records stay as they are. */
+export function leastTimestamp(parcel: Uint8Array): number {
+  const bytes = Buffer.from(parcel.buffer, parcel.byteOffset, parcel.byteLength);
+  let least = Number.POSITIVE_INFINITY;
+  for (let at = PARCEL_IDENTITY_BYTES; at < bytes.length; ) {
+    least = Math.min(least, bytes.readDoubleLE(at + 7));
+    let valueAt = at + RECORD_HEAD + bytes.readUInt16LE(at + RECORD_HEAD - 2);
+    if ((bytes[at] as number) & HAS_ID) valueAt += 2 + bytes.readUInt16LE(valueAt);
+    at = valueAt + VALUE_HEAD + bytes.readUInt32LE(valueAt);
+  }
+  return least;
+}
+
 export const recordsOf = (parcel: Uint8Array): number => (parcel[2] as number) | ((parcel[3] as number) << 8);
 export const identityOf = (parcel: Uint8Array): Uint8Array => parcel.subarray(0, PARCEL_IDENTITY_BYTES);
 

@@ -6,7 +6,7 @@
  * W2  A participant is reported only while every shard registered for it is owned and recovered; otherwise its last
  *     value stays in force (R7).
  * W3  A bound is handed to shards together with the ends of their inboxes as the store had them at the time of the
- *     bound or later: known from replies if the append counter shows that no one else has appended, else read (R5).
+ *     bound or later: known from replies if the domain's append counter shows that no one else has appended, else read (R5).
  * W4  Once in a while everything is reported, changed or not: a worker that has lost its shards may have registered
  *     them, which only a refusal tells.
  * W5  A tick looks at the shards of those participants alone of which one was pumped, or has committed, since the last
@@ -17,8 +17,10 @@ import type { ParticipantWatermark, ReportReply, Status, WatermarkReport } from 
 import { BEGINNING, END } from "../time.ts";
 import { type Runner, slowestOf } from "../watermark/skew.ts";
 import { type Bound, boundOf } from "../watermark/upstream.ts";
+import { byDomain } from "./by-domain.ts";
 import { ComputationShard } from "./computation-shard.ts";
 import type { Engine } from "./engine.ts";
+import { InboxEnds } from "./inbox-ends.ts";
 import { InboxShard, type OwnedShard } from "./owned-shard.ts";
 import type { PlannedInjector, PlannedParticipant } from "./plan.ts";
 
@@ -47,13 +49,13 @@ export class Reporter {
   #vector = new Map<number, ParticipantWatermark>();
   /** Since when each participant's output has its value, by the worker's clock. */
   readonly #since = new Map<number, number>();
-  #appends = -1;
+  readonly #ends: InboxEnds;
   /** When another worker was last known to have appended to an inbox, by the worker's clock. */
   #othersAt = Number.NEGATIVE_INFINITY;
-  #tailsKnown = false;
   #underWay = false;
   #bootstrapping = false;
-  #readingTails = false;
+  /** Domains whose ends of inboxes are being read. */
+  readonly #reading = new Set<number>();
   #changed = false;
   #repeat = false;
   #lastAt = Number.NEGATIVE_INFINITY;
@@ -63,6 +65,7 @@ export class Reporter {
 
   constructor(engine: Engine) {
     this.#engine = engine;
+    this.#ends = new InboxEnds(engine.options.domains);
   }
 
   /** Something has happened that a report may tell of; undefined: of any participant. */
@@ -107,8 +110,7 @@ export class Reporter {
     this.#vector = new Map();
     this.#found.clear();
     this.#told.clear();
-    this.#appends = -1;
-    this.#tailsKnown = false;
+    this.#ends.forget();
   }
 
   tick(): void {
@@ -126,7 +128,7 @@ export class Reporter {
 
   /** One bound at a time: an answer that a later bound was told with would come too early for that one (W3). */
   get #busy(): boolean {
-    return this.#underWay || this.#readingTails;
+    return this.#underWay || this.#reading.size > 0;
   }
 
   #due(now: number): boolean {
@@ -224,12 +226,12 @@ export class Reporter {
     if (this.#bootstrapping) {
       this.#bootstrapping = false;
       engine.ownership.begin((participant) => this.#vector.get(participant)?.output ?? BEGINNING);
-      this.#tailsKnown = false;
+      this.#ends.doubt();
     }
     for (const report of reports) if (!reply.refused.includes(report.participant)) this.#announce(report);
-    if (reply.appends !== this.#appends) this.#othersAppended();
-    if (this.#tailsKnown) this.#raise();
-    else this.#readTails();
+    if (!this.#ends.compare(reply.appends)) this.#othersAppended();
+    this.#readTails();
+    this.#raise((domain) => this.#ends.isKnown(domain));
   }
 
   /** Someone else has registered some of the shards: ours are fenced, or will be. */
@@ -279,48 +281,51 @@ export class Reporter {
     for (const shard of this.#engine.shardsOf(participant)) this.#engine.injector(shard.ref)?.onReported(report.status);
   }
 
+  /** Those of domains where they are not known, each domain's by itself. */
   #readTails(): void {
-    const shards = [...this.#engine.shards.values()].filter((shard) => shard instanceof InboxShard).map((shard) => shard.ref);
-    if (shards.length === 0) return;
-    this.#readingTails = true;
-    this.#engine.effect({ kind: "read-tails", shards, purpose: "bounds" });
+    if (this.#ends.allKnown) return;
+    const inboxes = [...this.#engine.shards.values()].filter((shard) => shard instanceof InboxShard).map((shard) => shard.ref);
+    for (const [domain, shards] of byDomain(inboxes, this.#engine.options.domainOf)) {
+      if (this.#ends.isKnown(domain)) continue;
+      this.#reading.add(domain);
+      this.#engine.effect({ kind: "read-tails", shards, purpose: "bounds" });
+    }
   }
 
-  /** The ends of all inboxes were read; undefined: they were not. */
-  onTails(appends: number | undefined): void {
-    if (!this.#readingTails) return;
-    this.#readingTails = false;
+  /** The ends of all inboxes of a domain were read; undefined: they were not. */
+  onTails(domain: number, appends: number | undefined): void {
+    if (!this.#reading.delete(domain)) return;
     if (appends !== undefined) {
-      this.#tailsKnown = appends === this.#appends || this.#appends < 0;
-      if (this.#appends < 0) this.#appends = appends;
-      this.#raise();
+      this.#ends.read(domain, appends);
+      this.#raise((each) => each === domain);
     }
     this.#changed = true;
   }
 
-  /** A reply to a commit tells the append counter, after the ends of the inboxes: did anyone append besides us? */
-  learnAppends(appends: number, appended: boolean, resent: boolean): void {
-    if (this.#appends < 0) return;
-    if (resent || appends !== this.#appends + (appended ? 1 : 0)) this.#othersAppended();
-    this.#appends = appends;
+  /** A reply to a commit or delivery tells the append counter, after the ends of the inboxes: did anyone append besides us? */
+  learnAppends(domain: number, appends: number, appended: boolean, resent: boolean): void {
+    if (!this.#ends.answered(domain, appends, appended, resent)) this.#othersAppended();
   }
 
   #othersAppended(): void {
-    this.#tailsKnown = false;
     this.#othersAt = this.#engine.now;
   }
 
-  #raise(): void {
-    for (const participant of this.#engine.options.plan.participants) {
+  /** Shards of the domains in which the ends of the inboxes are known as of now. */
+  #raise(isKnown: (domain: number) => boolean): void {
+    const { plan, domainOf } = this.#engine.options;
+    for (const participant of plan.participants) {
       if (participant.kind === "injector") continue;
       const { bound, last } = this.boundOf(participant);
       const shards = this.#engine.shardsOf(participant);
       const told = this.#told.get(participant.id);
-      if (told?.shards === shards && told.bound === bound && told.last === last) continue;
-      this.#told.set(participant.id, { shards, bound, last });
+      // Until the ends of all domains are known, not all its shards are told; then each has been told this very bound.
+      if (!this.#ends.allKnown) this.#told.delete(participant.id);
+      else if (told?.shards === shards && told.bound === bound && told.last === last) continue;
+      else this.#told.set(participant.id, { shards, bound, last });
       this.#touched.add(participant.id);
       for (const shard of shards) {
-        if (!(shard instanceof InboxShard)) continue;
+        if (!(shard instanceof InboxShard) || !isKnown(domainOf(shard.ref))) continue;
         if (shard instanceof ComputationShard) shard.learnLast(last);
         const before = shard.output;
         shard.learnBound(bound, shard.inbox.tail);
@@ -349,9 +354,11 @@ export class Reporter {
   }
 }
 
-/** Nothing is unread, pending or uncommitted in any of them, and nothing held. */
+/** Nothing is unread, pending, uncommitted or undelivered in any of them, and nothing held. */
 function restful(shards: readonly OwnedShard[]): boolean {
   return shards.every(
-    (shard) => !(shard instanceof InboxShard) || (shard.quiet && !(shard instanceof ComputationShard && shard.holds.bound !== Number.POSITIVE_INFINITY)),
+    (shard) =>
+      shard.outbox.empty &&
+      (!(shard instanceof InboxShard) || (shard.quiet && !(shard instanceof ComputationShard && shard.holds.bound !== Number.POSITIVE_INFINITY))),
   );
 }

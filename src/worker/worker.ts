@@ -57,6 +57,8 @@ export function makeWorker(options: WorkerOptions): Worker {
     random,
     instances: makeInstances(plan, options.runner),
     exclusive: store.exclusive,
+    domains: store.domains,
+    domainOf: (shard) => store.domainOf(shard),
     now: clock.now(),
     leaseMs,
     batchRecords: options.batchRecords,

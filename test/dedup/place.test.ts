@@ -1,7 +1,7 @@
 /** The rules of channel places: every row of the table, and their laws over whole histories. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { comparePlaces, isAppended, judgePlace } from "../../src/dedup/place.ts";
+import { comparePlaces, isAppended, judgePlace, NOWHERE } from "../../src/dedup/place.ts";
 import type { Place } from "../../src/store/commit.ts";
 
 fc.configureGlobal({ seed: 1 });
@@ -28,13 +28,18 @@ describe("judgePlace", () => {
     [at(7, 5), at(6, 999), at(7, 5), "duplicate"],
     // A newer sequencer: its first entry only, and it must know of all that was taken.
     [at(7, 5), at(8, 2), undefined, "behind"],
-    [at(7, 5), at(8, 2), at(7, 5), "behind"],
+    [at(7, 5), at(8, 2), at(7, 4), "behind"],
     [at(7, 5), at(8, 1), at(7, 5), "delivered"],
     [at(7, 5), at(8, 1), at(7, 4), "after-loss"],
     [at(7, 5), at(8, 1), at(6, 9), "after-loss"],
     [at(7, 5), at(8, 1), undefined, "after-loss"],
     [at(7, 5), at(8, 1), at(7, 6), "behind"],
     [at(7, 5), at(9, 1), at(8, 1), "behind"],
+    // The sender was told the mark, and has nothing between it and this.
+    [at(7, 5), at(7, 9), at(7, 5), "after-loss"],
+    [at(7, 5), at(8, 2), at(7, 5), "after-loss"],
+    [undefined, at(7, 9), NOWHERE, "after-loss"],
+    [undefined, at(7, 1), NOWHERE, "delivered"],
   ];
   for (const [mark, place, previous, outcome] of rows) {
     const name = (which: Place | undefined) => (which === undefined ? "none" : `${which.monotonic}/${which.n}`);

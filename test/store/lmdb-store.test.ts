@@ -347,7 +347,7 @@ describe("an open store", () => {
   test("says what it is", async () => {
     const store = await open();
     expect([store.exclusive, store.description, store.generation]).toEqual([true, `lmdb:${join(directory, "p")}`, 0]);
-    expect(store.sameDomain(counter, far)).toBe(true);
+    expect([store.domains, store.domainOf(far)]).toEqual([1, 0]);
   });
 
   test("once closed refuses every call, and may be closed again", async () => {

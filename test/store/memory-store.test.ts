@@ -6,7 +6,7 @@ import { MemoryData } from "../../src/store/memory-data.ts";
 import { MemoryStore } from "../../src/store/memory-store.ts";
 import { MemoryTimes } from "../../src/store/memory-times.ts";
 import { compareBytes } from "../../src/text.ts";
-import { GRAPH, TestClock, append, counter, far, joiner } from "./conformance/values.ts";
+import { GRAPH, TestClock, append, counter, far, farther, joiner } from "./conformance/values.ts";
 import { storeConformance, type StoreUnderTest } from "./conformance.ts";
 
 function underTest(store: MemoryStore): StoreUnderTest {
@@ -21,13 +21,13 @@ function underTest(store: MemoryStore): StoreUnderTest {
 }
 
 storeConformance("memory", async () => underTest(new MemoryStore()));
-storeConformance("memory with small domains", async () => underTest(new MemoryStore({ domains: "shard" })));
+storeConformance("memory with small domains", async () => underTest(new MemoryStore({ domains: 4 })));
 
 const open = { pipeline: "p", clock: new TestClock(), random: { id: () => "r" } };
 
 describe("MemoryStore", () => {
   test("a commit that appends to another atomic domain is an InvariantError and writes nothing", () => {
-    const data = new MemoryData("shard");
+    const data = new MemoryData(4);
     data.init(GRAPH, undefined);
     const [outcome] = data.acquire({ worker: "w", shards: [counter], leaseMs: 1 }, 5, open.random);
     const commit = {
@@ -57,9 +57,39 @@ describe("MemoryStore", () => {
     expect(data.commit([{ ...commit, parcels: [append(joiner, "near")] }], 6).outcomes).toEqual(["committed"]);
   });
 
-  test("shards are in one domain everywhere, or by their index", () => {
-    expect(new MemoryData().sameDomain(counter, far)).toBe(true);
-    expect([new MemoryData("shard").sameDomain(counter, far), new MemoryData("shard").sameDomain(counter, joiner)]).toEqual([false, true]);
+  test("shards are in one domain, or by their index in one of several", () => {
+    expect(
+      [new MemoryData(), new MemoryData(2), new MemoryData(4)].map((data) => [counter, far, joiner, farther].map((shard) => data.domainOf(shard))),
+    ).toEqual([
+      [0, 0, 0, 0],
+      [0, 1, 0, 0],
+      [0, 1, 0, 2],
+    ]);
+  });
+
+  test.each([0, 1.5, 1_025, Number.NaN])("%s domains are refused", (domains) => {
+    expect(() => new MemoryStore({ domains })).toThrow(/^MemoryStore: domains .* must be an integer from 1 to 1024$/);
+  });
+
+  test("a call that names shards of two domains is an InvariantError and writes nothing", () => {
+    const data = new MemoryData(4);
+    data.init(GRAPH, undefined);
+    const delivery = { from: farther, place: { monotonic: 1, n: 1 }, records: 1, bytes: new Uint8Array(30) };
+    expect(() => data.readTails([counter, far])).toThrow(InvariantError);
+    expect(() =>
+      data.deliver([
+        { ...delivery, to: counter },
+        { ...delivery, to: far },
+      ]),
+    ).toThrow(InvariantError);
+    expect(data.readTails([counter]).tails).toEqual([{ shard: counter, tail: 0, queued: 0 }]);
+  });
+
+  test("each domain counts what appends to its inboxes", () => {
+    const data = new MemoryData(4);
+    data.init(GRAPH, undefined);
+    const { appends } = data.deliver([{ from: farther, to: far, place: { monotonic: 1, n: 1 }, records: 1, bytes: new Uint8Array(30) }]);
+    expect([appends, data.readTails([far]).appends, data.readTails([counter]).appends, data.report("w", [], 1).appends]).toEqual([1, 1, 0, [0, 1, 0, 0]]);
   });
 
   test("a copy is what a store goes back to that loses its tail: later changes are not in it", () => {

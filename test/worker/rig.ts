@@ -55,7 +55,7 @@ export class Line {
         if (name === "generation") return this.generation;
         const value: unknown = Reflect.get(target, name);
         if (typeof value !== "function") return value;
-        if (name === "sameDomain") return value.bind(target);
+        if (name === "domainOf") return value.bind(target);
         return (...args: unknown[]) => this.#call(target, name as AsyncMethod, args);
       },
     });

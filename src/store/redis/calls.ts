@@ -1,14 +1,16 @@
-/** Requests of one owner on a connection, one made at a time: what the pipeline store and its reader both do. */
-import type { Connection } from "./connection.ts";
+/** Requests of one owner on a line, one made at a time: what the pipeline store and its reader both do. */
+import type { Line } from "./line.ts";
 import { type Encoded, Request } from "./request.ts";
 import type { Script } from "./script.ts";
 
 export class Calls {
-  readonly #connection: Connection;
-  readonly #request = new Request();
+  readonly #line: Line;
+  readonly #request: Request;
 
-  constructor(connection: Connection) {
-    this.#connection = connection;
+  /** `request`: what several on different lines may share, for each is written in one go. */
+  constructor(line: Line, request: Request = new Request()) {
+    this.#line = line;
+    this.#request = request;
   }
 
   begin(...keys: readonly Encoded[]): Request {
@@ -17,9 +19,9 @@ export class Calls {
     return request;
   }
   run(script: Script, request: Request): Promise<unknown> {
-    return this.#connection.run(script, request.finishScript(script.sha));
+    return this.#line.run(script, request.finishScript(script.sha));
   }
   command(name: string, request: Request): Promise<unknown> {
-    return this.#connection.command(name, request.finishCommand(name));
+    return this.#line.command(name, request.finishCommand(name));
   }
 }

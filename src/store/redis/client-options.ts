@@ -7,13 +7,21 @@
  */
 import type { Redis, RedisOptions } from "ioredis";
 import { ConfigError } from "../../errors.ts";
-import { show } from "../../options.ts";
+import { checkOptions, show } from "../../options.ts";
 
 /**
  * A URL ("redis://user:password@host:6379/0", "rediss://..." for TLS, "/path/of/a.sock"), options of ioredis
  * (Sentinels, TLS and so on), or a client of ioredis, whose options are copied: it is neither used nor closed.
  */
 export type RedisTarget = string | RedisOptions | Redis;
+
+/** A Redis Cluster, by the URLs of some of its nodes: the others are found by them. */
+export interface ClusterTarget {
+  /** "redis://user:password@host:6379", or rediss:// for TLS; the same user for all. One that answers is enough. */
+  readonly cluster: readonly string[];
+  /** Atomic domains that a new pipeline's shards are put into, 2 to 1024: each is one slot. One that has data keeps its number. Default 16. */
+  readonly domains?: number;
+}
 
 /** What a connection of ours is made of. */
 export type ClientOptions = RedisOptions & { readonly replyMapping: "legacy" };
@@ -67,6 +75,30 @@ export function clientOptions(target: RedisTarget, taker: TargetTaker = STORE): 
   return { ...rest, ...OVERRIDES, connectionName: given.connectionName ?? "millrace" };
 }
 
+/** Enough for many nodes; few enough that a delivery takes much along. */
+export const DOMAINS = 16;
+
+export const isCluster = (target: RedisTarget | ClusterTarget): target is ClusterTarget =>
+  typeof target === "object" && target !== null && "cluster" in target && !("duplicate" in target);
+
+/** Throws `ConfigError`. */
+export function clusterOptions(target: ClusterTarget): { readonly seeds: readonly ClientOptions[]; readonly domains: number | undefined } {
+  checkOptions("RedisStore", target, ["cluster", "domains"]);
+  const { cluster, domains = DOMAINS } = target;
+  if (!Array.isArray(cluster) || cluster.length === 0)
+    throw new ConfigError(`RedisStore: cluster must be a list of URLs of nodes, as in { cluster: ["redis://127.0.0.1:7001"] }; it is ${show(cluster)}`);
+  if (!Number.isInteger(domains) || domains < 2 || domains > 1_024)
+    throw new ConfigError(`RedisStore: domains ${show(domains)} must be an integer from 2 to 1024`);
+  const seeds = cluster.map((url: unknown) => {
+    if (typeof url !== "string" || !/^rediss?:\/\//.test(url))
+      throw new ConfigError("RedisStore: a node of a cluster is named by a URL, redis:// or rediss://");
+    const options = clientOptions(url);
+    if (options.db !== undefined && options.db !== 0) throw new ConfigError("RedisStore: a Redis Cluster has no databases but 0; leave it out of the URL");
+    return options;
+  });
+  return { seeds, domains: target.domains };
+}
+
 /** "redis://127.0.0.1:6379/0", "redis:///tmp/redis.sock?db=1", "redis-sentinel://mymaster/0": without user or password. */
 export function describeTarget(options: RedisOptions): string {
   const db = options.db ?? 0;
@@ -86,7 +118,9 @@ function optionsOf(target: RedisOptions | Redis, { where, example, own }: Target
       throw new ConfigError(`${where}: ${ours} is an option of the store, so it goes into the second argument: new RedisStore(target, { ${ours} })`);
   if (!("duplicate" in target) || typeof target.duplicate !== "function") return target as RedisOptions;
   if ("isCluster" in target && target.isCluster) {
-    throw new ConfigError(`${where}: a Redis Cluster client was given; give a single node, or a primary behind Sentinels`);
+    throw new ConfigError(
+      `${where}: a Redis Cluster client was given; RedisStore takes the URLs of its nodes, as in { cluster: [url, ...] }, and others a single node`,
+    );
   }
   return (target as Redis).options;
 }

@@ -69,7 +69,8 @@ function weightOf(commit: Commit): number {
 /** Writes KEYS and ARGV of a call. */
 export function encodeCommits(request: Request, keys: Keys, commits: readonly Commit[]): CommitCall {
   const targets = groupByTarget(commits);
-  request.key(keys.graph).key(keys.appends).integer(commits.length).integer(targets.length);
+  const { graph, appends } = keys.domain(commits.length === 0 ? 0 : keys.domainOf(commits[0]!.shard));
+  request.key(graph).key(appends).integer(commits.length).integer(targets.length);
   for (const commit of commits) encodeHead(request, keys.of(commit.shard), commit);
   for (const target of targets) encodeTarget(request, keys.of(target.shard), target);
   for (const commit of commits) {

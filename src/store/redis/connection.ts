@@ -20,6 +20,7 @@ import { asText } from "./reply.ts";
 import { Request } from "./request.ts";
 import type { Script } from "./script.ts";
 import { PROBE, READING_SCRIPTS, SCRIPTS } from "./scripts.ts";
+import { type Line, redirectOf } from "./line.ts";
 import { describeServer, readServerFacts } from "./server-check.ts";
 
 /** Parts of the time-out between two looks at what is open. A call is given up within a quarter more than its time. */
@@ -45,6 +46,8 @@ export interface ConnectionOptions {
   readonly keys: Keys;
   readonly clock: Clock;
   readonly timeoutMs: number;
+  /** It is a node of a cluster, which has only some of the keys: what follows from that is `cluster.ts`'s. Default false. */
+  readonly node?: boolean;
   /** Nothing will be written: nothing is tried out by writing, and a server that takes no writes will do. Default false. */
   readonly reading?: boolean;
   /** What the server must be able to promise of commits; undefined: no more than that it has applied them. */
@@ -87,6 +90,7 @@ export class Connection {
   readonly #address: string;
   readonly #reading: boolean;
   readonly #wanted: Wanted | undefined;
+  readonly #node: boolean;
   readonly #request = new Request();
   readonly #calls = new Set<Call>();
   #looks = 0;
@@ -103,7 +107,7 @@ export class Connection {
   /** Why it is not open. */
   #reason: Error;
 
-  constructor({ client, keys, clock, timeoutMs, reading = false, wanted }: ConnectionOptions, redis: Redis, sent: SentCommand) {
+  constructor({ client, keys, clock, timeoutMs, reading = false, wanted, node = false }: ConnectionOptions, redis: Redis, sent: SentCommand) {
     this.#redis = redis;
     this.#Sent = sent;
     this.#keys = keys;
@@ -111,6 +115,7 @@ export class Connection {
     this.#timeoutMs = timeoutMs;
     this.#reading = reading;
     this.#wanted = wanted;
+    this.#node = node;
     this.#address = describeTarget(client);
     this.#reason = this.#unavailable("not connected yet");
   }
@@ -147,21 +152,40 @@ export class Connection {
     }
   }
 
-  /** Runs a script. `bytes` are of `Request.finishScript(script.sha)`; they may be sent twice (C3). */
-  async run(script: Script, bytes: Buffer): Promise<unknown> {
+  /** Where calls on keys of a slot go: all here. */
+  line(): Line {
+    return this;
+  }
+  lines(): readonly Line[] {
+    return [this];
+  }
+  get isOpen(): boolean {
+    return this.#state === "open";
+  }
+
+  /** Runs a script. `bytes` are of `Request.finishScript(script.sha)`; they may be sent twice (C3). `asking`: in a slot that is on its way here. */
+  async run(script: Script, bytes: Buffer, asking = false): Promise<unknown> {
     try {
+      if (asking) this.#ask();
       return await this.#send("evalsha", bytes);
     } catch (error) {
       if (!messageOf(error).startsWith("NOSCRIPT")) throw this.#meaningOf(error);
     }
     this.#scriptsSentAgain += 1;
     await this.#meant(this.#load(script));
+    if (asking) this.#ask();
     return this.#meant(this.#send("evalsha", bytes));
   }
 
   /** Sends one command. `bytes` are of `Request.finishCommand(name)`. */
-  async command(name: string, bytes: Buffer): Promise<unknown> {
+  async command(name: string, bytes: Buffer, asking = false): Promise<unknown> {
+    if (asking) this.#ask();
     return this.#meant(this.#send(name, bytes));
+  }
+
+  /** What is sent next is meant for a slot that is on its way here. */
+  #ask(): void {
+    this.#send("asking", this.#request.begin().finishCommand("ASKING")).catch(() => {});
   }
 
   /** Ends the connection. Calls that are still open reject. */
@@ -229,13 +253,13 @@ export class Connection {
   async #greet(): Promise<void> {
     const greeting = ++this.#greeting;
     try {
-      const facts = readServerFacts(asText(await this.#send("info", this.#request.begin().finishCommand("INFO"), true)));
+      const facts = readServerFacts(asText(await this.#send("info", this.#request.begin().finishCommand("INFO"), true)), this.#node ? "node" : "server");
       const refusal = this.#reading ? facts.refusalToRead : facts.refusal;
       if (refusal !== undefined) throw new StoreRefusedError(`${this.#address}: ${refusal}`);
       if (this.#wanted !== undefined) checkOffered(facts, this.#wanted, this.#address);
       const scripts = this.#reading ? READING_SCRIPTS : [PROBE, ...SCRIPTS];
       await Promise.all(scripts.map((script) => this.#load(script, true)));
-      if (!this.#reading) await this.#probe();
+      if (!this.#reading && !this.#node) await this.#probe();
       if (greeting !== this.#greeting || this.#state === "closed") return;
       if (this.#identity !== undefined && this.#identity !== facts.identity) this.#generation += 1;
       this.#identity = facts.identity;
@@ -327,6 +351,9 @@ export class Connection {
         return new StoreRefusedError(`${this.#address}: the server does not take the user name or password (${text}); give others`);
       case "NOPERM":
         return new StoreRefusedError(`${this.#address}: ${text}; ${this.#remedy}`);
+      case "MOVED":
+      case "ASK":
+        return redirectOf(text, this.#address);
       case "READONLY":
       case "UNBLOCKED":
         // The primary became a replica: only a new connection finds the new primary.

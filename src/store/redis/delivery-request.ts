@@ -18,7 +18,7 @@ export function encodeDeliveries(request: Request, keys: Keys, deliveries: reado
     if (indexes === undefined) targets.set(to, [i]);
     else indexes.push(i);
   }
-  request.key(keys.appends).integer(targets.size);
+  request.key(keys.domain(deliveries.length === 0 ? 0 : keys.domainOf(deliveries[0]!.to)).appends).integer(targets.size);
   for (const [shard, indexes] of targets) {
     const { meta, inbox, marks } = keys.of(shard);
     request.key(meta).key(inbox).key(marks).integer(indexes.length);

@@ -30,15 +30,25 @@
  *   commit, `img` its image; `pos` and `off` where the inbox is consumed to, `tail` parcels ever appended, `queued`
  *   records waiting.
  *
+ * In a cluster, where the shards are in several domains, those of a domain are under one tag, which has the domain's slot:
+ * {<prefix>:<pipeline>/<number>}, as in {millrace:zeitgeist/6ck}:12:3:m. Each domain has, under its tag, what commits to it
+ * look at:
+ *
+ *   g   hash     `version`: of the graph that the domain's commits must carry                 init
+ *   n   string   append counter of the domain                                                 commit, deliver
+ *
+ * and the graph's own hash, beside the graph, `domains`, and while the graph is being changed `next`: what it is to be.
+ *
  * K1  Tags are made here and nowhere else. Shard i of every participant has one tag, so an edge that keeps the shard
  *     stays in one slot of a cluster.
  * K2  No structure is ever empty, so none vanishes: hashes have the field "", sorted sets the member "" at +inf, an
  *     inbox its head. No address and no id is empty.
  * K3  No key expires: what Redis may drop by itself cannot be committed to.
  */
+import { domainTags, slotOfDomain, slotOfTag } from "./slots.ts";
 import { NAME_PATTERN } from "../../limits.ts";
 import { ConfigError } from "../../errors.ts";
-import { indexOf, participantOf, type ShardRef } from "../../key.ts";
+import { domainOf, indexOf, participantOf, type ShardRef } from "../../key.ts";
 import { encode, type Encoded } from "./request.ts";
 
 /** Letters of a prefix: no braces (they would end the tag), no spaces. */
@@ -66,7 +76,16 @@ const LETTERS: Readonly<Record<Structure, string>> = {
 /** Of those that are no hashes. */
 const TYPES: Readonly<Partial<Record<Structure, string>>> = { inbox: "list", timers: "zset", wall: "zset", holds: "zset", ids: "zset" };
 
+/** What commits to an atomic domain look at besides their shards. */
+export interface DomainKeys {
+  readonly graph: Encoded;
+  readonly appends: Encoded;
+}
+
 export class Keys {
+  readonly domains: number;
+  /** By domain. Of one domain alone they are the pipeline's own. */
+  readonly #domainKeys: readonly DomainKeys[];
   readonly graph: Encoded;
   readonly appends: Encoded;
   readonly authority: Encoded;
@@ -78,10 +97,12 @@ export class Keys {
   /** The same for a user who only looks. */
   readonly readingPermissions: string;
   readonly #pipelineTag: string;
+  /** By domain, where there are several. */
+  readonly #tags: readonly string[];
   readonly #prefix: string;
   readonly #shards = new Map<ShardRef, ShardKeys>();
 
-  constructor(prefix: string, pipeline: string) {
+  constructor(prefix: string, pipeline: string, domains = 1) {
     if (!PREFIX_PATTERN.test(prefix))
       throw new ConfigError(`RedisStore: prefix ${JSON.stringify(prefix)} must be 1 to 64 letters, digits, "_", ".", ":" or "-"`);
     if (!NAME_PATTERN.test(pipeline)) throw new ConfigError(`pipeline name ${JSON.stringify(pipeline)} must be 1 to 64 letters, digits, "_", "." or "-"`);
@@ -91,9 +112,26 @@ export class Keys {
     this.appends = encode(`{${this.#pipelineTag}}:n`);
     this.authority = encode(`{${this.#pipelineTag}}:r`);
     this.workers = encode(`{${this.#pipelineTag}}:w`);
+    this.domains = domains;
+    this.#tags = domains === 1 ? [] : domainTags(`${this.#pipelineTag}/`, domains);
+    this.#domainKeys = domains === 1 ? [this] : this.#tags.map((tag) => ({ graph: encode(`{${tag}}:g`), appends: encode(`{${tag}}:n`) }));
     this.probe = encode(`{${this.#pipelineTag}}:probe`);
     this.permissions = `~{${prefix}:* +@read +@write -@dangerous +info +time +select +evalsha +script|load +wait`;
     this.readingPermissions = `~{${prefix}:* +@read +info +select +evalsha +script|load`;
+  }
+
+  /** The slot of the pipeline's own keys in a cluster. */
+  get slot(): number {
+    return slotOfTag(this.#pipelineTag);
+  }
+  slotOf(domain: number): number {
+    return slotOfDomain(domain, this.domains);
+  }
+  domain(domain: number): DomainKeys {
+    return this.#domainKeys[domain] as DomainKeys;
+  }
+  domainOf(shard: ShardRef): number {
+    return domainOf(shard, this.domains);
   }
 
   of(shard: ShardRef): ShardKeys {
@@ -104,7 +142,7 @@ export class Keys {
 
   /** For SCAN: all keys of the pipeline, and some of pipelines whose prefix goes on where this one's name ends. */
   get pattern(): string {
-    return `{${this.#pipelineTag}[}:]*`;
+    return `{${this.#pipelineTag}[}:/]*`;
   }
   /** For SCAN: the keys that hold the graphs of all pipelines of this prefix. */
   get graphsPattern(): string {
@@ -120,6 +158,7 @@ export class Keys {
   /** Is it a key of this pipeline, judged by its tag? Another prefix may continue where the name of this pipeline ends. */
   owns(key: string): boolean {
     if (key.startsWith(`{${this.#pipelineTag}}:`)) return true;
+    if (key.startsWith(`{${this.#pipelineTag}/`)) return true;
     const rest = key.startsWith(`{${this.#pipelineTag}:`) ? key.slice(this.#pipelineTag.length + 2) : "";
     const [, suffix] = /^\d+\}:(.*)$/s.exec(rest) ?? [];
     return suffix !== undefined && !/^([gnrw]|probe)$/.test(suffix);
@@ -132,6 +171,7 @@ export class Keys {
       [`{${this.#pipelineTag}}:n`, "string"],
       [`{${this.#pipelineTag}}:r`, "hash"],
       [`{${this.#pipelineTag}}:w`, "zset"],
+      ...this.#tags.flatMap((tag) => [[`{${tag}}:g`, "hash"] as const, [`{${tag}}:n`, "string"] as const]),
     ];
   }
   /** Names and types of a shard's keys. */
@@ -144,6 +184,8 @@ export class Keys {
   }
 
   #name(shard: ShardRef, structure: Structure): string {
-    return `{${this.#pipelineTag}:${indexOf(shard)}}:${participantOf(shard)}:${LETTERS[structure]}`;
+    const own = `${participantOf(shard)}:${LETTERS[structure]}`;
+    const tag = this.#tags[this.domainOf(shard)];
+    return tag === undefined ? `{${this.#pipelineTag}:${indexOf(shard)}}:${own}` : `{${tag}}:${indexOf(shard)}:${own}`;
   }
 }

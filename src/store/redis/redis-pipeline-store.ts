@@ -3,7 +3,8 @@
  * `connection.ts`, what the scripts do is in `lua/`, which keys there are is `keys.ts`.
  *
  * One server (or a primary with replicas behind Sentinels) is one atomic domain: every production is appended by the
- * commit that makes it. Processing time and leases are the server's clock.
+ * commit that makes it. In a cluster shards are in several, each in a slot of its own; a list is divided by them, and what
+ * fails for one fails for the list, after the others were served. Processing time and leases are the servers' clocks.
  *
  * X1  Only the scripts `INIT` to `REPORT` write, each in one step: all checks before the first write.
  * X2  A list of commits goes out as one call, or, if it is very large, as several in a row; each commit stays whole.
@@ -43,62 +44,84 @@ import { parsePublished, statusLetter, storedAuthority, workerDigest } from "./a
 import { cutByWeight, decodeCommitReply, encodeCommits } from "./commit-request.ts";
 import { Calls } from "./calls.ts";
 import type { Connection } from "./connection.ts";
+import { divided } from "./divided.ts";
+import { ClusterGraph } from "./cluster-graph.ts";
 import { decodeDeliverReply, encodeDeliveries } from "./delivery-request.ts";
+import type { Servers } from "./line.ts";
 import { type Keys, STRUCTURES, type Structure } from "./keys.ts";
 import type { Wanted } from "./durability.ts";
 import { countsOf, recoveredShard, shardSummary, timerEntries, times } from "./recovered.ts";
+import { Registrar } from "./registrar.ts";
 import { ReplicaBarrier } from "./replica-barrier.ts";
-import { encodeRegistration } from "./registration-request.ts";
 import { asBytes, asList, asNumber, asText } from "./reply.ts";
-import type { Request } from "./request.ts";
+import { Request } from "./request.ts";
 import type { Script } from "./script.ts";
 import { FSYNC_SETTINGS, refusalOfFsync } from "./server-check.ts";
-import { ACQUIRE, ANNOUNCE, COMMIT, DELIVER, DEPART, INBOX, INIT, RECOVER, REGISTER, RELEASE, RENEW, REPORT, ROOM, SUMMARY, TAILS, TIMERS } from "./scripts.ts";
+import { ACQUIRE, ANNOUNCE, COMMIT, DELIVER, DEPART, INBOX, INIT, RECOVER, RELEASE, RENEW, REPORT, ROOM, SUMMARY, TAILS, TIMERS } from "./scripts.ts";
 
 /** Shards per call of scripts that read: keeps each well below a millisecond or two of the server's time. */
 const READ_SHARDS = 32;
-/** Attempts to register while others change the same participants. Each that fails means that another succeeded. */
-const REGISTER_ATTEMPTS = 200;
+const itself = (shard: ShardRef): ShardRef => shard;
+const shardOfLease = ({ shard }: Lease): ShardRef => shard;
 
 /** ms between two looks at whether the server has room; while it has none, every announcement looks. */
 const ROOM_MS = 1_000;
 
 export class RedisPipelineStore implements PipelineStore {
   readonly exclusive = false;
-  readonly #connection: Connection;
+  readonly #servers: Servers;
   readonly #keys: Keys;
   readonly #random: Random;
+  /** On the pipeline's own keys; and by domain. */
   readonly #calls: Calls;
-  /**
-   * Settles after the last registration: each takes two calls or more, so what comes after it waits for it (S7). One that
-   * ended after a release of what it lists would take that from its new owner.
-   */
-  #registered: Promise<void> = Promise.resolve();
+  readonly #byDomain: readonly Calls[];
+  /** undefined: there is one domain, and changing it is one script. */
+  readonly #clusterGraph: ClusterGraph | undefined;
+  readonly #registrar: Registrar;
   #full = false;
   /** By the server's clock, ms. */
   #askedForRoom = 0;
-
   /** undefined: a commit counts as soon as the primary has it. */
   readonly #barrier: ReplicaBarrier | undefined;
 
-  constructor(connection: Connection, keys: Keys, random: Random, wanted: Wanted | undefined) {
-    this.#connection = connection;
-    this.#calls = new Calls(connection);
+  constructor(servers: Servers, keys: Keys, random: Random, strict?: { readonly connection: Connection; readonly wanted: Wanted }) {
+    const request = new Request();
+    this.#servers = servers;
     this.#keys = keys;
     this.#random = random;
-    this.#barrier = wanted && new ReplicaBarrier(connection, this.#calls, keys, wanted);
+    this.#calls = new Calls(servers.line(keys.slot), request);
+    this.#registrar = new Registrar(this.#calls, keys);
+    this.#byDomain =
+      keys.domains === 1 ? [this.#calls] : Array.from({ length: keys.domains }, (_, domain) => new Calls(servers.line(keys.slotOf(domain)), request));
+    this.#clusterGraph = keys.domains === 1 ? undefined : new ClusterGraph(keys, this.#calls, (domain) => this.#byDomain[domain]!);
+    this.#barrier = strict && new ReplicaBarrier(strict.connection, this.#calls, keys, strict.wanted);
   }
 
   get description(): string {
-    return this.#connection.description;
+    return this.#servers.description;
   }
   get generation(): number {
-    return this.#connection.generation;
+    return this.#servers.generation;
+  }
+  get domains(): number {
+    return this.#keys.domains;
+  }
+  domainOf(shard: ShardRef): number {
+    return this.#keys.domainOf(shard);
+  }
+  #of(shard: ShardRef): Calls {
+    return this.#byDomain[this.#keys.domainOf(shard)]!;
+  }
+
+  #divided<T, R>(list: readonly T[], shardOf: (each: T) => ShardRef, work: (part: readonly T[], calls: Calls) => Promise<readonly R[]>): Promise<R[]> {
+    const domainOf = (each: T): number => this.#keys.domainOf(shardOf(each));
+    return divided(list, domainOf, (part, domain) => work(part, this.#byDomain[domain]!));
   }
 
   // ── the graph ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   async readGraph(): Promise<StoredGraph | undefined> {
+    if (this.#clusterGraph !== undefined) return this.#clusterGraph.read();
     const json = asBytes(await this.#calls.command("HGET", this.#calls.begin(this.#keys.graph).text("graph")));
     return json === undefined ? undefined : parseStoredGraph(asText(json));
   }
@@ -115,6 +138,7 @@ export class RedisPipelineStore implements PipelineStore {
     const added = graph.participants.filter(({ id }) => !before.has(id)).sort((a, b) => a.id - b.id);
     const removed = (stored?.participants ?? []).filter(({ id }) => !kept.has(id));
 
+    if (this.#clusterGraph !== undefined) return this.#clusterGraph.change(graph, expected, added, removed);
     const request = this.#calls.begin(this.#keys.graph, this.#keys.appends, this.#keys.authority, this.#keys.workers);
     for (const { id, shards } of [...added, ...removed]) {
       for (let index = 0; index < shards; index++) for (const structure of STRUCTURES) request.key(this.#keys.of(shardRef(id, index))[structure]);
@@ -163,36 +187,45 @@ export class RedisPipelineStore implements PipelineStore {
   // ── ownership ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   async acquire({ worker, shards, leaseMs, steal = false }: AcquireRequest): Promise<AcquireOutcome[]> {
-    const request = this.#calls.begin(...shards.map((shard) => this.#keys.of(shard).meta));
-    request
-      .text(worker)
-      .integer(leaseMs)
-      .integer(steal ? 1 : 0);
-    for (let i = 0; i < shards.length; i++) request.text(this.#random.id());
-    const [now, outcomes] = asList(await this.#calls.run(ACQUIRE, request));
-    return asList(outcomes).map((outcome) => {
-      const [letter, text, third] = asList(outcome);
-      if (ACQUIRE.outcomes[asText(letter)] === "acquired")
-        return { kind: "acquired", sequencer: asText(text), now: asNumber(now), abandoned: asNumber(third) === 1 };
-      return { kind: "held-by", worker: asText(text), until: asNumber(third) };
+    return this.#divided(shards, itself, async (part, calls) => {
+      const request = calls.begin(...part.map((shard) => this.#keys.of(shard).meta));
+      request
+        .text(worker)
+        .integer(leaseMs)
+        .integer(steal ? 1 : 0);
+      for (let i = 0; i < part.length; i++) request.text(this.#random.id());
+      const [now, outcomes] = asList(await calls.run(ACQUIRE, request));
+      return asList(outcomes).map((outcome): AcquireOutcome => {
+        const [letter, text, third] = asList(outcome);
+        if (ACQUIRE.outcomes[asText(letter)] === "acquired")
+          return { kind: "acquired", sequencer: asText(text), now: asNumber(now), abandoned: asNumber(third) === 1 };
+        return { kind: "held-by", worker: asText(text), until: asNumber(third) };
+      });
     });
   }
 
   async renew(worker: string, leases: readonly Lease[], leaseMs: number): Promise<{ lost: ShardRef[]; now: number }> {
-    const request = this.#calls.begin(...leases.map(({ shard }) => this.#keys.of(shard).meta));
-    request.text(worker).integer(leaseMs);
-    for (const { sequencer } of leases) request.text(sequencer);
-    const [now, letters] = asList(await this.#calls.run(RENEW, request));
-    const outcomes = asText(letters);
-    return { lost: leases.filter((_, i) => RENEW.outcomes[outcomes.charAt(i)] === "lost").map(({ shard }) => shard), now: asNumber(now) };
+    let time = 0;
+    const outcomes = await this.#divided(leases, shardOfLease, async (part, calls) => {
+      const request = calls.begin(...part.map(({ shard }) => this.#keys.of(shard).meta));
+      request.text(worker).integer(leaseMs);
+      for (const { sequencer } of part) request.text(sequencer);
+      const [now, letters] = asList(await calls.run(RENEW, request));
+      time = Math.max(time, asNumber(now));
+      return Array.from(asText(letters), (letter) => RENEW.outcomes[letter]);
+    });
+    return { lost: leases.filter((_, i) => outcomes[i] === "lost").map(({ shard }) => shard), now: time };
   }
 
   async release(worker: string, leases: readonly Lease[]): Promise<void> {
-    await this.#registered;
-    const request = this.#calls.begin(...leases.map(({ shard }) => this.#keys.of(shard).meta));
-    request.text(worker);
-    for (const { sequencer } of leases) request.text(sequencer);
-    await this.#calls.run(RELEASE, request);
+    await this.#registrar.settled;
+    await this.#divided(leases, shardOfLease, async (part, calls) => {
+      const request = calls.begin(...part.map(({ shard }) => this.#keys.of(shard).meta));
+      request.text(worker);
+      for (const { sequencer } of part) request.text(sequencer);
+      await calls.run(RELEASE, request);
+      return [];
+    });
   }
 
   async recover(shards: readonly ShardRef[], limits: RecoverLimits): Promise<RecoveredShard[]> {
@@ -223,69 +256,83 @@ export class RedisPipelineStore implements PipelineStore {
   }
 
   async #commit(commits: readonly Commit[]): Promise<CommitReply> {
-    const request = this.#calls.begin();
+    const calls = this.#one(commits.map(({ shard }) => shard));
+    const request = calls.begin();
     const call = encodeCommits(request, this.#keys, commits);
-    return decodeCommitReply(call, await this.#calls.run(COMMIT, request));
-  }
-
-  sameDomain(): boolean {
-    return true;
+    return decodeCommitReply(call, await calls.run(COMMIT, request));
   }
 
   async deliver(deliveries: readonly Delivery[]): Promise<DeliverReply> {
-    const request = this.#calls.begin();
+    const calls = this.#one(deliveries.map(({ to }) => to));
+    const request = calls.begin();
     const call = encodeDeliveries(request, this.#keys, deliveries);
-    return decodeDeliverReply(call, await this.#calls.run(DELIVER, request));
+    return decodeDeliverReply(call, await calls.run(DELIVER, request));
+  }
+
+  /** On the domain that all of these are in. */
+  #one(shards: readonly ShardRef[]): Calls {
+    const domain = shards.length === 0 ? 0 : this.#keys.domainOf(shards[0]!);
+    for (const shard of shards)
+      invariant(this.#keys.domainOf(shard) === domain, `a call names shards ${shards[0]} and ${shard}, which are in two atomic domains`);
+    return this.#byDomain[domain]!;
   }
 
   async readInbox(shard: ShardRef, from: number, maxParcels: number, early = false): Promise<InboxRead> {
     const { meta, inbox } = this.#keys.of(shard);
-    const read = this.#calls.run(INBOX, this.#calls.begin(meta, inbox).integer(from).integer(Math.max(maxParcels, 1)));
+    const calls = this.#of(shard);
+    const read = calls.run(INBOX, calls.begin(meta, inbox).integer(from).integer(Math.max(maxParcels, 1)));
     const [start, tail, parcels] = asList(await (early ? read : this.#safe(read)));
     return { from: asNumber(start), parcels: parcels as Uint8Array[], tail: asNumber(tail) };
   }
 
   async readState(shard: ShardRef, fields: readonly string[]): Promise<(Uint8Array | undefined)[]> {
     // The sentinel is asked for too: without it there is no such shard.
-    const request = this.#calls.begin(this.#keys.of(shard).state).text("");
+    const calls = this.#of(shard);
+    const request = calls.begin(this.#keys.of(shard).state).text("");
     for (const field of fields) request.text(field);
-    const [sentinel, ...values] = asList(await this.#calls.command("HMGET", request));
+    const [sentinel, ...values] = asList(await calls.command("HMGET", request));
     this.#expectShard(shard, sentinel !== null);
     return values.map(asBytes);
   }
 
   async readTimers(shard: ShardRef, clock: TimerClock, limit: number): Promise<StoredTimerEntry[]> {
     const { timers, wall, holds } = this.#keys.of(shard);
-    const request = this.#calls.begin(clock === "watermark" ? timers : wall, holds);
-    return timerEntries(await this.#calls.run(TIMERS, request.text(timerHold(clock, "")).integer(limit)));
+    const calls = this.#of(shard);
+    const request = calls.begin(clock === "watermark" ? timers : wall, holds);
+    return timerEntries(await calls.run(TIMERS, request.text(timerHold(clock, "")).integer(limit)));
   }
 
   async readHolds(shard: ShardRef, limit: number): Promise<HoldSet[]> {
-    const request = this.#calls.begin(this.#keys.of(shard).holds);
+    const calls = this.#of(shard);
+    const request = calls.begin(this.#keys.of(shard).holds);
     for (const word of ["-inf", "+inf", "BYSCORE", "LIMIT", "0", String(limit + 1), "WITHSCORES"]) request.text(word);
-    const flat = asList(await this.#calls.command("ZRANGE", request));
+    const flat = asList(await calls.command("ZRANGE", request));
     this.#expectShard(shard, flat.length > 0);
     // The sentinel is the last of all, so whatever comes last here is not wanted.
     return times(flat.slice(0, -2));
   }
 
   async readIds(shard: ShardRef, ids: readonly string[]): Promise<boolean[]> {
-    const request = this.#calls.begin(this.#keys.of(shard).ids).text("");
+    const calls = this.#of(shard);
+    const request = calls.begin(this.#keys.of(shard).ids).text("");
     for (const id of ids) request.text(id);
-    const [sentinel, ...found] = asList(await this.#calls.command("ZMSCORE", request));
+    const [sentinel, ...found] = asList(await calls.command("ZMSCORE", request));
     this.#expectShard(shard, sentinel !== null);
     return found.map((score) => score !== null);
   }
 
   async readTails(shards: readonly ShardRef[]): Promise<{ tails: InboxTail[]; appends: number }> {
-    const [appends, ends] = asList(await this.#calls.run(TAILS, this.#calls.begin(this.#keys.appends, ...shards.map((shard) => this.#keys.of(shard).meta))));
+    const calls = this.#one(shards);
+    const { appends: counter } = this.#keys.domain(shards.length === 0 ? 0 : this.#keys.domainOf(shards[0]!));
+    const [appends, ends] = asList(await calls.run(TAILS, calls.begin(counter, ...shards.map((shard) => this.#keys.of(shard).meta))));
     const flat = asList(ends);
     return { tails: shards.map((shard, i) => ({ shard, tail: asNumber(flat[2 * i]), queued: asNumber(flat[2 * i + 1]) })), appends: asNumber(appends) };
   }
 
   async readDeadLetters(shard: ShardRef, limit: number): Promise<Numbered[]> {
     const { dead } = this.#keys.of(shard);
-    const fields = asList(await this.#calls.command("HKEYS", this.#calls.begin(dead))).map(asText);
+    const calls = this.#of(shard);
+    const fields = asList(await calls.command("HKEYS", calls.begin(dead))).map(asText);
     this.#expectShard(shard, fields.length > 0);
     const ids = fields
       .filter((field) => field !== "")
@@ -293,9 +340,9 @@ export class RedisPipelineStore implements PipelineStore {
       .sort((a, b) => a - b)
       .slice(0, limit);
     if (ids.length === 0) return [];
-    const request = this.#calls.begin(dead);
+    const request = calls.begin(dead);
     for (const id of ids) request.integer(id);
-    const values = asList(await this.#calls.command("HMGET", request)).map(asBytes);
+    const values = asList(await calls.command("HMGET", request)).map(asBytes);
     // One that was taken away between the two is not there.
     return ids.flatMap((id, i) => (values[i] === undefined ? [] : [{ id, bytes: values[i] }]));
   }
@@ -310,32 +357,8 @@ export class RedisPipelineStore implements PipelineStore {
 
   // ── watermarks ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Computed here, and stored if nothing of these participants changed meanwhile: rare, unlike reports. */
   register(worker: string, intervals: readonly Interval[]): Promise<readonly Registration[]> {
-    const registrations = this.#registered.then(() => this.#register(worker, intervals));
-    this.#registered = registrations.then(
-      () => {},
-      () => {},
-    );
-    return registrations;
-  }
-
-  async #register(worker: string, intervals: readonly Interval[]): Promise<readonly Registration[]> {
-    if (intervals.length === 0) return [];
-    for (let attempt = 0; attempt < REGISTER_ATTEMPTS; attempt++) {
-      const registrations = await this.#tryToRegister(worker, intervals);
-      if (registrations !== undefined) return registrations;
-    }
-    throw new StoreUnavailableError(`worker ${worker} could not register: others changed the same participants ${REGISTER_ATTEMPTS} times in a row`);
-  }
-
-  async #tryToRegister(worker: string, intervals: readonly Interval[]): Promise<readonly Registration[] | undefined> {
-    const read = this.#calls.begin(this.#keys.authority).text("published");
-    for (const { participant } of intervals) read.text(`owners:${participant}`).text(`cells:${participant}`);
-    const stored = asList(await this.#calls.command("HMGET", read));
-    const request = this.#calls.begin(this.#keys.authority);
-    const registrations = encodeRegistration(request, worker, intervals, stored);
-    return REGISTER.outcomes[asText(await this.#calls.run(REGISTER, request))] === "registered" ? registrations : undefined;
+    return this.#registrar.register(worker, intervals);
   }
 
   async report(worker: string, reports: readonly WatermarkReport[]): Promise<ReportReply> {
@@ -350,9 +373,15 @@ export class RedisPipelineStore implements PipelineStore {
         .filter((text) => text !== "")
         .map(Number),
       watermarks: parsePublished(asBytes(published) ?? new Uint8Array()),
-      appends: asNumber(appends),
+      appends: this.#keys.domains === 1 ? [asNumber(appends)] : await this.#appends(),
       now: asNumber(now),
     };
+  }
+
+  /** Of all domains, read after the watermarks (R5); -1 where that fails: the ends of its inboxes are then read by themselves. */
+  async #appends(): Promise<number[]> {
+    const counters = await Promise.allSettled(this.#byDomain.map((calls, domain) => calls.command("GET", calls.begin(this.#keys.domain(domain).appends))));
+    return counters.map((counter) => (counter.status === "fulfilled" && counter.value !== null ? asNumber(counter.value) : -1));
   }
 
   // ── the rest ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -363,10 +392,15 @@ export class RedisPipelineStore implements PipelineStore {
   /** Asks each time, for an operator may change it while the server runs. */
   async whyNotFsynced(): Promise<string | undefined> {
     if (this.#barrier?.fsynced === true) return undefined;
-    const request = this.#calls.begin().text("GET");
-    for (const name of FSYNC_SETTINGS) request.text(name);
     try {
-      return refusalOfFsync(asList(await this.#calls.command("CONFIG", request)).map((each) => asText(each)));
+      for (const line of this.#servers.lines()) {
+        const calls = new Calls(line);
+        const request = calls.begin().text("GET");
+        for (const name of FSYNC_SETTINGS) request.text(name);
+        const refusal = refusalOfFsync(asList(await calls.command("CONFIG", request)).map((each) => asText(each)));
+        if (refusal !== undefined) return refusal;
+      }
+      return undefined;
     } catch (error) {
       if (!(error instanceof StoreRefusedError || error instanceof InvariantError)) throw error;
       return `Redis does not tell whether it syncs (${error.message}); allow the user the command CONFIG GET ("+config|get")`;
@@ -374,7 +408,7 @@ export class RedisPipelineStore implements PipelineStore {
   }
 
   async close(): Promise<void> {
-    await this.#connection.close();
+    await this.#servers.close();
   }
 
   #expectShard(shard: ShardRef, exists: boolean): void {
@@ -388,13 +422,15 @@ export class RedisPipelineStore implements PipelineStore {
 
   /** Runs a reading script over many shards, some at a time, all calls in flight at once; one reply per shard. */
   async #readEach(script: Script, shards: readonly ShardRef[], structures: readonly Structure[], args?: (request: Request) => void): Promise<unknown[]> {
-    const replies: Promise<unknown>[] = [];
-    for (let first = 0; first < shards.length; first += READ_SHARDS) {
-      const request = this.#calls.begin();
-      for (const shard of shards.slice(first, first + READ_SHARDS)) for (const structure of structures) request.key(this.#keys.of(shard)[structure]);
-      args?.(request);
-      replies.push(this.#calls.run(script, request));
-    }
-    return (await Promise.all(replies)).flatMap(asList);
+    return this.#divided(shards, itself, async (part, calls) => {
+      const replies: Promise<unknown>[] = [];
+      for (let first = 0; first < part.length; first += READ_SHARDS) {
+        const request = calls.begin();
+        for (const shard of part.slice(first, first + READ_SHARDS)) for (const structure of structures) request.key(this.#keys.of(shard)[structure]);
+        args?.(request);
+        replies.push(calls.run(script, request));
+      }
+      return (await Promise.all(replies)).flatMap(asList);
+    });
   }
 }

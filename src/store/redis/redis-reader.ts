@@ -13,11 +13,12 @@ import { STATE_HEAD } from "../reader.ts";
 import type { StoredGraph } from "../stored-graph.ts";
 import { parseAuthority, parsePublished } from "./authority-bytes.ts";
 import { Calls } from "./calls.ts";
-import type { Connection } from "./connection.ts";
 import type { Keys, Structure } from "./keys.ts";
+import type { Line, Servers } from "./line.ts";
 import { parseOutboxEntry } from "./outbox-text.ts";
 import { asBytes, asList, asNumber, asText } from "./reply.ts";
 import { encode } from "./request.ts";
+import { slotOf } from "./slots.ts";
 import { LOOK_UP, READ_COUNTS, READ_ENTRIES, READ_HEAD, READ_PARCELS, READ_TIMES } from "./scripts.ts";
 
 /** Bytes of values that a page should have about: how large they are is learned from the page before. */
@@ -44,24 +45,31 @@ const STRUCTURE: Readonly<Record<EntryKind | TimeKind, Structure>> = {
 const KINDS = ["state", "held", "dead", "outbox", "watermark", "wall", "holds", "ids"] as const;
 
 export class RedisReader implements StoreReader {
-  readonly #connection: Connection;
+  readonly #servers: Servers;
   readonly #keys: Keys;
+  /** On the pipeline's own keys; and by domain. */
   readonly #calls: Calls;
+  readonly #byDomain: readonly Calls[];
   readonly #stateBytes: number;
 
   /** `whole`: give state values whole. */
-  constructor(connection: Connection, keys: Keys, whole = false) {
-    this.#connection = connection;
-    this.#calls = new Calls(connection);
+  constructor(servers: Servers, keys: Keys, whole = false) {
+    this.#servers = servers;
+    this.#calls = new Calls(servers.line(keys.slot));
+    this.#byDomain = Array.from({ length: keys.domains }, (_, domain) => (keys.domains === 1 ? this.#calls : new Calls(servers.line(keys.slotOf(domain)))));
     this.#keys = keys;
     this.#stateBytes = whole ? WHOLE : STATE_HEAD;
   }
 
+  #of(shard: ShardRef): Calls {
+    return this.#byDomain[this.#keys.domainOf(shard)]!;
+  }
+
   get description(): string {
-    return this.#connection.description;
+    return this.#servers.description;
   }
   get generation(): number {
-    return this.#connection.generation;
+    return this.#servers.generation;
   }
 
   /** Pipelines of this prefix, by the keys that hold their graphs. */
@@ -124,7 +132,7 @@ export class RedisReader implements StoreReader {
     const names = [...expected];
     for (let from = 0; from < names.length; from += SCANNED) {
       const part = names.slice(from, from + SCANNED);
-      const types = await Promise.all(part.map(([key]) => this.#calls.command("TYPE", this.#calls.begin(encode(key)))));
+      const types = await Promise.all(part.map(([key, { shard }]) => this.#typeOf(key, shard)));
       part.forEach(([key, { type, shard }], i) => {
         const found = asText(types[i]);
         if (found === "none") strays.set(key, { key, what: "missing", shard });
@@ -134,9 +142,17 @@ export class RedisReader implements StoreReader {
     return [...strays.values()];
   }
 
+  /** Keys that are no shard's are the pipeline's or a domain's. */
+  async #typeOf(key: string, shard: ShardRef | undefined): Promise<unknown> {
+    const line = shard === undefined ? this.#servers.line(slotOf(key)) : undefined;
+    const calls = line === undefined ? this.#of(shard as ShardRef) : new Calls(line);
+    return calls.command("TYPE", calls.begin(encode(key)));
+  }
+
   async readHead(shard: ShardRef): Promise<ShardHead> {
     const { meta, inbox } = this.#keys.of(shard);
-    const reply = asList(await this.#calls.run(READ_HEAD, this.#calls.begin(meta, inbox)));
+    const calls = this.#of(shard);
+    const reply = asList(await calls.run(READ_HEAD, calls.begin(meta, inbox)));
     const [sequencer, monotonic, owner, until, number, id, image, position, offset, tail, queued, length, consumed] = reply;
     const head = asText(consumed);
     return {
@@ -159,7 +175,8 @@ export class RedisReader implements StoreReader {
 
   async countEntries(shard: ShardRef): Promise<{ readonly counted: EntryCount; readonly there: EntryCount }> {
     const keys = this.#keys.of(shard);
-    const counts = asList(await this.#calls.run(READ_COUNTS, this.#calls.begin(...KINDS.map((kind) => keys[STRUCTURE[kind]])))).map(asNumber);
+    const calls = this.#of(shard);
+    const counts = asList(await calls.run(READ_COUNTS, calls.begin(...KINDS.map((kind) => keys[STRUCTURE[kind]])))).map(asNumber);
     // Whoever counts takes the sentinel to be there.
     const counted = Object.fromEntries(KINDS.map((kind, i) => [kind, counts[2 * i]! - 1])) as EntryCount;
     const there = Object.fromEntries(KINDS.map((kind, i) => [kind, counts[2 * i]! - counts[2 * i + 1]!])) as EntryCount;
@@ -168,7 +185,8 @@ export class RedisReader implements StoreReader {
 
   async readParcels(shard: ShardRef, from: number, maxParcels: number): Promise<ParcelPage> {
     const { meta, inbox } = this.#keys.of(shard);
-    const reply = asList(await this.#calls.run(READ_PARCELS, this.#calls.begin(meta, inbox).integer(from).integer(Math.max(maxParcels, 1))));
+    const calls = this.#of(shard);
+    const reply = asList(await calls.run(READ_PARCELS, calls.begin(meta, inbox).integer(from).integer(Math.max(maxParcels, 1))));
     const [start, position, offset, tail, queued, parcels] = reply;
     return {
       from: asNumber(start),
@@ -182,8 +200,9 @@ export class RedisReader implements StoreReader {
 
   async readEntries(shard: ShardRef, kind: EntryKind, cursor: string | undefined, limit: number): Promise<Page<ReadEntry>> {
     const [at, count] = placeOf(cursor, limit);
-    const request = this.#calls.begin(this.#keys.of(shard)[STRUCTURE[kind]]).text(at).integer(count);
-    const [next, bytes, packed] = asList(await this.#calls.run(READ_ENTRIES, request.integer(kind === "state" ? this.#stateBytes : WHOLE)));
+    const calls = this.#of(shard);
+    const request = calls.begin(this.#keys.of(shard)[STRUCTURE[kind]]).text(at).integer(count);
+    const [next, bytes, packed] = asList(await calls.run(READ_ENTRIES, request.integer(kind === "state" ? this.#stateBytes : WHOLE)));
     const entries: ReadEntry[] = [];
     let name: string | undefined;
     for (const part of packedTexts(asBytes(packed) as Buffer)) {
@@ -199,7 +218,8 @@ export class RedisReader implements StoreReader {
 
   async readTimes(shard: ShardRef, kind: TimeKind, cursor: string | undefined, limit: number): Promise<Page<ReadTime>> {
     const [at, count] = placeOf(cursor, limit);
-    const [next, packed] = asList(await this.#calls.run(READ_TIMES, this.#calls.begin(this.#keys.of(shard)[STRUCTURE[kind]]).text(at).integer(count)));
+    const calls = this.#of(shard);
+    const [next, packed] = asList(await calls.run(READ_TIMES, calls.begin(this.#keys.of(shard)[STRUCTURE[kind]]).text(at).integer(count)));
     const entries: ReadTime[] = [];
     let member: string | undefined;
     for (const part of packedTexts(asBytes(packed) as Buffer)) {
@@ -215,24 +235,30 @@ export class RedisReader implements StoreReader {
 
   async lookUp(shard: ShardRef, { state, watermark, wall, holds }: Names): Promise<Found> {
     const keys = this.#keys.of(shard);
-    const request = this.#calls.begin(keys.state, keys.timers, keys.wall, keys.holds).integer(STATE_HEAD);
+    const calls = this.#of(shard);
+    const request = calls.begin(keys.state, keys.timers, keys.wall, keys.holds).integer(STATE_HEAD);
     request.integer(state.length).integer(watermark.length).integer(wall.length);
     for (const name of [...state, ...watermark, ...wall, ...holds]) request.text(name);
-    const [values, ...times] = asList(await this.#calls.run(LOOK_UP, request)).map(asList);
+    const [values, ...times] = asList(await calls.run(LOOK_UP, request)).map(asList);
     const [timers, walls, held] = times.map((part) => part.map((time) => (time === null ? undefined : asNumber(time))));
     return { state: values!.map(asBytes), watermark: timers!, wall: walls!, holds: held! };
   }
 
   async close(): Promise<void> {
-    await this.#connection.close();
+    await this.#servers.close();
   }
 
   async *#scan(pattern: string): AsyncGenerator<string> {
+    for (const line of this.#servers.lines()) yield* this.#scanOne(line, pattern);
+  }
+
+  async *#scanOne(line: Line, pattern: string): AsyncGenerator<string> {
+    const calls = new Calls(line);
     let cursor = "0";
     do {
-      const request = this.#calls.begin();
+      const request = calls.begin();
       for (const word of [cursor, "MATCH", pattern, "COUNT", String(SCANNED)]) request.text(word);
-      const [next, keys] = asList(await this.#calls.command("SCAN", request));
+      const [next, keys] = asList(await calls.command("SCAN", request));
       cursor = asText(next);
       for (const key of asList(keys)) yield asText(key);
     } while (cursor !== "0");

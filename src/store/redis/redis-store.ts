@@ -7,12 +7,16 @@ import type { Clock } from "../../clock.ts";
 import { ConfigError, StoreRefusedError } from "../../errors.ts";
 import type { ReadableStore, ReadOptions, StoreReader } from "../reader.ts";
 import type { OpenOptions, PipelineStore, Store } from "../store.ts";
-import { clientOptions, type ClientOptions, type RedisTarget } from "./client-options.ts";
-import { connect } from "./connection.ts";
+import { type ClientOptions, clientOptions, clusterOptions, type ClusterTarget, DOMAINS, isCluster, type RedisTarget } from "./client-options.ts";
+import { Calls } from "./calls.ts";
+import { connectCluster } from "./cluster.ts";
+import { connect, type Connection } from "./connection.ts";
 import { type RedisDurability, type Wanted, wantedOf } from "./durability.ts";
 import { Keys } from "./keys.ts";
+import type { Servers } from "./line.ts";
 import { RedisPipelineStore } from "./redis-pipeline-store.ts";
 import { RedisReader } from "./redis-reader.ts";
+import { asNumber } from "./reply.ts";
 
 export interface RedisStoreOptions {
   /** First part of every key: pipelines of the same name under two prefixes are strangers. Default "millrace". */
@@ -29,20 +33,24 @@ export interface RedisStoreOptions {
  */
 export class RedisStore implements Store, ReadableStore {
   readonly kind = "store";
-  readonly #client: ClientOptions;
+  readonly #client: ClientOptions | undefined;
+  readonly #cluster: ReturnType<typeof clusterOptions> | undefined;
   readonly #prefix: string;
   readonly #timeoutMs: number;
   readonly #wanted: Wanted | undefined;
 
   /**
    * `target`: a URL ("redis://user:password@host:6379/0", "rediss://...", "/path/of/a.sock"), options of ioredis, or a
-   * client of ioredis, whose options are copied; the client itself is neither used nor closed. Connects to nothing;
-   * throws `ConfigError`.
+   * client of ioredis, whose options are copied; the client itself is neither used nor closed. A Redis Cluster is
+   * `{ cluster: [url, ...] }`. Connects to nothing; throws `ConfigError`.
    */
-  constructor(target: RedisTarget, options: RedisStoreOptions = {}) {
+  constructor(target: RedisTarget | ClusterTarget, options: RedisStoreOptions = {}) {
     checkOptions("RedisStore", options, ["prefix", "timeoutMs", "durability"]);
     const { prefix = "millrace", timeoutMs = 5_000, durability = "primary" } = options;
-    this.#client = clientOptions(target);
+    this.#cluster = isCluster(target) ? clusterOptions(target) : undefined;
+    this.#client = isCluster(target) ? undefined : clientOptions(target);
+    if (isCluster(target) && durability !== "primary")
+      throw new ConfigError("RedisStore: durability is for one Redis, with or without Sentinels; in a cluster a commit waits for its primary alone");
     this.#prefix = prefix;
     this.#timeoutMs = timeoutMs;
     if (!(timeoutMs >= 1 && timeoutMs <= 600_000)) throw new ConfigError(`RedisStore: timeoutMs ${timeoutMs} must be from 1 to 600000`);
@@ -52,10 +60,37 @@ export class RedisStore implements Store, ReadableStore {
 
   /** Each pipeline has a connection of its own. Throws `StoreUnavailableError` or `StoreRefusedError`. */
   async open({ pipeline, clock, random }: OpenOptions): Promise<PipelineStore> {
-    const keys = new Keys(this.#prefix, pipeline);
+    const { servers, keys, connection } = await this.#connect(pipeline, clock, false);
     const wanted = this.#wanted;
-    const connection = await connect({ client: this.#client, keys, clock, timeoutMs: this.#timeoutMs, wanted });
-    return new RedisPipelineStore(connection, keys, random, wanted);
+    return new RedisPipelineStore(servers, keys, random, wanted && connection && { connection, wanted });
+  }
+
+  async #connect(
+    pipeline: string,
+    clock: Clock,
+    reading: boolean,
+  ): Promise<{ readonly servers: Servers; readonly keys: Keys; readonly connection: Connection | undefined }> {
+    const own = new Keys(this.#prefix, pipeline);
+    const options = { keys: own, clock, timeoutMs: this.#timeoutMs, reading };
+    if (this.#client !== undefined) {
+      const connection = await connect({ ...options, client: this.#client, wanted: reading ? undefined : this.#wanted });
+      return { servers: connection, keys: own, connection };
+    }
+    const { seeds, domains: given } = this.#cluster as ReturnType<typeof clusterOptions>;
+    const servers = await connectCluster({ ...options, seeds });
+    try {
+      const calls = new Calls(servers.line(own.slot));
+      const stored = await calls.command("HGET", calls.begin(own.graph).text("domains"));
+      const domains = stored === null ? (given ?? DOMAINS) : asNumber(stored);
+      if (given !== undefined && given !== domains)
+        throw new StoreRefusedError(
+          `${servers.description}: pipeline "${pipeline}" is in ${domains} atomic domains, which never change: leave \`domains\` out, or give ${domains}`,
+        );
+      return { servers, keys: new Keys(this.#prefix, pipeline, domains), connection: undefined };
+    } catch (error) {
+      await servers.close();
+      throw error;
+    }
   }
 
   /** Names of the pipelines that have data under the prefix, in order. Looks at every key of the server's database. */
@@ -77,7 +112,7 @@ export class RedisStore implements Store, ReadableStore {
   }
 
   async #reader(pipeline: string, clock: Clock, whole?: boolean): Promise<RedisReader> {
-    const keys = new Keys(this.#prefix, pipeline);
-    return new RedisReader(await connect({ client: this.#client, keys, clock, timeoutMs: this.#timeoutMs, reading: true }), keys, whole);
+    const { servers, keys } = await this.#connect(pipeline, clock, true);
+    return new RedisReader(servers, keys, whole);
   }
 }

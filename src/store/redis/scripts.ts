@@ -13,6 +13,24 @@ export const INIT = defineScript({
   outcomes: { s: "stored", c: "changed-meanwhile" },
 });
 
+export const BEGIN_CHANGE = defineScript({
+  file: "begin-change.lua",
+  flags: "",
+  keys: "graph",
+  args: "expected next domains",
+  reply: "outcome",
+  outcomes: { s: "stored", c: "changed-meanwhile" },
+});
+
+export const INIT_DOMAIN = defineScript({
+  file: "init-domain.lua",
+  flags: "",
+  keys: "graph appends (meta state inbox timers wall holds held dead ids outbox marks)* (structure)*",
+  args: "version shards",
+  reply: "outcome",
+  outcomes: { r: "raised", a: "already" },
+});
+
 export const ANNOUNCE = defineScript({
   file: "announce.lua",
   flags: "allow-oom",
@@ -70,7 +88,7 @@ export const DELIVER = defineScript({
   keys: "appends (meta inbox marks)*",
   args: "targets (deliveries (sender monotonic n previous-monotonic previous-n records parcel)*)*",
   reply: "appends ((outcome mark)*)* (tail queued)*",
-  outcomes: { d: "delivered", u: "duplicate", b: "behind", l: "after-loss" },
+  outcomes: { d: "delivered", u: "duplicate", b: "behind", l: "after-loss", g: "gone" },
 });
 
 export const REGISTER = defineScript({
@@ -191,6 +209,8 @@ export const PROBE = defineScript({ file: "probe.lua", flags: "allow-oom", keys:
 /** What a worker needs. */
 export const SCRIPTS: readonly Script[] = [
   INIT,
+  BEGIN_CHANGE,
+  INIT_DOMAIN,
   ANNOUNCE,
   ROOM,
   DEPART,

@@ -20,7 +20,8 @@ export interface ServerFacts {
   readonly refusalToRead: string | undefined;
 }
 
-export function readServerFacts(info: string): ServerFacts {
+/** `wanted`: is it to be a node of a cluster, or a server of its own? */
+export function readServerFacts(info: string, wanted: "server" | "node" = "server"): ServerFacts {
   const field = fieldsOf(info);
   const valkey = field.get("valkey_version");
   const name = valkey === undefined ? `Redis ${field.get("redis_version") ?? "of an unknown version"}` : `Valkey ${valkey}`;
@@ -29,8 +30,8 @@ export function readServerFacts(info: string): ServerFacts {
     identity: `${field.get("run_id") ?? ""} ${field.get("master_replid") ?? ""}`,
     appendOnlyFile: field.get("aof_enabled") === "1",
     waitsForFsync: valkey !== undefined || !isBefore(field.get("redis_version"), 7, 2),
-    refusal: refusalToRead(name, field) ?? refusalToWrite(field),
-    refusalToRead: refusalToRead(name, field),
+    refusal: refusalToRead(name, field, wanted) ?? refusalToWrite(field, wanted),
+    refusalToRead: refusalToRead(name, field, wanted),
   };
 }
 
@@ -54,21 +55,24 @@ export function refusalOfFsync(told: readonly string[]): string | undefined {
   return undefined;
 }
 
-function refusalToRead(name: string, field: ReadonlyMap<string, string>): string | undefined {
+function refusalToRead(name: string, field: ReadonlyMap<string, string>, wanted: "server" | "node"): string | undefined {
   const other = ["kvrocks", "garnet", "dragonfly"].find((server) => field.has(`${server}_version`));
   if (other !== undefined)
     return `the server is ${other}, whose scripts are not known to apply whole or not at all; use Redis 7.0 or later or Valkey 7.2 or later`;
   const valkey = field.get("valkey_version");
   const old = valkey === undefined ? isBefore(field.get("redis_version"), 7, 0) : isBefore(valkey, 7, 2);
   if (old) return `the server is ${name}; Millrace needs Redis 7.0 or later or Valkey 7.2 or later: upgrade the server`;
-  if (field.get("redis_mode") === "cluster" || field.get("cluster_enabled") === "1") {
-    return "the server is a node of a Redis Cluster; give a server that is not (cluster-enabled no), or a primary behind Sentinels";
-  }
+  const isNode = field.get("redis_mode") === "cluster" || field.get("cluster_enabled") === "1";
+  if (isNode && wanted === "server")
+    return "the server is a node of a Redis Cluster; name the cluster, as in new RedisStore({ cluster: [url, ...] }), or give a server that is none";
+  if (!isNode && wanted === "node") return "the server is not a node of a Redis Cluster; give its URL alone, as in new RedisStore(url)";
   return undefined;
 }
 
-function refusalToWrite(field: ReadonlyMap<string, string>): string | undefined {
-  if (field.get("role") === "slave") return "the server is a replica and takes no writes; give the address of its primary, or of the Sentinels that know it";
+function refusalToWrite(field: ReadonlyMap<string, string>, wanted: "server" | "node"): string | undefined {
+  // Of a cluster, a replica says itself where to go.
+  if (wanted === "server" && field.get("role") === "slave")
+    return "the server is a replica and takes no writes; give the address of its primary, or of the Sentinels that know it";
   const policy = field.get("maxmemory_policy");
   if (policy === undefined) return 'INFO does not tell maxmemory_policy, so Redis might drop data by itself; allow the user the command INFO ("+info")';
   if (policy !== "noeviction") {

@@ -27,7 +27,7 @@ const ARRIVED = 4;
 export const CONFIRMED: ReadonlySet<StoreEffect["kind"]> = new Set<StoreEffect["kind"]>(["commit", "recover", "read-inbox"]);
 /** Of these, what may be carried out without being confirmed in time. */
 const WITHHELD: ReadonlySet<StoreEffect["kind"]> = new Set<StoreEffect["kind"]>(["commit", "read-inbox"]);
-const REPEATED: ReadonlySet<StoreEffect["kind"]> = new Set<StoreEffect["kind"]>(["commit", "report", "announce"]);
+const REPEATED: ReadonlySet<StoreEffect["kind"]> = new Set<StoreEffect["kind"]>(["commit", "deliver", "report", "announce"]);
 
 export class Connection {
   readonly #world: World;
@@ -105,6 +105,11 @@ export class Connection {
   /** Is a commit on its way to the store, or its answer on its way back? */
   get committing(): boolean {
     return this.#requests.some(({ effect }) => effect.kind === "commit") || this.#answers.some(({ effect }) => effect.kind === "commit");
+  }
+
+  /** Is something on its way to another domain, or the answer back? */
+  get delivering(): boolean {
+    return this.#requests.some(({ effect }) => effect.kind === "deliver") || this.#answers.some(({ effect }) => effect.kind === "deliver");
   }
 
   /** Requests that have been sent and have not arrived. */

@@ -126,7 +126,9 @@ export class Misfortune {
 
   /** Whom an adversary would hit now. */
   #victims(): SimulatedWorker[] {
-    return this.#simulation.strategy.name === "adversary" ? this.#simulation.workers.filter(({ connection }) => connection.committing) : [];
+    return this.#simulation.strategy.name === "adversary"
+      ? this.#simulation.workers.filter(({ connection }) => connection.committing || connection.delivering)
+      : [];
   }
 
   /** Lines are freed one after the other, in an order of the tape's. */

@@ -34,7 +34,13 @@ export type Place =
   /** A lease was renewed, or shards were registered or given up, and the worker does not know. */
   | "K12"
   /** A worker that was told to stop has a commit on its way. */
-  | "K13";
+  | "K13"
+  /** A delivery to another atomic domain is on its way. */
+  | "K14"
+  /** What was delivered is in the inboxes, and its sender does not know. */
+  | "K15"
+  /** The answer to a delivery was heard, and what was delivered is still stored with its sender. */
+  | "K16";
 
 /** Told of each place that is reached. True: the worker is gone, or does not go on now. */
 export type Trap = (place: Place, worker: SimulatedWorker) => boolean;
@@ -53,6 +59,8 @@ export function placesAfter(effect: StoreEffect, answer: unknown, isInjector: (s
       if (commits.some(({ idsExpireBelow }) => idsExpireBelow !== undefined)) places.push("K10");
       return places;
     }
+    case "deliver":
+      return ["K15"];
     case "report":
       return effect.reports.length > 0 ? ["K11"] : [];
     case "renew":

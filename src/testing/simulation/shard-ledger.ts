@@ -9,6 +9,7 @@ import type { Commit, Consumption, Numbered } from "../../store/commit.ts";
 import { BEGINNING, END } from "../../time.ts";
 import { type DeadLetter, parseDeadLetter, parseHeld } from "../../worker/held.ts";
 import { type ParcelRecord, placeId, unpackParcel } from "../../worker/parcel.ts";
+import { OutboxLedger } from "./outbox-ledger.ts";
 import { check, Violation } from "./violation.ts";
 import { name } from "./store-request.ts";
 
@@ -70,9 +71,17 @@ export class ShardLedger {
   /** Dead letters, by id. */
   #dead = new Map<number, Uint8Array>();
 
+  #outbox: OutboxLedger;
+
   constructor(shard: number, named: boolean) {
     this.shard = shard;
     this.named = named;
+    this.#outbox = new OutboxLedger(shard);
+  }
+
+  /** What it has produced for other atomic domains. */
+  get outbox(): OutboxLedger {
+    return this.#outbox;
   }
 
   copy(): ShardLedger {
@@ -80,6 +89,7 @@ export class ShardLedger {
     const { sequencer, owner, committed, speaker, number, input, wallTime } = this;
     Object.assign(copy, { sequencer, owner, committed, speaker, number, input, wallTime });
     copy.injected = [...this.injected];
+    copy.#outbox = this.#outbox.copy();
     copy.#position = this.#position;
     copy.#offset = this.#offset;
     copy.#parcels = [...this.#parcels];

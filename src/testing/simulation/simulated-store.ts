@@ -6,7 +6,7 @@ import type { Random } from "../../random.ts";
 import type { ShardRef } from "../../key.ts";
 import type { Sequencer } from "../../store/commit.ts";
 import type { MemoryData } from "../../store/memory-data.ts";
-import type { AcquireOutcome, Announced, CommitReply, RecoverLimits, ReportReply } from "../../store/store.ts";
+import type { AcquireOutcome, Announced, CommitReply, DeliverReply, RecoverLimits, ReportReply } from "../../store/store.ts";
 import type { StoreAudit } from "./store-audit.ts";
 import { carryOut, describe, name, outcomesOf, type StoreEffect } from "./store-request.ts";
 import type { Trace } from "./trace.ts";
@@ -76,6 +76,12 @@ export class SimulatedStore {
         return this.#isFull(now) ? { ...(answer as Announced), full: true } : answer;
       case "commit":
         this.#committed(effect, answer as CommitReply);
+        break;
+      case "deliver":
+        for (const { outcome } of (answer as DeliverReply).outcomes) trace.saw(outcome === "duplicate" ? "delivered again" : outcome);
+        for (const { bytes } of effect.deliveries) trace.mixBytes(bytes);
+        this.audit.delivered(effect.deliveries, answer as DeliverReply);
+        this.changes++;
         break;
       case "report": {
         const { refused, watermarks } = answer as ReportReply;

@@ -6,8 +6,8 @@ import { END } from "../../time.ts";
 import type { CommitReply, ShardSummary } from "../../store/store.ts";
 import type { Effect } from "../../worker/effect.ts";
 import type { Engine } from "../../worker/engine.ts";
-import { Connection } from "./connection.ts";
 import { Later } from "./later.ts";
+import { Lines } from "./lines.ts";
 import { describe, name, type StoreEffect, tell } from "./store-request.ts";
 import { check, Violation } from "./violation.ts";
 import { WorkerEdges } from "./worker-edges.ts";
@@ -45,7 +45,7 @@ export class SimulatedWorker {
   #spins = 0;
   #turns = 0;
   #tasks: Task[] = [];
-  readonly connection: Connection;
+  readonly connection: Lines;
   readonly #edges: WorkerEdges;
 
   constructor(world: World, engine: Engine, index: number, skew: number) {
@@ -55,7 +55,7 @@ export class SimulatedWorker {
     this.index = index;
     this.skew = skew;
     this.#known = world.generation;
-    this.connection = new Connection(world, this.name);
+    this.connection = new Lines(world, this.name, engine.options.domains, engine.options.domainOf);
     this.#edges = new WorkerEdges(engine, world, (what, from, run) => this.#later(what, from, run));
     engine.start(this.now);
   }
@@ -217,6 +217,7 @@ export class SimulatedWorker {
     this.connection.send(effect);
     if (effect.kind === "release") this.#world.trace.saw("handed over");
     if (effect.kind === "commit") this.#world.reach(this.stopping ? "K13" : "K4", this);
+    else if (effect.kind === "deliver") this.#world.reach("K14", this);
     else if (effect.kind === "read-state") this.#world.reach("K1", this);
   }
 
@@ -235,6 +236,7 @@ export class SimulatedWorker {
     if (effect.kind === "announce") this.#world.heard();
     if (value !== undefined && effect.kind === "acquire") this.#world.reach("K0", this);
     else if (value !== undefined && effect.kind === "commit") this.#world.reach("K6", this);
+    else if (value !== undefined && effect.kind === "deliver") this.#world.reach("K16", this);
   }
 
   #looked(effect: StoreEffect & { readonly kind: "read-heads" }, heads: readonly ShardSummary[]): void {

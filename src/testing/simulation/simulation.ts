@@ -293,6 +293,8 @@ export class Simulation implements World {
       random: this.#random,
       instances: this.options.instances?.(runner) ?? makeInstances(plan, runner),
       exclusive,
+      domains: this.store.data.domains,
+      domainOf: (shard) => this.store.data.domainOf(shard),
       now: this.time + skew,
       leaseMs,
       batchRecords,

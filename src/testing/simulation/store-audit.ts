@@ -15,12 +15,14 @@
  *     that holds the watermark, and not behind where it stands.
  * A9  An injector with `maxSkew` injects nothing while it stands further than that ahead of any value that another has
  *     ever published, except one that may have been idle or finished.
+ * A10 What is delivered to another atomic domain was produced, and is delivered once and in order (`outbox-ledger.ts`);
+ *     until then A3 counts it as pending.
  * E3  An effect's record is consumed only after it has been performed, or has gone to dead letters after its last attempt.
  */
 import { indexOf, participantOf, type ShardRef, shardRef } from "../../key.ts";
 import type { Commit, Sequencer } from "../../store/commit.ts";
 import type { MemoryData } from "../../store/memory-data.ts";
-import type { Interval, ParticipantWatermark, WatermarkReport } from "../../store/store.ts";
+import type { Delivery, DeliverReply, Interval, ParticipantWatermark, WatermarkReport } from "../../store/store.ts";
 import { BEGINNING, END } from "../../time.ts";
 import { parseDeadLetter } from "../../worker/held.ts";
 import { decodeImage, type ShardImage } from "../../worker/image.ts";
@@ -120,6 +122,8 @@ export class StoreAudit {
   get finished(): boolean {
     for (const id of this.#audited.keys()) if (this.#published.get(id)?.status !== "finished") return false;
     for (const shard of this.#afterEnd) if (this.#ledger(shard).pending().queued > 0) return false;
+    // What a wall timer produces after the end is held by no watermark.
+    for (const { outbox } of this.#ledgers.values()) if (outbox.waiting > 0) return false;
     return true;
   }
 
@@ -179,6 +183,7 @@ export class StoreAudit {
     if (aside > 0) rare.push("takeover with held records");
     if (timers > 0) rare.push("takeover with timers");
     if (ledger.holds > 0) rare.push("takeover with holds");
+    if (ledger.outbox.waiting > 0) rare.push("takeover with an outbox");
     return { owner, rare };
   }
 
@@ -294,21 +299,30 @@ export class StoreAudit {
   #append(commit: Commit, sender: Audited, floor: number): void {
     const ended = this.#published.get(sender.participant.id)?.status === "finished" && (commit.consumed?.records ?? 0) === 0;
     if (ended && commit.timerDeletes.some(({ clock }) => clock === "wall")) for (const { target } of commit.parcels) this.#afterEnd.add(target);
-    for (const { target, bytes } of commit.parcels) {
-      const id = participantOf(target);
-      const bound = this.#boundOf(id);
-      const records = this.#ledger(target).append(bytes, bound);
-      if (confirms(sender.participant)) this.#ledger(commit.shard).injected.push(...records.map(nameOf));
-      if (sender.idles && this.#of(id).participant.upstream.length > 1) continue;
-      for (const { timestamp, place } of records) {
-        const late = timestamp >= floor && timestamp < bound;
-        check(
-          !late,
-          "A4 late downstream",
-          () => `${name(commit.shard)}#${commit.number} produced ${place} at ${timestamp} in time (${floor}), but ${name(target)} may stand at ${bound}`,
-        );
-      }
+    if (ended && commit.timerDeletes.some(({ clock }) => clock === "wall")) for (const { target } of commit.outbox) this.#afterEnd.add(target);
+    for (const { target, bytes } of commit.parcels) this.#appendTo(target, bytes, commit.shard, floor);
+    this.#ledger(commit.shard).outbox.commit(commit, floor);
+  }
+
+  #appendTo(target: ShardRef, bytes: Uint8Array, from: ShardRef, floor: number): void {
+    const id = participantOf(target);
+    const bound = this.#boundOf(id);
+    const records = this.#ledger(target).append(bytes, bound);
+    const sender = this.#of(participantOf(from));
+    if (confirms(sender.participant)) this.#ledger(from).injected.push(...records.map(nameOf));
+    if (sender.idles && this.#of(id).participant.upstream.length > 1) return;
+    for (const { timestamp, place } of records) {
+      const late = timestamp >= floor && timestamp < bound;
+      check(!late, "A4 late downstream", () => `${name(from)} produced ${place} at ${timestamp} in time (${floor}), but ${name(target)} may stand at ${bound}`);
     }
+  }
+
+  /** Deliveries have been carried out. */
+  delivered(deliveries: readonly Delivery[], { outcomes }: DeliverReply): void {
+    deliveries.forEach((delivery, i) => {
+      const sent = this.#ledger(delivery.from).outbox.delivered(delivery, (outcomes[i] as DeliverReply["outcomes"][number]).outcome);
+      if (sent !== undefined) this.#appendTo(sent.target, sent.bytes, delivery.from, sent.floor);
+    });
   }
 
   // ── watermarks ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -338,7 +352,7 @@ export class StoreAudit {
     for (const shard of shards) {
       const ledger = this.#ledger(shard);
       const mine = participant.kind === "injector" ? ledger.input : Math.min(ledger.floor(limit), ledger.inputLimit());
-      if (mine < limit) limit = mine;
+      limit = Math.min(limit, mine, ledger.outbox.hold);
     }
     return limit;
   }
@@ -380,6 +394,9 @@ export class StoreAudit {
         "not drained",
         () => `${name(shard)} has ${stored.queued} records and ${stored.held.length} held at the end`,
       );
+      const waiting = ledger.outbox.waiting;
+      check(waiting === 0, "not drained", () => `${name(shard)} has ${waiting} parcels to deliver at the end`);
+      check(ledger.outbox.agrees(stored.outbox), "store and commits differ", () => `${name(shard)} has another outbox than its commits say`);
       check(stored.watermarkTimerCount === 0, "not drained", () => `${name(shard)} has ${stored.watermarkTimerCount} event timers at the end`);
     }
   }

@@ -9,6 +9,7 @@ import type {
   AcquireOutcome,
   Announced,
   CommitReply,
+  DeliverReply,
   InboxRead,
   InboxTail,
   RecoveredShard,
@@ -31,6 +32,7 @@ type StoreKind =
   | "renew"
   | "release"
   | "commit"
+  | "deliver"
   | "report"
   | "read-inbox"
   | "read-state"
@@ -58,6 +60,8 @@ export function carryOut(data: MemoryData, effect: StoreEffect, { worker, leaseM
   switch (effect.kind) {
     case "commit":
       return data.commit(effect.commits, now);
+    case "deliver":
+      return data.deliver(effect.deliveries);
     case "report":
       return data.report(worker, effect.reports, now);
     case "announce":
@@ -98,6 +102,9 @@ export function tell(engine: Engine, effect: StoreEffect, answer: unknown, now: 
     case "commit":
       if (answer === undefined) engine.onCommitFailed(now, effect.call);
       else engine.onCommitReply(now, effect.call, answer as CommitReply);
+      break;
+    case "deliver":
+      engine.onDelivered(now, effect.call, answer as DeliverReply | undefined);
       break;
     case "report":
       engine.reporter.onReport(effect.reports, answer as ReportReply | undefined);
@@ -146,7 +153,7 @@ function tellRead(engine: Engine, effect: Extract<StoreEffect, { readonly kind: 
       engine.injector(effect.shard)?.onIds(effect.ids, answer as boolean[] | undefined);
       break;
     case "read-tails":
-      engine.onTails(now, effect.purpose, answer as { tails: InboxTail[]; appends: number } | undefined);
+      engine.onTails(now, effect, answer as { tails: InboxTail[]; appends: number } | undefined);
       break;
     case "read-heads":
       engine.lostTails.onHeads(effect.shards, answer as ShardSummary[] | undefined);
@@ -157,6 +164,7 @@ function tellRead(engine: Engine, effect: Extract<StoreEffect, { readonly kind: 
 /** What the store made of it, where that is worth a word in the timeline. */
 export function outcomesOf(effect: StoreEffect, answer: unknown): string {
   if (effect.kind === "commit") return `: ${(answer as CommitReply).outcomes.join(" ")}`;
+  if (effect.kind === "deliver") return `: ${(answer as DeliverReply).outcomes.map(({ outcome }) => outcome).join(" ")}`;
   if (effect.kind !== "acquire") return "";
   const acquired = effect.shards.filter((_, i) => (answer as AcquireOutcome[])[i]?.kind === "acquired");
   return acquired.length === 0 ? ": none" : acquired.length === effect.shards.length ? ": all" : `: ${names(acquired)}`;
@@ -167,6 +175,8 @@ export function describe(effect: StoreEffect): string {
   switch (effect.kind) {
     case "commit":
       return `commit call ${effect.call}: ${effect.commits.map((commit) => `${name(commit.shard)}#${commit.number}${commit.consumed === undefined ? "" : ` -${commit.consumed.records}`}${commit.parcels.length > 0 ? ` +${commit.parcels.reduce((sum, parcel) => sum + parcel.records, 0)}` : ""}`).join(", ")}`;
+    case "deliver":
+      return `deliver call ${effect.call}: ${effect.deliveries.map(({ from, to, place }) => `${name(from)}→${name(to)} ${place.monotonic}/${place.n}`).join(", ")}`;
     case "report":
       return `report ${effect.reports.map((report) => `p${report.participant}=${report.output} ${report.status}`).join(", ")}`;
     case "announce":

@@ -6,7 +6,7 @@ import { expect } from "vitest";
 import { shardRef, type ShardRef } from "../../../src/key.ts";
 import type { Random } from "../../../src/random.ts";
 import { PARCEL_IDENTITY_BYTES, type Commit, type CommitOutcome } from "../../../src/store/commit.ts";
-import type { CommitReply, Delivery, PipelineStore, WatermarkReport } from "../../../src/store/store.ts";
+import type { CommitReply, Delivery, InboxTail, PipelineStore, WatermarkReport } from "../../../src/store/store.ts";
 import type { StoredGraph } from "../../../src/store/stored-graph.ts";
 import type { StoreUnderTest } from "../conformance.ts";
 import { ALL, GRAPH, LEASE, NOTHING, type Parts, TestClock, parcel, text } from "./values.ts";
@@ -121,6 +121,24 @@ export class Bench {
     return (await this.store.deliver(deliveries)).outcomes.map(({ outcome }) => outcome);
   }
 
+  /** Append counters by domain, where that of this shard is `appends` and nothing was appended elsewhere. */
+  only(shard: ShardRef, appends: number): number[] {
+    return Array.from({ length: this.store.domains }, (_, domain) => (domain === this.store.domainOf(shard) ? appends : 0));
+  }
+
+  /** Ends of inboxes of any domains, in the order of `shards`, and append counters by domain. */
+  async tails(shards: readonly ShardRef[]): Promise<{ readonly tails: readonly InboxTail[]; readonly appends: readonly number[] }> {
+    const appends: number[] = [];
+    const tails: InboxTail[] = [];
+    for (let domain = 0; domain < this.store.domains; domain++) {
+      const mine = shards.filter((shard) => this.store.domainOf(shard) === domain);
+      const read = await this.store.readTails(mine);
+      appends[domain] = mine.length > 0 ? read.appends : 0;
+      tails.push(...read.tails);
+    }
+    return { tails: shards.map((shard) => tails.find((tail) => tail.shard === shard)!), appends };
+  }
+
   /** The last place that `to` took from `from`; asked with a delivery that is never taken. */
   async mark(from: ShardRef, to: ShardRef): Promise<unknown> {
     const { outcomes } = await this.store.deliver([{ from, to, place: { monotonic: 0, n: 0 }, records: 0, bytes: parcel("probe") }]);
@@ -186,7 +204,7 @@ export class Bench {
       graph: await store.readGraph(),
       recovered: await store.recover(shards, { timers: ALL, holds: ALL }),
       summaries: await store.summarize(shards),
-      tails: await store.readTails(shards),
+      tails: await this.tails(shards),
       each,
       marks,
       watermarks,

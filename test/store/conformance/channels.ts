@@ -1,6 +1,7 @@
 /** Channels between atomic domains: the sender's outbox, and the receiver's rules of places. */
 import { expect } from "vitest";
 import { monotonicOf, type OutboxEntry, type Place } from "../../../src/store/commit.ts";
+import { shardRef } from "../../../src/key.ts";
 import type { Delivery } from "../../../src/store/store.ts";
 import type { Bench, Define } from "./bench.ts";
 import { append, bytes, consumed, counter, far, farther, joiner, parcel, source, text } from "./values.ts";
@@ -147,7 +148,7 @@ function changeOfOwner(define: Define): void {
 
   define("a new sequencer must begin with n 1", async (bench) => {
     await bench.deliver(delivery(7, 1));
-    await bench.unchanged(async () => expect(await bench.deliver(delivery(9, 2), delivery(9, 2, place(7, 1)))).toEqual(["behind", "behind"]));
+    await bench.unchanged(async () => expect(await bench.deliver(delivery(9, 2), delivery(9, 2, place(6, 1)))).toEqual(["behind", "behind"]));
   });
 
   define("a new sequencer that knows of more than was taken is behind: the old owner's entries come first", async (bench) => {
@@ -180,6 +181,19 @@ function changeOfOwner(define: Define): void {
     expect(await bench.mark(counter, far)).toEqual(place(9, 1));
   });
 
+  define("a sender that names the mark as the place before is taken where entries are missing: the receiver has lost a tail", async (bench) => {
+    await bench.deliver(delivery(7, 1));
+    await bench.unchanged(async () => expect(await bench.deliver(delivery(7, 9), delivery(9, 4, place(7, 9)))).toEqual(["behind", "behind"]));
+    expect(await bench.deliver(delivery(7, 9, place(7, 1)), delivery(7, 10), delivery(9, 4, place(7, 10)))).toEqual(["after-loss", "delivered", "after-loss"]);
+    expect([await bench.inbox(far), await bench.mark(counter, far)]).toEqual([["7/1", "7/9", "7/10", "9/4"], place(9, 4)]);
+  });
+
+  define("where nothing was ever taken, or all was lost, the place before is 0/0", async (bench) => {
+    await bench.unchanged(async () => expect(await bench.deliver(delivery(7, 3))).toEqual(["behind"]));
+    expect(await bench.deliver(delivery(7, 3, place(0, 0)), delivery(7, 4))).toEqual(["after-loss", "delivered"]);
+    expect(await bench.deliver({ ...delivery(7, 1, place(0, 0)), from: joiner })).toEqual(["delivered"]);
+  });
+
   define("previous counts at the first entry of a sequencer only", async (bench) => {
     await bench.deliver(delivery(7, 1));
     expect(await bench.deliver(delivery(7, 2, place(3, 3)), delivery(7, 3, place(99, 9)))).toEqual(["delivered", "delivered"]);
@@ -199,7 +213,17 @@ function replies(define: Define): void {
       appends: 1,
     });
     expect(await bench.store.deliver([delivery(7, 1), delivery(7, 9)])).toMatchObject({ tails: [], appends: 1 });
-    expect(await bench.store.deliver([])).toMatchObject({ outcomes: [], tails: [], appends: 1 });
+    expect(await bench.store.deliver([])).toMatchObject({ outcomes: [], tails: [] });
+  });
+
+  define("a delivery to a shard that is not in the graph is gone, and does not hinder others", async (bench) => {
+    const nowhere: Delivery = { ...delivery(7, 1), to: shardRef(99, 1) };
+    expect((await bench.store.deliver([nowhere, delivery(7, 1), nowhere])).outcomes).toEqual([
+      { outcome: "gone", mark: undefined },
+      { outcome: "delivered", mark: place(7, 1) },
+      { outcome: "gone", mark: undefined },
+    ]);
+    expect(await bench.inbox(far)).toEqual(["7/1"]);
   });
 
   define("every pair of sender and receiver is a channel of its own", async (bench) => {

@@ -156,13 +156,13 @@ function counts(define: Define): void {
     expect((await owner.commit()).tails).toEqual([]);
   });
 
-  define("readTails answers in the order it was asked, of all shards at one moment", async (bench) => {
+  define("readTails answers in the order it was asked, of all shards of a domain at one moment", async (bench) => {
     const owner = await bench.acquire(source);
     const { appends } = await owner.commit({ parcels: [append(counter, "1", 4), append(report, "2", 2)] });
-    expect(await bench.store.readTails([report, far, counter])).toEqual({
+    expect(await bench.store.readTails([report, joiner, counter])).toEqual({
       tails: [
         { shard: report, tail: 1, queued: 2 },
-        { shard: far, tail: 0, queued: 0 },
+        { shard: joiner, tail: 0, queued: 0 },
         { shard: counter, tail: 1, queued: 4 },
       ],
       appends,
@@ -201,7 +201,7 @@ function counts(define: Define): void {
   define("a report tells the same appends as a commit", async (bench) => {
     const owner = await bench.acquire(counter);
     const { appends } = await owner.commit({ parcels: [append(report, "1")] });
-    expect((await bench.store.report("w1", [])).appends).toBe(appends);
+    expect((await bench.store.report("w1", [])).appends).toEqual(bench.only(counter, appends));
   });
 
   define("queued falls by the records that the consumer says, never by parcels", async (bench) => {

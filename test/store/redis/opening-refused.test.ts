@@ -39,7 +39,7 @@ test("a server that may evict keys", async () => {
 
 test("a node of a cluster", async () => {
   await on(["--cluster-enabled", "yes"], async (server) => {
-    expect(await refusal(server.url)).toMatch(/is a node of a Redis Cluster; give a server that is not/);
+    expect(await refusal(server.url)).toMatch(/is a node of a Redis Cluster; name the cluster, as in new RedisStore\(\{ cluster: \[url, \.\.\.\] \}\)/);
   });
 });
 

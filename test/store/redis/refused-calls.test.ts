@@ -5,7 +5,7 @@ import { shardRef } from "../../../src/key.ts";
 import type { DeliverOutcome } from "../../../src/store/store.ts";
 import { STRUCTURES } from "../../../src/store/redis/keys.ts";
 import type { Script } from "../../../src/store/redis/script.ts";
-import { COMMIT, INIT, REGISTER, SCRIPTS } from "../../../src/store/redis/scripts.ts";
+import { BEGIN_CHANGE, COMMIT, INIT, INIT_DOMAIN, REGISTER, SCRIPTS } from "../../../src/store/redis/scripts.ts";
 import type { Bench } from "../conformance/bench.ts";
 import { COUNTER, JOINER, append, bytes, consumed, counter, far, joiner, nextGraph, parcel, source } from "../conformance/values.ts";
 import { startHarness, type Harness } from "./harness.ts";
@@ -19,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => harness.dispose());
 
 /** Outcomes that mean that something was written; every other outcome of a script that writes is a refusal. */
-const WRITTEN = new Set(["stored", "acquired", "renewed", "released", "committed", "delivered", "after-loss", "registered"]);
+const WRITTEN = new Set(["stored", "acquired", "renewed", "released", "committed", "delivered", "after-loss", "registered", "raised"]);
 const refusals = SCRIPTS.filter(({ flags }) => flags !== "no-writes").flatMap(({ file, outcomes }) =>
   Object.values(outcomes)
     .filter((outcome) => !WRITTEN.has(outcome))
@@ -125,6 +125,27 @@ test("init that another process overtook after the graph was read", async () => 
   await refused("init.lua changed-meanwhile", async () => {
     const created = STRUCTURES.map((structure) => `of-a-new-shard:${structure}`);
     expect(await overtaken(INIT, ["g", "n", "r", ...created], [9, 10, "{}", 1, 1, 7, "cells", "owners", "#7 0 l 0;"])).toBe("c");
+  });
+});
+
+test("a change of the graph of a cluster under another version, or while another is under way", async () => {
+  await refused("begin-change.lua changed-meanwhile", async () => {
+    expect(await overtaken(BEGIN_CHANGE, ["g"], [9, "{}", 4])).toBe("c");
+    expect(await overtaken(BEGIN_CHANGE, ["g"], ["", "{}", 4])).toBe("c");
+  });
+});
+
+test("a domain that has the version already", async () => {
+  await refused("init-domain.lua already", async () => {
+    const created = STRUCTURES.map((structure) => `of-a-new-shard:${structure}`);
+    for (const version of [0, 1]) expect(await overtaken(INIT_DOMAIN, ["g", "n", ...created], [version, 1])).toBe("a");
+  });
+});
+
+test("a delivery to a shard that is not in the graph", async () => {
+  await refused("deliver.lua gone", async () => {
+    const delivery = { from: counter, to: shardRef(77, 0), place: { monotonic: 1, n: 1 }, records: 1, bytes: parcel("lost") };
+    expect((await bench.store.deliver([delivery])).outcomes.map(({ outcome }) => outcome)).toEqual(["gone"]);
   });
 });
 

@@ -5,21 +5,17 @@
 -- KEYS     appends (meta inbox marks)*
 -- ARGV     targets (deliveries (sender monotonic n previous-monotonic previous-n records parcel)*)*
 -- REPLY    appends ((outcome mark)*)* (tail queued)*
--- OUTCOMES d delivered, u duplicate, b behind, l after-loss
--- ERRORS   UNKNOWNSHARD
+-- OUTCOMES d delivered, u duplicate, b behind, l after-loss, g gone
 --
 -- The previous place is empty where the sender knows of none. `tail` is -1 where nothing was appended.
 -- allow-oom: what was delivered is what lets the sender's outbox be emptied.
 local function judge(mark, monotonic, n, previous, before)
-  if mark and monotonic <= mark[1] then
-    if monotonic < mark[1] or n <= mark[2] then return 'u' end
-    return n == mark[2] + 1 and 'd' or 'b'
-  end
-  if n ~= 1 then return 'b' end
-  if not mark then return previous and 'b' or 'd' end
-  if not previous then return 'l' end
-  if previous == mark[1] and before == mark[2] then return 'd' end
-  return (previous < mark[1] or (previous == mark[1] and before < mark[2])) and 'l' or 'b'
+  if monotonic < mark[1] or (monotonic == mark[1] and n <= mark[2]) then return 'u' end
+  local same = (previous or 0) == mark[1] and (before or 0) == mark[2]
+  if monotonic == mark[1] and n == mark[2] + 1 or monotonic > mark[1] and n == 1 and same then return 'd' end
+  if previous and same then return 'l' end
+  if n ~= 1 or monotonic == mark[1] then return 'b' end
+  return ((previous or 0) < mark[1] or ((previous or 0) == mark[1] and (before or 0) < mark[2])) and 'l' or 'b'
 end
 
 -- Checks.
@@ -27,18 +23,14 @@ local targets, a, appends = tonumber(ARGV[1]), 2, {}
 for t = 1, targets do
   local meta, marks = KEYS[3 * t - 1], KEYS[3 * t + 1]
   local stored = redis.call('HMGET', meta, 'tail', 'queued')
-  if not stored[1] then return redis.error_reply('UNKNOWNSHARD ' .. meta) end
-  local append = { parcels = {}, marks = {}, outcomes = {}, tail = tonumber(stored[1]), queued = tonumber(stored[2]) }
+  local append = { parcels = {}, marks = {}, outcomes = {}, tail = tonumber(stored[1] or 0), queued = tonumber(stored[2] or 0) }
   for d = 1, tonumber(ARGV[a]) do
     local h = a + 7 * d - 6
     local sender = ARGV[h]
     local text = append.marks[sender] or redis.call('HGET', marks, sender)
-    local mark
-    if text then
-      local monotonic, n = string.match(text, '^(%d+)%.(%d+)$')
-      mark = { tonumber(monotonic), tonumber(n) }
-    end
-    local outcome = judge(mark, tonumber(ARGV[h + 1]), tonumber(ARGV[h + 2]), tonumber(ARGV[h + 3]), tonumber(ARGV[h + 4]))
+    local monotonic, place = string.match(text or '0.0', '^(%d+)%.(%d+)$')
+    local mark = { tonumber(monotonic), tonumber(place) }
+    local outcome = not stored[1] and 'g' or judge(mark, tonumber(ARGV[h + 1]), tonumber(ARGV[h + 2]), tonumber(ARGV[h + 3]), tonumber(ARGV[h + 4]))
     if outcome == 'd' or outcome == 'l' then
       text = ARGV[h + 1] .. '.' .. ARGV[h + 2]
       append.marks[sender], append.parcels[#append.parcels + 1] = text, ARGV[h + 6]

@@ -45,5 +45,6 @@ end
 redis.call('HSET', KEYS[3], 'published', table.concat(published))
 redis.call('SETNX', KEYS[2], 0)
 redis.call('ZADD', KEYS[4], '+inf', '')
+redis.call('HDEL', KEYS[1], 'next')
 redis.call('HSET', KEYS[1], 'version', ARGV[2], 'graph', ARGV[3])
 return 's'

@@ -1,0 +1,247 @@
+/** What only a cluster does: slots that move while they are in use, primaries that die, a graph in many slots, and a pipeline through all of it. */
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { systemClock } from "../../../src/clock.ts";
+import { StoreRefusedError, StoreUnavailableError } from "../../../src/errors.ts";
+import {
+  Computation,
+  type Context,
+  fromIterable,
+  input,
+  output,
+  Pipeline,
+  type Positioned,
+  run,
+  type RunningPipeline,
+  state,
+  stream,
+  type StreamRecord,
+  toFile,
+} from "../../../src/index.ts";
+import { shardRef } from "../../../src/key.ts";
+import { systemRandom } from "../../../src/random.ts";
+import { RedisStore } from "../../../src/store/redis/redis-store.ts";
+import { domainTags, slotOfDomain, slotOfTag } from "../../../src/store/redis/slots.ts";
+import type { PipelineStore } from "../../../src/store/store.ts";
+import { workerOf } from "../../../src/run.ts";
+import { type RedisCluster, startCluster } from "../../support/redis-cluster.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
+import { Bench, type Owner } from "../conformance/bench.ts";
+import { append, bytes, COUNTER, JOINER, nextGraph } from "../conformance/values.ts";
+import { eventually } from "./harness.ts";
+
+const DOMAINS = 4;
+let cluster: RedisCluster;
+const opened: PipelineStore[] = [];
+beforeAll(async () => {
+  cluster = await startCluster();
+}, 60_000);
+afterAll(async () => {
+  for (const store of opened) await store.close();
+  await cluster.stop();
+});
+
+async function open(pipeline: string, domains?: number): Promise<PipelineStore> {
+  const target = domains === undefined ? { cluster: cluster.urls } : { cluster: cluster.urls, domains };
+  const store = await new RedisStore(target, { timeoutMs: 2_000 }).open({ pipeline, clock: systemClock, random: systemRandom });
+  opened.push(store);
+  return store;
+}
+
+async function benchOn(): Promise<Bench> {
+  const opening = (pipeline: string): Promise<PipelineStore> => open(pipeline, DOMAINS);
+  const bench = new Bench({
+    clock: "server",
+    open: opening,
+    reopen: opening,
+    pipelines: async () => [],
+    read: async () => Promise.reject(new Error("unused")),
+    dispose: async () => {},
+  });
+  await bench.open();
+  return bench;
+}
+
+describe("slots", () => {
+  test("of tags are those that the server computes", async () => {
+    const { admin } = cluster.nodes[0]!;
+    for (const tag of ["a", "millrace:zeitgeist", "millrace:zeitgeist/6ck", "123456789"])
+      expect(slotOfTag(tag)).toBe(await admin.call("CLUSTER", "KEYSLOT", `{${tag}}:x`));
+  });
+
+  test("of domains are spread evenly, and their tags lie in them, always the same", () => {
+    for (const domains of [2, 16, 1_000]) {
+      const tags = domainTags("millrace:p/", domains);
+      expect(tags.map(slotOfTag)).toEqual(Array.from({ length: domains }, (_, domain) => slotOfDomain(domain, domains)));
+      expect(new Set(tags).size).toBe(domains);
+    }
+    expect(domainTags("millrace:zeitgeist/", 2)).toEqual(domainTags("millrace:zeitgeist/", 2));
+  });
+});
+
+describe("the number of domains", () => {
+  test("is kept with the data: another is refused, none is that of the data", async () => {
+    const first = await open("kept-domains", 5);
+    expect(await first.init(nextGraph(1), undefined)).toBe("stored");
+    expect((await open("kept-domains")).domains).toBe(5);
+    await expect(open("kept-domains", 6)).rejects.toThrow(/in 5 atomic domains, which never change/);
+    expect((await open("other-domains")).domains).toBe(16);
+  });
+
+  test("that two have chosen differently for new data is that of the first", async () => {
+    const [first, second] = [await open("race-domains", 3), await open("race-domains", 7)];
+    expect(await first.init(nextGraph(1), undefined)).toBe("stored");
+    await expect(second.readGraph()).rejects.toThrow(StoreRefusedError);
+  });
+});
+
+describe("a change of the graph", () => {
+  test("that was killed between two domains is carried to its end by whoever reads the graph next", async () => {
+    const bench = await benchOn();
+    const owner = await bench.acquire(shardRef(COUNTER, 1));
+    await owner.commit({ stateFields: ["2:x"], stateValues: [bytes("kept")] });
+    const graph = nextGraph(2, { removed: [JOINER], added: true });
+    const change = { expected: 1, graph, added: [{ id: 5, shards: 3 }], removed: [{ id: JOINER, shards: 4 }] };
+    const tag = `{millrace:${bench.pipeline}}`;
+    const { admin } = await cluster.primaryOf(slotOfTag(tag.slice(1, -1)));
+    await admin.hset(`${tag}:g`, "next", JSON.stringify(change));
+    // Decided, and nothing of it done: two come at once.
+    const others = [await open(bench.pipeline), await open(bench.pipeline)];
+    expect(await Promise.all(others.map((store) => store.readGraph()))).toEqual([graph, graph]);
+    expect(await owner.outcome()).toBe("stale-graph");
+    expect(await bench.state(shardRef(COUNTER, 1), "2:x")).toEqual(["kept"]);
+    await expect(others[0]!.summarize([shardRef(JOINER, 0)])).rejects.toThrow(/not in the stored graph/);
+    expect((await others[0]!.summarize([shardRef(5, 2)]))[0]).toMatchObject({ number: 0 });
+    expect(await others[1]!.init(nextGraph(3), 1)).toBe("changed-meanwhile");
+  });
+
+  test("is found missing in a domain that has lost its tail, and made up for", async () => {
+    const bench = await benchOn();
+    const [tag = ""] = domainTags(`millrace:${bench.pipeline}/`, DOMAINS);
+    const { admin } = await cluster.primaryOf(slotOfTag(tag));
+    await admin.hset(`{${tag}}:g`, "version", 0);
+    await admin.del(`{${tag}}:0:${COUNTER}:s`, `{${tag}}:0:${COUNTER}:m`);
+    const owner = await bench.acquire(shardRef(COUNTER, 4 % DOMAINS)).catch(() => undefined);
+    expect(owner).toBeUndefined();
+    await bench.store.readGraph();
+    expect(await (await bench.acquire(shardRef(COUNTER, 0))).outcome()).toBe("committed");
+  });
+});
+
+/** Counts in its state, and appends each number once, through whatever happens. */
+async function work(bench: Bench, owner: Owner, target: number, own: number, until: () => boolean): Promise<number> {
+  let n = 0;
+  while (!until()) {
+    n += 1;
+    const commit = owner.seal({ stateFields: ["2:n"], stateValues: [bytes(String(n))], parcels: [append(target, `${own}-${n}`)] });
+    const reply = await eventually(() =>
+      bench.store.commit([commit]).catch((error: unknown) => {
+        expect(error).toBeInstanceOf(StoreUnavailableError);
+        throw error;
+      }),
+    );
+    expect(["committed", "already"]).toContain(reply.outcomes[0]);
+    owner.number += 1;
+  }
+  return n;
+}
+
+test("slots that move under commits lose and double nothing, and nothing that is remembered is given up", async () => {
+  const bench = await benchOn();
+  const { generation } = bench.store;
+  const shards = [0, 1, 2, 3].map((index) => shardRef(COUNTER, index));
+  const targets = [0, 1, 2, 3].map((index) => shardRef(JOINER, index));
+  const owners = await Promise.all(shards.map((shard) => bench.acquire(shard)));
+  let moved = false;
+  const working = owners.map((owner, i) => work(bench, owner, targets[i]!, i, () => moved));
+  for (const domain of [0, 2, 0]) {
+    const slot = slotOfDomain(domain, DOMAINS);
+    await cluster.moveSlot(slot, await cluster.otherThan(slot), 2);
+  }
+  moved = true;
+  const counts = await Promise.all(working);
+  for (const [i, count] of counts.entries()) {
+    expect(count).toBeGreaterThan(10);
+    expect(await bench.inbox(targets[i]!)).toEqual(Array.from({ length: count }, (_, n) => `${i}-${n + 1}`));
+    expect(await bench.state(shards[i]!, "2:n")).toEqual([String(count)]);
+  }
+  expect(bench.store.generation).toBe(generation);
+}, 60_000);
+
+// ── a whole pipeline ──────────────────────────────────────────────────────────────────────────────────────────────
+
+const RECORDS = 3_000;
+const KEYS = 40;
+const fresh = temporaryDirectory();
+const numbers = stream<number>("numbers");
+const totals = stream<{ readonly key: string; readonly count: number; readonly n: number }>("totals");
+
+class Count extends Computation {
+  readonly numbers = input(numbers, { key: (n) => `k${n % KEYS}` });
+  readonly totals = output(totals);
+  readonly count = state("count", { initial: 0 });
+  override processRecord(record: StreamRecord<number>, context: Context): void {
+    const count = context.state(this.count).get() + 1;
+    context.state(this.count).set(count);
+    context.produce(this.totals, { key: context.key, count, n: record.value });
+  }
+}
+
+test("a pipeline over many domains is exact through slots that move, and a primary that dies and is replaced", async () => {
+  const directory = fresh("cluster");
+  mkdirSync(directory);
+  const path = join(directory, "totals.ndjson");
+  let allowed = 0;
+  async function* source(position: number | undefined): AsyncGenerator<Positioned<number, number>[]> {
+    for (let next = position === undefined ? 0 : position + 1; next < RECORDS; ) {
+      while (next >= allowed) await new Promise((resolve) => setTimeout(resolve, 5));
+      const chunk = Array.from({ length: Math.min(50, allowed - next) }, (_, i) => ({ value: next + i, position: next + i, timestamp: next + i }));
+      next += chunk.length;
+      yield chunk;
+    }
+  }
+  const pipeline = new Pipeline("exact", { shards: 16 })
+    .inject(
+      "numbers",
+      numbers,
+      fromIterable<number, number>((position) => source(position)),
+    )
+    .compute("count", Count)
+    .sink("totals-file", totals, toFile(path));
+  const written = (): number => (existsSync(path) ? readFileSync(path, "utf8").split("\n").length - 1 : 0);
+  const store = () => new RedisStore({ cluster: cluster.urls, domains: 16 }, { timeoutMs: 2_000 });
+  const running: RunningPipeline = await run(pipeline, { store: store(), leaseMs: 1_000 });
+  const { finished } = running;
+  finished.catch(() => {});
+  const through = (n: number) => eventually(async () => expect(written()).toBeGreaterThanOrEqual(n), 60_000);
+  try {
+    allowed = 1_000;
+    await through(100);
+    for (const domain of [1, 5]) {
+      const slot = slotOfDomain(domain, 16);
+      await cluster.moveSlot(slot, await cluster.otherThan(slot));
+    }
+    await through(1_000);
+    // What is on one node alone would be lost with it: that is what the tests of lost tails are about.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await cluster.failOver(await cluster.primaryOf(slotOfDomain(3, 16)));
+    allowed = RECORDS;
+    await finished;
+    const { delivery } = workerOf(running).engine;
+    expect(delivery.counted.delivered).toBeGreaterThan(20);
+    expect(delivery.counted.lost).toBe(0);
+  } finally {
+    await running.stop();
+  }
+  const all = readFileSync(path, "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { key: string; count: number; n: number });
+  expect(all).toHaveLength(RECORDS);
+  for (let key = 0; key < KEYS; key++) {
+    const of = all.filter((total) => total.key === `k${key}`);
+    expect(of.map(({ n }) => n)).toEqual(Array.from({ length: RECORDS / KEYS }, (_, i) => key + i * KEYS));
+    expect(of.map(({ count }) => count)).toEqual(Array.from({ length: RECORDS / KEYS }, (_, i) => i + 1));
+  }
+}, 120_000);
