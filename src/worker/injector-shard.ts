@@ -193,8 +193,6 @@ export class InjectorShard extends OwnedShard {
     this.host.wake(this);
   }
 
-  // ── ids ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
   #check(items: readonly SourceItem[]): void {
     const { source } = this.planned.node;
     if (!deduplicates(source)) {
@@ -319,8 +317,6 @@ export class InjectorShard extends OwnedShard {
     this.host.wake(this);
   }
 
-  // ── the batch ───────────────────────────────────────────────────────────────────────────────────────────────────
-
   readyAt(): number {
     return this.#open.items > 0 || this.#open.changed ? 0 : Number.POSITIVE_INFINITY;
   }
@@ -396,8 +392,9 @@ export class InjectorShard extends OwnedShard {
     if (this.#done || this.image.input > base.at || this.#estimator.current() > base.at)
       return { kind: "commit", ...base, commit: this.inFlight?.number, since: this.inFlight && this.sealedAt };
     const waiting = { ...base, since: this.#quietSince, detail: this.planned.node.source.watermark.description };
-    const failing = this.#failures > 0 && { attempts: this.#failures, retryAt: this.#retryAt };
     if (this.#aheadOfOthers) return { kind: "skew", ...waiting, since: undefined };
-    return this.#idle ? { kind: "idle", ...waiting } : { kind: "promise", ...waiting, ...failing };
+    return this.#idle
+      ? { kind: "idle", ...waiting }
+      : { kind: "promise", ...waiting, ...(this.#failures > 0 && { attempts: this.#failures, retryAt: this.#retryAt }) };
   }
 }

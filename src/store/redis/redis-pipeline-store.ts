@@ -12,10 +12,9 @@
  * X4  Where replicas or disks are waited for, no commit is answered before, and nothing is read by a new owner, or for
  *     what leaves the system, that they do not have.
  */
-import { InvariantError, StoreRefusedError, StoreUnavailableError, invariant } from "../../errors.ts";
+import { InvariantError, invariant } from "../../errors.ts";
 import { indexOf, participantOf, shardRef, type ShardRef } from "../../key.ts";
 import type { Random } from "../../random.ts";
-import { newAuthority } from "../../watermark/authority.ts";
 import { timerHold } from "../address.ts";
 import type { Commit, HoldSet, Numbered, TimerClock } from "../commit.ts";
 import type {
@@ -40,7 +39,7 @@ import type {
   WatermarkReport,
 } from "../store.ts";
 import { parseStoredGraph, type StoredGraph } from "../stored-graph.ts";
-import { parsePublished, statusLetter, storedAuthority, workerDigest } from "./authority-bytes.ts";
+import { parsePublished, statusLetter, workerDigest } from "./authority-bytes.ts";
 import { cutByWeight, decodeCommitReply, encodeCommits } from "./commit-request.ts";
 import { Calls } from "./calls.ts";
 import type { Connection } from "./connection.ts";
@@ -48,7 +47,8 @@ import { divided } from "./divided.ts";
 import { ClusterGraph } from "./cluster-graph.ts";
 import { decodeDeliverReply, encodeDeliveries } from "./delivery-request.ts";
 import type { Servers } from "./line.ts";
-import { type Keys, STRUCTURES, type Structure } from "./keys.ts";
+import { encodeInit } from "./init-request.ts";
+import type { Keys, Structure } from "./keys.ts";
 import type { Wanted } from "./durability.ts";
 import { countsOf, recoveredShard, shardSummary, timerEntries, times } from "./recovered.ts";
 import { Registrar } from "./registrar.ts";
@@ -56,16 +56,14 @@ import { ReplicaBarrier } from "./replica-barrier.ts";
 import { asBytes, asList, asNumber, asText } from "./reply.ts";
 import { Request } from "./request.ts";
 import type { Script } from "./script.ts";
-import { FSYNC_SETTINGS, refusalOfFsync } from "./server-check.ts";
-import { ACQUIRE, ANNOUNCE, COMMIT, DELIVER, DEPART, INBOX, INIT, RECOVER, RELEASE, RENEW, REPORT, ROOM, SUMMARY, TAILS, TIMERS } from "./scripts.ts";
+import { whyNotFsynced } from "./server-fsync.ts";
+import { ServerRoom } from "./server-room.ts";
+import { ACQUIRE, ANNOUNCE, COMMIT, DELIVER, DEPART, INBOX, INIT, RECOVER, RELEASE, RENEW, REPORT, SUMMARY, TAILS, TIMERS } from "./scripts.ts";
 
 /** Shards per call of scripts that read: keeps each well below a millisecond or two of the server's time. */
 const READ_SHARDS = 32;
 const itself = (shard: ShardRef): ShardRef => shard;
 const shardOfLease = ({ shard }: Lease): ShardRef => shard;
-
-/** ms between two looks at whether the server has room; while it has none, every announcement looks. */
-const ROOM_MS = 1_000;
 
 export class RedisPipelineStore implements PipelineStore {
   readonly exclusive = false;
@@ -78,9 +76,7 @@ export class RedisPipelineStore implements PipelineStore {
   /** undefined: there is one domain, and changing it is one script. */
   readonly #clusterGraph: ClusterGraph | undefined;
   readonly #registrar: Registrar;
-  #full = false;
-  /** By the server's clock, ms. */
-  #askedForRoom = 0;
+  readonly #room: ServerRoom;
   /** undefined: a commit counts as soon as the primary has it. */
   readonly #barrier: ReplicaBarrier | undefined;
 
@@ -91,6 +87,7 @@ export class RedisPipelineStore implements PipelineStore {
     this.#random = random;
     this.#calls = new Calls(servers.line(keys.slot), request);
     this.#registrar = new Registrar(this.#calls, keys);
+    this.#room = new ServerRoom(this.#calls, keys);
     this.#byDomain =
       keys.domains === 1 ? [this.#calls] : Array.from({ length: keys.domains }, (_, domain) => new Calls(servers.line(keys.slotOf(domain)), request));
     this.#clusterGraph = keys.domains === 1 ? undefined : new ClusterGraph(keys, this.#calls, (domain) => this.#byDomain[domain]!);
@@ -139,18 +136,7 @@ export class RedisPipelineStore implements PipelineStore {
     const removed = (stored?.participants ?? []).filter(({ id }) => !kept.has(id));
 
     if (this.#clusterGraph !== undefined) return this.#clusterGraph.change(graph, expected, added, removed);
-    const request = this.#calls.begin(this.#keys.graph, this.#keys.appends, this.#keys.authority, this.#keys.workers);
-    for (const { id, shards } of [...added, ...removed]) {
-      for (let index = 0; index < shards; index++) for (const structure of STRUCTURES) request.key(this.#keys.of(shardRef(id, index))[structure]);
-    }
-    request.args.optional(expected);
-    request.integer(graph.version).text(JSON.stringify(graph));
-    request.integer(added.reduce((total, { shards }) => total + shards, 0)).integer(added.length);
-    for (const { id, shards } of added) {
-      const { owners, cells, published } = storedAuthority(id, newAuthority(shards));
-      request.integer(id).bytes(cells).text(owners).bytes(published);
-    }
-    for (const { id } of removed) request.integer(id);
+    const request = encodeInit(this.#calls, this.#keys, graph, expected, { added, removed });
     return INIT.outcomes[asText(await this.#calls.run(INIT, request))]!;
   }
 
@@ -163,21 +149,7 @@ export class RedisPipelineStore implements PipelineStore {
   async announce(worker: string, ms: number): Promise<Announced> {
     const [now, workers] = asList(await this.#calls.run(ANNOUNCE, this.#calls.begin(this.#keys.workers).text(worker).integer(ms)));
     const at = asNumber(now);
-    if (this.#full || Math.abs(at - this.#askedForRoom) >= ROOM_MS) {
-      this.#full = !(await this.#hasRoom());
-      this.#askedForRoom = at;
-    }
-    return { workers: asList(workers).map(asText).sort(), full: this.#full, now: at };
-  }
-
-  async #hasRoom(): Promise<boolean> {
-    try {
-      await this.#calls.run(ROOM, this.#calls.begin(this.#keys.workers));
-      return true;
-    } catch (error) {
-      if (error instanceof StoreUnavailableError && error.message.includes(": OOM ")) return false;
-      throw error;
-    }
+    return { workers: asList(workers).map(asText).sort(), full: await this.#room.isFull(at), now: at };
   }
 
   async depart(worker: string): Promise<void> {
@@ -389,22 +361,8 @@ export class RedisPipelineStore implements PipelineStore {
   /** What was answered is where the store promises it to be; beyond that, when it reaches the disk is Redis' configuration. */
   async flushed(): Promise<void> {}
 
-  /** Asks each time, for an operator may change it while the server runs. */
   async whyNotFsynced(): Promise<string | undefined> {
-    if (this.#barrier?.fsynced === true) return undefined;
-    try {
-      for (const line of this.#servers.lines()) {
-        const calls = new Calls(line);
-        const request = calls.begin().text("GET");
-        for (const name of FSYNC_SETTINGS) request.text(name);
-        const refusal = refusalOfFsync(asList(await calls.command("CONFIG", request)).map((each) => asText(each)));
-        if (refusal !== undefined) return refusal;
-      }
-      return undefined;
-    } catch (error) {
-      if (!(error instanceof StoreRefusedError || error instanceof InvariantError)) throw error;
-      return `Redis does not tell whether it syncs (${error.message}); allow the user the command CONFIG GET ("+config|get")`;
-    }
+    return this.#barrier?.fsynced === true ? undefined : whyNotFsynced(this.#servers);
   }
 
   async close(): Promise<void> {

@@ -2,7 +2,7 @@
  * What the auditor knows of one shard's outbox, from the commits and deliveries that were applied: what was produced for
  * other atomic domains, whether it is there, and what is still stored of it.
  *
- * A9  What a delivery appends was produced by a commit of its sender, with the same bytes; it is appended once, and in
+ * A10 What a delivery appends was produced by a commit of its sender, with the same bytes; it is appended once, and in
  *     each channel in the order in which it was produced. An entry is deleted only when it has been delivered.
  */
 import type { Commit } from "../../store/commit.ts";
@@ -43,7 +43,7 @@ export class OutboxLedger {
   commit({ number, sequencer, outbox, outboxDeletes }: Commit, floor: number): void {
     for (const { target, place } of outboxDeletes) {
       const waits = this.#of(target).some((sent) => sent.place === `${place.monotonic}/${place.n}`);
-      check(!waits, "A9 deleted", () => `${name(this.shard)}#${number} deletes what it has not delivered: ${name(target)} ${place.monotonic}/${place.n}`);
+      check(!waits, "A10 deleted", () => `${name(this.shard)}#${number} deletes what it has not delivered: ${name(target)} ${place.monotonic}/${place.n}`);
       this.#stored.delete(`${target} ${place.monotonic}/${place.n}`);
     }
     const monotonic = sequencer.slice(0, sequencer.indexOf("."));
@@ -51,7 +51,7 @@ export class OutboxLedger {
       if (n === 0) continue;
       const place = `${monotonic}/${n}`;
       const known = this.#stored.has(`${target} ${place}`);
-      check(!known, "A9 place", () => `${name(this.shard)}#${number} gives place ${place} of ${name(target)} a second time`);
+      check(!known, "A10 place", () => `${name(this.shard)}#${number} gives place ${place} of ${name(target)} a second time`);
       this.#stored.add(`${target} ${place}`);
       this.#waiting.set(target, [...this.#of(target), { target, place, bytes, floor, hold: leastInTime(bytes, floor) }]);
     }
@@ -62,14 +62,14 @@ export class OutboxLedger {
     const what = () => `${name(this.shard)} to ${name(to)} ${place.monotonic}/${place.n}`;
     const [next, ...rest] = this.#of(to);
     // Nothing is ever lost on the way here: who loses its tail, loses that of the whole store.
-    check(outcome !== "behind" && outcome !== "after-loss" && outcome !== "gone", "A9 loss", () => `${what()} is ${outcome}`);
+    check(outcome !== "behind" && outcome !== "after-loss" && outcome !== "gone", "A10 loss", () => `${what()} is ${outcome}`);
     if (outcome !== "delivered") {
       const waits = this.#of(to).some((sent) => sent.place === `${place.monotonic}/${place.n}`);
-      check(!waits, "A9 lost", () => `${what()} is taken for a duplicate, and is not there`);
+      check(!waits, "A10 lost", () => `${what()} is taken for a duplicate, and is not there`);
       return undefined;
     }
-    check(next?.place === `${place.monotonic}/${place.n}`, "A9 order", () => `${what()} is appended; ${next?.place ?? "nothing"} was to be next`);
-    check(next !== undefined && Buffer.compare(next.bytes, bytes) === 0, "A9 bytes", () => `${what()} is not what was produced`);
+    check(next?.place === `${place.monotonic}/${place.n}`, "A10 order", () => `${what()} is appended; ${next?.place ?? "nothing"} was to be next`);
+    check(next !== undefined && Buffer.compare(next.bytes, bytes) === 0, "A10 bytes", () => `${what()} is not what was produced`);
     this.#waiting.set(to, rest);
     return next;
   }

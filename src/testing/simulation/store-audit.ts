@@ -25,8 +25,9 @@ import type { MemoryData } from "../../store/memory-data.ts";
 import type { Delivery, DeliverReply, Interval, ParticipantWatermark, WatermarkReport } from "../../store/store.ts";
 import { BEGINNING, END } from "../../time.ts";
 import { parseDeadLetter } from "../../worker/held.ts";
-import { decodeImage, type ShardImage } from "../../worker/image.ts";
+import { decodeImage } from "../../worker/image.ts";
 import type { Plan, PlannedParticipant } from "../../worker/plan.ts";
+import { checkPromise, checkSkew } from "./injector-rules.ts";
 import { type Applied, type LetterFate, nameOf, ShardLedger } from "./shard-ledger.ts";
 import type { PerformedEffects } from "./simulated-effects.ts";
 import type { SimulatedSource } from "./simulated-edges.ts";
@@ -250,10 +251,10 @@ export class StoreAudit {
       const limit = ledger.inputLimit();
       check(image.input <= limit, "A2 input passes a record", () => `${name(commit.shard)} has ${image.input}, a record waits at ${limit}`);
     } else {
-      this.#checkPromise(audited, commit, image, now);
+      checkPromise(audited, commit, image, now);
       const idle = commit.parcels.length > 0 && this.#published.get(audited.participant.id)?.status === "idle";
       check(!idle, "A6 injects while idle", () => `${name(commit.shard)}#${commit.number} has records, and its watermark is not waited for`);
-      if (commit.parcels.length > 0) this.#checkSkew(audited.participant, ledger.input);
+      if (commit.parcels.length > 0) checkSkew(audited.participant, ledger.input, this.#audited.values(), this.#outside.furthest);
     }
     const { finished, gone } = ledger.apply(commit, floor, (letter) => this.#fateOf(commit, letter));
     for (const each of gone) this.gone.push({ ...each, participant: audited.participant.id });
@@ -263,24 +264,6 @@ export class StoreAudit {
     ledger.input = image.input;
     ledger.wallTime = image.wallTime;
     this.#append(commit, audited, floor);
-  }
-
-  #checkPromise({ participant, sources }: Audited, commit: Commit, image: ShardImage, now: number): void {
-    const { position, done } = (image.checkpoint ?? {}) as { position?: number; done?: boolean };
-    const { items = [], trails } = sources[indexOf(commit.shard)] ?? {};
-    if (done) check((position ?? 0) === items.length, "end of a source", () => `${participant.name} ends at ${position} of ${items.length}`);
-    const promise = done ? END : trails !== undefined ? now - trails : position === undefined ? BEGINNING : (items[position - 1]?.promise ?? BEGINNING);
-    check(image.input <= promise, "A3 promise", () => `${name(commit.shard)} promises ${image.input}; what it has read allows ${promise}`);
-  }
-
-  /** `before`: its watermark before the commit, and so before the first record in it. */
-  #checkSkew({ id, kind, node, name: injector }: PlannedParticipant, before: number): void {
-    if (kind !== "injector" || node.maxSkew === undefined) return;
-    for (const { participant: other, idles } of this.#audited.values()) {
-      if (other.kind !== "injector" || other.id === id || idles) continue;
-      const limit = (this.#outside.furthest.get(other.id) ?? BEGINNING) + node.maxSkew;
-      check(before <= limit, "A9 ahead of others", () => `${injector} has injected at ${before}; ${other.name} allows ${limit}`);
-    }
   }
 
   #fateOf({ shard, sequencer }: Commit, letter: number): LetterFate | undefined {
