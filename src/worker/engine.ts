@@ -290,7 +290,8 @@ export class Engine implements ShardHost {
       const shard = this.shards.get(tail.shard);
       if (!(shard instanceof InboxShard) || shard.inFlight === undefined) this.learnQueued(tail.shard, tail.queued);
       if (shard instanceof InboxShard) {
-        if (!shard.inbox.agrees(tail.tail)) {
+        // A store of this process alone cannot go back, and what it answers may be overtaken by answers to later commits.
+        if (!this.options.exclusive && !shard.inbox.agrees(tail.tail)) {
           this.lostTails.doubt(shard, `its inbox ends at ${tail.tail}, before what was read of it`);
           break;
         }

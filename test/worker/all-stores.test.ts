@@ -11,7 +11,7 @@ import {
   input,
   output,
   Pipeline,
-  RecordFailedError,
+  NewerDataError,
   state,
   stream,
   type StreamRecord,
@@ -305,8 +305,11 @@ describe.each(STORES)("on the store %s", (name) => {
     await until(() => kept.values.slice(3), ["10 EUR", "15 USD"]);
     await trial.start(program(1));
     feed.push({ amount: 6, currency: "EUR" }, 6);
-    await until(() => trial.failure instanceof RecordFailedError, true);
-    expect((trial.failure as Error).message).toMatch(/version 2 of codec "money"/);
+    // Where others could have the newer code, it is left to them; where none can, the pipeline ends. Nothing is lost either way.
+    if (name !== "redis") {
+      await until(() => trial.failure instanceof NewerDataError, true);
+      expect((trial.failure as Error).message).toMatch(/version 2 of codec "money"/);
+    }
     await trial.start(program(2));
     await until(() => kept.values.slice(5), ["21 CHF"]);
     gate.open();

@@ -44,7 +44,7 @@ test("an audit has no script that writes", () => {
 
 test("the scripts that write are those that the Store contract names; init has two more in a cluster", () => {
   const named = ["init", "begin-change", "init-domain", "announce", "depart", "acquire", "renew", "release", "commit", "deliver", "register", "report"];
-  expect(writers).toEqual(named.map((name) => `${name}.lua`));
+  expect(writers.map(({ file }) => file)).toEqual(named.map((name) => `${name}.lua`));
 });
 
 /** Those of `redis-streams` are in a folder of their own, and kept as these are. */
