@@ -7,17 +7,17 @@ import type { Clock } from "../clock.ts";
 import { DeadLetters, type LetterAction, type LetterOutcome, parseLetterName } from "../worker/dead-letters.ts";
 import type { PlannedParticipant } from "../worker/plan.ts";
 import type { Worker } from "../worker/worker.ts";
-
-export const DEAD_LETTER_ROUTES = ["POST /v1/dead-letters/:participant/:letter/retry", "DELETE /v1/dead-letters/:participant/:letter"];
+import { described, OPERATING } from "./described-route.ts";
 
 /** What letters are called that the runner of an effect keeps. */
 const KEPT_BY_RUNNER = "job:";
 
-/** The method by which a URL of these routes is asked; undefined: it is none of them. */
-export function letterMethod(url: string): "POST" | "DELETE" | undefined {
-  if (/^\/v1\/dead-letters\/[^/?]+\/[^/?]+\/retry(\?|$)/.test(url)) return "POST";
-  return /^\/v1\/dead-letters\/[^/?]+\/[^/?]+(\?|$)/.test(url) ? "DELETE" : undefined;
-}
+const LETTER = {
+  ...OPERATING,
+  path: { participant: { about: "Whose letter it is." }, letter: { about: "Its name among those of its participant, as /v1/dead-letters lists it." } },
+  answer: "LetterView",
+  statuses: { 404: "There is no such letter, or no longer.", 409: "It cannot be, or another worker has its shard.", 503: "Not committed yet." },
+};
 
 interface LetterRoute {
   readonly Params: { readonly participant: string; readonly letter: string };
@@ -34,8 +34,10 @@ export function addDeadLetterRoutes(server: FastifyInstance, worker: Worker, sto
     }
     return { participant, letter, outcome: action === "retry" ? "tried again" : "discarded" };
   };
-  server.post<LetterRoute>("/v1/dead-letters/:participant/:letter/retry", async ({ params }) => act("retry", params));
-  server.delete<LetterRoute>("/v1/dead-letters/:participant/:letter", async ({ params }) => act("discard", params));
+  const retry = described({ ...LETTER, about: "Has a dead letter tried again, from its first attempt." });
+  const discard = described({ ...LETTER, about: "Discards a dead letter." });
+  server.post<LetterRoute>("/v1/dead-letters/:participant/:letter/retry", retry, async ({ params }) => act("retry", params));
+  server.delete<LetterRoute>("/v1/dead-letters/:participant/:letter", discard, async ({ params }) => act("discard", params));
 }
 
 function named(worker: Worker, name: string): PlannedParticipant {

@@ -184,6 +184,8 @@ export interface TimersView {
 
 export interface TimerView {
   readonly computation: string;
+  /** By which it can be moved, fired or deleted. */
+  readonly timer: string;
   readonly shard: number;
   readonly key: string;
   readonly name: string;
@@ -193,6 +195,63 @@ export interface TimerView {
   readonly timeIso: string | null;
   /** Where it holds the computation's output watermark; null: nowhere. */
   readonly holds: number | null;
+}
+
+/** What is stored of one key, as of one commit of its shard. */
+export interface StateView {
+  readonly pipeline: string;
+  readonly worker: string;
+  readonly now: number;
+  readonly computation: string;
+  readonly key: string;
+  readonly shard: number;
+  /** Number of the shard's commit that it is as of. */
+  readonly commit: number;
+  /** All that the computation declares. */
+  readonly cells: readonly CellView[];
+  /** Where the key holds the output watermark (`context.hold`); null: nowhere. */
+  readonly hold: number | null;
+  readonly holdIso: string | null;
+}
+
+export interface CellView {
+  readonly name: string;
+  readonly codec: string;
+  /** false: nothing is, so the code reads what it says the cell is at first. */
+  readonly stored: boolean;
+  /** As `toFile` writes it: maps as pairs, sets as arrays, bigints, dates and bytes as text. */
+  readonly value: unknown;
+  /** Of what is stored. */
+  readonly bytes: number;
+  readonly expiresAt: number | null;
+  readonly expiresAtIso: string | null;
+  /** Why the value cannot be shown. */
+  readonly error?: string;
+}
+
+/** A page of the keys of a computation that have state. */
+export interface KeysView {
+  readonly pipeline: string;
+  readonly worker: string;
+  readonly now: number;
+  readonly computation: string;
+  readonly keys: readonly KeyView[];
+  /** `cursor` of the next page; null: this was the last. */
+  readonly next: string | null;
+}
+
+export interface KeyView {
+  readonly key: string;
+  readonly shard: number;
+  /** Names of its cells that are stored. */
+  readonly cells: readonly string[];
+}
+
+/** What was done with a timer. */
+export interface TimerOutcomeView {
+  readonly computation: string;
+  readonly timer: string;
+  readonly outcome: "moved" | "fired" | "deleted";
 }
 
 export interface DeadLettersView {

@@ -183,6 +183,15 @@ export const LOOK_UP = defineScript({
   outcomes: {},
 });
 
+export const READ_VALUES = defineScript({
+  file: "read-values.lua",
+  flags: "no-writes",
+  keys: "meta state",
+  args: "(field)*",
+  reply: "number (value)*",
+  outcomes: {},
+});
+
 /** Run once on each connection, on a key of its own: can the server do all that the others ask of it? */
 export const PROBE = defineScript({ file: "probe.lua", flags: "allow-oom", keys: "probe", args: "", reply: "now", outcomes: {} });
 
@@ -204,5 +213,5 @@ export const SCRIPTS: readonly Script[] = [
   RECOVER,
   SUMMARY,
 ];
-/** What an audit needs: none of them writes. */
-export const READING_SCRIPTS: readonly Script[] = [READ_HEAD, READ_COUNTS, READ_PARCELS, READ_ENTRIES, READ_TIMES, LOOK_UP];
+/** What is needed to look from outside: none of them writes. */
+export const READING_SCRIPTS: readonly Script[] = [READ_HEAD, READ_COUNTS, READ_PARCELS, READ_ENTRIES, READ_TIMES, LOOK_UP, READ_VALUES];
