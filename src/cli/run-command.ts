@@ -1,6 +1,8 @@
 /** `millrace run`: one pipeline in this process or in several, until its inputs end, it fails, or it is told to stop. */
+import { readFileSync } from "node:fs";
 import type { Pipeline } from "../computation/pipeline.ts";
 import { messageOf } from "../errors.ts";
+import { type HttpOptions, tokensIn } from "../http/access.ts";
 import { durationText } from "../inspect/times.ts";
 import { NOTHING_LEFT, run, type RunningPipeline, workerOf } from "../run.ts";
 import { display } from "./display.ts";
@@ -15,10 +17,17 @@ export interface RunCommandOptions {
   /** false: no endpoint. */
   readonly http: boolean;
   readonly port: number;
+  readonly host?: string;
+  /** A file. */
+  readonly tokens?: string;
+  readonly name?: readonly string[];
   readonly drop?: readonly string[];
   readonly lease?: number;
   readonly workers?: number;
 }
+
+/** Tokens that the endpoint knows, in the environment. */
+const TOKENS = "MILLRACE_TOKENS";
 
 type Signal = "SIGINT" | "SIGTERM";
 const SIGNALS: Readonly<Record<Signal, number>> = { SIGINT: 2, SIGTERM: 15 };
@@ -32,9 +41,10 @@ export async function runCommand(file: string, options: RunCommandOptions): Prom
 async function runElsewhere(file: string, options: RunCommandOptions, count: number): Promise<number> {
   if (!storeOf(options.store).shared)
     throw new UsageError("--workers needs a store that several processes can share: --store redis://HOST:PORT/DB. LMDB and memory belong to one process");
-  const { http, port, drop = [], lease } = options;
+  const { http, port, host, tokens, name = [], drop = [], lease } = options;
   if (http && port + count > 65_536) throw new UsageError(`--port ${port}: each of ${count} workers has a port of its own, and the last would be above 65535`);
-  const rest = [...drop.flatMap((name) => ["--drop", name]), ...(lease === undefined ? [] : ["--lease", String(lease)])];
+  const reached = [...(host === undefined ? [] : ["--host", host]), ...(tokens === undefined ? [] : ["--tokens", tokens]), ...name.flatMap((each) => ["--name", each])];
+  const rest = [...reached, ...drop.flatMap((each) => ["--drop", each]), ...(lease === undefined ? [] : ["--lease", String(lease)])];
   return await runWorkers({
     count,
     argumentsOf: (index) => ["run", file, ...(http ? ["--port", String(port === 0 ? 0 : port + index)] : ["--no-http"]), ...rest],
@@ -59,7 +69,7 @@ async function runHere(file: string, options: RunCommandOptions): Promise<number
     // The one error is why the pipeline has stopped, and `finished` rejects with it: it is told at the end, unless no one waits for that any more.
     if (level === "warn" || (level === "error" && draining)) say(logLine(level, text, fields));
   };
-  const running = await run(pipeline, { store, http: options.http && { port: options.port }, drop: options.drop, leaseMs: options.lease, log });
+  const running = await run(pipeline, { store, http: options.http && endpointOptions(options), drop: options.drop, leaseMs: options.lease, log });
   say(`running pipeline ${pipeline.name}${running.url === undefined ? "" : `; ${running.url}/v1/watermarks says how far it is`}`);
   const shown = display(running, startedAt, { live: label === "" && drawsLive(pipeline), label });
   say = (line) => shown.say(line);
@@ -79,6 +89,20 @@ async function runHere(file: string, options: RunCommandOptions): Promise<number
     await stopAfterFailure(running, say);
     conclude("failed");
     throw error;
+  }
+}
+
+/** Tokens are in a file or the environment: arguments can be read by others on the machine. */
+function endpointOptions({ port, host, tokens, name }: RunCommandOptions): HttpOptions {
+  const fromFile = tokens === undefined ? [] : tokensIn(`--tokens ${tokens}`, textOf(tokens));
+  return { port, host, names: name, tokens: [...tokensIn(TOKENS, process.env[TOKENS] ?? ""), ...fromFile] };
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw new UsageError(`--tokens ${file} cannot be read: ${messageOf(error)}`, { cause: error });
   }
 }
 

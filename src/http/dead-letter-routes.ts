@@ -1,13 +1,15 @@
 /** The routes by which operators have dead letters tried again, or discard them. */
 import type { FastifyInstance } from "fastify";
+import { participantOf } from "../inspect/inspection.ts";
+import { letterOf } from "../inspect/letter-view.ts";
 import { RequestError } from "../inspect/request-error.ts";
-import type { LetterView } from "../inspect/views.ts";
+import type { LetterView, WholeLetterView } from "../inspect/views.ts";
 import type { PipelineStore } from "../store/store.ts";
 import type { Clock } from "../clock.ts";
 import { DeadLetters, type LetterAction, type LetterOutcome, parseLetterName } from "../worker/dead-letters.ts";
 import type { PlannedParticipant } from "../worker/plan.ts";
 import type { Worker } from "../worker/worker.ts";
-import { described, OPERATING } from "./described-route.ts";
+import { described, OPERATING, READING, type RouteAbout } from "./described-route.ts";
 
 /** What letters are called that the runner of an effect keeps. */
 const KEPT_BY_RUNNER = "job:";
@@ -17,6 +19,14 @@ const LETTER = {
   path: { participant: { about: "Whose letter it is." }, letter: { about: "Its name among those of its participant, as /v1/dead-letters lists it." } },
   answer: "LetterView",
   statuses: { 404: "There is no such letter, or no longer.", 409: "It cannot be, or another worker has its shard.", 503: "Not committed yet." },
+};
+
+const SHOW: RouteAbout = {
+  ...LETTER,
+  ...READING,
+  about: "A dead letter with its value.",
+  answer: "WholeLetterView",
+  statuses: { 404: "There is no such letter, or no longer; or what performs the effect keeps it." },
 };
 
 interface LetterRoute {
@@ -36,15 +46,17 @@ export function addDeadLetterRoutes(server: FastifyInstance, worker: Worker, sto
   };
   const retry = described({ ...LETTER, about: "Has a dead letter tried again, from its first attempt." });
   const discard = described({ ...LETTER, about: "Discards a dead letter." });
+  server.get<LetterRoute>("/v1/dead-letters/:participant/:letter", described(SHOW), async ({ params }): Promise<WholeLetterView> => {
+    const found = await letterOf(store, participantOf(worker, params.participant), params.letter);
+    if (found === undefined) throw absent(params.letter);
+    return found;
+  });
   server.post<LetterRoute>("/v1/dead-letters/:participant/:letter/retry", retry, async ({ params }) => act("retry", params));
   server.delete<LetterRoute>("/v1/dead-letters/:participant/:letter", discard, async ({ params }) => act("discard", params));
 }
 
 function named(worker: Worker, name: string): PlannedParticipant {
-  const { participants } = worker.engine.options.plan;
-  const planned = participants.find((participant) => participant.name === name);
-  if (planned === undefined)
-    throw new RequestError(404, "not-found", `the pipeline has no participant of this name; it has ${participants.map((each) => each.name).join(", ")}`);
+  const planned = participantOf(worker, name);
   if (planned.kind === "computation") return planned;
   throw new RequestError(
     409,
@@ -58,12 +70,16 @@ async function actOnJob(action: LetterAction, worker: Worker, planned: PlannedPa
   if (!(await worker.runner?.retry?.(planned.name, id))) check(id, { kind: "absent" });
 }
 
+function absent(letter: string): RequestError {
+  return new RequestError(404, "not-found", `there is no dead letter ${JSON.stringify(letter)}: it may have been tried again or discarded`);
+}
+
 function check(letter: string, outcome: LetterOutcome): void {
   switch (outcome.kind) {
     case "done":
       return;
     case "absent":
-      throw new RequestError(404, "not-found", `there is no dead letter ${JSON.stringify(letter)}: it may have been tried again or discarded`);
+      throw absent(letter);
     case "elsewhere":
       throw new RequestError(409, "elsewhere", "another worker has its shard: ask that one");
     case "refused":

@@ -5,7 +5,7 @@
  */
 export { audit, type AuditOptions, type AuditReport } from "../audit/audit.ts";
 export type { Checked, Violation } from "../audit/findings.ts";
-export { EndpointError, type Endpoint, endpoint } from "./endpoint.ts";
+export { EndpointError, type Endpoint, endpoint, type EndpointOptions, type ListedTimer, type TimersRequest } from "./endpoint.ts";
 export type {
   CellView,
   DeadLettersView,
@@ -16,6 +16,7 @@ export type {
   HolderView,
   KeysView,
   KeyView,
+  LetterView,
   Lag,
   NotTakenView,
   ParticipantKind,
@@ -37,4 +38,5 @@ export type {
   TimersView,
   TimerView,
   WatermarksView,
+  WholeLetterView,
 } from "./views.ts";

@@ -100,7 +100,8 @@ export function headOf({ name, engine }: Worker, clock: Clock): Head {
   return { pipeline: engine.options.plan.graph.pipeline, worker: name, now: clock.now() };
 }
 
-function participantOf({ engine }: Worker, name: string): PlannedParticipant {
+/** RequestError for a name that no participant has. */
+export function participantOf({ engine }: Worker, name: string): PlannedParticipant {
   const { participants } = engine.options.plan;
   const found = participants.find((participant) => participant.name === name);
   if (found !== undefined) return found;

@@ -134,7 +134,7 @@ export async function deadLettersView(
   return { total, deadLetters: found.slice(0, limit) };
 }
 
-function deadLetterView(participant: PlannedParticipant, shard: ShardRef, letter: Numbered): DeadLetterView {
+export function deadLetterView(participant: PlannedParticipant, shard: ShardRef, letter: Numbered): DeadLetterView {
   const { kind, key, id, timer, timestamp, reason, attempts, at } = parseDeadLetter(letter.bytes);
   return {
     participant: participant.name,

@@ -279,6 +279,16 @@ export interface DeadLetterView {
   readonly atIso: string | null;
 }
 
+/** A dead letter with its value. */
+export interface WholeLetterView extends DeadLetterView {
+  /** As `toFile` writes it; null: it has none, or one that cannot be read. */
+  readonly value: unknown;
+  /** What is kept of what was read, where it was no value: as text. */
+  readonly raw: string | null;
+  /** Bytes that are stored of it. */
+  readonly bytes: number;
+}
+
 export interface ReadinessView {
   readonly ready: boolean;
   /** What is missing, in sentences. */

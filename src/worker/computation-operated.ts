@@ -90,7 +90,7 @@ export abstract class ComputationOperated extends ComputationHeld {
 
   #obey({ action, clock, member, time }: TimerCommand, key: KeyState): CommandOutcome {
     if (this[clock].timeOf(member) !== time) return { kind: "absent" };
-    const refused = this.#whyNot(action, clock);
+    const refused = this.#whyNot(action, clock, time);
     if (refused !== undefined) return { kind: "refused", reason: refused };
     const own = this[clock].outputOf(member) ?? this.holds.timeOf(timerHold(clock, member));
     if (action.kind === "move") {
@@ -108,9 +108,11 @@ export abstract class ComputationOperated extends ComputationHeld {
     return { kind: "done", number: this.number + 1 };
   }
 
-  #whyNot(action: TimerAction, clock: TimerClock): string | undefined {
+  #whyNot(action: TimerAction, clock: TimerClock, time: number): string | undefined {
     if (this.output === END) return "the pipeline has finished: its timers are as they are";
     if (action.kind !== "move") return undefined;
+    // Nothing would change, and a batch that only has this would never go.
+    if (action.to === time) return "it is set for that time already";
     if (!isTimestamp(action.to)) return "the time that it is moved to is not one that a timer can have";
     if (clock === "watermark" && action.to < this.input) return `the watermark has come to ${this.input} already: fire it instead`;
     return undefined;

@@ -115,6 +115,7 @@ test("what cannot be is refused, and changes nothing", async () => {
   const [noon] = await set(posting, "a");
   const statusOf = async (method: string, path: string) => (await posting.ask(method, path)).status;
   expect(await statusOf("POST", path(noon, "move", "1499"))).toBe(409);
+  expect(await statusOf("POST", path(noon, "move", "2000"))).toBe(409);
   expect(await statusOf("POST", path(noon, "move", String(Number.MAX_SAFE_INTEGER)))).toBe(409);
   expect(await statusOf("POST", path({ ...noon, time: 1_999 }, "fire"))).toBe(404);
   expect(await statusOf("POST", path({ ...noon, timer: "eA" }, "fire"))).toBe(404);

@@ -1,6 +1,6 @@
 /**
  * Those who ask something of workers while they run: operators who have dead letters tried again or discarded, as
- * `worker/dead-letters.ts` does it, and requests that wait until all that comes of their records is committed. When, and
+ * `worker/dead-letters.ts` does it, or timers moved, fired or deleted (`operated-timers.ts` here), and requests that wait until all that comes of their records is committed. When, and
  * what, is on the tape.
  */
 import { type ShardRef, shardRef } from "../../key.ts";
@@ -10,6 +10,7 @@ import { apply } from "../../worker/dead-letters.ts";
 import { decodeImage } from "../../worker/image.ts";
 import type { InjectorShard } from "../../worker/injector-shard.ts";
 import type { PlannedInjector } from "../../worker/plan.ts";
+import { askOfTimer } from "./operated-timers.ts";
 import type { SimulatedWorker } from "./simulated-worker.ts";
 import type { Simulation } from "./simulation.ts";
 
@@ -18,6 +19,10 @@ export interface OperatorSettings {
   readonly letters: number;
   /** Of a thousand steps, in how many a barrier is set, while there are fewer than `MOST_BARRIERS`. */
   readonly barriers: number;
+  /** Of a thousand steps, in how many something is asked of a timer. */
+  readonly timers: number;
+  /** Names of timers that are left alone. */
+  readonly spared?: readonly string[];
   /** What is committed, for whoever looks at it when a barrier was passed. */
   readonly committed?: (() => unknown) | undefined;
 }
@@ -64,7 +69,7 @@ export class Operators {
   /** Does one of them something now, in the place of a step? */
   act(): boolean {
     const { tape, workers, store } = this.#simulation;
-    const { letters, barriers } = this.#settings;
+    const { letters, barriers, timers } = this.#settings;
     if (workers.length === 0) return false;
     if (letters > 0 && store.audit.letters > 0 && tape.chance(letters)) {
       const shard = tape.pick(store.audit.withLetters);
@@ -72,7 +77,8 @@ export class Operators {
       if (owners.length > 0) this.#ask(tape.pick(owners), shard);
       return owners.length > 0;
     }
-    return barriers > 0 && this.#barriers < MOST_BARRIERS && tape.chance(barriers) && this.#set();
+    if (barriers > 0 && this.#barriers < MOST_BARRIERS && tape.chance(barriers)) return this.#set();
+    return timers > 0 && tape.chance(timers) && askOfTimer(this.#simulation, this.#settings.spared ?? []);
   }
 
   // ── dead letters ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -13,6 +13,7 @@
  * A7  A report that comes after a later one of the same worker changes nothing.
  * A8  A dead letter is one no more only where an operator asked the shard's owner, and once; a record that comes back by
  *     that holds the watermark, and not behind where it stands.
+ * A9 is of `command-audit.ts`.
  * E3  An effect's record is consumed only after it has been performed, or has gone to dead letters after its last attempt.
  */
 import { indexOf, participantOf, type ShardRef, shardRef } from "../../key.ts";
@@ -20,9 +21,11 @@ import type { Commit, Sequencer } from "../../store/commit.ts";
 import type { MemoryData } from "../../store/memory-data.ts";
 import type { Interval, ParticipantWatermark, WatermarkReport } from "../../store/store.ts";
 import { BEGINNING, END } from "../../time.ts";
+import type { TimerCommand } from "../../worker/computation-operated.ts";
 import { parseDeadLetter } from "../../worker/held.ts";
 import { decodeImage, type ShardImage } from "../../worker/image.ts";
 import type { Plan, PlannedParticipant } from "../../worker/plan.ts";
+import { CommandAudit, type OperatedTimer } from "./command-audit.ts";
 import { type Applied, type LetterFate, ShardLedger } from "./shard-ledger.ts";
 import type { PerformedEffects } from "./simulated-effects.ts";
 import type { SimulatedSource } from "./simulated-edges.ts";
@@ -47,12 +50,15 @@ interface Outside {
   readonly effects: PerformedEffects | undefined;
   /** What operators asked the owner of a shard to do with its letters: by shard, sequencer and number; undefined: they do not tell. */
   readonly asked: Map<string, LetterFate> | undefined;
+  readonly commands: CommandAudit;
 }
 
 export class StoreAudit {
   readonly #outside: Outside;
   /** Dead letters that were revived or discarded, in order. */
   readonly gone: GoneLetter[];
+  /** What was done to timers, in order. */
+  readonly operated: OperatedTimer[];
   #letters = 0;
   readonly #audited: ReadonlyMap<number, Audited>;
   readonly #ledgers: ReadonlyMap<ShardRef, ShardLedger>;
@@ -71,10 +77,11 @@ export class StoreAudit {
     bounds: Map<number, number>,
     reports: Map<string, number>,
     outside: Outside,
-    gone: GoneLetter[],
+    { gone, operated }: Pick<StoreAudit, "gone" | "operated">,
   ) {
     this.#outside = outside;
     this.gone = gone;
+    this.operated = operated;
     this.#audited = audited;
     this.#ledgers = ledgers;
     this.#published = published;
@@ -99,14 +106,16 @@ export class StoreAudit {
       audited.set(id, { participant, shards, feeds, idles, sources: sources.get(participant.name) ?? [] });
       for (const shard of shards) ledgers.set(shard, new ShardLedger(shard, effectOf(participant) !== undefined));
     }
-    return new StoreAudit(audited, ledgers, new Map(), new Map(), new Map(), { effects, asked: operators ? new Map() : undefined }, []);
+    const outside = { effects, asked: operators ? new Map<string, LetterFate>() : undefined, commands: new CommandAudit() };
+    return new StoreAudit(audited, ledgers, new Map(), new Map(), new Map(), outside, { gone: [], operated: [] });
   }
 
   /** As it is now, for a store that will come back to this. */
   copy(): StoreAudit {
     const ledgers = new Map<ShardRef, ShardLedger>();
     for (const [shard, ledger] of this.#ledgers) ledgers.set(shard, ledger.copy());
-    const copy = new StoreAudit(this.#audited, ledgers, this.#published, new Map(this.#bounds), new Map(this.#reports), this.#outside, [...this.gone]);
+    const done = { gone: [...this.gone], operated: [...this.operated] };
+    const copy = new StoreAudit(this.#audited, ledgers, this.#published, new Map(this.#bounds), new Map(this.#reports), this.#outside, done);
     copy.#letters = this.#letters;
     for (const shard of this.#afterEnd) copy.#afterEnd.add(shard);
     return copy;
@@ -124,6 +133,11 @@ export class StoreAudit {
     const { asked } = this.#outside;
     const what = `${shard} ${sequencer} ${letter}`;
     if (asked?.has(what) === false) asked.set(what, fate);
+  }
+
+  /** An operator has asked something of a timer. */
+  commanded(shard: ShardRef, sequencer: Sequencer, command: TimerCommand): void {
+    this.#outside.commands.asked(shard, sequencer, command);
   }
 
   /** Is this the last grant of the shard? */
@@ -229,6 +243,7 @@ export class StoreAudit {
       const idle = commit.parcels.length > 0 && this.#published.get(audited.participant.id)?.status === "idle";
       check(!idle, "A6 injects while idle", () => `${name(commit.shard)}#${commit.number} has records, and its watermark is not waited for`);
     }
+    this.operated.push(...this.#outside.commands.done(commit));
     const { finished, gone } = ledger.apply(commit, floor, (letter) => this.#fateOf(commit, letter));
     for (const each of gone) this.gone.push({ ...each, participant: audited.participant.id });
     if (audited.participant.kind === "computation") this.#letters += commit.deadPuts.length - gone.length;
