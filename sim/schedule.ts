@@ -126,7 +126,14 @@ function injectorsOf({ sources, sourceSettings }: Workload): ReadonlyMap<string,
 
 function foundIn(simulation: Simulation, plan: Plan, workload: Workload): Found {
   const { data } = simulation.store;
-  const found = { ...committedIn(simulation, plan, workload), counted: new Map(), revived: new Map(), operated: new Map(), performed: new Map(), results: new Map() };
+  const found = {
+    ...committedIn(simulation, plan, workload),
+    counted: new Map(),
+    revived: new Map(),
+    operated: new Map(),
+    performed: new Map(),
+    results: new Map(),
+  };
   for (const participant of plan.participants) {
     const { name } = participant;
     found.counted.set(name, countedIn(data, shardsOf(participant)));

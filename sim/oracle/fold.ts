@@ -183,7 +183,8 @@ class Fold {
     }
     for (const [key, log] of this.#found.logs.get(name) ?? []) this.#key(computation, key, log, waiting, dead);
     for (const id of waiting.keys()) this.#wrong(`F1: ${name} never processed ${id}`);
-    for (const [what, times] of dead) if (times > 0 && !this.#isOperated(name, what)) this.#wrong(`F1: ${name} has ${times} dead letters of ${what} that it should not have`);
+    for (const [what, times] of dead)
+      if (times > 0 && !this.#isOperated(name, what)) this.#wrong(`F1: ${name} has ${times} dead letters of ${what} that it should not have`);
     this.#counted.deadLetters = this.#lettersOf(name);
     this.#count(name);
   }

@@ -14,7 +14,16 @@ import { systemClock } from "../clock.ts";
 import { ConfigError, IncompatibleDataError, StoreRefusedError, StoreUnavailableError } from "../errors.ts";
 import { HASH_NAME, shardRef, type ShardRef } from "../key.ts";
 import { checkOptions } from "../options.ts";
-import { type EntryCount, type EntryKind, isReadable, type Page, type ReadableStore, type ShardHead, type StoreReader, type TimeKind } from "../store/reader.ts";
+import {
+  type EntryCount,
+  type EntryKind,
+  isReadable,
+  type Page,
+  type ReadableStore,
+  type ShardHead,
+  type StoreReader,
+  type TimeKind,
+} from "../store/reader.ts";
 import type { Store } from "../store/store.ts";
 import { DATA_FORMAT, type StoredGraph } from "../store/stored-graph.ts";
 import { EntryRules } from "./entry-rules.ts";

@@ -35,7 +35,11 @@ export function addDeadLettersCommand(program: Command, ended: (code: number) =>
     print(await endpointOf(options).deadLetters({ participant, limit: options.limit }), options, letterLines);
     ended(DONE);
   });
-  const show = letters.command("show").description("One with its value. Needs a token of scope read.").argument("<participant>").argument("<letter>", "its name, as it is listed");
+  const show = letters
+    .command("show")
+    .description("One with its value. Needs a token of scope read.")
+    .argument("<participant>")
+    .argument("<letter>", "its name, as it is listed");
   asking(show).action(async (participant: string, letter: string, options: RemoteOptions) => {
     print(await endpointOf(options).deadLetter(participant, letter), options, wholeLines);
     ended(DONE);
@@ -48,7 +52,7 @@ export function addDeadLettersCommand(program: Command, ended: (code: number) =>
       .argument("[letters...]", "their names, as they are listed")
       .option("--all", "all of the participant");
     asking(command).action(async (participant: string, named: readonly string[], options: BulkOptions) => {
-      if ((named.length > 0) === (options.all === true)) throw new UsageError(`give the letters to ${name}, or --all`);
+      if (named.length > 0 === (options.all === true)) throw new UsageError(`give the letters to ${name}, or --all`);
       const asked = endpointOf(options);
       const acted = options.all === true ? await actOnAll(asked, participant, act) : await actOn(asked, participant, named, act);
       print(acted, options, actedLines);
@@ -94,7 +98,14 @@ async function actOnAll(asked: Endpoint, participant: string, act: Act): Promise
 
 function letterLines({ deadLetters, total }: DeadLettersView): string[] {
   if (deadLetters.length === 0) return ["no dead letters"];
-  const columns = [{ title: "participant" }, { title: "letter" }, { title: "given up" }, { title: "key" }, { title: "tries", right: true }, { title: "reason" }];
+  const columns = [
+    { title: "participant" },
+    { title: "letter" },
+    { title: "given up" },
+    { title: "key" },
+    { title: "tries", right: true },
+    { title: "reason" },
+  ];
   const rows = deadLetters.map(({ participant, letter, at, key, attempts, reason }) => [
     participant,
     letter,
@@ -117,7 +128,10 @@ function wholeLines({ participant, letter, kind, key, id, timer, time, reason, a
     [raw === null ? "value" : "read", raw === null ? JSON.stringify(value, undefined, 2) : JSON.stringify(raw)],
     ["stored", `${bytes} bytes`],
   ];
-  return [`${participant} ${letter}: a ${kind}`, ...facts.flatMap(([name, text]) => (text === null ? [] : [`  ${name.padEnd(9)} ${text.replaceAll("\n", "\n            ")}`]))];
+  return [
+    `${participant} ${letter}: a ${kind}`,
+    ...facts.flatMap(([name, text]) => (text === null ? [] : [`  ${name.padEnd(9)} ${text.replaceAll("\n", "\n            ")}`])),
+  ];
 }
 
 function actedLines({ done, failed }: Acted): string[] {

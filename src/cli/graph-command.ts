@@ -95,11 +95,15 @@ const edgeLines = ({ inputs, outputs, description }: NodeView): string[] => [
 function explainLines({ name, kind, hops, watermark, state = [], timers = [], attempts, onFailure, outputs }: NodeView, nodes: readonly NodeView[]): string[] {
   const consumers = nodes.filter(({ inputs }) => inputs.some((stream) => outputs.includes(stream))).map((each) => each.name);
   const cells = state.map((cell) => `${cell.name} (${cell.codec}${cell.ttl === null ? "" : `, for ${durationText(cell.ttl)} after it was written`})`);
-  const set = timers.map((timer) => `${timer.name} (by ${timer.clock === "watermark" ? "event time" : "the clock"}, ${timer.tagged ? "one a key and tag" : "one a key"})`);
+  const set = timers.map(
+    (timer) => `${timer.name} (by ${timer.clock === "watermark" ? "event time" : "the clock"}, ${timer.tagged ? "one a key and tag" : "one a key"})`,
+  );
   return [
     ...(watermark === undefined ? [] : [`  watermark: ${watermark}`]),
     `  hops: ${hops === 0 ? "0, records come in here" : `${hops}, each record is committed ${hops === 1 ? "once" : `${hops} times`} before it is done here`}`,
-    ...(kind === "computation" ? [`  state: ${cells.length === 0 ? "none" : cells.join(", ")}`, `  timers: ${set.length === 0 ? "none" : set.join(", ")}`] : []),
+    ...(kind === "computation"
+      ? [`  state: ${cells.length === 0 ? "none" : cells.join(", ")}`, `  timers: ${set.length === 0 ? "none" : set.join(", ")}`]
+      : []),
     ...(attempts === undefined ? [] : [`  on failure: ${attempts} ${attempts === 1 ? "try" : "tries"}, then ${onFailure ?? "park"}`]),
     ...(outputs.length === 0 ? [] : [`  feeds: ${consumers.length === 0 ? `no one, so what ${name} produces is dropped` : consumers.join(", ")}`]),
   ];

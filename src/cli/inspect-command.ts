@@ -26,7 +26,10 @@ export function addInspectCommand(program: Command, ended: (code: number) => voi
 
 function inspectedLines({ pipeline, readiness, watermarks, shards }: Inspected): string[] {
   const owners = new Set(shards.shards.flatMap(({ owner }) => owner ?? []));
-  const columns = ["", "kind", "status", "watermark", "shards", "owned", "keys and cells", "timers", "waiting", "held", "dead"].map((title, at) => ({ title, right: at > 3 }));
+  const columns = ["", "kind", "status", "watermark", "shards", "owned", "keys and cells", "timers", "waiting", "held", "dead"].map((title, at) => ({
+    title,
+    right: at > 3,
+  }));
   const rows = pipeline.participants.map((participant) => rowOf(participant, watermarks, shards.shards));
   return [
     `pipeline ${pipeline.pipeline} in ${pipeline.store}: ${pipeline.shards} shards a computation, ${owners.size} ${owners.size === 1 ? "worker" : "workers"}; asked ${pipeline.worker}`,

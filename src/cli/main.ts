@@ -35,9 +35,7 @@ program
   .argument("<file>", "a .ts, .mts, .js, .mjs or .cjs file whose default export is a Pipeline")
   .addOption(storeOption("lmdb:DIRECTORY, redis://HOST:PORT/DB, rediss://..., redis:/PATH of a socket, or memory:"))
   .addOption(
-    new Option("--port <port>", "HTTP endpoint, for inspection, operators and records of fromHttp; 0: any free port")
-      .default(DEFAULT_PORT)
-      .argParser(portOf),
+    new Option("--port <port>", "HTTP endpoint, for inspection, operators and records of fromHttp; 0: any free port").default(DEFAULT_PORT).argParser(portOf),
   )
   .option("--no-http", "no HTTP endpoint")
   .option("--host <host>", "address that the endpoint listens on; one that other machines can reach needs tokens (default 127.0.0.1)")
@@ -51,7 +49,10 @@ program
   });
 
 asking(
-  program.command("watermarks").description("Shows the low watermarks of a running pipeline and what holds them.").argument("[participant]", "show the shards of this one"),
+  program
+    .command("watermarks")
+    .description("Shows the low watermarks of a running pipeline and what holds them.")
+    .argument("[participant]", "show the shards of this one"),
 ).action(async (participant: string | undefined, options: RemoteOptions) => {
   code = await watermarksCommand(participant, options);
 });

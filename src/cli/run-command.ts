@@ -43,7 +43,11 @@ async function runElsewhere(file: string, options: RunCommandOptions, count: num
     throw new UsageError("--workers needs a store that several processes can share: --store redis://HOST:PORT/DB. LMDB and memory belong to one process");
   const { http, port, host, tokens, name = [], drop = [], lease } = options;
   if (http && port + count > 65_536) throw new UsageError(`--port ${port}: each of ${count} workers has a port of its own, and the last would be above 65535`);
-  const reached = [...(host === undefined ? [] : ["--host", host]), ...(tokens === undefined ? [] : ["--tokens", tokens]), ...name.flatMap((each) => ["--name", each])];
+  const reached = [
+    ...(host === undefined ? [] : ["--host", host]),
+    ...(tokens === undefined ? [] : ["--tokens", tokens]),
+    ...name.flatMap((each) => ["--name", each]),
+  ];
   const rest = [...reached, ...drop.flatMap((each) => ["--drop", each]), ...(lease === undefined ? [] : ["--lease", String(lease)])];
   return await runWorkers({
     count,

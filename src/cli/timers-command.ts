@@ -48,7 +48,8 @@ export function addTimersCommand(program: Command, ended: (code: number) => void
       act([computation, key, timer], options, (asked, found) => asked.moveTimer(found, options.to)),
     );
   acting("fire", "Fires a timer now, before its time; its handler sees the time that it was set for.").action(
-    async (computation: string, key: string, timer: string, options: ActOptions) => act([computation, key, timer], options, (asked, found) => asked.fireTimer(found)),
+    async (computation: string, key: string, timer: string, options: ActOptions) =>
+      act([computation, key, timer], options, (asked, found) => asked.fireTimer(found)),
   );
   acting("delete", "Deletes a timer.").action(async (computation: string, key: string, timer: string, options: ActOptions) =>
     act([computation, key, timer], options, (asked, found) => asked.deleteTimer(found)),
@@ -59,7 +60,8 @@ async function timerOf(asked: Endpoint, [computation, key, name]: readonly [stri
   const { timers } = await asked.timers({ computation, key, limit: 1_000 });
   const named = timers.filter((timer) => timer.name === name && (tag === undefined || String(timer.tag) === tag));
   const [found, another] = named;
-  if (found === undefined) throw new UsageError(`key ${JSON.stringify(key)} of ${computation} has no timer ${name}${tag === undefined ? "" : ` with tag ${tag}`} that is set`);
+  if (found === undefined)
+    throw new UsageError(`key ${JSON.stringify(key)} of ${computation} has no timer ${name}${tag === undefined ? "" : ` with tag ${tag}`} that is set`);
   if (another === undefined) return found;
   throw new UsageError(`key ${JSON.stringify(key)} has several of them: give --tag, one of ${named.map((timer) => String(timer.tag)).join(", ")}`);
 }

@@ -10,14 +10,14 @@ export function addDocumentRoute(server: FastifyInstance, routes: readonly Descr
   server.get("/docs", described(about), async () => openApiOf(routes));
 }
 
-export interface OpenApi {
+interface OpenApi {
   readonly openapi: "3.1.0";
   readonly info: { readonly title: string; readonly version: string; readonly description: string };
   readonly components: object;
   readonly paths: Readonly<Record<string, Readonly<Record<string, object>>>>;
 }
 
-export function openApiOf(routes: readonly DescribedRoute[]): OpenApi {
+function openApiOf(routes: readonly DescribedRoute[]): OpenApi {
   const paths: Record<string, Record<string, object>> = {};
   for (const { method, path, about } of routes) {
     const template = path.replace(/:(\w+)/g, "{$1}");
@@ -42,7 +42,11 @@ export function openApiOf(routes: readonly DescribedRoute[]): OpenApi {
 
 const WRONG = { "application/json": { schema: { $ref: "#/components/schemas/ErrorView" } } };
 
-function operationOf(method: string, path: string, { about, scopes, secret, path: inPath = {}, query = {}, answer, bodies, statuses = {} }: RouteAbout): object {
+function operationOf(
+  method: string,
+  path: string,
+  { about, scopes, secret, path: inPath = {}, query = {}, answer, bodies, statuses = {} }: RouteAbout,
+): object {
   const isType = !answer.includes("/");
   const schema = isType ? { type: "object", title: answer } : {};
   const scopesText = scopes === "open" ? "Open to everyone." : `Needs a token of scope ${scopes.join(" or ")}${secret ? "" : ", where any are configured"}.`;

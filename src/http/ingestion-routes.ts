@@ -45,11 +45,7 @@ const RECORDS: RouteAbout = {
 
 export function addIngestionRoutes(server: FastifyInstance, ingestion: Ingestion): void {
   server.get("/v1/streams", described(STREAMS), async (): Promise<StreamsView> => ingestion.view());
-  server.get<{ Params: { id: string } }>(
-    "/v1/replies/:id",
-    described(REPLIES),
-    async ({ params }): Promise<RepliesView> => ingestion.repliesTo(params.id),
-  );
+  server.get<{ Params: { id: string } }>("/v1/replies/:id", described(REPLIES), async ({ params }): Promise<RepliesView> => ingestion.repliesTo(params.id));
   // Routes of their own kind: their bodies are not read before their handler does.
   void server.register(async (records) => {
     records.removeAllContentTypeParsers();

@@ -68,7 +68,7 @@ function watch(response: ServerResponse, inspection: Inspection, clock: Clock, w
     }
     const view = inspection.watermarks();
     // Without what changes because time passes.
-    const text = JSON.stringify(view.participants.map(({ lag: _, heldBy, ...rest }) => ({ ...rest, heldBy: heldBy && { ...heldBy, text: "" } })));
+    const text = JSON.stringify(view.participants.map((each) => ({ ...each, lag: null, heldBy: each.heldBy && { ...each.heldBy, text: "" } })));
     if (text === last && now - written < QUIET) return;
     response.write(text === last ? ": unchanged\n\n" : `event: watermarks\ndata: ${JSON.stringify(view)}\n\n`);
     last = text;

@@ -73,7 +73,12 @@ export async function keysOf(
   while (place !== undefined) {
     const { shard, at, after }: Place = place;
     const { entries, next } = await reader.readEntries(shardRef(computation.id, shard), "state", at, ENTRIES);
-    const found: [string, string[]][] = [...namesOf(computation, entries.map(({ name }) => name))].sort(([a], [b]) => (a < b ? -1 : 1));
+    const found: [string, string[]][] = [
+      ...namesOf(
+        computation,
+        entries.map(({ name }) => name),
+      ),
+    ].sort(([a], [b]) => (a < b ? -1 : 1));
     const rest: typeof found = found.filter(([key]) => after === undefined || key > after);
     const taken: typeof found = rest.slice(0, limit - keys.length);
     keys.push(...taken.map(([key, cells]) => ({ key, shard, cells })));

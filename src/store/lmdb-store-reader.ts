@@ -46,7 +46,21 @@ import {
 import type { Range } from "./lmdb-reader.ts";
 import { decodeRecord, type RecordFields } from "./lmdb-record.ts";
 import { OUTBOX_HEAD } from "./lmdb-shard.ts";
-import type { EntryCount, EntryKind, Found, Names, Page, ParcelPage, ReadEntry, ReadTime, ShardHead, StoreReader, Stray, TimeKind, ValuesRead } from "./reader.ts";
+import type {
+  EntryCount,
+  EntryKind,
+  Found,
+  Names,
+  Page,
+  ParcelPage,
+  ReadEntry,
+  ReadTime,
+  ShardHead,
+  StoreReader,
+  Stray,
+  TimeKind,
+  ValuesRead,
+} from "./reader.ts";
 import type { StoredGraph } from "./stored-graph.ts";
 
 /** Bytes of values after which a page ends. */

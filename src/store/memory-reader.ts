@@ -3,7 +3,21 @@ import { identityOf } from "./outcome.ts";
 import type { ShardRef } from "../key.ts";
 import type { Authority } from "../watermark/authority.ts";
 import type { MemoryData } from "./memory-data.ts";
-import type { EntryCount, EntryKind, Found, Names, Page, ParcelPage, ReadEntry, ReadTime, ShardHead, StoreReader, Stray, TimeKind, ValuesRead } from "./reader.ts";
+import type {
+  EntryCount,
+  EntryKind,
+  Found,
+  Names,
+  Page,
+  ParcelPage,
+  ReadEntry,
+  ReadTime,
+  ShardHead,
+  StoreReader,
+  Stray,
+  TimeKind,
+  ValuesRead,
+} from "./reader.ts";
 import type { StoredGraph } from "./stored-graph.ts";
 
 export class MemoryReader implements StoreReader {

@@ -122,7 +122,20 @@ export abstract class ComputationOperated extends ComputationHeld {
     const held = this.image.nextHeld++;
     const hold = Math.max(output ?? this.input, 0);
     const address = parseTimerMember(member);
-    const work: TimerWork = { kind: "timer", clock, member, address, time, output, hold, fired: undefined, key: undefined, attempts: 0, held, batch: undefined };
+    const work: TimerWork = {
+      kind: "timer",
+      clock,
+      member,
+      address,
+      time,
+      output,
+      hold,
+      fired: undefined,
+      key: undefined,
+      attempts: 0,
+      held,
+      batch: undefined,
+    };
     this.open.putHeld(held, heldBytes(work, false));
     this.heldHolds.set(String(held), hold);
     this.orphans.push({ work, halted: false });

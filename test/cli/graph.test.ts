@@ -57,6 +57,13 @@ sink report
   n0 -->|words| n1
   n1 -->|counts| n2
 `);
-  expect(JSON.parse(json.out)).toMatchObject({ pipeline: "shown", participants: [{ name: "feed", hops: 0 }, { name: "counter", hops: 1 }, { name: "report", hops: 2 }] });
+  expect(JSON.parse(json.out)).toMatchObject({
+    pipeline: "shown",
+    participants: [
+      { name: "feed", hops: 0 },
+      { name: "counter", hops: 1 },
+      { name: "report", hops: 2 },
+    ],
+  });
   expect([missing.code, missing.errors]).toEqual([2, "error: there is no file none.mts\n"]);
 });

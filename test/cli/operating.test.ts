@@ -52,7 +52,10 @@ test("a pipeline is inspected, its state read, and its timers moved, fired and d
     ask("timers", "move", "alarms", "tea", "closing", "--tag", "night", "--to", "1970-01-01T01:00:00Z"),
     ask("timers", "fire", "alarms", "tea", "closing"),
   ]);
-  expect([state.code, state.out]).toEqual([0, expect.stringMatching(/^alarms, key "tea": shard \d, as of its commit \d+\n\ncell {3}codec {2}expires {2}value\ncount {2}cbor {12}1\n$/)]);
+  expect([state.code, state.out]).toEqual([
+    0,
+    expect.stringMatching(/^alarms, key "tea": shard \d, as of its commit \d+\n\ncell {3}codec {2}expires {2}value\ncount {2}cbor {12}1\n$/),
+  ]);
   expect(inspected.out).toMatch(/^pipeline alarms in memory: 2 shards a computation, 1 worker; asked \S+\nready\n\n[\s\S]*\nalarms +computation +live/);
   expect([moved.code, moved.out]).toEqual([0, "closing of key tea is moved\n"]);
   expect([ambiguous.code, ambiguous.errors]).toEqual([2, 'error: key "tea" has several of them: give --tag, one of noon, night\n']);
@@ -72,11 +75,18 @@ test("dead letters are listed and shown, tried again and discarded, one, some or
   const ask = asking(new Workplace(), posting);
   const letters = async (): Promise<string[]> => (await posting.get("/v1/dead-letters")).json.deadLetters.map(({ letter }: { letter: string }) => letter);
   const [first = "", second = ""] = await letters();
-  const [listed, shown, mixed] = await Promise.all([ask("dead-letters"), ask("dead-letters", "show", "alarms", first), ask("dead-letters", "discard", "alarms", second, "0.99")]);
+  const [listed, shown, mixed] = await Promise.all([
+    ask("dead-letters"),
+    ask("dead-letters", "show", "alarms", first),
+    ask("dead-letters", "discard", "alarms", second, "0.99"),
+  ]);
   expect(listed.out).toMatch(/^participant {2}letter {2}given up +key +tries {2}reason\nalarms +\d\.\d+ +\S+ +"?bad \d"? +1 {2}the handler is broken/m);
   expect(shown.out).toMatch(/^alarms \d\.\d+: a record\n {2}key {7}"bad \d"\n/);
   expect(shown.out).toContain('"at": 5000');
-  expect([mixed.code, mixed.out]).toEqual([1, expect.stringMatching(/: discarded\nalarms 0\.99: NOT DONE: .*there is no dead letter "0\.99".*\n1 done, 1 not\n$/)]);
+  expect([mixed.code, mixed.out]).toEqual([
+    1,
+    expect.stringMatching(/: discarded\nalarms 0\.99: NOT DONE: .*there is no dead letter "0\.99".*\n1 done, 1 not\n$/),
+  ]);
   broken.is = false;
   const [retried, neither] = await Promise.all([ask("dead-letters", "retry", "alarms", "--all", "--json"), ask("dead-letters", "retry", "alarms")]);
   expect([retried.code, JSON.parse(retried.out).done.length]).toEqual([0, 2]);

@@ -31,7 +31,17 @@ describe("tokens", () => {
 
   test("are known whole or not at all", () => {
     const { token } = READER;
-    const wrong = [undefined, "", "Bearer", token, `Basic ${token}`, `Bearer ${token}x`, `Bearer ${token.slice(1)}`, `Bearer x ${token}`, `Bearer ${token.toUpperCase()}`];
+    const wrong = [
+      undefined,
+      "",
+      "Bearer",
+      token,
+      `Basic ${token}`,
+      `Bearer ${token}x`,
+      `Bearer ${token.slice(1)}`,
+      `Bearer x ${token}`,
+      `Bearer ${token.toUpperCase()}`,
+    ];
     for (const authorization of wrong) expect([authorization, access.judge(LOOKING, authorization)]).toEqual([authorization, "unknown"]);
     expect(access.judge(LOOKING, `bearer ${token}`)).toBe("allowed");
   });
@@ -56,7 +66,14 @@ describe("tokens", () => {
   });
 
   test("too short, of unknown scopes or not a token are refused, and never repeated", () => {
-    const wrong: unknown[] = [{ token: "short", scopes: ["read"] }, { token: READER.token, scopes: [] }, { token: READER.token, scopes: ["all"] }, null, "x", { token: 7 }];
+    const wrong: unknown[] = [
+      { token: "short", scopes: ["read"] },
+      { token: READER.token, scopes: [] },
+      { token: READER.token, scopes: ["all"] },
+      null,
+      "x",
+      { token: 7 },
+    ];
     for (const token of wrong) expect(() => new Access("http", { port: 0, tokens: [token as AccessToken] })).toThrow(ConfigError);
     expect(() => new Access("http", { port: 0, tokens: [{ token: "secret-and-short", scopes: ["read"] }] })).toThrow(/^(?!.*secret-and-short)/);
     expect(() => new Access("http", { port: 0, tokens: [{ token: "a".repeat(21), scopes: ["read"] }] })).toThrow("22 to 512");

@@ -1,6 +1,18 @@
 /** Dead letters over HTTP: listed, tried again, discarded; those of effects too. */
 import { describe, expect, test } from "vitest";
-import { Computation, type Context, type EffectResult, exponential, fromHttp, input, MemoryStore, output, Pipeline, stream, type StreamRecord } from "../../src/index.ts";
+import {
+  Computation,
+  type Context,
+  type EffectResult,
+  exponential,
+  fromHttp,
+  input,
+  MemoryStore,
+  output,
+  Pipeline,
+  stream,
+  type StreamRecord,
+} from "../../src/index.ts";
 import { JSON_TYPE, MASTER, POLL, Posting } from "./posting.ts";
 
 interface Job {

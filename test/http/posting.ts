@@ -3,7 +3,19 @@ import { once } from "node:events";
 import { type IncomingHttpHeaders, request } from "node:http";
 import { expect, onTestFinished } from "vitest";
 import { type InjectorOptions } from "../../src/computation/edges.ts";
-import { type AccessToken, type Schema, sink, stream, fromHttp, MemoryStore, Pipeline, run, type RunningPipeline, type Store, type StreamRecord } from "../../src/index.ts";
+import {
+  type AccessToken,
+  type Schema,
+  sink,
+  stream,
+  fromHttp,
+  MemoryStore,
+  Pipeline,
+  run,
+  type RunningPipeline,
+  type Store,
+  type StreamRecord,
+} from "../../src/index.ts";
 
 export interface Visit {
   readonly page: string;

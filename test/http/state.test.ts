@@ -64,7 +64,14 @@ describe.each(STORES)("on %s", (name) => {
         hold: null,
         cells: [
           { name: "total", codec: "cbor", stored: true, value: 300, expiresAt: null },
-          { name: "seen", stored: true, value: [[100, ["rich"]], [200, ["rich"]]] },
+          {
+            name: "seen",
+            stored: true,
+            value: [
+              [100, ["rich"]],
+              [200, ["rich"]],
+            ],
+          },
           { name: "last", stored: true, value: "1970-01-01T00:00:00.200Z", expiresAt: expect.any(Number), expiresAtIso: expect.any(String) },
           { name: "rare", stored: true, value: String(2n ** 70n) },
           { name: "picky", codec: "picky", value: 1 },

@@ -8,7 +8,21 @@ import { Buffer } from "node:buffer";
 import { IncompatibleDataError, messageOf } from "../../errors.ts";
 import { shardRef, type ShardRef } from "../../key.ts";
 import type { Authority } from "../../watermark/authority.ts";
-import type { EntryCount, EntryKind, Found, Names, Page, ParcelPage, ReadEntry, ReadTime, ShardHead, StoreReader, Stray, TimeKind, ValuesRead } from "../reader.ts";
+import type {
+  EntryCount,
+  EntryKind,
+  Found,
+  Names,
+  Page,
+  ParcelPage,
+  ReadEntry,
+  ReadTime,
+  ShardHead,
+  StoreReader,
+  Stray,
+  TimeKind,
+  ValuesRead,
+} from "../reader.ts";
 import { STATE_HEAD } from "../reader.ts";
 import type { StoredGraph } from "../stored-graph.ts";
 import { parseAuthority, parsePublished } from "./authority-bytes.ts";
