@@ -16,7 +16,9 @@ type Paths = Readonly<Record<string, Readonly<Record<string, Operation>>>>;
 
 const start = (): Promise<Posting> => Posting.start(visiting([]), new MemoryStore(), [MASTER]);
 const operationsOf = (paths: Paths) =>
-  Object.entries(paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), ...operation })));
+  Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), ...operation })),
+  );
 
 test("the document has every route, with its parameters, and the reference has the same", async () => {
   const { json } = await (await start()).get("/docs");
@@ -29,7 +31,8 @@ test("the document has every route, with its parameters, and the reference has t
   });
   const reference = readFileSync(new URL("../../docs/http.md", import.meta.url), "utf8");
   const table = [...reference.matchAll(/^\| `((?:(?:POST|DELETE) )?\/[^`]*)` \|/gm)].map(([, route]) => route);
-  expect(table.toSorted()).toEqual(written.toSorted());
+  expect(new Set(table)).toEqual(new Set(written));
+  expect(table).toHaveLength(written.length);
   for (const { path, parameters, summary, responses, security } of operations) {
     const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
     expect([path, parameters.filter((each) => each.in === "path").map(({ name }) => name)]).toEqual([path, inPath]);
@@ -47,7 +50,10 @@ test("a route takes the parameters of the document and no other", async () => {
     const query = parameters.filter((each) => each.in === "query").map(({ name }) => name);
     if (query.length === 0) continue;
     // Of one that there is, as far as the route asks that first.
-    const asked = path.replace("{computation}", "kept").replace("{stream}", "visits").replace(/\{\w+\}/g, "x");
+    const asked = path
+      .replace("{computation}", "kept")
+      .replace("{stream}", "visits")
+      .replace(/\{\w+\}/g, "x");
     const answer = await posting.ask(method, `${asked}?no-such=1`, path.startsWith("/v1/streams/") ? { "content-type": "application/json" } : {});
     if (answer.status === 404) continue;
     expect([path, answer.status, answer.json.error.message]).toEqual([path, 400, `this route has no parameter "no-such"; it has ${query.join(", ")}`]);

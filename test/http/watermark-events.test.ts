@@ -19,7 +19,13 @@ async function watched(feed: Feed): Promise<Posting> {
 }
 
 async function watch({ url }: Posting, headers = {}): Promise<IncomingMessage> {
-  const sent = request({ hostname: url.hostname, port: url.port, path: "/v1/watermarks", headers: { ...EVENTS, ...bearer(MASTER.token), ...headers }, agent: false });
+  const sent = request({
+    hostname: url.hostname,
+    port: url.port,
+    path: "/v1/watermarks",
+    headers: { ...EVENTS, ...bearer(MASTER.token), ...headers },
+    agent: false,
+  });
   sent.on("error", () => {});
   onTestFinished(() => void sent.destroy());
   sent.end();
@@ -32,13 +38,24 @@ test("a client is told at once, and again when a watermark has risen", async () 
   const feed = new Feed();
   const posting = await watched(feed);
   const response = await watch(posting);
-  expect([response.statusCode, response.headers]).toMatchObject([200, { "content-type": "text/event-stream", "cache-control": "no-store", "x-frame-options": "DENY" }]);
+  expect([response.statusCode, response.headers]).toMatchObject([
+    200,
+    { "content-type": "text/event-stream", "cache-control": "no-store", "x-frame-options": "DENY" },
+  ]);
   let text = "";
   response.on("data", (chunk: Buffer) => (text += chunk.toString()));
   const seen = () => [...text.matchAll(/^event: watermarks\ndata: (.*)\n\n/gm)].map(([, json = ""]) => JSON.parse(json) as WatermarksView);
   await expect.poll(() => seen().length, POLL).toBeGreaterThan(0);
   feed.promise(7_000);
-  await expect.poll(() => seen().at(-1)?.participants.map(({ output }) => output), POLL).toEqual([7_000, 7_000]);
+  await expect
+    .poll(
+      () =>
+        seen()
+          .at(-1)
+          ?.participants.map(({ output }) => output),
+      POLL,
+    )
+    .toEqual([7_000, 7_000]);
   const count = seen().length;
   // Nothing has changed, and that the connection lives is said by a comment.
   await expect.poll(() => text.includes("\n\n: unchanged\n\n"), POLL).toBe(true);
