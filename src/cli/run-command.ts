@@ -4,11 +4,12 @@ import type { Pipeline } from "../computation/pipeline.ts";
 import { messageOf } from "../errors.ts";
 import { type HttpOptions, tokensIn } from "../http/access.ts";
 import { durationText } from "../inspect/times.ts";
-import { NOTHING_LEFT, run, type RunningPipeline, workerOf } from "../run.ts";
+import { NOTHING_LEFT, run, STOPPED, type RunningPipeline, workerOf } from "../run.ts";
 import { display } from "./display.ts";
 import { DONE, UsageError } from "./exit.ts";
 import { loadPipeline } from "./load-pipeline.ts";
 import { summaryTable } from "./progress-text.ts";
+import { guardProcess } from "./process-guard.ts";
 import { storeOf } from "./store-option.ts";
 import { runWorkers, WORKER_NUMBER } from "./workers.ts";
 
@@ -23,6 +24,7 @@ export interface RunCommandOptions {
   readonly name?: readonly string[];
   readonly drop?: readonly string[];
   readonly lease?: number;
+  readonly stall?: number;
   readonly workers?: number;
 }
 
@@ -41,14 +43,16 @@ export async function runCommand(file: string, options: RunCommandOptions): Prom
 async function runElsewhere(file: string, options: RunCommandOptions, count: number): Promise<number> {
   if (!storeOf(options.store).shared)
     throw new UsageError("--workers needs a store that several processes can share: --store redis://HOST:PORT/DB. LMDB and memory belong to one process");
-  const { http, port, host, tokens, name = [], drop = [], lease } = options;
+  const { http, port, host, tokens, name = [], drop = [], lease, stall } = options;
   if (http && port + count > 65_536) throw new UsageError(`--port ${port}: each of ${count} workers has a port of its own, and the last would be above 65535`);
-  const reached = [
+  const rest = [
     ...(host === undefined ? [] : ["--host", host]),
     ...(tokens === undefined ? [] : ["--tokens", tokens]),
     ...name.flatMap((each) => ["--name", each]),
+    ...drop.flatMap((each) => ["--drop", each]),
+    ...(lease === undefined ? [] : ["--lease", String(lease)]),
+    ...(stall === undefined ? [] : ["--stall", String(stall)]),
   ];
-  const rest = [...reached, ...drop.flatMap((each) => ["--drop", each]), ...(lease === undefined ? [] : ["--lease", String(lease)])];
   return await runWorkers({
     count,
     argumentsOf: (index) => ["run", file, ...(http ? ["--port", String(port === 0 ? 0 : port + index)] : ["--no-http"]), ...rest],
@@ -70,15 +74,26 @@ async function runHere(file: string, options: RunCommandOptions): Promise<number
   if (forgets) say("warning: --store memory: keeps nothing; what is done is forgotten when the process ends");
   let draining = false;
   const log = (level: string, text: string, fields: object) => {
-    // The one error is why the pipeline has stopped, and `finished` rejects with it: it is told at the end, unless no one waits for that any more.
-    if (level === "warn" || (level === "error" && draining)) say(logLine(level, text, fields));
+    // Why the pipeline has stopped is told at the end, by what `finished` rejects with, unless no one waits for that any more.
+    const toldAtTheEnd = text.startsWith(STOPPED) && !draining;
+    if (level === "warn" || (level === "error" && !toldAtTheEnd)) say(logLine(level, text, fields));
   };
-  const running = await run(pipeline, { store, http: options.http && endpointOptions(options), drop: options.drop, leaseMs: options.lease, log });
+  const running = await run(pipeline, {
+    store,
+    http: options.http && endpointOptions(options),
+    drop: options.drop,
+    leaseMs: options.lease,
+    stallMs: options.stall,
+    log,
+  });
+  const guard = guardProcess(pipeline, (line) => say(line));
   say(`running pipeline ${pipeline.name}${running.url === undefined ? "" : `; ${running.url}/v1/watermarks says how far it is`}`);
   const shown = display(running, startedAt, { live: label === "" && drawsLive(pipeline), label });
   say = (line) => shown.say(line);
   const conclude = (how: string) => {
     const progress = shown.end();
+    guard.over();
+    if (guard.rejections > 0) say(`warning: ${guard.rejections} promises were rejected and nothing waited for them; see above`);
     for (const line of [`${how} after ${durationText(Date.now() - startedAt)}`, ...summaryTable(progress)]) say(line);
   };
   try {

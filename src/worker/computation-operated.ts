@@ -133,6 +133,7 @@ export abstract class ComputationOperated extends ComputationHeld {
       fired: undefined,
       key: undefined,
       attempts: 0,
+      begun: 0,
       held,
       batch: undefined,
     };
