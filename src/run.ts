@@ -14,7 +14,7 @@ import { systemRandom } from "./random.ts";
 import { isReadable } from "./store/reader.ts";
 import type { PipelineStore, Store } from "./store/store.ts";
 import { reconcile } from "./worker/reconcile.ts";
-import { watchProcess } from "./worker/watchdog.ts";
+import { watchProcess } from "./watchdog.ts";
 import { makeWorker, type Worker } from "./worker/worker.ts";
 
 export interface RunOptions {
@@ -36,11 +36,11 @@ export interface RunOptions {
   /** Memory for state, bytes; what is not in it is read from the store when needed. Default: 128 MiB. */
   readonly cacheBytes?: number | undefined;
   /**
-   * How long a handler may keep the process from doing anything else, ms, 1,000 or more. Then a line on standard error
+   * How long a handler may keep the process from doing anything else, ms, 1,000 or more; false: for ever. Then a line on standard error
    * names its computation, key and place, and the process ends, so that another worker goes on; a record that ends process
-   * after process goes to dead letters. 0: for ever. Off while a debugger is attached. Default: 30,000.
+   * after process goes to dead letters. Off while a debugger is attached. Default: 30,000.
    */
-  readonly stallMs?: number | undefined;
+  readonly stallMs?: number | false | undefined;
   /** Where log lines go. Default: warnings and errors to standard error. */
   readonly log?: ((level: "debug" | "info" | "warn" | "error", text: string, fields: object) => void) | undefined;
 }
@@ -123,7 +123,7 @@ async function openEffects(graph: Graph, effects: Effects, log: NonNullable<RunO
 async function running(worker: Worker, store: PipelineStore, runner: EffectRunner | undefined, options: RunOptions): Promise<RunningPipeline> {
   // Before the worker starts: a port that cannot be had must not be told of amid a run that has begun.
   const http = await served(worker, store, options);
-  const watchdog = options.stallMs === 0 ? undefined : watchProcess(systemClock, options.stallMs ?? 30_000);
+  const watchdog = options.stallMs === false ? undefined : watchProcess(systemClock, options.stallMs ?? 30_000);
   worker.driver.start();
   let stopped: Promise<void> | undefined;
   const stop = async () => {
@@ -159,7 +159,7 @@ function checkOptions(pipeline: Pipeline, options: RunOptions): void {
   if (log !== undefined && typeof log !== "function") throw new ConfigError(`${where}: log is a function of (level, text, fields), but it is ${show(log)}`);
   checkRange("leaseMs", options.leaseMs, 200, 3_600_000);
   checkRange("batchRecords", options.batchRecords, 1, 10_000);
-  if (options.stallMs !== 0) checkRange("stallMs", options.stallMs, 1_000, 3_600_000);
+  if (options.stallMs !== false) checkRange("stallMs", options.stallMs, 1_000, 3_600_000);
   checkRange("cacheBytes", options.cacheBytes, 0, Number.MAX_SAFE_INTEGER);
 }
 

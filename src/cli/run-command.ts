@@ -83,7 +83,7 @@ async function runHere(file: string, options: RunCommandOptions): Promise<number
     http: options.http && endpointOptions(options),
     drop: options.drop,
     leaseMs: options.lease,
-    stallMs: options.stall,
+    stallMs: options.stall === 0 ? false : options.stall,
     log,
   });
   const guard = guardProcess(pipeline, (line) => say(line));

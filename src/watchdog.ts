@@ -1,17 +1,18 @@
 /**
  * The watchdog: a thread that sees when user code keeps the process from doing anything else, as an endless loop does,
  * says which computation, key and line of code it is, and ends the process, so that another worker goes on. What becomes of
- * the work itself is decided by those that take over (`guarded-shard.ts`).
+ * the work itself is decided by those that take over (`worker/guarded-shard.ts`).
  *
  * W1  Only the time that the watchdog itself was awake counts: a machine that slept, or a process that was stopped, has
  *     not stalled.
  * W2  It ends the process only where a computation's handler is on the stack. Other code is not ours to judge: where that
  *     stands still, it says so, once.
  * W3  Until the process has stalled it costs a timer on either side, and no call of user code is slower for it.
+ * W4  Its thread has the one clock that is not `src/clock.ts`: that lives in the process that stands still.
  */
 import { url as inspectorUrl } from "node:inspector";
 import { Worker } from "node:worker_threads";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "./clock.ts";
 
 export interface Watchdog {
   close(): Promise<void>;
