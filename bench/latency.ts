@@ -3,7 +3,20 @@
  * counts from then, so a stall shows in every record it delays. Measured where the record becomes visible to the next
  * consumer: in a callback sink behind the last counter, after that counter's commit.
  */
-import { Computation, type Context, injector, input, output, Pipeline, sink, state, stream, type Stream, type StreamRecord } from "../src/index.ts";
+import {
+  type RedisDurability,
+  Computation,
+  type Context,
+  injector,
+  input,
+  output,
+  Pipeline,
+  sink,
+  state,
+  stream,
+  type Stream,
+  type StreamRecord,
+} from "../src/index.ts";
 import { run } from "../src/run.ts";
 import { ascending } from "../src/watermark/ascending.ts";
 import { openStore, type StoreName } from "./stores.ts";
@@ -15,6 +28,9 @@ export interface LatencyOptions {
   readonly store: StoreName;
   /** How often Redis flushes its append-only file: everysec, always or no. */
   readonly fsync: string;
+  /** Replicas that Redis has, and what a commit waits for. */
+  readonly replicas: number;
+  readonly durability: RedisDurability;
   readonly keys: number;
   readonly hops: number;
   readonly shards: number;
@@ -76,7 +92,7 @@ export async function latency(options: LatencyOptions): Promise<object> {
   });
   pipeline.sink("measure", streams[options.hops] as Stream<Timed>, target);
   const stolen = watchStolen();
-  const { store, dispose } = await openStore(options.store, options.fsync);
+  const { store, dispose } = await openStore(options.store, options.fsync, options.replicas, options.durability);
   try {
     const running = await run(pipeline, { store, batchRecords: options.batch });
     await running.finished;

@@ -2,7 +2,7 @@
  * Throughput: how many records a second one worker brings through one keyed, fanned-out hop, exactly once, and what
  * each costs. On Redis a bare, vectorised and pipelined client writes the same bytes in the same run for comparison.
  */
-import type { Store } from "../src/index.ts";
+import type { RedisDurability, Store } from "../src/index.ts";
 import { openValue } from "../src/computation/envelope.ts";
 import { cbor } from "../src/computation/cbor-codec.ts";
 import { shardOf, shardRef } from "../src/key.ts";
@@ -19,11 +19,14 @@ export interface ThroughputOptions extends Load {
   readonly store: StoreName;
   /** How often Redis flushes its append-only file: everysec, always or no. */
   readonly fsync: string;
+  /** Replicas that Redis has, and what a commit waits for. */
+  readonly replicas: number;
+  readonly durability: RedisDurability;
   readonly batch: number;
 }
 
 export async function throughput(options: ThroughputOptions): Promise<object> {
-  const used = await openStore(options.store, options.fsync);
+  const used = await openStore(options.store, options.fsync, options.replicas, options.durability);
   try {
     return await measure(options, used);
   } finally {
@@ -63,6 +66,8 @@ async function measure(options: ThroughputOptions, { store, server }: BenchStore
   return {
     bench: "throughput",
     store: options.store,
+    durability: typeof options.durability === "string" ? options.durability : `replicas=${options.durability.replicas}`,
+    replicas: options.replicas,
     hops: options.hops,
     shards: options.shards,
     batchMean: round((done + options.records) / commits, 1),

@@ -43,6 +43,12 @@ export class IncompatibleDataError extends MillraceError {
   }
 }
 
+/**
+ * A stored value was written by a newer version of its codec than this code has. The worker leaves the participant's shards
+ * to workers with newer code; where it is the only one that can be, the pipeline stops.
+ */
+export class NewerDataError extends IncompatibleDataError {}
+
 /** Stored bytes are not what their codec writes: damaged, or written by something else. Nothing can be read from them. */
 export class DecodeError extends MillraceError {
   constructor(message: string, options?: ErrorOptions) {

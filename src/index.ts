@@ -19,9 +19,12 @@ export { type Schema, type Stream, stream } from "./computation/stream.ts";
 
 // The pipeline.
 export { type Backoff, exponential } from "./computation/backoff.ts";
-export { type ComputeOptions, type ParticipantOptions, Pipeline, type PipelineOptions } from "./computation/pipeline.ts";
+export { type ComputeOptions, type InjectOptions, type ParticipantOptions, Pipeline, type PipelineOptions } from "./computation/pipeline.ts";
 export type { ReplyOptions } from "./computation/reply.ts";
 export type { Whole } from "./computation/whole.ts";
+
+// Aggregations whose keys may be hot.
+export { type MergedTotals, type PartialTotals, type TwoPhase, twoPhase, type TwoPhaseOptions, type WindowTotal } from "./computation/two-phase.ts";
 
 // What leaves the system and may fail.
 export type { EffectCall, EffectOptions, EffectResult, Perform } from "./effects/effect.ts";
@@ -63,6 +66,7 @@ export { run, type RunningPipeline, type RunOptions } from "./run.ts";
 // Stores.
 export { LmdbStore } from "./store/lmdb-store.ts";
 export { MemoryStore, type MemoryStoreOptions } from "./store/memory-store.ts";
+export type { RedisDurability, ReplicatedDurability } from "./store/redis/durability.ts";
 export { RedisStore, type RedisStoreOptions } from "./store/redis/redis-store.ts";
 export type { Store } from "./store/store.ts";
 
@@ -72,6 +76,7 @@ export {
   DecodeError,
   type ErrorCode,
   IncompatibleDataError,
+  NewerDataError,
   InjectorFailedError,
   InvalidUseError,
   InvariantError,

@@ -3,7 +3,7 @@
  * in its log, so a command is taken where something has happened that nothing else explains.
  *
  * F9  A timer fires before its time, or at another than it was set for, or never, only where a command says so; a command
- *     explains one such thing. Whether each was carried out is the auditor's to see (A9).
+ *     explains one such thing. Whether each was carried out is the auditor's to see (A11).
  */
 import type { KeyModel, SetTimer } from "./fold-call.ts";
 import type { FoundCommand } from "./fold-input.ts";

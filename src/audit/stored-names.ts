@@ -31,7 +31,8 @@ export class StoredNames {
   sends(sender: ShardRef): boolean {
     const participant = this.participants.get(participantOf(sender));
     if (participant === undefined) return this.isDropped(participantOf(sender));
-    return participant.kind !== "sink" && indexOf(sender) < participant.shards;
+    const shards = participant.kind === "computation" ? Math.max(participant.shards, this.graph.shardsBefore ?? 0) : participant.shards;
+    return participant.kind !== "sink" && indexOf(sender) < shards;
   }
 
   has(shard: ShardRef): boolean {

@@ -8,6 +8,9 @@ import { DONE, endingOf, MISTAKEN } from "./exit.ts";
 import { addGraphCommand } from "./graph-command.ts";
 import { addInitCommand } from "./init-command.ts";
 import { addInspectCommand } from "./inspect-command.ts";
+import { SHARDS } from "../limits.ts";
+import { resetCommand, type ResetCommandOptions, rewindCommand, type RewindCommandOptions } from "./mending-commands.ts";
+import { copyCommand, exportCommand, importCommand, type MovingOptions } from "./offline-commands.ts";
 import { asking, DEFAULT_PORT, type RemoteOptions } from "./remote.ts";
 import { runCommand, type RunCommandOptions } from "./run-command.ts";
 import { addStateCommand } from "./state-command.ts";
@@ -78,6 +81,69 @@ program
     code = await auditCommand(options);
   });
 
+const STORES = "lmdb:DIRECTORY, redis://HOST:PORT/DB, rediss://..., or redis:/PATH of a socket";
+const shardsOption = () => new Option("--shards <n>", "shards of each computation from now on (default: as many as it has)").argParser(shardsOf);
+
+program
+  .command("copy")
+  .description("Copies a stopped pipeline to another store, or to another number of shards. Killed, it goes on when it is given again.")
+  .argument("<from>", STORES)
+  .argument("<to>", "the same; it must not have the pipeline yet")
+  .option("--pipeline <name>", "copy this one (default: the only one there is)")
+  .addOption(shardsOption())
+  .option("--json", "as JSON", false)
+  .action(async (from: string, to: string, options: MovingOptions) => {
+    code = await copyCommand(from, to, options);
+  });
+
+program
+  .command("export")
+  .description("Writes a stopped pipeline to a file.")
+  .argument("<file>", "where to; must not be there yet")
+  .addOption(storeOption(STORES))
+  .option("--pipeline <name>", "export this one (default: the only one there is)")
+  .option("--json", "as JSON", false)
+  .action(async (file: string, options: MovingOptions & { readonly store: string }) => {
+    code = await exportCommand(file, options);
+  });
+
+program
+  .command("import")
+  .description("Writes the pipeline that a file holds to a store. Killed, it goes on when it is given again.")
+  .argument("<file>", "a file of millrace export")
+  .addOption(storeOption(STORES))
+  .addOption(shardsOption())
+  .option("--json", "as JSON", false)
+  .action(async (file: string, options: MovingOptions & { readonly store: string }) => {
+    code = await importCommand(file, options);
+  });
+
+program
+  .command("reset")
+  .description("Lets computations and sinks of a stopped pipeline begin anew: tells what goes with them, and with --yes drops it.")
+  .argument("<names...>", "computations and sinks")
+  .addOption(storeOption(STORES))
+  .option("--pipeline <name>", "of this one (default: the only one there is)")
+  .option("--yes", "do it", false)
+  .option("--json", "as JSON", false)
+  .action(async (names: string[], options: ResetCommandOptions) => {
+    code = await resetCommand(names, options);
+  });
+
+program
+  .command("rewind")
+  .description("Lets an injector of a stopped pipeline read again: tells what follows, and with --yes does it.")
+  .argument("<file>", "the file of the pipeline, as for run")
+  .argument("<injector>", "its name")
+  .requiredOption("--to <place>", "start, a time (2026-11-22T10:00:00Z), or position:JSON")
+  .option("--reset <name>", "a computation or sink that begins anew with it; may be repeated", collect)
+  .addOption(storeOption(STORES))
+  .option("--yes", "do it", false)
+  .option("--json", "as JSON", false)
+  .action(async (file: string, injector: string, options: RewindCommandOptions) => {
+    code = await rewindCommand(file, injector, options);
+  });
+
 function portOf(text: string): number {
   const port = Number(text);
   if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError("It is a number from 0 to 65535.");
@@ -86,6 +152,11 @@ function portOf(text: string): number {
 
 function leaseOf(text: string): number {
   if (!/^\d+$/.test(text) || Number(text) < 200 || Number(text) > 3_600_000) throw new InvalidArgumentError("It is a number from 200 to 3600000.");
+  return Number(text);
+}
+
+function shardsOf(text: string): number {
+  if (!/^\d+$/.test(text) || Number(text) < 1 || Number(text) > SHARDS) throw new InvalidArgumentError(`It is a number from 1 to ${SHARDS}.`);
   return Number(text);
 }
 

@@ -10,7 +10,7 @@
  * E1  The layout is part of the stored format (`DATA_FORMAT`).
  * E2  Whatever the bytes are, reading gives a value or throws `DecodeError` or `IncompatibleDataError`, nothing else.
  */
-import { DecodeError, IncompatibleDataError, InvalidUseError, messageOf } from "../errors.ts";
+import { DecodeError, IncompatibleDataError, InvalidUseError, messageOf, NewerDataError } from "../errors.ts";
 import type { Codec } from "./codec.ts";
 
 const CBOR = 0;
@@ -96,7 +96,7 @@ export function openValueAt(codec: Codec<unknown>, bytes: Uint8Array, start: num
   }
   const version = (bytes[end - 2] as number) | ((bytes[end - 1] as number) << 8);
   if (version > codec.version) {
-    throw new IncompatibleDataError(
+    throw new NewerDataError(
       `${where}: written by version ${version} of codec ${quote(codec.id)}, this code has version ${codec.version}: run the newer code, which can read both`,
     );
   }

@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Inspection } from "../inspect/inspection.ts";
 import { type Metric, PROMETHEUS_TYPE, prometheusText } from "../inspect/prometheus.ts";
-import type { DeadLettersView, PipelineView, ReadinessView, ShardsView, TimersView } from "../inspect/views.ts";
+import type { DeadLettersView, HotKeysView, LostTailsView, PipelineView, ReadinessView, ShardsView, TimersView } from "../inspect/views.ts";
 import { described, LOOKING, OPEN, type RouteAbout } from "./described-route.ts";
 
 const LIMIT = { about: "How many, 1 to 1,000. Default: 100.", type: "integer" } as const;
@@ -31,6 +31,16 @@ const DEAD_LETTERS: RouteAbout = {
   query: { participant: { about: "Of this one alone." }, limit: LIMIT },
   answer: "DeadLettersView",
 };
+const HOT_KEYS: RouteAbout = {
+  ...LOOKING,
+  about: "Of each computation, the keys that most of the latest records of this worker had.",
+  query: {
+    computation: { about: "Of this one alone." },
+    limit: { about: "How many of each, 1 to 1,000. Default: 10.", type: "integer" },
+  },
+  answer: "HotKeysView",
+};
+const LOST_TAILS: RouteAbout = { ...LOOKING, about: "What the store had acknowledged to this worker and lost.", answer: "LostTailsView" };
 const METRICS: RouteAbout = { ...LOOKING, about: "Metrics of this worker, for Prometheus.", answer: "text/plain" };
 const HEALTH: RouteAbout = { ...OPEN, about: "Answers while the process lives.", answer: "application/json" };
 const READINESS: RouteAbout = {
@@ -50,7 +60,9 @@ export function addInspectionRoutes(server: FastifyInstance, inspection: Inspect
   server.get("/v1/pipeline", described(PIPELINE), async (): Promise<PipelineView> => inspection.pipeline());
   server.get("/v1/shards", described(SHARDS), async ({ query }): Promise<ShardsView> => inspection.shards(query));
   server.get("/v1/timers", described(TIMERS), async ({ query }): Promise<TimersView> => inspection.timers(query));
+  server.get("/v1/hot-keys", described(HOT_KEYS), async ({ query }): Promise<HotKeysView> => inspection.hotKeys(query));
   server.get("/v1/dead-letters", described(DEAD_LETTERS), async ({ query }): Promise<DeadLettersView> => inspection.deadLetters(query));
+  server.get("/v1/lost-tails", described(LOST_TAILS), async (): Promise<LostTailsView> => inspection.lostTails());
   server.get("/metrics", described(METRICS), async (_request, reply) =>
     reply.type(PROMETHEUS_TYPE).send(prometheusText([...inspection.metrics(), ...metrics()])),
   );

@@ -4,8 +4,10 @@ import type { TimerClock } from "../store/commit.ts";
 import type {
   DeadLettersView,
   ErrorView,
+  HotKeysView,
   KeysView,
   LetterView,
+  LostTailsView,
   ParticipantShardsView,
   PipelineView,
   ReadinessView,
@@ -49,12 +51,16 @@ export interface Endpoint {
   moveTimer(timer: ListedTimer, to: number): Promise<TimerOutcomeView>;
   fireTimer(timer: ListedTimer): Promise<TimerOutcomeView>;
   deleteTimer(timer: ListedTimer): Promise<TimerOutcomeView>;
+  /** The keys that most records of that worker had; `limit` of each computation: 1 to 1,000, default 10. */
+  hotKeys(query?: { readonly computation?: string | undefined; readonly limit?: number | undefined }): Promise<HotKeysView>;
   /** The latest dead letters; `limit`: 1 to 1,000, default 100. */
   deadLetters(query?: { readonly participant?: string | undefined; readonly limit?: number | undefined }): Promise<DeadLettersView>;
   /** One with its value. */
   deadLetter(participant: string, letter: string): Promise<WholeLetterView>;
   retryDeadLetter(participant: string, letter: string): Promise<LetterView>;
   discardDeadLetter(participant: string, letter: string): Promise<LetterView>;
+  /** What the store lost while the worker that answers was running. */
+  lostTails(): Promise<LostTailsView>;
   /** The streams that take records over HTTP. */
   streams(): Promise<StreamsView>;
   readiness(): Promise<ReadinessView>;
@@ -93,10 +99,12 @@ export function endpoint(url: string, { token }: EndpointOptions = {}): Endpoint
     moveTimer: (listed, to) => asked.ask("POST", `${timer(listed)}/move`, { time: listed.time, to }),
     fireTimer: (listed) => asked.ask("POST", `${timer(listed)}/fire`, { time: listed.time }),
     deleteTimer: (listed) => asked.ask("DELETE", timer(listed), { time: listed.time }),
+    hotKeys: (query) => asked.get("/v1/hot-keys", query),
     deadLetters: (query) => asked.get("/v1/dead-letters", query),
     deadLetter: (participant, name) => asked.get(letter(participant, name)),
     retryDeadLetter: (participant, name) => asked.ask("POST", `${letter(participant, name)}/retry`),
     discardDeadLetter: (participant, name) => asked.ask("DELETE", letter(participant, name)),
+    lostTails: () => asked.get("/v1/lost-tails"),
     streams: () => asked.get("/v1/streams"),
     readiness: () => asked.ask("GET", "/readyz", undefined, [503]),
   };

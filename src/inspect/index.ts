@@ -6,18 +6,24 @@
 export { audit, type AuditOptions, type AuditReport } from "../audit/audit.ts";
 export type { Checked, Violation } from "../audit/findings.ts";
 export { EndpointError, type Endpoint, endpoint, type EndpointOptions, type ListedTimer, type TimersRequest } from "./endpoint.ts";
+export type { LostConfirmed, LostShard } from "../worker/lost-tails.ts";
 export type {
   CellView,
+  ComputationHotKeys,
   DeadLettersView,
   DeadLetterView,
   DurabilityLevel,
   ErrorView,
   EventTime,
   HolderView,
+  HotKeysView,
+  HotKeyView,
   KeysView,
   KeyView,
-  LetterView,
   Lag,
+  LetterView,
+  LostTailsView,
+  LostTailView,
   NotTakenView,
   ParticipantKind,
   ParticipantShardsView,

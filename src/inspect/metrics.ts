@@ -8,6 +8,7 @@ import type { Counters } from "../worker/image.ts";
 import type { PlannedParticipant } from "../worker/plan.ts";
 import { sum } from "../worker/tally.ts";
 import type { Worker } from "../worker/worker.ts";
+import { hottestShare } from "./hot-keys-view.ts";
 import type { Metric, Sample } from "./prometheus.ts";
 import type { ParticipantKind, ParticipantWatermarks } from "./views.ts";
 import { watermarksView } from "./watermarks-view.ts";
@@ -54,14 +55,23 @@ export function metricsOf(worker: Worker, now: number): Metric[] {
 
 function countersOf(engine: Engine, participants: readonly PlannedParticipant[]): Metric[] {
   const counted = participants.map((participant) => ({ participant, counters: countedOf(engine, participant) }));
-  return COUNTERS.map(({ counter, name, help, kinds }) => ({
-    name: `millrace_${name}_total`,
-    help: `${help} Since the worker started.`,
+  const lost: Metric = {
+    name: "millrace_lost_records_total",
+    help: "Records whose committed effects the store lost. Since the worker started.",
     type: "counter",
-    samples: counted
-      .filter(({ participant }) => kinds.includes(participant.kind))
-      .map(({ participant, counters }) => ({ labels: labelsOf(participant), value: counters[counter] })),
-  }));
+    samples: participants.map((participant) => ({ labels: labelsOf(participant), value: engine.lostTails.counted.records.get(participant.name) ?? 0 })),
+  };
+  const counters = COUNTERS.map(
+    ({ counter, name, help, kinds }): Metric => ({
+      name: `millrace_${name}_total`,
+      help: `${help} Since the worker started.`,
+      type: "counter",
+      samples: counted
+        .filter(({ participant }) => kinds.includes(participant.kind))
+        .map(({ participant, counters }) => ({ labels: labelsOf(participant), value: counters[counter] })),
+    }),
+  );
+  return [...counters, lost];
 }
 
 function watermarkGauges(views: readonly ParticipantWatermarks[]): Metric[] {
@@ -88,6 +98,9 @@ function watermarkGauges(views: readonly ParticipantWatermarks[]): Metric[] {
     ),
     gauge("watermark_lag_seconds", "How far the output watermark is behind the clock. 0 at the end of time.", ({ lag }) => inSeconds(lag.clock)),
     gauge("watermark_input_lag_seconds", "How far the output watermark is behind what the inputs allow.", ({ lag }) => inSeconds(lag.inputs)),
+    gauge("injector_waits_for_others", "1 while the injector waits because it is further ahead of another than its maxSkew.", ({ kind, heldBy }) =>
+      kind === "injector" ? Number(heldBy?.kind === "skew") : null,
+    ),
     {
       name: "millrace_status",
       help: "1 for the status that the participant has: live, idle, back-pressured or finished.",
@@ -118,11 +131,16 @@ function pendingGauges(engine: Engine, participants: readonly PlannedParticipant
     ),
     gauge("held_records", "Records and timers that stand aside.", (participant) => computed(participant, (shard) => shard.heldHolds.size)),
     gauge("timers", "Pending timers in this worker's memory.", (participant) => computed(participant, (shard) => shard.watermark.size + shard.wall.size)),
+    gauge(
+      "hottest_key_share",
+      "Part of the latest records of this worker's shards that had the key that most had, 0 to 1. /v1/hot-keys names it.",
+      (participant) => (participant.kind === "computation" ? hottestShare(engine, participant) : undefined),
+    ),
     gauge("cached_keys", "Keys whose state is in this worker's memory.", (participant) => computed(participant, (shard) => shard.cachedKeys)),
   ];
 }
 
-function workerMetrics({ counted }: Engine): Metric[] {
+function workerMetrics({ counted, lostTails }: Engine): Metric[] {
   const counter = (name: string, help: string, value: number): Metric => ({ name, help, type: "counter", samples: [{ labels: {}, value }] });
   const { user, system } = process.cpuUsage();
   return [
@@ -131,6 +149,9 @@ function workerMetrics({ counted }: Engine): Metric[] {
     counter("millrace_commit_resends_total", "Calls sent again because no outcome was known.", counted.resends),
     counter("millrace_fenced_total", "Commits refused because another worker owns the shard.", counted.fenced),
     counter("millrace_gaps_total", "Commits refused because the store had lost its tail.", counted.gaps),
+    counter("millrace_lost_tails_total", "Times that the store had lost commits it had acknowledged to this worker.", lostTails.counted.tails),
+    counter("millrace_lost_commits_total", "Commits that it lost.", lostTails.counted.commits),
+    counter("millrace_lost_confirmed_records_total", "Lost records that clients had been told of as committed.", lostTails.counted.confirmed),
     {
       name: "process_resident_memory_bytes",
       help: "Resident memory of the process.",

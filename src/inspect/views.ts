@@ -8,6 +8,7 @@ import type { TimerClock } from "../store/commit.ts";
 import type { Status } from "../store/store.ts";
 import type { Counters } from "../worker/image.ts";
 import type { HolderKind } from "../worker/holder.ts";
+import type { LostConfirmed, LostShard } from "../worker/lost-tails.ts";
 
 /** A low watermark: ms since the epoch, `null` before anything is known, "end" when every input has finished. */
 export type EventTime = number | "end" | null;
@@ -52,10 +53,11 @@ export interface Lag {
 /**
  * What holds a watermark. Besides what a shard can say of itself: `report`, it has risen and is about to be reported;
  * `unowned` and `recovering`, a shard without an owner and one whose owner is reading it; `elsewhere`, a shard of another
- * worker, which can say more; `back-pressure`, it waits until a full inbox downstream has been worked off.
+ * worker, which can say more; `back-pressure`, it waits until a full inbox downstream has been worked off; `full`, an
+ * injector waits until the store has room again.
  */
 export interface HolderView {
-  readonly kind: Exclude<HolderKind, "upstream" | "end"> | "report" | "unowned" | "recovering" | "elsewhere" | "back-pressure";
+  readonly kind: Exclude<HolderKind, "upstream" | "end"> | "report" | "unowned" | "recovering" | "elsewhere" | "back-pressure" | "full";
   /** The whole answer in a sentence. */
   readonly text: string;
   readonly participant: string;
@@ -106,6 +108,24 @@ export interface ShardWatermarks {
   /** Records in its inbox that are not processed. */
   readonly queued: number;
   readonly heldBy: HolderView | null;
+}
+
+/** What the store lost, as far as this worker knew it to be committed; since it started. */
+export interface LostTailsView {
+  readonly pipeline: string;
+  readonly worker: string;
+  readonly now: number;
+  readonly counted: { readonly tails: number; readonly commits: number; readonly records: number; readonly confirmed: number };
+  /** The latest eight, the oldest first. */
+  readonly tails: readonly LostTailView[];
+}
+
+export interface LostTailView {
+  readonly at: number;
+  readonly atIso: string | null;
+  readonly shards: readonly LostShard[];
+  /** Records that a client was told of as committed, and that do not come again by themselves. */
+  readonly confirmed: readonly LostConfirmed[];
 }
 
 export interface PipelineView {
@@ -252,6 +272,31 @@ export interface TimerOutcomeView {
   readonly computation: string;
   readonly timer: string;
   readonly outcome: "moved" | "fired" | "deleted";
+}
+
+/** As the worker that answers has seen it, of its own shards: ask every worker. */
+export interface HotKeysView {
+  readonly pipeline: string;
+  readonly worker: string;
+  readonly now: number;
+  readonly computations: readonly ComputationHotKeys[];
+}
+
+export interface ComputationHotKeys {
+  readonly computation: string;
+  /** Records that the counts are of: at most about the last 130,000. */
+  readonly records: number;
+  /** The keys that most of them have, the first first. */
+  readonly keys: readonly HotKeyView[];
+}
+
+/** Counts are of a sketch that samples: `records` may be too large, by as much as it is above `atLeast`. */
+export interface HotKeyView {
+  readonly key: string;
+  /** Of all records counted, 0 to 1. */
+  readonly share: number;
+  readonly records: number;
+  readonly atLeast: number;
 }
 
 export interface DeadLettersView {

@@ -96,7 +96,7 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
   announce(worker: string, ms: number, now: number): Announced {
     this.workers.set(worker, now + ms);
     for (const [each, until] of this.workers) if (until <= now) this.workers.delete(each);
-    return { workers: [...this.workers.keys()].sort(), now };
+    return { workers: [...this.workers.keys()].sort(), full: false, now };
   }
 
   depart(worker: string): void {
@@ -208,7 +208,7 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
       invariant(authority.owners.length === of, `participant ${participant} has ${authority.owners.length} shards; worker ${worker} registers some of ${of}`);
       const registered = register(authority, worker, shards);
       changed.set(participant, registered.authority);
-      return { participant, generation: registered.granted };
+      return { participant, generation: registered.granted, output: registered.output };
     });
     for (const [participant, authority] of changed) {
       this.authorities.set(participant, authority);

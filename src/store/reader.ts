@@ -30,6 +30,8 @@ export function isReadable(store: object): store is ReadableStore {
 export interface ReadOptions {
   readonly pipeline: string;
   readonly clock: Clock;
+  /** Give state values whole, however large. Default: at least STATE_HEAD bytes of them. */
+  readonly whole?: boolean;
 }
 
 export interface StoreReader {

@@ -139,6 +139,8 @@ export interface EntryCounts {
 
 export interface Announced {
   readonly workers: readonly string[];
+  /** The store has no room for more than what empties it: injectors pause. Heard within about a second. */
+  readonly full: boolean;
   /** Store clock, ms. */
   readonly now: number;
 }
@@ -277,6 +279,8 @@ export interface Interval {
 export interface Registration {
   readonly participant: number;
   readonly generation: number;
+  /** What was reported of these shards so far, the least of it: no report of a new owner may be taken for less. */
+  readonly output: number;
 }
 
 /**

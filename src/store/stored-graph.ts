@@ -8,6 +8,8 @@ export interface StoredGraph {
   /** Layout of all stored data; this code reads and writes `DATA_FORMAT` only. */
   readonly format: number;
   readonly version: number;
+  /** What workers say to each other by way of the store; absent: 1. This code speaks `PROTOCOL`, and all before it. */
+  readonly protocol?: number | undefined;
   readonly pipeline: string;
   /** Shards of each computation, fixed for the life of the data. */
   readonly shards: number;
@@ -16,6 +18,20 @@ export interface StoredGraph {
   /** Never given twice, so that what was dropped cannot come back as something else. */
   readonly nextId: number;
   readonly participants: readonly StoredParticipant[];
+  /** The most shards that computations had before a copy gave them another number: senders of records that wait may be of those. */
+  readonly shardsBefore?: number | undefined;
+  /** Set with UNFINISHED_FORMAT only: what the command was doing whose data this is. */
+  readonly unfinished?: Unfinished | undefined;
+}
+
+/** A command that writes a whole pipeline, and was not at its end. */
+export interface Unfinished {
+  /** As people give it: "copy", "import". */
+  readonly command: string;
+  /** Where it reads, for people. */
+  readonly from: string;
+  /** Differs where what it reads has changed. */
+  readonly fingerprint: string;
 }
 
 /** Whoever owns shards and commits: an injector, a computation or a sink. */
@@ -50,6 +66,9 @@ export interface StoredTimer {
 }
 
 export const DATA_FORMAT = 1;
+export const PROTOCOL = 1;
+/** In the place of DATA_FORMAT while a command writes the data: every worker, of whatever version, refuses it. */
+export const UNFINISHED_FORMAT = 0;
 
 /** Graph, as stores keep it: JSON. Throws `DecodeError`; one of another format is given as it is, for its reader to refuse. */
 export function parseStoredGraph(text: string): StoredGraph {

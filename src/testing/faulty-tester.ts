@@ -85,7 +85,7 @@ export class FaultyTester extends Tester {
     this.#now = options.now as number;
     this.recordedEffects = new RecordedEffects(graph, options.effects ?? "record", systemClock);
     this.#sources = new Map(graph.participants.filter(({ kind }) => kind === "injector").map(({ name }) => [name, new Pushed()]));
-    const drawn = swarm(tape, false);
+    const drawn = swarm(tape, false, false);
     // Processing time is the test's, so the store's clock has no faults.
     this.#faults = { ...drawn, kinds: drawn.kinds.filter((kind) => kind !== "store-clock" && (kind !== "lost-tail" || losesTail)) };
     const batchRecords = tape.pick([256, 8, 1]);

@@ -1,8 +1,8 @@
 /**
  * Which worker is to own which shard: a function of who is alive and of the graph, and of nothing else. Pure.
  *
- * A1  Every shard has exactly one worker, and every worker that computes this gets the same.
- * A2  Of each participant, and of all participants together, no two workers have numbers of shards that differ by more
+ * A1  Every shard has exactly one worker (none, if all workers decline its participant), and every worker that computes this gets the same.
+ * A2  Of each participant, and of all participants together, no two workers that decline nothing have numbers of shards that differ by more
  *     than one. So shards of injectors and sinks, which have few, are spread over the workers.
  * A3  When one worker comes or goes, little more moves than has to: what it takes or leaves, and what evens out chance.
  *
@@ -21,12 +21,18 @@ interface Pair {
   readonly shard: ShardRef;
 }
 
-/** `workers`: each once, at least one, in any order. */
-export function assign(workers: readonly string[], participants: readonly Assignable[]): ReadonlyMap<ShardRef, string> {
+/** `everyone`: each once, in any order. `declines`: does a worker leave a participant to others? If all do, no one has its shards. */
+export function assign(
+  everyone: readonly string[],
+  participants: readonly Assignable[],
+  declines: (worker: string, participant: number) => boolean = () => false,
+): ReadonlyMap<ShardRef, string> {
   const assigned = new Map<ShardRef, string>();
   /** Participants of which each worker has one shard more than others. */
-  const extras = new Map<string, number>(workers.map((worker) => [worker, 0]));
+  const extras = new Map<string, number>(everyone.map((worker) => [worker, 0]));
   for (const { id, shards } of participants) {
+    const workers = everyone.filter((worker) => !declines(worker, id));
+    if (workers.length === 0) continue;
     const room = new Map<string, number>(workers.map((worker) => [worker, Math.floor(shards / workers.length)]));
     for (const worker of mostEntitled(workers, extras, id).slice(0, shards % workers.length)) {
       extras.set(worker, count(extras, worker) + 1);

@@ -7,7 +7,7 @@
  * H3  Nothing here calls user code.
  */
 import { waitAfter } from "../computation/backoff.ts";
-import { messageOf, RecordFailedError } from "../errors.ts";
+import { messageOf, NewerDataError, RecordFailedError } from "../errors.ts";
 import { DEAD_LETTERS } from "../limits.ts";
 import { parseTimerMember } from "../store/address.ts";
 import type { Numbered, RecoveredShard, Sequencer } from "../store/index.ts";
@@ -99,7 +99,9 @@ export abstract class ComputationHeld extends ComputationMemory {
   /** A failed try: again later, or never. */
   protected giveBack(work: Work, key: KeyState, error: unknown): void {
     work.failure = undefined;
-    if (error === EARLY) {
+    if (error instanceof NewerDataError) this.host.ownership.decline(this.participant, error);
+    // What it cannot read is not the record's fault: no attempt of it is counted.
+    if (error === EARLY || error instanceof NewerDataError) {
       key.retryAt = this.host.now + SOON;
       this.setAside(work, key);
       return;

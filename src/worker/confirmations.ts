@@ -4,6 +4,7 @@
  * shard had given is still injected after the source was opened again, and told to nobody.
  */
 import type { ItemFate, SourceItem } from "../injectors/injector.ts";
+import { ConfirmedIds } from "./confirmed-ids.ts";
 
 export class Confirmations {
   /** Items that were pulled and whose fates are still to come, and how many of them an earlier reader gave. */
@@ -12,6 +13,8 @@ export class Confirmations {
   /** Of the open batch, and of the commit in flight. */
   #open: ItemFate[] = [];
   #sealed: readonly ItemFate[] = [];
+  /** What the readers were told of lately. */
+  readonly confirmed = new ConfirmedIds();
 
   pulled(items: readonly SourceItem[]): void {
     for (const { mark } of items) if (mark !== true) this.#untold += 1;
@@ -31,13 +34,18 @@ export class Confirmations {
     this.#open = [];
   }
 
-  /** The commit has been acknowledged: what of it the reader is to be told. */
-  told(): readonly ItemFate[] {
+  /** The commit of this number has been acknowledged: what of it the reader is to be told. */
+  told(number: number): readonly ItemFate[] {
     const fates = this.#sealed;
     this.#sealed = [];
     const foreign = Math.min(this.#foreign, fates.length);
     this.#foreign -= foreign;
     this.#untold -= fates.length;
-    return foreign === 0 ? fates : fates.slice(foreign);
+    const told = foreign === 0 ? fates : fates.slice(foreign);
+    this.confirmed.add(
+      number,
+      told.flatMap((fate) => (fate.kind === "injected" ? fate.id : [])),
+    );
+    return told;
   }
 }

@@ -153,6 +153,7 @@ export class Driver {
       case "read-holds":
       case "read-ids":
       case "read-tails":
+      case "read-heads":
         this.#read(effect);
         break;
       case "await":
@@ -281,6 +282,7 @@ export class Driver {
     const { worker, leaseMs } = this.#options;
     switch (effect.kind) {
       case "announce":
+        for (const name of effect.declined) this.#ask(store.announce(name, effect.ms), () => {});
         this.#ask(store.announce(worker, effect.ms), (announced) => engine.ownership.onAnnounced(announced));
         break;
       case "depart":
@@ -303,7 +305,7 @@ export class Driver {
     }
   }
 
-  #read(effect: Of<"read-inbox" | "read-state" | "read-timers" | "read-holds" | "read-ids" | "read-tails">): void {
+  #read(effect: Of<`read-${string}` & Effect["kind"]>): void {
     const engine = this.#engine;
     const store = this.#store;
     const now = () => this.#clock.now();
@@ -341,6 +343,9 @@ export class Driver {
         break;
       case "read-tails":
         this.#ask(store.readTails(effect.shards), (reply) => engine.onTails(now(), effect.purpose, reply));
+        break;
+      case "read-heads":
+        this.#ask(store.summarize(effect.shards), (heads) => engine.lostTails.onHeads(effect.shards, heads));
         break;
     }
   }

@@ -12,7 +12,7 @@ import type { StreamRecord } from "../record.ts";
 
 export type Effect =
   /** This worker is alive for so many ms. */
-  | { readonly kind: "announce"; readonly ms: number }
+  | { readonly kind: "announce"; readonly ms: number; readonly declined: readonly string[] }
   | { readonly kind: "depart" }
   | { readonly kind: "acquire"; readonly shards: readonly ShardRef[] }
   | { readonly kind: "recover"; readonly shards: readonly ShardRef[] }
@@ -33,6 +33,8 @@ export type Effect =
   | { readonly kind: "read-holds"; readonly shard: ShardRef; readonly sequencer: Sequencer; readonly limit: number }
   | { readonly kind: "read-ids"; readonly shard: ShardRef; readonly sequencer: Sequencer; readonly ids: readonly string[] }
   | { readonly kind: "read-tails"; readonly shards: readonly ShardRef[]; readonly purpose: "bounds" | "backlog" }
+  /** Where the shards stand, owned or not. */
+  | { readonly kind: "read-heads"; readonly shards: readonly ShardRef[] }
   /** User code returned a promise: `settled` must be called, once, when it has settled. */
   | { readonly kind: "await"; readonly promise: PromiseLike<unknown>; readonly settled: (error: unknown, failed: boolean) => void }
   | { readonly kind: "open-source"; readonly shard: ShardRef; readonly position: unknown }

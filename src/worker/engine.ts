@@ -9,7 +9,6 @@
  *     acquired anew; on `gap`, or when the server is another, everything is (R1).
  */
 import type { Log } from "../computation/context.ts";
-import { MillraceError } from "../errors.ts";
 import type { ShardRef } from "../key.ts";
 import type { Commit, CommitReply, InboxTail, Sequencer } from "../store/index.ts";
 import { WakeUps } from "./wake-ups.ts";
@@ -20,9 +19,10 @@ import type { Effect } from "./effect.ts";
 import type { EngineOptions } from "./engine-options.ts";
 import { InjectorShard } from "./injector-shard.ts";
 import { logEffects } from "./log-effects.ts";
+import { LostTails } from "./lost-tails.ts";
 import { InboxShard, type OwnedShard, type ShardHost } from "./owned-shard.ts";
 import { Ownership } from "./ownership.ts";
-import type { PlannedParticipant } from "./plan.ts";
+import { graphChanged, type PlannedParticipant } from "./plan.ts";
 import { Reporter } from "./reporter.ts";
 import { ShardTable } from "./shard-table.ts";
 import { SinkShard } from "./sink-shard.ts";
@@ -38,8 +38,9 @@ const BLOCKED_POLL = 50;
 export class Engine implements ShardHost {
   readonly options: EngineOptions;
   readonly shards = new ShardTable();
-  readonly ownership: Ownership;
-  readonly reporter: Reporter;
+  readonly ownership: Ownership = new Ownership(this);
+  readonly reporter: Reporter = new Reporter(this);
+  readonly lostTails: LostTails = new LostTails(this);
   /** Of the shards that were given up. */
   readonly tally = new Tally();
   #effects: Effect[] = [];
@@ -47,7 +48,7 @@ export class Engine implements ShardHost {
   readonly #storeClock = new StoreClock();
   readonly #runnable = new Set<OwnedShard>();
   readonly #candidates = new Set<OwnedShard>();
-  readonly #wakeUps = new WakeUps();
+  readonly wakeUps = new WakeUps();
   readonly #calls = new CommitCalls();
   readonly #backlog: Backlog;
   #polledAt = 0;
@@ -59,8 +60,6 @@ export class Engine implements ShardHost {
   constructor(options: EngineOptions) {
     this.options = options;
     this.#now = options.now;
-    this.ownership = new Ownership(this);
-    this.reporter = new Reporter(this);
     this.#backlog = new Backlog(options.plan);
   }
 
@@ -82,7 +81,7 @@ export class Engine implements ShardHost {
     this.#runnable.add(shard);
   }
   blocked(participant: number): boolean {
-    return this.#backlog.blocks(participant);
+    return this.#backlog.blocks(participant) || this.ownership.membership.room.stops(participant);
   }
   blockers(participant: number): ShardRef[] {
     return this.#backlog.blockers(participant);
@@ -101,7 +100,7 @@ export class Engine implements ShardHost {
 
   learnStoreTime(now: number): void {
     if (!this.#storeClock.learn(now, this.#now)) return;
-    for (const shard of this.shards.values()) if (shard instanceof ComputationShard && shard.wall.bound <= now) this.wake(shard);
+    for (const shard of this.wakeUps.withWallTimers) if (shard.wall.bound <= now) this.wake(shard);
   }
   get storeEstimate(): number {
     return this.#storeClock.estimate(this.#now);
@@ -119,7 +118,7 @@ export class Engine implements ShardHost {
     this.#now = Math.max(this.#now, now);
     if (this.#failed) return false;
     this.ownership.tick();
-    this.#wakeUps.ring(this.#now, this.#runnable);
+    this.wakeUps.ring(this.#now, this.#runnable);
     let budget = TURN;
     for (const shard of this.#runnable) {
       this.#runnable.delete(shard);
@@ -139,7 +138,8 @@ export class Engine implements ShardHost {
   #go(shard: OwnedShard): number {
     const done = shard.pump(GO);
     if (done >= GO) this.#runnable.add(shard);
-    this.#wakeUps.look(shard);
+    this.wakeUps.look(shard);
+    this.reporter.touched(shard.participant);
     if (shard instanceof InboxShard) {
       const wanted = shard.inbox.wants();
       if (wanted !== undefined) this.effect({ kind: "read-inbox", shard: shard.ref, sequencer: shard.sequencer, from: wanted.from, parcels: wanted.parcels });
@@ -149,7 +149,7 @@ export class Engine implements ShardHost {
 
   /** When `turn` is wanted although nothing happens, ms by the worker's clock. */
   wakeAt(): number {
-    let at = Math.min(this.ownership.wakeAt(), this.reporter.wakeAt(), this.#calls.wakeAt(), this.#wakeUps.next(this.#now));
+    let at = Math.min(this.ownership.wakeAt(), this.reporter.wakeAt(), this.#calls.wakeAt(), this.wakeUps.next(this.#now));
     for (const shard of this.#candidates) {
       const ready = shard.readyAt();
       if (ready > this.#now && ready < at) at = ready;
@@ -219,10 +219,11 @@ export class Engine implements ShardHost {
       case "already":
         if (commit.consumed !== undefined)
           this.#learnQueued(commit.shard, Math.max(0, (this.#backlog.of(commit.shard) ?? shard.queued) - commit.consumed.records));
+        shard.acknowledgedImage = commit.image;
         shard.committed();
         if (this.#stopping && shard instanceof InjectorShard) shard.stop();
         this.wake(shard);
-        this.reporter.changed();
+        this.reporter.changed(shard.participant);
         break;
       case "fenced":
         this.#fenced++;
@@ -230,18 +231,10 @@ export class Engine implements ShardHost {
         break;
       case "gap":
         this.#gaps++;
-        this.logOf(shard.name, undefined).error(
-          `the store is not where shard ${commit.shard} left it (commit ${commit.number}): it lost its tail, or another program writes to it; everything is read anew`,
-        );
-        this.loseAll();
+        this.lostTails.doubt(shard, `commit ${commit.number} does not follow what is stored`);
         break;
       default:
-        this.fail(
-          new MillraceError(
-            "incompatible-data",
-            `another process has changed the graph of pipeline "${this.options.plan.graph.pipeline}" since this one started: start this one anew with the same code`,
-          ),
-        );
+        this.fail(graphChanged(this.options.plan));
     }
   }
 
@@ -266,6 +259,10 @@ export class Engine implements ShardHost {
     this.#now = Math.max(this.#now, now);
     const shard = this.shards.get(ref);
     if (!(shard instanceof InboxShard)) return;
+    if (parcels !== undefined && !shard.inbox.agrees(tail)) {
+      this.lostTails.doubt(shard, `its inbox ends at ${tail}, before what was read of it`);
+      return;
+    }
     if (!shard.inbox.read(from, parcels, shard.input)) {
       this.lose([ref]);
       return;
@@ -294,9 +291,12 @@ export class Engine implements ShardHost {
     this.#now = Math.max(this.#now, now);
     for (const tail of reply?.tails ?? []) {
       const shard = this.shards.get(tail.shard);
-      if (!(shard instanceof InboxShard)) this.#learnQueued(tail.shard, tail.queued);
-      else if (shard.inFlight === undefined) this.#learnQueued(tail.shard, tail.queued);
+      if (!(shard instanceof InboxShard) || shard.inFlight === undefined) this.#learnQueued(tail.shard, tail.queued);
       if (shard instanceof InboxShard) {
+        if (!shard.inbox.agrees(tail.tail)) {
+          this.lostTails.doubt(shard, `its inbox ends at ${tail.tail}, before what was read of it`);
+          break;
+        }
         shard.inbox.learnTail(tail.tail);
         this.wake(shard);
       }
@@ -336,10 +336,11 @@ export class Engine implements ShardHost {
       const shard = this.shards.get(ref);
       if (shard === undefined) continue;
       this.shards.delete(shard);
+      this.lostTails.dropped(shard);
       this.tally.add(shard.participant, shard.counted);
       this.#runnable.delete(shard);
       this.#candidates.delete(shard);
-      this.#wakeUps.delete(shard);
+      this.wakeUps.delete(shard);
       this.ownership.handOver.forget(shard);
       shard.close();
     }
@@ -351,6 +352,7 @@ export class Engine implements ShardHost {
     this.reporter.forget();
     // Also those that are on their way to be ours: what was read of them may not be there any more.
     this.lose(this.ownership.claimed());
+    this.lostTails.look();
   }
 
   // ── stopping ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -386,15 +388,12 @@ export class Engine implements ShardHost {
     return this.shards.get(read.shard)?.sequencer === read.sequencer;
   }
   injector(ref: ShardRef): InjectorShard | undefined {
-    const shard = this.shards.get(ref);
-    return shard instanceof InjectorShard ? shard : undefined;
+    return this.shards.as(InjectorShard, ref);
   }
   computation(ref: ShardRef): ComputationShard | undefined {
-    const shard = this.shards.get(ref);
-    return shard instanceof ComputationShard ? shard : undefined;
+    return this.shards.as(ComputationShard, ref);
   }
   sink(ref: ShardRef): SinkShard | undefined {
-    const shard = this.shards.get(ref);
-    return shard instanceof SinkShard ? shard : undefined;
+    return this.shards.as(SinkShard, ref);
   }
 }

@@ -75,6 +75,11 @@ export class Inbox {
     this.#doubted = false;
   }
 
+  /** Does an end that the store told leave room for what was read? One that does not is of a store that has gone back. */
+  agrees(tail: number): boolean {
+    return tail >= this.#next;
+  }
+
   /** A commit of this worker's has appended to it at a time that nobody told. */
   doubtTail(): void {
     this.#doubted = true;

@@ -7,11 +7,14 @@
  *     does one that is late once.
  * M3  A worker whose announcements fail goes on with what it has heard.
  * M4  An announcement ends before the leases of its worker do: who takes over asks for them when they run out.
+ * M5  What a worker declines it announces beside its own name, so that all assign alike (`declined.ts`).
  */
 import type { ShardRef } from "../key.ts";
 import type { Announced } from "../store/index.ts";
 import { assign } from "./assignment.ts";
+import { declinedName, parseAnnounced } from "./declined.ts";
 import type { Engine } from "./engine.ts";
+import { Room } from "./room.ts";
 
 /** ms between announcements at most, and where the last one brought news. */
 const EVERY = 250;
@@ -23,7 +26,12 @@ const AHEAD = 500;
 
 export class Membership {
   readonly #engine: Engine;
+  readonly room: Room;
   #heard: readonly string[] = [];
+  /** The same as it was said, with what each leaves to others. */
+  #announced: readonly string[] = [];
+  /** Participants that this worker leaves to others. */
+  readonly #declined = new Set<number>();
   #assigned: ReadonlyMap<ShardRef, string> = new Map();
   /** The last two announcements have heard the same. */
   #agreed = false;
@@ -32,6 +40,7 @@ export class Membership {
 
   constructor(engine: Engine) {
     this.#engine = engine;
+    this.room = new Room(engine);
   }
 
   start(): void {
@@ -45,7 +54,8 @@ export class Membership {
     // One at a time: the next is due when this one has been answered.
     this.#announceAt = Number.POSITIVE_INFINITY;
     const { leaseMs } = this.#engine.options;
-    this.#engine.effect({ kind: "announce", ms: Math.ceil(Math.max((2 * leaseMs) / 3, leaseMs - AHEAD)) });
+    const declined = [...this.#declined].map((participant) => declinedName(participant, this.#engine.options.worker));
+    this.#engine.effect({ kind: "announce", ms: Math.ceil(Math.max((2 * leaseMs) / 3, leaseMs - AHEAD)), declined });
   }
 
   wakeAt(): number {
@@ -55,18 +65,29 @@ export class Membership {
   /** The answer to `announce`; undefined: it failed. True: there is news. */
   onAnnounced(announced: Announced | undefined): boolean {
     const { now, options } = this.#engine;
-    const news = announced !== undefined && !isSame(announced.workers, this.#heard);
+    const news = announced !== undefined && !isSame(announced.workers, this.#announced);
     this.#announceAt = now + Math.min(options.leaseMs / 3, news ? CONFIRM : EVERY);
     if (announced === undefined) return false;
+    this.room.learn(announced.full);
     this.#agreed = !news;
     if (news) this.#hear(announced.workers);
     return news;
   }
 
-  #hear(workers: readonly string[]): void {
+  #hear(announced: readonly string[]): void {
+    const { workers, declines } = parseAnnounced(announced);
+    this.#announced = announced;
     this.#heard = workers;
     this.#newsAt = this.#engine.now;
-    this.#assigned = assign(workers, this.#engine.options.plan.participants);
+    this.#assigned = assign(workers, this.#engine.options.plan.participants, declines);
+  }
+
+  /** From now on, and as long as it lives, this worker leaves a participant to others. False: it did so before. */
+  decline(participant: number): boolean {
+    if (this.#declined.has(participant)) return false;
+    this.#declined.add(participant);
+    this.#announceAt = Math.min(this.#announceAt, this.#engine.now);
+    return true;
   }
 
   /** Those that were alive when this worker last heard, this one among them; none before that. */

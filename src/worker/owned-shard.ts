@@ -7,6 +7,7 @@
  * I3  A bound is taken over only when every record that the inbox had at the moment of the bound has been read (R5).
  */
 import type { Log } from "../computation/context.ts";
+import type { NewerDataError } from "../errors.ts";
 import type { ShardRef } from "../key.ts";
 import { type Commit, monotonicOf, type ParcelAppend, type RecoveredShard, type Sequencer } from "../store/index.ts";
 import type { Standing } from "../watermark/upstream.ts";
@@ -15,6 +16,7 @@ import { Inbox } from "./inbox.ts";
 import { type Counters, decodeImage, encodeImage, newImage, type ShardImage } from "./image.ts";
 import { packParcel, PARCEL_RECORDS, type Production } from "./parcel.ts";
 import type { Effect } from "./effect.ts";
+import type { PlannedInjector } from "./plan.ts";
 import type { EngineOptions } from "./engine-options.ts";
 import type { ShardTable } from "./shard-table.ts";
 
@@ -35,9 +37,15 @@ export interface ShardHost {
   announce(participant: number): void;
   /** Gives shards up, to acquire them anew. */
   lose(shards: readonly ShardRef[]): void;
+  /** Who is told that a participant has to be left to workers with newer code. */
+  readonly ownership: { decline(participant: number, error: NewerDataError): void };
   /** Ends the pipeline with an error. */
   fail(error: unknown): void;
   logOf(participant: string, key: string | undefined): Log;
+  readonly reporter: {
+    /** How far an injector's watermark may have come for it to take another record. */
+    furthestOf(injector: PlannedInjector): number;
+  };
 }
 
 /** What a batch adds to the head of its commit; what is left out is empty. */
@@ -58,6 +66,8 @@ export abstract class OwnedShard {
   /** Number of the last sealed commit. */
   number: number;
   inFlight: Commit | undefined = undefined;
+  /** The image of the last commit that was acknowledged, or read. */
+  acknowledgedImage: Uint8Array | undefined;
   /** When the last commit was sealed, by the worker's clock. */
   sealedAt = 0;
   /** On its way to another worker: nothing new is begun. */
@@ -74,6 +84,7 @@ export abstract class OwnedShard {
     this.monotonic = monotonicOf(sequencer);
     this.number = recovered.number;
     this.queued = recovered.queued;
+    this.acknowledgedImage = recovered.image;
     this.image = recovered.image === undefined ? newImage() : decodeImage(recovered.image);
     this.#recovered = { ...this.image.counters };
   }

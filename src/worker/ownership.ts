@@ -7,8 +7,10 @@
  * O2  A registration counts only when a renewal that was asked for after it shows that the shards were ours still: one
  *     who registers after another has taken over would speak for what that one has committed since (R7).
  */
+import type { NewerDataError } from "../errors.ts";
 import { indexOf, participantOf, type ShardRef, shardRef } from "../key.ts";
 import type { AcquireOutcome, Announced, Interval, Lease, RecoveredShard, Registration, Sequencer } from "../store/index.ts";
+import { BEGINNING } from "../time.ts";
 import type { Engine } from "./engine.ts";
 import { GuardedShard } from "./guarded-shard.ts";
 import { HandOver } from "./hand-over.ts";
@@ -33,6 +35,8 @@ interface Claim {
   /** Its last owner died. */
   abandoned: boolean;
   recovered: RecoveredShard | undefined;
+  /** What was reported of it before it was registered for us, at least. */
+  reported: number;
   retryAt: number;
 }
 
@@ -82,7 +86,7 @@ export class Ownership {
     if (this.#engine.stopping) return;
     this.membership.tick(now);
     this.handOver.tick();
-    if (now >= this.#askAt) this.#ask(now);
+    if (now >= this.#askAt && !this.#engine.lostTails.looking) this.#ask(now);
     if (now >= this.#registerAt) this.#registerAgain();
     if (now < this.#renewAt) return;
     this.#renewAt = now + this.#engine.options.leaseMs / 3;
@@ -116,7 +120,8 @@ export class Ownership {
 
   wakeAt(): number {
     if (this.#engine.stopping) return Number.POSITIVE_INFINITY;
-    return Math.min(this.#renewAt, this.#askAt, this.#registerAt, this.membership.wakeAt(), this.handOver.wakeAt());
+    const askAt = this.#engine.lostTails.looking ? Number.POSITIVE_INFINITY : this.#askAt;
+    return Math.min(this.#renewAt, askAt, this.#registerAt, this.membership.wakeAt(), this.handOver.wakeAt());
   }
 
   /** Everything that this worker is to own is owned. */
@@ -144,10 +149,25 @@ export class Ownership {
     if (news) this.#askAt = 0;
   }
 
+  /**
+   * Of a participant something is stored that only newer code can read: its shards go to workers that have it, and wait
+   * where there are none. One that has the store to itself stops, since no other can come.
+   */
+  decline(participant: number, error: NewerDataError): void {
+    if (this.#engine.options.exclusive) {
+      this.#engine.fail(error);
+      return;
+    }
+    if (!this.membership.decline(participant)) return;
+    const name = this.#engine.participant(participant)?.name ?? "";
+    this.#engine.logOf(name, undefined).error(`${error.message}. This worker leaves the shards of ${name} to workers that run it; without any they wait`);
+  }
+
   given(refs: readonly ShardRef[]): void {
     const given = new Set(refs);
     const leases = this.leases().filter(({ shard }) => given.has(shard));
     this.lost(refs);
+    for (const ref of refs) this.#engine.lostTails.forget(ref);
     this.#engine.effect({ kind: "release", leases });
   }
 
@@ -182,6 +202,7 @@ export class Ownership {
       claim.retryAt = now + RETRY;
       if (outcome?.kind === "held-by") {
         this.#others.set(ref, outcome.worker);
+        this.#engine.lostTails.forget(ref);
         claim.retryAt = now + this.#patience(outcome);
       }
       this.#askAt = Math.min(this.#askAt, claim.retryAt);
@@ -198,6 +219,7 @@ export class Ownership {
 
   onRecovered(shards: readonly ShardRef[], recovered: readonly RecoveredShard[] | undefined): void {
     const touched = new Set<number>();
+    let wentBack = false;
     shards.forEach((ref, i) => {
       const claim = this.#claims.get(ref) as Claim;
       if (claim.asked !== shards) return;
@@ -207,9 +229,11 @@ export class Ownership {
       }
       claim.stage = "registering";
       claim.recovered = recovered[i];
+      wentBack ||= this.#engine.lostTails.wentBack(recovered[i] as RecoveredShard);
       touched.add(participantOf(ref));
     });
-    if (touched.size === 0) return;
+    if (wentBack) this.#engine.loseAll();
+    if (wentBack || touched.size === 0) return;
     this.#register([...touched].map((participant) => this.#intervalOf(participant)));
   }
 
@@ -248,8 +272,9 @@ export class Ownership {
   /** The answer to `register`; undefined: it failed. */
   onRegistered(intervals: readonly Interval[], registrations: readonly Registration[] | undefined): void {
     const leases = this.leases();
-    for (const claim of this.#claims.values()) {
+    for (const [ref, claim] of this.#claims) {
       if (claim.asked !== intervals) continue;
+      claim.reported = registrations?.find(({ participant }) => participant === participantOf(ref))?.output ?? BEGINNING;
       if (registrations === undefined) this.#again(claim);
       else Object.assign(claim, { stage: "confirming", asked: leases });
     }
@@ -267,8 +292,9 @@ export class Ownership {
     for (const [ref, claim] of this.#claims) {
       if (claim.stage !== "confirmed" || claim.recovered === undefined || claim.sequencer === undefined) continue;
       claim.stage = "ready";
-      const shard = this.#make(ref, claim as Recovered, publishedOf(participantOf(ref)));
+      const shard = this.#make(ref, claim as Recovered, Math.max(claim.reported, publishedOf(participantOf(ref))));
       claim.recovered = undefined;
+      this.#engine.lostTails.forget(ref);
       this.#engine.adopt(shard);
     }
   }
@@ -309,6 +335,7 @@ export class Ownership {
     for (const ref of refs) {
       const claim = this.#claims.get(ref);
       if (claim === undefined) continue;
+      if (claim.recovered !== undefined && claim.sequencer !== undefined) this.#engine.lostTails.unread(claim.recovered, claim.sequencer);
       this.#again(claim);
       this.#engine.reporter.unregistered(participantOf(ref));
       // What is left of it has to be registered as what it is.
@@ -323,5 +350,5 @@ export class Ownership {
 }
 
 function newClaim(retryAt: number): Claim {
-  return { stage: "wanted", asked: undefined, sequencer: undefined, abandoned: false, recovered: undefined, retryAt };
+  return { stage: "wanted", asked: undefined, sequencer: undefined, abandoned: false, recovered: undefined, reported: BEGINNING, retryAt };
 }

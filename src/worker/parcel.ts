@@ -19,7 +19,7 @@ import { headBytes, writeHead } from "../computation/envelope.ts";
 import { DecodeError } from "../errors.ts";
 import type { ShardRef } from "../key.ts";
 import { indexOf, participantOf } from "../key.ts";
-import { PARCEL_IDENTITY_BYTES } from "../store/commit.ts";
+import { PARCEL_IDENTITY_BYTES, type ParcelAppend } from "../store/commit.ts";
 
 const FORMAT = 1;
 const HAS_ID = 1;
@@ -182,3 +182,26 @@ export function isParcel(parcel: Uint8Array): boolean {
 
 export const recordsOf = (parcel: Uint8Array): number => (parcel[2] as number) | ((parcel[3] as number) << 8);
 export const identityOf = (parcel: Uint8Array): Uint8Array => parcel.subarray(0, PARCEL_IDENTITY_BYTES);
+
+/**
+ * A parcel without its first `consumed` records, cut by where `targetOf` says that each record goes now. What is cut keeps
+ * sender and places, so that no record gets another id; a part that lacks records of the start begins at its own.
+ */
+export function cutParcel(parcel: Uint8Array, consumed: number, targetOf: (key: string, refused: boolean) => ShardRef): ParcelAppend[] {
+  const parts = new Map<ShardRef, ParcelRecord[]>();
+  let n = 0;
+  unpackParcel(parcel, (record) => {
+    if (n++ < consumed) return;
+    const target = targetOf(record.key, record.refused);
+    const part = parts.get(target);
+    if (part === undefined) parts.set(target, [record]);
+    else part.push(record);
+  });
+  return [...parts].map(([target, records]) => {
+    const productions = records.map(({ input, place, timestamp, key, id, refused, bytes, from, to }): Production => {
+      return { target, input, place, timestamp, key, id, codec: undefined, payload: bytes.subarray(from, to), refused };
+    });
+    const { sender, monotonic } = records[0] as ParcelRecord;
+    return { target, records: records.length, bytes: packParcel(sender, monotonic, productions) };
+  });
+}

@@ -4,6 +4,7 @@
 import type { Codec } from "../computation/codec.ts";
 import type { CellNode, ComputationNode, Graph, InjectorNode, InputNode, SinkNode, TimerNode } from "../computation/graph.ts";
 import type { Schema } from "../computation/stream.ts";
+import { MillraceError } from "../errors.ts";
 import type { StoredGraph } from "../store/stored-graph.ts";
 
 export interface Plan {
@@ -66,4 +67,12 @@ export interface Consumer {
   readonly input: number;
   /** undefined: a sink, which takes the sender's key. "record": each record is a key of its own. */
   readonly key: ((value: unknown) => string) | "record" | undefined;
+}
+
+/** Another graph is stored than the one this worker was planned for. */
+export function graphChanged({ graph }: Plan): MillraceError {
+  return new MillraceError(
+    "incompatible-data",
+    `another process has changed the graph of pipeline "${graph.pipeline}" since this one started: start this one anew with the same code`,
+  );
 }

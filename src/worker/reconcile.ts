@@ -9,7 +9,16 @@ import type { ComputationNode, Graph, InputNode, ParticipantNode } from "../comp
 import { IncompatibleDataError, invariant } from "../errors.ts";
 import { HASH_NAME, shardRef } from "../key.ts";
 import type { PipelineStore } from "../store/store.ts";
-import { DATA_FORMAT, type StoredCell, type StoredGraph, type StoredInput, type StoredParticipant, type StoredTimer } from "../store/stored-graph.ts";
+import {
+  DATA_FORMAT,
+  PROTOCOL,
+  UNFINISHED_FORMAT,
+  type StoredCell,
+  type StoredGraph,
+  type StoredInput,
+  type StoredParticipant,
+  type StoredTimer,
+} from "../store/stored-graph.ts";
 import type { Consumer, Plan, PlannedParticipant, PlannedStream } from "./plan.ts";
 
 /** Starts in a row that lost against another process starting the same pipeline. */
@@ -89,9 +98,20 @@ class Merge {
 
   #checkFixed(stored: StoredGraph): void {
     const { pipeline, shards } = this.#graph;
+    if (stored.format === UNFINISHED_FORMAT) {
+      const { command = "copy", from = "elsewhere" } = stored.unfinished ?? {};
+      throw new IncompatibleDataError(
+        `the data of pipeline "${pipeline}" is not complete: millrace ${command} from ${from} was stopped before its end; give that command again, it goes on`,
+      );
+    }
     if (stored.format !== DATA_FORMAT) {
       throw new IncompatibleDataError(
         `the data of pipeline "${pipeline}" has format ${stored.format}, this Millrace reads format ${DATA_FORMAT}: use the version that wrote it`,
+      );
+    }
+    if ((stored.protocol ?? 1) > PROTOCOL) {
+      throw new IncompatibleDataError(
+        `workers of pipeline "${pipeline}" speak protocol ${stored.protocol}, this Millrace speaks ${PROTOCOL}: run the version that they run, or a newer one`,
       );
     }
     if (stored.shards !== shards) {
@@ -117,6 +137,7 @@ class Merge {
       hash: HASH_NAME,
       nextId: this.#nextId,
       participants,
+      ...(this.#stored?.shardsBefore === undefined ? {} : { shardsBefore: this.#stored.shardsBefore }),
     };
   }
 

@@ -24,6 +24,12 @@ export class ShardTable {
     return this.#all.values();
   }
 
+  /** The shard, if it is owned and of this kind. */
+  as<Kind extends OwnedShard>(kind: new (...args: never[]) => Kind, ref: ShardRef): Kind | undefined {
+    const shard = this.#all.get(ref);
+    return shard instanceof kind ? shard : undefined;
+  }
+
   inboxOf(ref: ShardRef): Inbox | undefined {
     const shard = this.#all.get(ref);
     return shard instanceof InboxShard ? shard.inbox : undefined;

@@ -6,7 +6,7 @@
  * I2  A commit consumes only records that the target has said are written.
  */
 import { openValueAt } from "../computation/envelope.ts";
-import { messageOf } from "../errors.ts";
+import { messageOf, NewerDataError } from "../errors.ts";
 import type { StreamRecord } from "../record.ts";
 import type { Commit, Numbered, RecoveredShard, Sequencer } from "../store/index.ts";
 import { END } from "../time.ts";
@@ -65,6 +65,10 @@ export class SinkShard extends InboxShard {
       } catch (error) {
         // Only from the front: what is consumed must be a prefix, also if what goes before it fails to be written.
         if (records.length > 0) break;
+        if (error instanceof NewerDataError) {
+          this.host.ownership.decline(this.participant, error);
+          break;
+        }
         this.inbox.take();
         this.#park(work, error);
       }

@@ -74,6 +74,7 @@ const planted: readonly (readonly [file: string, rule: string, text: string])[] 
   ["src/http/redis.ts", "no-restricted-imports", importOf("../store/redis/redis-store.ts")],
   ["src/worker/store.ts", "no-restricted-imports", importOf("../store/redis/redis-store.ts")],
   ["src/audit/lmdb.ts", "no-restricted-imports", importOf("../store/lmdb-store.ts")],
+  ["src/offline/lmdb.ts", "no-restricted-imports", importOf("../store/lmdb-store.ts")],
   ["src/inspect/cli.ts", "no-restricted-imports", importOf("../cli/main.ts")],
   ["src/testing/redis.ts", "no-restricted-imports", importOf("../store/redis/redis-store.ts")],
   ["src/redis-streams/worker.ts", "no-restricted-imports", importOf("../worker/shard.ts")],

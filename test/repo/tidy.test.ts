@@ -7,7 +7,7 @@ import { basename, dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { files, filesIn, lineOf, type ProjectFile, placesOf, root, withoutComments } from "./project-files.ts";
 
-const CODE = ["src", "test", "bench", "sim", "fuzz", "examples", "scripts"];
+const CODE = ["src", "test", "bench", "sim", "fuzz", "chaos", "examples", "scripts"];
 const code = filesIn(CODE, ".ts", ".mjs");
 const source = filesIn(["src"], ".ts");
 const scripts = filesIn(["src/store/redis/lua", "src/redis-streams/lua"], ".lua");
@@ -112,7 +112,7 @@ test("timers, watermark and dedup do nothing that takes time", () => {
 test("a test is where what it tests is", () => {
   const sourceFolders = new Set(source.map(({ path }) => dirname(path).replace(/^src/, "test")));
   /** Tests of more than one part, and of what is not in src. */
-  const others = /^test\/(repo|types|simulation|crash|end-to-end|examples|bench|fuzz)(\/|$)/;
+  const others = /^test\/(repo|types|simulation|crash|chaos|end-to-end|examples|bench|fuzz)(\/|$)/;
   const astray = filesIn(["test"], ".test.ts").filter(({ path }) => !sourceFolders.has(dirname(path)) && !others.test(dirname(path)));
   expect(astray.map(({ path }) => `${path}: there is no ${dirname(path).replace(/^test/, "src")}; mirror the folder of what is tested`)).toEqual([]);
 });

@@ -6,7 +6,7 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { accessSync, constants, mkdtempSync, rmSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createConnection, createServer, type NetConnectOpts } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -17,6 +17,8 @@ export interface RedisServerOptions {
   readonly tcp?: boolean;
   /** Further arguments, as in `["--maxmemory", "10mb"]`; they override those given here. */
   readonly args?: readonly string[];
+  /** The configuration of a Sentinel: it is one then, not a server with data. Needs `tcp`. */
+  readonly sentinel?: string;
 }
 
 /** How long a server may take to answer its first PING, ms. */
@@ -32,7 +34,7 @@ process.on("exit", () => {
 /** Starts a server; its data is gone when it is stopped, and kept over `kill` and `restart`. */
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
   const port = options.tcp === true ? await freePort() : 0;
-  const server = new RedisServer(mkdtempSync(join(tmpdir(), "mr-redis-")), port, options.args ?? []);
+  const server = new RedisServer(mkdtempSync(join(tmpdir(), "mr-redis-")), port, options.args ?? [], options.sentinel);
   alive.add(server);
   await server.start();
   return server;
@@ -43,12 +45,26 @@ export class RedisServer {
   /** 0: no TCP port. */
   readonly port: number;
   readonly #args: readonly string[];
+  readonly #sentinel: string | undefined;
   #child: ChildProcess | undefined = undefined;
 
-  constructor(directory: string, port: number, args: readonly string[]) {
+  constructor(directory: string, port: number, args: readonly string[], sentinel: string | undefined) {
     this.directory = directory;
     this.port = port;
     this.#args = args;
+    this.#sentinel = sentinel;
+  }
+
+  /** A Sentinel keeps what it learns in its file, which comes before all options. */
+  get #first(): string[] {
+    if (this.#sentinel === undefined) return [];
+    const file = join(this.directory, "sentinel.conf");
+    if (!existsSync(file)) writeFileSync(file, this.#sentinel);
+    return [file, "--sentinel"];
+  }
+
+  get #data(): string[] {
+    return this.#sentinel === undefined ? ["--save", "", "--appendonly", "yes", "--appendfsync", "everysec"] : [];
   }
 
   get socket(): string {
@@ -68,6 +84,7 @@ export class RedisServer {
   /** Starts the process on the folder and port of before, and waits until it answers. */
   async start(): Promise<void> {
     const args = [
+      ...this.#first,
       "--port",
       String(this.port),
       "--bind",
@@ -78,12 +95,7 @@ export class RedisServer {
       this.directory,
       "--daemonize",
       "no",
-      "--save",
-      "",
-      "--appendonly",
-      "yes",
-      "--appendfsync",
-      "everysec",
+      ...this.#data,
       "--loglevel",
       "warning",
       ...this.#args,

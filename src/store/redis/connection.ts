@@ -14,6 +14,7 @@ import type { Command, Redis } from "ioredis";
 import type { Clock } from "../../clock.ts";
 import { InvariantError, MillraceError, StoreRefusedError, StoreUnavailableError, messageOf } from "../../errors.ts";
 import { describeTarget, type ClientOptions } from "./client-options.ts";
+import { checkOffered, type Wanted } from "./durability.ts";
 import type { Keys } from "./keys.ts";
 import { asText } from "./reply.ts";
 import { Request } from "./request.ts";
@@ -46,6 +47,8 @@ export interface ConnectionOptions {
   readonly timeoutMs: number;
   /** Nothing will be written: nothing is tried out by writing, and a server that takes no writes will do. Default false. */
   readonly reading?: boolean;
+  /** What the server must be able to promise of commits; undefined: no more than that it has applied them. */
+  readonly wanted?: Wanted | undefined;
 }
 
 /** Connects; rejects where the server cannot be reached (`StoreUnavailableError`) or used (`StoreRefusedError`). */
@@ -83,6 +86,7 @@ export class Connection {
   readonly #timeoutMs: number;
   readonly #address: string;
   readonly #reading: boolean;
+  readonly #wanted: Wanted | undefined;
   readonly #request = new Request();
   readonly #calls = new Set<Call>();
   #looks = 0;
@@ -94,17 +98,19 @@ export class Connection {
   #greeting = 0;
   #identity: string | undefined = undefined;
   #generation = 0;
+  #scriptsSentAgain = 0;
   #server = "";
   /** Why it is not open. */
   #reason: Error;
 
-  constructor({ client, keys, clock, timeoutMs, reading = false }: ConnectionOptions, redis: Redis, sent: SentCommand) {
+  constructor({ client, keys, clock, timeoutMs, reading = false, wanted }: ConnectionOptions, redis: Redis, sent: SentCommand) {
     this.#redis = redis;
     this.#Sent = sent;
     this.#keys = keys;
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
     this.#reading = reading;
+    this.#wanted = wanted;
     this.#address = describeTarget(client);
     this.#reason = this.#unavailable("not connected yet");
   }
@@ -115,6 +121,11 @@ export class Connection {
   }
   get generation(): number {
     return this.#generation;
+  }
+
+  /** How often a script was sent again because the server did not have it: what was sent behind it has overtaken it then. */
+  get scriptsSentAgain(): number {
+    return this.#scriptsSentAgain;
   }
 
   async open(): Promise<void> {
@@ -143,6 +154,7 @@ export class Connection {
     } catch (error) {
       if (!messageOf(error).startsWith("NOSCRIPT")) throw this.#meaningOf(error);
     }
+    this.#scriptsSentAgain += 1;
     await this.#meant(this.#load(script));
     return this.#meant(this.#send("evalsha", bytes));
   }
@@ -220,6 +232,7 @@ export class Connection {
       const facts = readServerFacts(asText(await this.#send("info", this.#request.begin().finishCommand("INFO"), true)));
       const refusal = this.#reading ? facts.refusalToRead : facts.refusal;
       if (refusal !== undefined) throw new StoreRefusedError(`${this.#address}: ${refusal}`);
+      if (this.#wanted !== undefined) checkOffered(facts, this.#wanted, this.#address);
       const scripts = this.#reading ? READING_SCRIPTS : [PROBE, ...SCRIPTS];
       await Promise.all(scripts.map((script) => this.#load(script, true)));
       if (!this.#reading) await this.#probe();
@@ -315,6 +328,7 @@ export class Connection {
       case "NOPERM":
         return new StoreRefusedError(`${this.#address}: ${text}; ${this.#remedy}`);
       case "READONLY":
+      case "UNBLOCKED":
         // The primary became a replica: only a new connection finds the new primary.
         if (this.#state === "open") this.#redis.stream.destroy();
         return this.#unavailable(text);
@@ -329,6 +343,7 @@ export class Connection {
       case "MASTERDOWN":
         return this.#unavailable(text);
       default:
+        if (text.startsWith("ERR WAIT") && text.includes("replica")) return this.#meaningOf(new Error(`READONLY ${text}`));
         if (error instanceof Error && error.name === "ReplyError") return new InvariantError(`${this.#address}: Redis refused a command of Millrace: ${text}`);
         return this.#unavailable(text);
     }

@@ -92,7 +92,7 @@ export class Keys {
     this.authority = encode(`{${this.#pipelineTag}}:r`);
     this.workers = encode(`{${this.#pipelineTag}}:w`);
     this.probe = encode(`{${this.#pipelineTag}}:probe`);
-    this.permissions = `~{${prefix}:* +@read +@write -@dangerous +info +time +select +evalsha +script|load`;
+    this.permissions = `~{${prefix}:* +@read +@write -@dangerous +info +time +select +evalsha +script|load +wait`;
     this.readingPermissions = `~{${prefix}:* +@read +info +select +evalsha +script|load`;
   }
 

@@ -8,6 +8,8 @@
  * X1  Only the scripts `INIT` to `REPORT` write, each in one step: all checks before the first write.
  * X2  A list of commits goes out as one call, or, if it is very large, as several in a row; each commit stays whole.
  * X3  What a commit of a list appends can be consumed from the next call on, not by a later commit of the same list.
+ * X4  Where replicas or disks are waited for, no commit is answered before, and nothing is read by a new owner, or for
+ *     what leaves the system, that they do not have.
  */
 import { InvariantError, StoreRefusedError, StoreUnavailableError, invariant } from "../../errors.ts";
 import { indexOf, participantOf, shardRef, type ShardRef } from "../../key.ts";
@@ -43,18 +45,23 @@ import { Calls } from "./calls.ts";
 import type { Connection } from "./connection.ts";
 import { decodeDeliverReply, encodeDeliveries } from "./delivery-request.ts";
 import { type Keys, STRUCTURES, type Structure } from "./keys.ts";
+import type { Wanted } from "./durability.ts";
 import { countsOf, recoveredShard, shardSummary, timerEntries, times } from "./recovered.ts";
+import { ReplicaBarrier } from "./replica-barrier.ts";
 import { encodeRegistration } from "./registration-request.ts";
 import { asBytes, asList, asNumber, asText } from "./reply.ts";
 import type { Request } from "./request.ts";
 import type { Script } from "./script.ts";
 import { FSYNC_SETTINGS, refusalOfFsync } from "./server-check.ts";
-import { ACQUIRE, ANNOUNCE, COMMIT, DELIVER, DEPART, INBOX, INIT, RECOVER, REGISTER, RELEASE, RENEW, REPORT, SUMMARY, TAILS, TIMERS } from "./scripts.ts";
+import { ACQUIRE, ANNOUNCE, COMMIT, DELIVER, DEPART, INBOX, INIT, RECOVER, REGISTER, RELEASE, RENEW, REPORT, ROOM, SUMMARY, TAILS, TIMERS } from "./scripts.ts";
 
 /** Shards per call of scripts that read: keeps each well below a millisecond or two of the server's time. */
 const READ_SHARDS = 32;
 /** Attempts to register while others change the same participants. Each that fails means that another succeeded. */
 const REGISTER_ATTEMPTS = 200;
+
+/** ms between two looks at whether the server has room; while it has none, every announcement looks. */
+const ROOM_MS = 1_000;
 
 export class RedisPipelineStore implements PipelineStore {
   readonly exclusive = false;
@@ -67,12 +74,19 @@ export class RedisPipelineStore implements PipelineStore {
    * ended after a release of what it lists would take that from its new owner.
    */
   #registered: Promise<void> = Promise.resolve();
+  #full = false;
+  /** By the server's clock, ms. */
+  #askedForRoom = 0;
 
-  constructor(connection: Connection, keys: Keys, random: Random) {
+  /** undefined: a commit counts as soon as the primary has it. */
+  readonly #barrier: ReplicaBarrier | undefined;
+
+  constructor(connection: Connection, keys: Keys, random: Random, wanted: Wanted | undefined) {
     this.#connection = connection;
     this.#calls = new Calls(connection);
     this.#keys = keys;
     this.#random = random;
+    this.#barrier = wanted && new ReplicaBarrier(connection, this.#calls, keys, wanted);
   }
 
   get description(): string {
@@ -124,7 +138,22 @@ export class RedisPipelineStore implements PipelineStore {
 
   async announce(worker: string, ms: number): Promise<Announced> {
     const [now, workers] = asList(await this.#calls.run(ANNOUNCE, this.#calls.begin(this.#keys.workers).text(worker).integer(ms)));
-    return { workers: asList(workers).map(asText).sort(), now: asNumber(now) };
+    const at = asNumber(now);
+    if (this.#full || Math.abs(at - this.#askedForRoom) >= ROOM_MS) {
+      this.#full = !(await this.#hasRoom());
+      this.#askedForRoom = at;
+    }
+    return { workers: asList(workers).map(asText).sort(), full: this.#full, now: at };
+  }
+
+  async #hasRoom(): Promise<boolean> {
+    try {
+      await this.#calls.run(ROOM, this.#calls.begin(this.#keys.workers));
+      return true;
+    } catch (error) {
+      if (error instanceof StoreUnavailableError && error.message.includes(": OOM ")) return false;
+      throw error;
+    }
   }
 
   async depart(worker: string): Promise<void> {
@@ -167,9 +196,10 @@ export class RedisPipelineStore implements PipelineStore {
   }
 
   async recover(shards: readonly ShardRef[], limits: RecoverLimits): Promise<RecoveredShard[]> {
-    const replies = await this.#readEach(RECOVER, shards, ["meta", "state", "timers", "wall", "holds", "held", "dead", "ids", "outbox"], (request) =>
+    const read = this.#readEach(RECOVER, shards, ["meta", "state", "timers", "wall", "holds", "held", "dead", "ids", "outbox"], (request) =>
       request.integer(limits.timers).integer(limits.holds),
     );
+    const replies = await this.#safe(read);
     return replies.map((reply, i) => recoveredShard(shards[i]!, reply));
   }
 
@@ -178,13 +208,18 @@ export class RedisPipelineStore implements PipelineStore {
   async commit(commits: readonly Commit[]): Promise<CommitReply> {
     invariant(new Set(commits.map(({ shard }) => shard)).size === commits.length, "a list has two commits of one shard");
     // All calls go out before the first is awaited: what is called after this call comes after all of them.
-    const replies = await Promise.all(cutByWeight(commits).map((part) => this.#commit(part)));
+    const replies = await this.#safe(Promise.all(cutByWeight(commits).map((part) => this.#commit(part))));
     const [first] = replies;
     if (replies.length === 1) return first!;
     const { appends, now } = replies.at(-1)!;
     const tails = new Map<ShardRef, InboxTail>();
     for (const tail of replies.flatMap((reply) => reply.tails)) tails.set(tail.shard, tail);
     return { outcomes: replies.flatMap(({ outcomes }) => outcomes), tails: [...tails.values()], appends, now };
+  }
+
+  /** What was just sent, once it and all it has seen are as durable as the store promises (X4). */
+  #safe<T>(sent: Promise<T>): Promise<T> {
+    return this.#barrier === undefined ? sent : this.#barrier.after(sent);
   }
 
   async #commit(commits: readonly Commit[]): Promise<CommitReply> {
@@ -203,10 +238,10 @@ export class RedisPipelineStore implements PipelineStore {
     return decodeDeliverReply(call, await this.#calls.run(DELIVER, request));
   }
 
-  async readInbox(shard: ShardRef, from: number, maxParcels: number): Promise<InboxRead> {
+  async readInbox(shard: ShardRef, from: number, maxParcels: number, early = false): Promise<InboxRead> {
     const { meta, inbox } = this.#keys.of(shard);
-    const reply = await this.#calls.run(INBOX, this.#calls.begin(meta, inbox).integer(from).integer(Math.max(maxParcels, 1)));
-    const [start, tail, parcels] = asList(reply);
+    const read = this.#calls.run(INBOX, this.#calls.begin(meta, inbox).integer(from).integer(Math.max(maxParcels, 1)));
+    const [start, tail, parcels] = asList(await (early ? read : this.#safe(read)));
     return { from: asNumber(start), parcels: parcels as Uint8Array[], tail: asNumber(tail) };
   }
 
@@ -322,11 +357,12 @@ export class RedisPipelineStore implements PipelineStore {
 
   // ── the rest ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Redis answers after it has written to its append-only file; when that reaches the disk is its configuration. */
+  /** What was answered is where the store promises it to be; beyond that, when it reaches the disk is Redis' configuration. */
   async flushed(): Promise<void> {}
 
   /** Asks each time, for an operator may change it while the server runs. */
   async whyNotFsynced(): Promise<string | undefined> {
+    if (this.#barrier?.fsynced === true) return undefined;
     const request = this.#calls.begin().text("GET");
     for (const name of FSYNC_SETTINGS) request.text(name);
     try {

@@ -38,6 +38,8 @@ import { LOOK_UP, READ_COUNTS, READ_ENTRIES, READ_HEAD, READ_PARCELS, READ_TIMES
 const PAGE_BYTES = 4 << 20;
 /** Entries of the first page, of which nothing is known. */
 const FIRST_PAGE = 64;
+/** More bytes than a value can have. */
+const WHOLE = 2 ** 31;
 /** Keys that one SCAN looks at, and types asked for at once. */
 const SCANNED = 1_000;
 /** Where an inbox has consumed nothing, its head is this. */
@@ -59,11 +61,14 @@ export class RedisReader implements StoreReader {
   readonly #connection: Connection;
   readonly #keys: Keys;
   readonly #calls: Calls;
+  readonly #stateBytes: number;
 
-  constructor(connection: Connection, keys: Keys) {
+  /** `whole`: give state values whole. */
+  constructor(connection: Connection, keys: Keys, whole = false) {
     this.#connection = connection;
     this.#calls = new Calls(connection);
     this.#keys = keys;
+    this.#stateBytes = whole ? WHOLE : STATE_HEAD;
   }
 
   get description(): string {
@@ -192,7 +197,7 @@ export class RedisReader implements StoreReader {
   async readEntries(shard: ShardRef, kind: EntryKind, cursor: string | undefined, limit: number): Promise<Page<ReadEntry>> {
     const [at, count] = placeOf(cursor, limit);
     const request = this.#calls.begin(this.#keys.of(shard)[STRUCTURE[kind]]).text(at).integer(count);
-    const [next, bytes, packed] = asList(await this.#calls.run(READ_ENTRIES, request.integer(kind === "state" ? STATE_HEAD : 2 ** 31)));
+    const [next, bytes, packed] = asList(await this.#calls.run(READ_ENTRIES, request.integer(kind === "state" ? this.#stateBytes : WHOLE)));
     const entries: ReadEntry[] = [];
     let name: string | undefined;
     for (const part of packedTexts(asBytes(packed) as Buffer)) {

@@ -9,6 +9,7 @@ import type { ReadableStore, ReadOptions, StoreReader } from "../reader.ts";
 import type { OpenOptions, PipelineStore, Store } from "../store.ts";
 import { clientOptions, type ClientOptions, type RedisTarget } from "./client-options.ts";
 import { connect } from "./connection.ts";
+import { type RedisDurability, type Wanted, wantedOf } from "./durability.ts";
 import { Keys } from "./keys.ts";
 import { RedisPipelineStore } from "./redis-pipeline-store.ts";
 import { RedisReader } from "./redis-reader.ts";
@@ -18,6 +19,8 @@ export interface RedisStoreOptions {
   readonly prefix?: string;
   /** How long the server may take to answer a call, ms. Default 5000. */
   readonly timeoutMs?: number;
+  /** When a commit counts as done. Default "primary": a failover to a replica may lose the last ones. */
+  readonly durability?: RedisDurability;
 }
 
 /**
@@ -29,6 +32,7 @@ export class RedisStore implements Store, ReadableStore {
   readonly #client: ClientOptions;
   readonly #prefix: string;
   readonly #timeoutMs: number;
+  readonly #wanted: Wanted | undefined;
 
   /**
    * `target`: a URL ("redis://user:password@host:6379/0", "rediss://...", "/path/of/a.sock"), options of ioredis, or a
@@ -36,20 +40,22 @@ export class RedisStore implements Store, ReadableStore {
    * throws `ConfigError`.
    */
   constructor(target: RedisTarget, options: RedisStoreOptions = {}) {
-    checkOptions("RedisStore", options, ["prefix", "timeoutMs"]);
-    const { prefix = "millrace", timeoutMs = 5_000 } = options;
+    checkOptions("RedisStore", options, ["prefix", "timeoutMs", "durability"]);
+    const { prefix = "millrace", timeoutMs = 5_000, durability = "primary" } = options;
     this.#client = clientOptions(target);
     this.#prefix = prefix;
     this.#timeoutMs = timeoutMs;
     if (!(timeoutMs >= 1 && timeoutMs <= 600_000)) throw new ConfigError(`RedisStore: timeoutMs ${timeoutMs} must be from 1 to 600000`);
+    this.#wanted = wantedOf(durability, timeoutMs);
     new Keys(prefix, "check");
   }
 
   /** Each pipeline has a connection of its own. Throws `StoreUnavailableError` or `StoreRefusedError`. */
   async open({ pipeline, clock, random }: OpenOptions): Promise<PipelineStore> {
     const keys = new Keys(this.#prefix, pipeline);
-    const connection = await connect({ client: this.#client, keys, clock, timeoutMs: this.#timeoutMs });
-    return new RedisPipelineStore(connection, keys, random);
+    const wanted = this.#wanted;
+    const connection = await connect({ client: this.#client, keys, clock, timeoutMs: this.#timeoutMs, wanted });
+    return new RedisPipelineStore(connection, keys, random, wanted);
   }
 
   /** Names of the pipelines that have data under the prefix, in order. Looks at every key of the server's database. */
@@ -63,15 +69,15 @@ export class RedisStore implements Store, ReadableStore {
   }
 
   /** A look from outside, for an audit: writes nothing. Throws `StoreUnavailableError` or `StoreRefusedError`. */
-  async read({ pipeline, clock }: ReadOptions): Promise<StoreReader> {
-    const reader = await this.#reader(pipeline, clock);
+  async read({ pipeline, clock, whole }: ReadOptions): Promise<StoreReader> {
+    const reader = await this.#reader(pipeline, clock, whole);
     if ((await reader.readGraph()) !== undefined) return reader;
     await reader.close();
     throw new StoreRefusedError(`${reader.description} has no pipeline "${pipeline}" under the prefix "${this.#prefix}"; give the name it runs by`);
   }
 
-  async #reader(pipeline: string, clock: Clock): Promise<RedisReader> {
+  async #reader(pipeline: string, clock: Clock, whole?: boolean): Promise<RedisReader> {
     const keys = new Keys(this.#prefix, pipeline);
-    return new RedisReader(await connect({ client: this.#client, keys, clock, timeoutMs: this.#timeoutMs, reading: true }), keys);
+    return new RedisReader(await connect({ client: this.#client, keys, clock, timeoutMs: this.#timeoutMs, reading: true }), keys, whole);
   }
 }

@@ -22,6 +22,8 @@ export const ANNOUNCE = defineScript({
   outcomes: {},
 });
 
+export const ROOM = defineScript({ file: "room.lua", flags: "", keys: "workers", args: "", reply: "1", outcomes: {} });
+
 export const DEPART = defineScript({ file: "depart.lua", flags: "allow-oom", keys: "workers", args: "worker", reply: "departed", outcomes: {} });
 
 export const ACQUIRE = defineScript({
@@ -199,6 +201,7 @@ export const PROBE = defineScript({ file: "probe.lua", flags: "allow-oom", keys:
 export const SCRIPTS: readonly Script[] = [
   INIT,
   ANNOUNCE,
+  ROOM,
   DEPART,
   ACQUIRE,
   RENEW,

@@ -12,6 +12,8 @@ export interface ServerFacts {
   readonly identity: string;
   /** Does it keep an append-only file? Without one, a crash loses what came after the last snapshot. */
   readonly appendOnlyFile: boolean;
+  /** Has it WAITAOF? */
+  readonly waitsForFsync: boolean;
   /** Why it cannot be used; undefined: it can. */
   readonly refusal: string | undefined;
   /** The same for who only reads: a replica will do, and memory policy is no matter. */
@@ -26,6 +28,7 @@ export function readServerFacts(info: string): ServerFacts {
     name,
     identity: `${field.get("run_id") ?? ""} ${field.get("master_replid") ?? ""}`,
     appendOnlyFile: field.get("aof_enabled") === "1",
+    waitsForFsync: valkey !== undefined || !isBefore(field.get("redis_version"), 7, 2),
     refusal: refusalToRead(name, field) ?? refusalToWrite(field),
     refusalToRead: refusalToRead(name, field),
   };

@@ -1,7 +1,7 @@
 /**
  * The part of the auditor that looks at what operators had done to timers.
  *
- * A9  What an operator has done to a timer is in the commit that the owner says it is in: the timer is set for the other
+ * A11 What an operator has done to a timer is in the commit that the owner says it is in: the timer is set for the other
  *     time; or it is gone; or it is gone and stands aside.
  */
 import { participantOf, type ShardRef } from "../../key.ts";
@@ -43,6 +43,6 @@ function carriedOut(commit: Commit, { action, clock, member, time }: TimerComman
   const isMoved = action.kind === "move" && commit.timerSets.find(isIt)?.time === action.to;
   const isGone = commit.timerDeletes.some(isIt) && (aside !== undefined) === (action.kind === "fire");
   const isDone = action.kind === "move" ? isMoved : isGone;
-  check(isDone, "A9 not done", () => `${name(commit.shard)}#${commit.number} should ${action.kind} timer ${member} of ${time}, and does not`);
+  check(isDone, "A11 not done", () => `${name(commit.shard)}#${commit.number} should ${action.kind} timer ${member} of ${time}, and does not`);
   return { participant: participantOf(commit.shard), action, member, time, output: aside?.kind === "timer" ? aside.output : undefined };
 }

@@ -23,6 +23,10 @@ export interface Answer {
 const PAUSE = 20;
 /** Requests of the past that may arrive again, and of what kinds. */
 const ARRIVED = 4;
+/** What is answered only once replicas have it, or what it has seen. */
+export const CONFIRMED: ReadonlySet<StoreEffect["kind"]> = new Set<StoreEffect["kind"]>(["commit", "recover", "read-inbox"]);
+/** Of these, what may be carried out without being confirmed in time. */
+const WITHHELD: ReadonlySet<StoreEffect["kind"]> = new Set<StoreEffect["kind"]>(["commit", "read-inbox"]);
 const REPEATED: ReadonlySet<StoreEffect["kind"]> = new Set<StoreEffect["kind"]>(["commit", "report", "announce"]);
 
 export class Connection {
@@ -32,6 +36,8 @@ export class Connection {
   /** Those that arrived last. */
   #arrived: StoreEffect[] = [];
   #answers: Answer[] = [];
+  /** Requests that will be carried out and not confirmed. */
+  #withheld = 0;
   /** Until then there is none. */
   #downUntil = 0;
 
@@ -68,8 +74,17 @@ export class Connection {
     const { effect } = this.#requests.shift() as Request;
     if (REPEATED.has(effect.kind)) this.#arrived = [effect, ...this.#arrived.slice(0, ARRIVED - 1)];
     const value = this.#world.apply(this.#worker, effect);
-    this.#answers.push({ effect, value, from: this.#world.time + this.#takes() });
+    if (this.#withheld > 0 && this.#world.faulty && WITHHELD.has(effect.kind)) {
+      this.#withheld--;
+      this.#world.trace.saw(`unconfirmed ${effect.kind}`);
+      this.#answers.push({ effect, value: undefined, from: this.#world.time + PAUSE });
+    } else this.#answers.push({ effect, value, from: this.#world.time + this.#takes() });
     this.#world.arrived(effect, value, this.#worker);
+  }
+
+  /** So many of the next requests that replicas have to confirm are carried out and not confirmed. */
+  withhold(count: number): void {
+    this.#withheld = count;
   }
 
   /** The next answer, taken. */

@@ -27,8 +27,15 @@ export type FaultKind =
   | "skew"
   /** The store's clock jumps, forward or back. */
   | "store-clock"
+  /** A worker finds that something of a participant is stored that only newer code can read. In no swarm: given by name. */
+  | "outdated"
   /** The store comes back without the last of what it had, or with all of it. */
-  | "lost-tail";
+  | "lost-tail"
+  /**
+   * A commit or a read is carried out, and not confirmed in time by the replicas that it is to wait for. A run that has this
+   * kind has such a store: what it has confirmed, it does not lose with its tail.
+   */
+  | "unconfirmed";
 
 export interface Faults {
   readonly kinds: readonly FaultKind[];
@@ -47,9 +54,12 @@ const SHARED: readonly FaultKind[] = ["crash", "stall", "join", "leave", "break"
 /** In a store that one process has to itself there is no network and no second worker. */
 const EXCLUSIVE: readonly FaultKind[] = ["crash", "stall", "leave", "delay", "skew", "store-clock"];
 
-/** A random subset of what can go wrong, with a random rate: with everything at once, each hides the others. */
-export function swarm(tape: Tape, exclusive: boolean): Faults {
-  const all = exclusive ? EXCLUSIVE : SHARED;
+/**
+ * A random subset of what can go wrong, with a random rate: with everything at once, each hides the others. `confirming`: may the
+ * store be one that waits for replicas?
+ */
+export function swarm(tape: Tape, exclusive: boolean, confirming: boolean = !exclusive): Faults {
+  const all: readonly FaultKind[] = exclusive ? EXCLUSIVE : confirming ? [...SHARED, "unconfirmed"] : SHARED;
   const each = tape.pick([0, 300, 500, 500, 800, 800, 1_000]);
   return {
     kinds: all.filter(() => tape.chance(each)),

@@ -1,4 +1,5 @@
 /** What goes wrong in a simulation, and whom it hits: carries out the faults of `faults.ts`. */
+import { NewerDataError } from "../../errors.ts";
 import type { FaultKind, Faults } from "./faults.ts";
 import type { SimulatedWorker } from "./simulated-worker.ts";
 import type { Simulation, Stray } from "./simulation.ts";
@@ -18,6 +19,8 @@ export class Misfortune {
   /** Faults so far. */
   struck = 0;
   #long = 0;
+  /** Workers that leave something to others. */
+  readonly #outdated = new Set<SimulatedWorker>();
 
   constructor(simulation: Simulation, faults: Faults) {
     this.#simulation = simulation;
@@ -97,11 +100,28 @@ export class Misfortune {
         this.#simulation.strays.push({ worker: worker.name, effects: [arrived], from: time + tape.pick([0, 10, 2 * leaseMs]) });
         break;
       }
+      case "outdated":
+        this.#outdate(worker);
+        break;
+      case "unconfirmed":
+        worker.connection.withhold(tape.pick([1, 2, 5]));
+        this.#simulation.trace.line(() => `FAULT no replica confirms what ${worker.name} does next`);
+        break;
       case "skew":
         worker.skew += tape.pick([1, -1]) * this.#bounded(tape.pick([10, 300, 2_500]));
         this.#simulation.trace.line(() => `FAULT ${worker.name}'s clock is ${worker.skew} ms ahead now`);
         break;
     }
+  }
+
+  /** Only where another has all its code: without any that can go on, nothing would come to its end. */
+  #outdate(worker: SimulatedWorker): void {
+    const { tape, options, workers, trace } = this.#simulation;
+    if (!workers.some((other) => other !== worker && !other.stopping && !this.#outdated.has(other))) return;
+    const { id, name } = tape.pick(options.plan.participants.filter(({ kind }) => kind !== "injector"));
+    this.#outdated.add(worker);
+    trace.line(() => `FAULT ${worker.name} cannot read what newer code has written of ${name}`);
+    worker.engine.ownership.decline(id, new NewerDataError("written by newer code"));
   }
 
   /** Whom an adversary would hit now. */
@@ -161,7 +181,9 @@ export class Misfortune {
     const back = tape.choose(this.#simulation.store.kept + 1);
     const strays = back > 0 ? this.#sentBefore() : [];
     if (back > 0) {
+      const { audit } = this.#simulation.store;
       this.#simulation.store.fallBack(back);
+      this.#simulation.losses.fell(audit, this.#simulation.store.audit);
       // Whoever takes a store's place has a clock of its own.
       this.#simulation.store.skew -= tape.pick([0, 0, 10, 500]);
     }

@@ -8,6 +8,7 @@
  */
 import { type ShardRef, shardRef } from "../../key.ts";
 import { assign } from "../../worker/assignment.ts";
+import { parseAnnounced } from "../../worker/declined.ts";
 import type { Simulation } from "./simulation.ts";
 import { name } from "./store-request.ts";
 import { check, Violation } from "./violation.ts";
@@ -47,9 +48,9 @@ function misplacedIn(simulation: Simulation): string | undefined {
   const { store, time, workers, faulty, busy } = simulation;
   if (faulty || busy) return "something is under way";
   const names = workers.map((worker) => worker.name).sort();
-  const alive = store.data.alive(time + store.skew);
+  const { workers: alive, declines } = parseAnnounced(store.data.alive(time + store.skew));
   if (alive.join() !== names.join()) return `${alive.join()} have announced themselves, ${names.join()} are alive`;
-  const assigned = assign(names, simulation.options.plan.participants);
+  const assigned = assign(names, simulation.options.plan.participants, declines);
   const owned = ownersIn(simulation);
   for (const [shard, worker] of assigned) if (owned.get(shard) !== worker) return `${name(shard)} is ${owned.get(shard)}'s, assigned to ${worker}`;
   return workers.every(({ engine }) => engine.ownership.complete) ? undefined : "a worker has not begun with all its shards";

@@ -54,6 +54,8 @@ export class ShardLedger {
   number = 0;
   input = BEGINNING;
   wallTime = 0;
+  /** Names of the records that it has produced, of an injector whose source is told of them. */
+  injected: string[] = [];
   /** First parcel that is not wholly consumed, and how many of its records are. */
   #position = 0;
   #offset = 0;
@@ -77,6 +79,7 @@ export class ShardLedger {
     const copy = new ShardLedger(this.shard, this.named);
     const { sequencer, owner, committed, speaker, number, input, wallTime } = this;
     Object.assign(copy, { sequencer, owner, committed, speaker, number, input, wallTime });
+    copy.injected = [...this.injected];
     copy.#position = this.#position;
     copy.#offset = this.#offset;
     copy.#parcels = [...this.#parcels];
@@ -265,4 +268,5 @@ export class ShardLedger {
 const KEY = keyHold("");
 const NONE: readonly never[] = [];
 
-const nameOf = ({ id, sender, monotonic, place }: Pick<Waiting, "id" | "sender" | "monotonic" | "place">): string => id ?? placeId(sender, monotonic, place);
+export const nameOf = ({ id, sender, monotonic, place }: Pick<Waiting, "id" | "sender" | "monotonic" | "place">): string =>
+  id ?? placeId(sender, monotonic, place);

@@ -6,13 +6,15 @@ import type { Random } from "../../random.ts";
 import type { ShardRef } from "../../key.ts";
 import type { Sequencer } from "../../store/commit.ts";
 import type { MemoryData } from "../../store/memory-data.ts";
-import type { AcquireOutcome, CommitReply, RecoverLimits, ReportReply } from "../../store/store.ts";
+import type { AcquireOutcome, Announced, CommitReply, RecoverLimits, ReportReply } from "../../store/store.ts";
 import type { StoreAudit } from "./store-audit.ts";
 import { carryOut, describe, name, outcomesOf, type StoreEffect } from "./store-request.ts";
 import type { Trace } from "./trace.ts";
 import { check } from "./violation.ts";
 
 interface Kept {
+  /** How much had changed by then. */
+  readonly changes: number;
   readonly data: MemoryData;
   readonly audit: StoreAudit;
 }
@@ -27,10 +29,15 @@ export interface SimulatedStoreOptions {
   readonly recover: RecoverLimits;
   /** What it shows as processing time, ms; undefined: its clock. */
   readonly processingTime: (() => number) | undefined;
+  /** Does anything go wrong now? */
+  readonly faulty: () => boolean;
   /** Has this worker a commit under way? */
   readonly committing: (worker: string) => boolean;
 }
 
+/** ms between times at which the store is full, and how long it is. */
+const FULL_EVERY = 2_000;
+const FULL_FOR = 400;
 /** Earlier contents that are kept. */
 const KEPT = 3;
 
@@ -43,6 +50,8 @@ export class SimulatedStore {
   /** The largest time that its clock has shown. */
   #latest = 0;
   #kept: Kept[] = [];
+  /** How much had changed once it was carried out. */
+  readonly #carriedOut = new WeakMap<StoreEffect, number>();
   /** Rises with every commit, grant and rise of a watermark. */
   changes = 0;
   /** Every sequencer that was ever granted, also in what was lost. */
@@ -63,6 +72,8 @@ export class SimulatedStore {
     trace.mixText(effect.kind);
     trace.line(() => `store takes ${worker}'s ${describe(effect)}${outcomesOf(effect, answer)}`);
     switch (effect.kind) {
+      case "announce":
+        return this.#isFull(now) ? { ...(answer as Announced), full: true } : answer;
       case "commit":
         this.#committed(effect, answer as CommitReply);
         break;
@@ -96,7 +107,15 @@ export class SimulatedStore {
         break;
       default:
     }
+    this.#carriedOut.set(effect, this.changes);
     return answer;
+  }
+
+  /** Every few seconds it says for a while that it has no room; it takes everything all the same, as a full Redis takes commits. */
+  #isFull(now: number): boolean {
+    const full = this.#options.faulty() && now % FULL_EVERY < FULL_FOR;
+    if (full) this.#options.trace.saw("store full");
+    return full;
   }
 
   /** An answer with the processing time that there is. Leases go by the store's clock all the same. */
@@ -143,8 +162,14 @@ export class SimulatedStore {
 
   /** Remembers its contents, for a loss of its tail. */
   keep(): void {
-    this.#kept.push({ data: this.data.copy(), audit: this.audit.copy() });
+    this.#kept.push({ changes: this.changes, data: this.data.copy(), audit: this.audit.copy() });
     if (this.#kept.length > KEPT) this.#kept.shift();
+  }
+
+  /** What has been confirmed by an answer to this request is not lost any more. */
+  confirm(effect: StoreEffect): void {
+    const carriedOut = this.#carriedOut.get(effect) ?? 0;
+    this.#kept = this.#kept.filter(({ changes }) => changes >= carriedOut);
   }
 
   get kept(): number {

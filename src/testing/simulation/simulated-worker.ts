@@ -3,7 +3,7 @@
  * It does what `worker/driver.ts` does, but one thing at a time, each when the tape says so.
  */
 import { END } from "../../time.ts";
-import type { CommitReply } from "../../store/store.ts";
+import type { CommitReply, ShardSummary } from "../../store/store.ts";
 import type { Effect } from "../../worker/effect.ts";
 import type { Engine } from "../../worker/engine.ts";
 import { Connection } from "./connection.ts";
@@ -141,6 +141,7 @@ export class SimulatedWorker {
     else for (const effect of effects) this.#carryOut(effect);
     if (effects.length > 0) this.#spins = 0;
     if (++this.#turns % ASK_WHY === 0) this.#askWhy();
+    if (this.#known === generation && !this.engine.lostTails.looking) this.#world.losses.goesOn(this.name);
     this.#wakeAt = this.engine.wakeAt();
     const again = more || this.#wakeAt <= this.now;
     if (!again) return;
@@ -226,11 +227,25 @@ export class SimulatedWorker {
     trace.line(() => `${this.name} ← ${value === undefined && effect.kind !== "release" ? "no answer to " : ""}${describe(effect)}`);
     if (value === undefined) trace.saw(`unanswered ${effect.kind}`);
     else if (effect.kind === "commit" && this.#slept && (value as CommitReply).outcomes.includes("fenced")) trace.saw("zombie");
+    if (value !== undefined) this.#world.confirmed(effect);
+    this.#world.losses.answering(this.name, this.engine, effect, value);
     tell(this.engine, effect, value, this.now);
+    if (effect.kind === "read-heads" && value !== undefined) this.#looked(effect, value as ShardSummary[]);
     this.#told();
     if (effect.kind === "announce") this.#world.heard();
     if (value !== undefined && effect.kind === "acquire") this.#world.reach("K0", this);
     else if (value !== undefined && effect.kind === "commit") this.#world.reach("K6", this);
+  }
+
+  #looked(effect: StoreEffect & { readonly kind: "read-heads" }, heads: readonly ShardSummary[]): void {
+    this.#world.losses.accounted(this.name, this.engine, effect, heads);
+    const { tails } = this.engine.lostTails.counted;
+    check(!this.#world.strict || tails === 0, "L4 lost though confirmed", () => `${this.name}: ${JSON.stringify(this.engine.lostTails.found.at(-1))}`);
+    const loss = this.engine.lostTails.found.at(-1);
+    if (tails === 0 || loss === undefined) return;
+    this.#world.trace.saw("loss accounted for");
+    if (loss.shards.some(({ exact }) => !exact)) this.#world.trace.saw("loss not exactly known");
+    if (loss.confirmed.some(({ ids }) => ids.length > 0)) this.#world.trace.saw("confirmed records lost");
   }
 
   /** Something outside asks something of it, and gets its turn when the tape says so, from a moment on. */

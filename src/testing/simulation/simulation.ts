@@ -14,6 +14,8 @@ import { Engine } from "../../worker/engine.ts";
 import type { EngineOptions } from "../../worker/engine-options.ts";
 import { makeInstances } from "../../worker/instances.ts";
 import { type Place, placesAfter } from "./place.ts";
+import { CONFIRMED } from "./connection.ts";
+import { LossAudit } from "./loss-audit.ts";
 import { Misfortune } from "./misfortune.ts";
 import { Operators } from "./operators.ts";
 import { SimulatedSink, type SimulatedSource } from "./simulated-edges.ts";
@@ -63,6 +65,7 @@ export class Simulation implements World {
   readonly misfortune: Misfortune;
   readonly operators: Operators | undefined;
   readonly effects = new PerformedEffects();
+  readonly losses = new LossAudit();
   workers: SimulatedWorker[] = [];
   strays: Stray[] = [];
   /** True times at which a worker starts. */
@@ -99,6 +102,7 @@ export class Simulation implements World {
       exclusive,
       recover,
       processingTime: options.processingTime,
+      faulty: () => this.faulty,
       committing,
     });
   }
@@ -114,6 +118,13 @@ export class Simulation implements World {
   }
   get calls(): number {
     return this.options.calls?.() ?? 0;
+  }
+  /** Does the store lose nothing that it has confirmed? */
+  get strict(): boolean {
+    return this.options.faults.kinds.includes("unconfirmed");
+  }
+  confirmed(effect: StoreEffect): void {
+    if (this.strict && CONFIRMED.has(effect.kind)) this.store.confirm(effect);
   }
   reach(place: Place, worker: SimulatedWorker): boolean {
     return this.options.trap?.(place, worker) ?? false;
@@ -317,6 +328,7 @@ export class Simulation implements World {
   // ── the store ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   apply(worker: string, effect: StoreEffect): unknown {
+    if (effect.kind === "read-heads") this.losses.looked(effect, this.store.audit);
     return this.store.apply(worker, effect, this.time);
   }
 
@@ -347,6 +359,7 @@ export class Simulation implements World {
   }
 
   remove(worker: SimulatedWorker): void {
+    this.losses.gone(worker.name);
     this.workers = this.workers.filter((each) => each !== worker);
   }
 }

@@ -13,7 +13,9 @@
  * A7  A report that comes after a later one of the same worker changes nothing.
  * A8  A dead letter is one no more only where an operator asked the shard's owner, and once; a record that comes back by
  *     that holds the watermark, and not behind where it stands.
- * A9 is of `command-audit.ts`.
+ * A9  An injector with `maxSkew` injects nothing while it stands further than that ahead of any value that another has
+ *     ever published, except one that may have been idle or finished.
+ * A11 is of `command-audit.ts`.
  * E3  An effect's record is consumed only after it has been performed, or has gone to dead letters after its last attempt.
  */
 import { indexOf, participantOf, type ShardRef, shardRef } from "../../key.ts";
@@ -26,7 +28,7 @@ import { parseDeadLetter } from "../../worker/held.ts";
 import { decodeImage, type ShardImage } from "../../worker/image.ts";
 import type { Plan, PlannedParticipant } from "../../worker/plan.ts";
 import { CommandAudit, type OperatedTimer } from "./command-audit.ts";
-import { type Applied, type LetterFate, ShardLedger } from "./shard-ledger.ts";
+import { type Applied, type LetterFate, nameOf, ShardLedger } from "./shard-ledger.ts";
 import type { PerformedEffects } from "./simulated-effects.ts";
 import type { SimulatedSource } from "./simulated-edges.ts";
 import { name } from "./store-request.ts";
@@ -51,6 +53,8 @@ interface Outside {
   /** What operators asked the owner of a shard to do with its letters: by shard, sequencer and number; undefined: they do not tell. */
   readonly asked: Map<string, LetterFate> | undefined;
   readonly commands: CommandAudit;
+  /** The largest watermark that an injector has ever published, also in what was lost: workers may go by it. */
+  readonly furthest: Map<number, number>;
 }
 
 export class StoreAudit {
@@ -106,7 +110,12 @@ export class StoreAudit {
       audited.set(id, { participant, shards, feeds, idles, sources: sources.get(participant.name) ?? [] });
       for (const shard of shards) ledgers.set(shard, new ShardLedger(shard, effectOf(participant) !== undefined));
     }
-    const outside = { effects, asked: operators ? new Map<string, LetterFate>() : undefined, commands: new CommandAudit() };
+    const outside = {
+      effects,
+      asked: operators ? new Map<string, LetterFate>() : undefined,
+      commands: new CommandAudit(),
+      furthest: new Map<number, number>(),
+    };
     return new StoreAudit(audited, ledgers, new Map(), new Map(), new Map(), outside, { gone: [], operated: [] });
   }
 
@@ -143,6 +152,22 @@ export class StoreAudit {
   /** Is this the last grant of the shard? */
   owns(shard: ShardRef, sequencer: Sequencer): boolean {
     return this.#ledger(shard).sequencer === sequencer;
+  }
+
+  /** Numbers of the last commits. */
+  *numbers(): Generator<readonly [ShardRef, number]> {
+    for (const [shard, { number }] of this.#ledgers) yield [shard, number];
+  }
+  numberOf(shard: ShardRef): number {
+    return this.#ledger(shard).number;
+  }
+  /** Who was granted the shard last. */
+  ownerOf(shard: ShardRef): string | undefined {
+    return this.#ledger(shard).owner;
+  }
+  /** The records that an injector's shard has produced, where its source is told of them. */
+  injected(shard: ShardRef): readonly string[] {
+    return this.#ledger(shard).injected;
   }
 
   /** Dead letters of computations. */
@@ -242,6 +267,7 @@ export class StoreAudit {
       this.#checkPromise(audited, commit, image, now);
       const idle = commit.parcels.length > 0 && this.#published.get(audited.participant.id)?.status === "idle";
       check(!idle, "A6 injects while idle", () => `${name(commit.shard)}#${commit.number} has records, and its watermark is not waited for`);
+      if (commit.parcels.length > 0) this.#checkSkew(audited.participant, ledger.input);
     }
     this.operated.push(...this.#outside.commands.done(commit));
     const { finished, gone } = ledger.apply(commit, floor, (letter) => this.#fateOf(commit, letter));
@@ -260,6 +286,16 @@ export class StoreAudit {
     if (done) check((position ?? 0) === items.length, "end of a source", () => `${participant.name} ends at ${position} of ${items.length}`);
     const promise = done ? END : trails !== undefined ? now - trails : position === undefined ? BEGINNING : (items[position - 1]?.promise ?? BEGINNING);
     check(image.input <= promise, "A3 promise", () => `${name(commit.shard)} promises ${image.input}; what it has read allows ${promise}`);
+  }
+
+  /** `before`: its watermark before the commit, and so before the first record in it. */
+  #checkSkew({ id, kind, node, name: injector }: PlannedParticipant, before: number): void {
+    if (kind !== "injector" || node.maxSkew === undefined) return;
+    for (const { participant: other, idles } of this.#audited.values()) {
+      if (other.kind !== "injector" || other.id === id || idles) continue;
+      const limit = (this.#outside.furthest.get(other.id) ?? BEGINNING) + node.maxSkew;
+      check(before <= limit, "A9 ahead of others", () => `${injector} has injected at ${before}; ${other.name} allows ${limit}`);
+    }
   }
 
   #fateOf({ shard, sequencer }: Commit, letter: number): LetterFate | undefined {
@@ -282,6 +318,7 @@ export class StoreAudit {
       const id = participantOf(target);
       const bound = this.#boundOf(id);
       const records = this.#ledger(target).append(bytes, bound);
+      if (confirms(sender.participant)) this.#ledger(commit.shard).injected.push(...records.map(nameOf));
       if (sender.idles && this.#of(id).participant.upstream.length > 1) continue;
       for (const { timestamp, place } of records) {
         const late = timestamp >= floor && timestamp < bound;
@@ -303,6 +340,7 @@ export class StoreAudit {
     this.#published = new Map(watermarks.map((watermark) => [watermark.participant, watermark]));
     for (const { participant, output, status } of watermarks) {
       const last = before.get(participant)?.output ?? BEGINNING;
+      this.#outside.furthest.set(participant, Math.max(output, this.#outside.furthest.get(participant) ?? BEGINNING));
       different ||= output !== last || status !== before.get(participant)?.status;
       check(output >= last, "A3 watermark falls", () => `participant ${participant} from ${last} to ${output}`);
       if (output === last && status !== "finished") continue;
@@ -374,6 +412,8 @@ export class StoreAudit {
     return this.#audited.get(participant) as Audited;
   }
 }
+
+const confirms = (participant: PlannedParticipant): boolean => participant.kind === "injector" && participant.node.source.confirms === true;
 
 function effectOf(participant: PlannedParticipant): string | undefined {
   return participant.kind === "computation" ? participant.node.effect?.name : undefined;

@@ -15,6 +15,7 @@ import type {
   RecoverLimits,
   Registration,
   ReportReply,
+  ShardSummary,
   StoredTimerEntry,
 } from "../../store/store.ts";
 
@@ -36,7 +37,8 @@ type StoreKind =
   | "read-timers"
   | "read-holds"
   | "read-ids"
-  | "read-tails";
+  | "read-tails"
+  | "read-heads";
 
 export type StoreEffect = Extract<Effect, { readonly kind: StoreKind }>;
 
@@ -59,6 +61,7 @@ export function carryOut(data: MemoryData, effect: StoreEffect, { worker, leaseM
     case "report":
       return data.report(worker, effect.reports, now);
     case "announce":
+      for (const name of effect.declined) data.announce(name, effect.ms, now);
       return data.announce(worker, effect.ms, now);
     case "depart":
       return data.depart(worker);
@@ -84,6 +87,8 @@ export function carryOut(data: MemoryData, effect: StoreEffect, { worker, leaseM
       return data.readIds(effect.shard, effect.ids);
     case "read-tails":
       return data.readTails(effect.shards);
+    case "read-heads":
+      return data.summarize(effect.shards);
   }
 }
 
@@ -121,7 +126,7 @@ export function tell(engine: Engine, effect: StoreEffect, answer: unknown, now: 
 }
 
 function tellRead(engine: Engine, effect: Extract<StoreEffect, { readonly kind: `read-${string}` }>, answer: unknown, now: number): void {
-  if (effect.kind !== "read-tails" && !engine.awaits(effect)) return;
+  if (effect.kind !== "read-tails" && effect.kind !== "read-heads" && !engine.awaits(effect)) return;
   switch (effect.kind) {
     case "read-inbox": {
       const read = answer as InboxRead | undefined;
@@ -142,6 +147,9 @@ function tellRead(engine: Engine, effect: Extract<StoreEffect, { readonly kind: 
       break;
     case "read-tails":
       engine.onTails(now, effect.purpose, answer as { tails: InboxTail[]; appends: number } | undefined);
+      break;
+    case "read-heads":
+      engine.lostTails.onHeads(effect.shards, answer as ShardSummary[] | undefined);
       break;
   }
 }
@@ -167,6 +175,7 @@ export function describe(effect: StoreEffect): string {
     case "acquire":
     case "recover":
     case "read-tails":
+    case "read-heads":
       return `${effect.kind} ${names(effect.shards)}`;
     case "renew":
     case "release":

@@ -135,6 +135,9 @@ export class WorkerEdges {
       const same = fate.kind === "injected" ? refused === undefined && (id === undefined || fate.id === id) : fate.kind === "refused" || id !== undefined;
       check(same, "E3 confirmed another", () => `source ${name(shard)} is told of ${JSON.stringify(fate)} where its item ${id} is next`);
     }
+    const ids = fates.flatMap((fate) => (fate.kind === "injected" ? fate.id : []));
+    const sequencer = this.#engine.shards.get(shard)?.sequencer;
+    if (sequencer !== undefined) this.#world.losses.confirmed(this.#engine.options.worker, shard, sequencer, ids);
     this.#world.trace.saw("items confirmed");
   }
 

@@ -1,5 +1,6 @@
 /** What a simulated worker needs of the simulation around it. */
 import type { SimulatedSink, SimulatedSource } from "./simulated-edges.ts";
+import type { LossAudit } from "./loss-audit.ts";
 import type { Place } from "./place.ts";
 import type { SimulatedWorker } from "./simulated-worker.ts";
 import type { StoreEffect } from "./store-request.ts";
@@ -28,6 +29,12 @@ export interface World {
   heard(): void;
   sourceOf(participant: string): readonly SimulatedSource[];
   sinkOf(participant: string): SimulatedSink;
+  /** Does the store lose nothing that it has confirmed? */
+  readonly strict: boolean;
+  /** A worker is about to be told the answer to this. */
+  confirmed(effect: StoreEffect): void;
+  /** What workers owe after a loss. */
+  readonly losses: LossAudit;
   /** Carries a request out at the store. */
   apply(worker: string, effect: StoreEffect): unknown;
 }
