@@ -32,8 +32,10 @@ import type {
   RecoveredShard,
   Registration,
   ReportReply,
+  ShardProgress,
   ShardSummary,
   StoredTimerEntry,
+  StoredWorker,
   WatermarkReport,
 } from "../store.ts";
 import { parseStoredGraph, type StoredGraph } from "../stored-graph.ts";
@@ -43,13 +45,13 @@ import { Calls } from "./calls.ts";
 import type { Connection } from "./connection.ts";
 import { decodeDeliverReply, encodeDeliveries } from "./delivery-request.ts";
 import { type Keys, STRUCTURES, type Structure } from "./keys.ts";
-import { countsOf, recoveredShard, shardSummary, timerEntries, times } from "./recovered.ts";
+import { countsOf, recoveredShard, shardProgress, shardSummary, storedWorkers, timerEntries, times } from "./recovered.ts";
 import { encodeRegistration } from "./registration-request.ts";
 import { asBytes, asList, asNumber, asText } from "./reply.ts";
 import type { Request } from "./request.ts";
 import type { Script } from "./script.ts";
 import { FSYNC_SETTINGS, refusalOfFsync } from "./server-check.ts";
-import { ACQUIRE, ANNOUNCE, COMMIT, DELIVER, DEPART, INBOX, INIT, RECOVER, REGISTER, RELEASE, RENEW, REPORT, SUMMARY, TAILS, TIMERS } from "./scripts.ts";
+import { ACQUIRE, ANNOUNCE, COMMIT, DELIVER, DEPART, INBOX, INIT, PROGRESS, RECOVER, REGISTER, RELEASE, RENEW, REPORT, SUMMARY, TAILS, TIMERS, WORKERS } from "./scripts.ts";
 
 /** Shards per call of scripts that read: keeps each well below a millisecond or two of the server's time. */
 const READ_SHARDS = 32;
@@ -122,13 +124,19 @@ export class RedisPipelineStore implements PipelineStore {
 
   // ── workers ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async announce(worker: string, ms: number): Promise<Announced> {
-    const [now, workers] = asList(await this.#calls.run(ANNOUNCE, this.#calls.begin(this.#keys.workers).text(worker).integer(ms)));
+  async announce(worker: string, ms: number, about = ""): Promise<Announced> {
+    const request = this.#calls.begin(this.#keys.workers, this.#keys.authority).text(worker).integer(ms).text(about);
+    const [now, workers] = asList(await this.#calls.run(ANNOUNCE, request));
     return { workers: asList(workers).map(asText).sort(), now: asNumber(now) };
   }
 
   async depart(worker: string): Promise<void> {
-    await this.#calls.run(DEPART, this.#calls.begin(this.#keys.workers).text(worker));
+    await this.#calls.run(DEPART, this.#calls.begin(this.#keys.workers, this.#keys.authority).text(worker));
+  }
+
+  async readWorkers(): Promise<{ workers: StoredWorker[]; now: number }> {
+    const [now, entries] = asList(await this.#calls.run(WORKERS, this.#calls.begin(this.#keys.workers, this.#keys.authority)));
+    return { workers: storedWorkers(entries), now: asNumber(now) };
   }
 
   // ── ownership ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -262,6 +270,11 @@ export class RedisPipelineStore implements PipelineStore {
     const values = asList(await this.#calls.command("HMGET", request)).map(asBytes);
     // One that was taken away between the two is not there.
     return ids.flatMap((id, i) => (values[i] === undefined ? [] : [{ id, bytes: values[i] }]));
+  }
+
+  async readProgress(shards: readonly ShardRef[]): Promise<ShardProgress[]> {
+    const replies = await this.#readEach(PROGRESS, shards, ["meta", "held", "outbox"]);
+    return replies.map((reply, i) => shardProgress(shards[i]!, reply));
   }
 
   async summarize(shards: readonly ShardRef[]): Promise<ShardSummary[]> {

@@ -16,13 +16,22 @@ export const INIT = defineScript({
 export const ANNOUNCE = defineScript({
   file: "announce.lua",
   flags: "allow-oom",
-  keys: "workers",
-  args: "worker ms",
+  keys: "workers authority",
+  args: "worker ms about",
   reply: "now (worker)*",
   outcomes: {},
 });
 
-export const DEPART = defineScript({ file: "depart.lua", flags: "allow-oom", keys: "workers", args: "worker", reply: "departed", outcomes: {} });
+export const DEPART = defineScript({ file: "depart.lua", flags: "allow-oom", keys: "workers authority", args: "worker", reply: "departed", outcomes: {} });
+
+export const WORKERS = defineScript({
+  file: "workers.lua",
+  flags: "no-writes",
+  keys: "workers authority",
+  args: "",
+  reply: "now (worker until about)*",
+  outcomes: {},
+});
 
 export const ACQUIRE = defineScript({
   file: "acquire.lua",
@@ -118,6 +127,15 @@ export const RECOVER = defineScript({
   outcomes: {},
 });
 
+export const PROGRESS = defineScript({
+  file: "progress.lua",
+  flags: "no-writes",
+  keys: "(meta held outbox)*",
+  args: "",
+  reply: "(position tail image (held)* (outbox)*)*",
+  outcomes: {},
+});
+
 export const SUMMARY = defineScript({
   file: "summary.lua",
   flags: "no-writes",
@@ -203,6 +221,8 @@ export const SCRIPTS: readonly Script[] = [
   TIMERS,
   RECOVER,
   SUMMARY,
+  PROGRESS,
+  WORKERS,
 ];
 /** What an audit needs: none of them writes. */
 export const READING_SCRIPTS: readonly Script[] = [READ_HEAD, READ_COUNTS, READ_PARCELS, READ_ENTRIES, READ_TIMES, LOOK_UP];
