@@ -51,7 +51,25 @@ import { asBytes, asList, asNumber, asText } from "./reply.ts";
 import type { Request } from "./request.ts";
 import type { Script } from "./script.ts";
 import { FSYNC_SETTINGS, refusalOfFsync } from "./server-check.ts";
-import { ACQUIRE, ANNOUNCE, COMMIT, DELIVER, DEPART, INBOX, INIT, PROGRESS, RECOVER, REGISTER, RELEASE, RENEW, REPORT, SUMMARY, TAILS, TIMERS, WORKERS } from "./scripts.ts";
+import {
+  ACQUIRE,
+  ANNOUNCE,
+  COMMIT,
+  DELIVER,
+  DEPART,
+  INBOX,
+  INIT,
+  PROGRESS,
+  RECOVER,
+  REGISTER,
+  RELEASE,
+  RENEW,
+  REPORT,
+  SUMMARY,
+  TAILS,
+  TIMERS,
+  WORKERS,
+} from "./scripts.ts";
 
 /** Shards per call of scripts that read: keeps each well below a millisecond or two of the server's time. */
 const READ_SHARDS = 32;
