@@ -1,4 +1,5 @@
 /** `run`: a pipeline in the caller's own process, on a real store and the machine's clock. */
+import { hostname } from "node:os";
 import { systemClock } from "./clock.ts";
 import type { Graph } from "./computation/graph.ts";
 import type { Pipeline } from "./computation/pipeline.ts";
@@ -19,8 +20,12 @@ export interface RunOptions {
   readonly store: Store;
   /** Who performs the pipeline's effects, as `bullmq(...)` of `millrace/bullmq`. Default: this process, from the store. */
   readonly effects?: Effects | undefined;
-  /** HTTP endpoint for inspection and the records of `fromHttp`, on the loopback interface. Default: none; port 0: any free one. */
-  readonly http?: { readonly port: number } | false | undefined;
+  /**
+   * HTTP endpoint for inspection and the records of `fromHttp`, on the loopback interface. Default: none; port 0: any free
+   * one. `address`: HOST:PORT of this machine by which workers on other machines pass requests on to this one; it answers
+   * to them alone. Default: only those of this machine do, by the port.
+   */
+  readonly http?: { readonly port: number; readonly address?: string | undefined } | false | undefined;
   /** Names that the code no longer has and whose data is to be deleted: `participant`, or `participant/part`. Default: none. */
   readonly drop?: readonly string[] | undefined;
   /** How long a dead worker's shards stay its own, ms, 200 or more. Shorter: faster fail-over. Default: 2,000. */
@@ -108,6 +113,7 @@ async function openEffects(graph: Graph, effects: Effects, log: NonNullable<RunO
 
 async function running(worker: Worker, store: PipelineStore, runner: EffectRunner | undefined, options: RunOptions): Promise<RunningPipeline> {
   // Before the worker starts: a port that cannot be had must not be told of amid a run that has begun.
+  Object.assign(worker.profile, { host: hostname(), pid: process.pid });
   const http = await served(worker, store, options);
   worker.driver.start();
   let stopped: Promise<void> | undefined;
@@ -126,7 +132,7 @@ async function running(worker: Worker, store: PipelineStore, runner: EffectRunne
 async function served(worker: Worker, store: PipelineStore, { http }: RunOptions): Promise<HttpServer | undefined> {
   if (!http) return undefined;
   const { serve } = await import("./http/server.ts");
-  return serve(worker, store, { port: http.port, clock: systemClock, random: systemRandom });
+  return serve(worker, store, { port: http.port, address: http.address, clock: systemClock, random: systemRandom });
 }
 
 function checkOptions(pipeline: Pipeline, options: RunOptions): void {
@@ -137,7 +143,7 @@ function checkOptions(pipeline: Pipeline, options: RunOptions): void {
   const { effects, http, drop, log } = options;
   if (effects !== undefined && effects?.kind !== "effects")
     throw new ConfigError(`${where}: effects are made by bullmq({ connection }) of "millrace/bullmq", but they are ${show(effects)}`);
-  if (http !== false) checkKnown(`${where}: http`, http, ["port"]);
+  if (http !== false) checkKnown(`${where}: http`, http, ["port", "address"]);
   if (drop !== undefined && !(Array.isArray(drop) && drop.every((name) => typeof name === "string")))
     throw new ConfigError(`${where}: drop is an array of names, as in ["counter/total"], but it is ${show(drop)}`);
   if (log !== undefined && typeof log !== "function") throw new ConfigError(`${where}: log is a function of (level, text, fields), but it is ${show(log)}`);

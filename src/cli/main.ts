@@ -33,6 +33,7 @@ program
       .default(DEFAULT_PORT)
       .argParser(portOf),
   )
+  .option("--address <host:port>", "address of this machine by which workers on other machines pass requests on to this one (default: none)")
   .option("--no-http", "no HTTP endpoint")
   .option("--drop <name>", "delete the stored data of what the code no longer has: PARTICIPANT or PARTICIPANT/PART; may be repeated", collect)
   .addOption(new Option("--lease <ms>", "how long the shards of a worker that died stay its own, ms (default 2000)").argParser(leaseOf))

@@ -1,6 +1,7 @@
 /** `millrace run`: one pipeline in this process or in several, until its inputs end, it fails, or it is told to stop. */
 import type { Pipeline } from "../computation/pipeline.ts";
 import { messageOf } from "../errors.ts";
+import { parseAddress } from "../http/peer-door.ts";
 import { durationText } from "../inspect/times.ts";
 import { NOTHING_LEFT, run, type RunningPipeline, workerOf } from "../run.ts";
 import { display } from "./display.ts";
@@ -15,6 +16,7 @@ export interface RunCommandOptions {
   /** false: no endpoint. */
   readonly http: boolean;
   readonly port: number;
+  readonly address?: string;
   readonly drop?: readonly string[];
   readonly lease?: number;
   readonly workers?: number;
@@ -32,16 +34,25 @@ export async function runCommand(file: string, options: RunCommandOptions): Prom
 async function runElsewhere(file: string, options: RunCommandOptions, count: number): Promise<number> {
   if (!storeOf(options.store).shared)
     throw new UsageError("--workers needs a store that several processes can share: --store redis://HOST:PORT/DB. LMDB and memory belong to one process");
-  const { http, port, drop = [], lease } = options;
+  const { http, port, address, drop = [], lease } = options;
   if (http && port + count > 65_536) throw new UsageError(`--port ${port}: each of ${count} workers has a port of its own, and the last would be above 65535`);
   const rest = [...drop.flatMap((name) => ["--drop", name]), ...(lease === undefined ? [] : ["--lease", String(lease)])];
   return await runWorkers({
     count,
-    argumentsOf: (index) => ["run", file, ...(http ? ["--port", String(port === 0 ? 0 : port + index)] : ["--no-http"]), ...rest],
+    argumentsOf: (index) => ["run", file, ...(http ? ["--port", String(nthPort(port, index)), ...addressOf(address, index)] : ["--no-http"]), ...rest],
     // Not among the arguments: others can read those, and it may hold a password.
     environment: { MILLRACE_STORE: options.store },
     say: (line) => void process.stderr.write(`${line}\n`),
   });
+}
+
+const nthPort = (port: number, index: number): number => (port === 0 ? 0 : port + index);
+
+/** Each worker has one of its own, as it has a port. */
+function addressOf(address: string | undefined, index: number): string[] {
+  if (address === undefined) return [];
+  const { host, port } = parseAddress(address);
+  return ["--address", `${host.includes(":") ? `[${host}]` : host}:${nthPort(port, index)}`];
 }
 
 async function runHere(file: string, options: RunCommandOptions): Promise<number> {
@@ -59,7 +70,13 @@ async function runHere(file: string, options: RunCommandOptions): Promise<number
     // The one error is why the pipeline has stopped, and `finished` rejects with it: it is told at the end, unless no one waits for that any more.
     if (level === "warn" || (level === "error" && draining)) say(logLine(level, text, fields));
   };
-  const running = await run(pipeline, { store, http: options.http && { port: options.port }, drop: options.drop, leaseMs: options.lease, log });
+  const running = await run(pipeline, {
+    store,
+    http: options.http && { port: options.port, address: options.address },
+    drop: options.drop,
+    leaseMs: options.lease,
+    log,
+  });
   say(`running pipeline ${pipeline.name}${running.url === undefined ? "" : `; ${running.url}/v1/watermarks says how far it is`}`);
   const shown = display(running, startedAt, { live: label === "" && drawsLive(pipeline), label });
   say = (line) => shown.say(line);

@@ -1,12 +1,16 @@
 /** The routes by which operators have dead letters tried again, or discard them. */
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { RequestError } from "../inspect/request-error.ts";
 import type { LetterView } from "../inspect/views.ts";
 import type { PipelineStore } from "../store/store.ts";
 import type { Clock } from "../clock.ts";
+import { indexOf, participantOf, type ShardRef } from "../key.ts";
 import { DeadLetters, type LetterAction, type LetterOutcome, parseLetterName } from "../worker/dead-letters.ts";
 import type { PlannedParticipant } from "../worker/plan.ts";
 import type { Worker } from "../worker/worker.ts";
+import type { Forwarder } from "./forwarder.ts";
+import { passOn } from "./ingestion-routes.ts";
+import { NOT_OWNER, type PeerAnswer } from "./peer-call.ts";
 
 export const DEAD_LETTER_ROUTES = ["POST /v1/dead-letters/:participant/:letter/retry", "DELETE /v1/dead-letters/:participant/:letter"];
 
@@ -23,19 +27,45 @@ interface LetterRoute {
   readonly Params: { readonly participant: string; readonly letter: string };
 }
 
-export function addDeadLetterRoutes(server: FastifyInstance, worker: Worker, store: PipelineStore, clock: Clock): void {
+export interface DeadLetterOptions {
+  readonly worker: Worker;
+  readonly store: PipelineStore;
+  readonly clock: Clock;
+  readonly forwarder: Forwarder;
+}
+
+export function addDeadLetterRoutes(server: FastifyInstance, { worker, store, clock, forwarder }: DeadLetterOptions): void {
   const letters = new DeadLetters(worker, store, clock);
-  const act = async (action: LetterAction, { participant, letter }: LetterRoute["Params"]): Promise<LetterView> => {
+  const act = async (action: LetterAction, request: FastifyRequest<LetterRoute>, reply: FastifyReply): Promise<LetterView | FastifyReply> => {
+    const { participant, letter } = request.params;
     const planned = named(worker, participant);
     if (letter.startsWith(KEPT_BY_RUNNER)) await actOnJob(action, worker, planned, letter.slice(KEPT_BY_RUNNER.length));
     else {
       const parsed = parseLetterName(planned, letter);
-      check(letter, parsed === undefined ? { kind: "absent" } : await letters.act(action, parsed));
+      let outcome: LetterOutcome = { kind: "absent" };
+      // Whoever owns the shard acts: this worker, or another, which may change until one has.
+      while (parsed !== undefined) {
+        outcome = await letters.act(action, parsed);
+        if (outcome.kind !== "elsewhere" || store.exclusive) break;
+        const answer = await elsewhere(forwarder, worker, parsed.shard, request);
+        if (answer !== undefined) return passOn(reply, answer);
+      }
+      check(letter, outcome);
     }
     return { participant, letter, outcome: action === "retry" ? "tried again" : "discarded" };
   };
-  server.post<LetterRoute>("/v1/dead-letters/:participant/:letter/retry", async ({ params }) => act("retry", params));
-  server.delete<LetterRoute>("/v1/dead-letters/:participant/:letter", async ({ params }) => act("discard", params));
+  server.post<LetterRoute>("/v1/dead-letters/:participant/:letter/retry", async (request, reply) => act("retry", request, reply));
+  server.delete<LetterRoute>("/v1/dead-letters/:participant/:letter", async (request, reply) => act("discard", request, reply));
+}
+
+/** The answer of the worker that owns the shard; undefined: this one does by now. */
+async function elsewhere(forwarder: Forwarder, worker: Worker, shard: ShardRef, { raw, method }: FastifyRequest): Promise<PeerAnswer | undefined> {
+  if (forwarder.peers.isForwarded(raw.headers)) throw new RequestError(503, NOT_OWNER, "the worker does not own its shard");
+  const { engine } = worker;
+  const participant = engine.participant(participantOf(shard))?.name ?? "";
+  const wanted = { shard, what: `shard ${indexOf(shard)} of ${participant}`, here: () => engine.computation(shard) !== undefined };
+  const path = raw.url ?? "/";
+  return await forwarder.ask(wanted, { method: method === "POST" ? "POST" : "DELETE", path, rawHeaders: [] }, "look whether it is still listed");
 }
 
 function named(worker: Worker, name: string): PlannedParticipant {
@@ -63,7 +93,7 @@ function check(letter: string, outcome: LetterOutcome): void {
     case "absent":
       throw new RequestError(404, "not-found", `there is no dead letter ${JSON.stringify(letter)}: it may have been tried again or discarded`);
     case "elsewhere":
-      throw new RequestError(409, "elsewhere", "another worker has its shard: ask that one");
+      throw new RequestError(409, "elsewhere", "its shard has no owner at this moment: ask again");
     case "refused":
       throw new RequestError(409, "refused", outcome.reason);
     case "unknown":

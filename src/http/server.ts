@@ -8,7 +8,9 @@
  * H3  Names in a URL are compared with those of the graph, and never index anything.
  * H4  A web page that is not of this server cannot post: what it may send unasked has a content type that is refused, and
  *     an origin that is.
+ * H5  A request of another worker's proves by its secret that it is one, and is held to neither H1's names nor an origin.
  */
+import type { IncomingMessage } from "node:http";
 import { fastify, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Clock } from "../clock.ts";
 import { ConfigError, messageOf, StoreUnavailableError } from "../errors.ts";
@@ -20,13 +22,19 @@ import type { Random } from "../random.ts";
 import type { PipelineStore } from "../store/store.ts";
 import type { Worker } from "../worker/worker.ts";
 import { addDeadLetterRoutes, DEAD_LETTER_ROUTES, letterMethod } from "./dead-letter-routes.ts";
+import { Forwarder } from "./forwarder.ts";
 import { Ingestion } from "./ingestion.ts";
 import { addIngestionRoutes, INGESTION_ROUTES, takesRecords } from "./ingestion-routes.ts";
 import { addInspectionRoutes, INSPECTION_ROUTES } from "./inspection-routes.ts";
+import { NOT_MEANT } from "./peer-call.ts";
+import { openPeerDoor, type PeerDoor } from "./peer-door.ts";
+import type { Peers } from "./peers.ts";
 
 export interface ServeOptions {
   /** Port on 127.0.0.1; 0: any free one. */
   readonly port: number;
+  /** HOST:PORT where the workers of other machines reach this one; undefined: those of this machine alone do. */
+  readonly address?: string | undefined;
   /** The clock the worker runs by. */
   readonly clock: Clock;
   /** Ids of records to which nobody gave one. */
@@ -49,11 +57,13 @@ const RETRY_AFTER = "1";
 /** Of refusals that are not ours. */
 const CODES: ReadonlyMap<number, string> = new Map([[415, "unsupported-media-type"]]);
 
-/** Starts to listen. Throws `ConfigError` where the port cannot be had, or the pipeline cannot take records. */
-export async function serve(worker: Worker, store: PipelineStore, { port, clock, random }: ServeOptions): Promise<HttpServer> {
+/** Tells other workers how it is reached, and starts to listen. Throws `ConfigError` where the port cannot be had, or the pipeline cannot take records. */
+export async function serve(worker: Worker, store: PipelineStore, { port, address, clock, random }: ServeOptions): Promise<HttpServer> {
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw new ConfigError(`http: port is an integer from 0 (any free one) to 65535, but it is ${String(port)}`);
-  const ingestion = new Ingestion({ worker, store, clock, random });
+  const secret = random.id();
+  const forwarder = new Forwarder({ worker, store, clock });
+  const ingestion = new Ingestion({ worker, store, clock, random, forwarder });
   const server = fastify({
     logger: false,
     bodyLimit: 1_024,
@@ -64,16 +74,28 @@ export async function serve(worker: Worker, store: PipelineStore, { port, clock,
   });
   // A body may take as long as records keep coming, so its time is kept by who reads it.
   Object.assign(server.server, { headersTimeout: PATIENCE, requestTimeout: 0, maxConnections: HTTP_CONNECTIONS });
-  harden(server);
-  addInspectionRoutes(server, new Inspection(worker, store, clock), () => ingestion.metrics());
+  harden(server, forwarder.peers);
+  addInspectionRoutes(server, new Inspection(worker, store, clock), () => [...ingestion.metrics(), ...forwarder.metrics()]);
   addIngestionRoutes(server, ingestion);
-  addDeadLetterRoutes(server, worker, store, clock);
-  try {
-    const url = await server.listen({ host: HOST, port });
-    return { url, close: () => server.close() };
-  } catch (error) {
+  addDeadLetterRoutes(server, { worker, store, clock, forwarder });
+  let door: PeerDoor | undefined;
+  const close = async () => {
+    forwarder.close();
+    await door?.close();
     await server.close();
-    throw listenError(error, port);
+  };
+  try {
+    const url = await server.listen({ host: HOST, port }).catch((error: unknown) => {
+      throw listenError(error, port);
+    });
+    const isWorker = (request: IncomingMessage) => forwarder.peers.isForwarded(request.headers) === true;
+    if (address !== undefined)
+      door = await openPeerDoor({ address, isWorker, answer: (request, response) => server.routing(request, response), patience: PATIENCE });
+    worker.profile.reach = { address: door?.url ?? url, secret };
+    return { url, close };
+  } catch (error) {
+    await close();
+    throw error;
   }
 }
 
@@ -84,17 +106,19 @@ function listenError(error: unknown, port: number): unknown {
   return error;
 }
 
-function harden(server: FastifyInstance): void {
+function harden(server: FastifyInstance, peers: Peers): void {
   server.addHook("onRequest", async (request, reply) => {
     void reply.headers({ "cache-control": "no-store", "x-content-type-options": "nosniff" });
-    if (!OWN_NAMES.has(hostnameOf(request.headers.host)))
+    const forwarded = peers.isForwarded(request.headers);
+    if (forwarded === false) throw new RequestError(403, NOT_MEANT, "the request is meant for another worker than this one");
+    if (!forwarded && !OWN_NAMES.has(hostnameOf(request.headers.host)))
       throw new RequestError(403, "forbidden-host", `this endpoint answers only to ${[...OWN_NAMES].join(", ")}`);
     const allowed = takesRecords(request.url) ? "POST" : (letterMethod(request.url) ?? "GET");
     if (request.method !== allowed) {
       void reply.header("allow", allowed);
       throw new RequestError(405, "method-not-allowed", `${request.method} is not allowed here, only ${allowed}`);
     }
-    if (allowed !== "GET") checkOrigin(request);
+    if (allowed !== "GET" && !forwarded) checkOrigin(request);
     if (!takesRecords(request.url) && hasBody(request)) void reply.header("connection", "close");
   });
   server.setNotFoundHandler(() => {

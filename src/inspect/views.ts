@@ -237,11 +237,13 @@ export interface StreamsView {
 export interface StreamDoorView {
   readonly stream: string;
   readonly injector: string;
-  /** Does this worker take its records? */
+  /** Are records that are posted here taken now, by this worker or by the one to which it passes them on? */
   readonly open: boolean;
-  /** Why not; null: it does. */
+  /** Why not; null: they are. */
   readonly reason: string | null;
-  /** Records that it has taken and not confirmed yet. */
+  /** The worker that takes them; null: none does at this moment. */
+  readonly owner: string | null;
+  /** Records that this worker has taken itself and not confirmed yet. */
   readonly waiting: number;
 }
 

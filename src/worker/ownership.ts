@@ -46,6 +46,8 @@ export class Ownership {
   readonly membership: Membership;
   readonly handOver: HandOver;
   readonly #claims = new Map<ShardRef, Claim>();
+  /** Shards since the start: come to be ours, handed over, lost. */
+  readonly moved = { taken: 0, given: 0, lost: 0 };
   /** Who had a shard that we wanted. */
   readonly #others = new Map<ShardRef, string>();
   /** The last request to register each participant whose answer counts, with what was granted by it. */
@@ -143,7 +145,8 @@ export class Ownership {
   given(refs: readonly ShardRef[]): void {
     const given = new Set(refs);
     const leases = this.leases().filter(({ shard }) => given.has(shard));
-    this.lost(refs);
+    this.moved.given += leases.length;
+    this.#forgo(refs);
     this.#engine.effect({ kind: "release", leases });
   }
 
@@ -262,6 +265,7 @@ export class Ownership {
     for (const [ref, claim] of this.#claims) {
       if (claim.stage !== "confirmed" || claim.recovered === undefined || claim.sequencer === undefined) continue;
       claim.stage = "ready";
+      this.moved.taken += 1;
       const shard = this.#make(ref, claim.sequencer, claim.recovered, publishedOf(participantOf(ref)));
       claim.recovered = undefined;
       this.#engine.adopt(shard);
@@ -301,6 +305,11 @@ export class Ownership {
   }
 
   lost(refs: readonly ShardRef[]): void {
+    for (const ref of refs) if (this.stageOf(ref) === "ready") this.moved.lost += 1;
+    this.#forgo(refs);
+  }
+
+  #forgo(refs: readonly ShardRef[]): void {
     for (const ref of refs) {
       const claim = this.#claims.get(ref);
       if (claim === undefined) continue;

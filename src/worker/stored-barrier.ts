@@ -64,12 +64,15 @@ export class StoredBarrier {
     return this.#passages === undefined ? (this.#stages[this.#stage] ?? []) : [...this.#passages.keys()];
   }
 
-  /** How far all those are that it wanted when the store was asked, and perhaps others; `generation`: of the store that told. */
-  tell(told: ReadonlyMap<ShardRef, ShardProgress>, generation: number): void {
-    if (this.#state !== "waiting") return;
+  /**
+   * How far all those are that it wanted when the store was asked, and perhaps others; `generation`: of the store that told.
+   * True: a stage is through, so it wants to hear of others now.
+   */
+  tell(told: ReadonlyMap<ShardRef, ShardProgress>, generation: number): boolean {
+    if (this.#state !== "waiting") return false;
     if (generation !== this.#generation) {
       this.#state = "lost";
-      return;
+      return false;
     }
     this.#passages ??= this.#entered(told);
     for (const [shard, passage] of this.#passages) {
@@ -78,11 +81,12 @@ export class StoredBarrier {
       if (progress.tail < passage.tail) this.#state = "lost";
       else if (isThrough(passage, progress, this.#firstHeld(shard))) this.#passages.delete(shard);
     }
-    if (this.#passages.size > 0) return;
+    if (this.#passages.size > 0) return false;
     // How far the next ones have to come says a read that is asked for from now on.
     this.#passages = undefined;
     this.#stage += 1;
     if (this.#stage === this.#stages.length && this.#state === "waiting") this.#state = "passed";
+    return true;
   }
 
   #entered(told: ReadonlyMap<ShardRef, ShardProgress>): Map<ShardRef, Passage> {
