@@ -103,9 +103,12 @@ export class PeerCalls {
         resolve(connected ? { kind: "broken", reason: error.message } : { kind: "refused", reason: reasonOf(error) });
       };
       sent.once("error", failed);
-      sent.once("close", () => failed(new Error("the connection was closed")));
+      const closed = () => failed(new Error("the connection was closed"));
+      sent.once("close", closed);
       sent.once("response", (response) => {
         tooLong();
+        // The end of its answer is what is waited for now.
+        sent.off("close", closed);
         answerOf(response).then((answer) => resolve(outcomeOf(answer)), failed);
       });
     });
