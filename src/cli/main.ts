@@ -7,6 +7,7 @@ import { DONE, endingOf, MISTAKEN } from "./exit.ts";
 import { runCommand, type RunCommandOptions } from "./run-command.ts";
 import { DEFAULT_STORE } from "./store-option.ts";
 import { watermarksCommand } from "./watermarks-command.ts";
+import { workersCommand } from "./workers-command.ts";
 
 const DEFAULT_PORT = 7_077;
 /** Workers of one command: more than that a machine has no cores for. */
@@ -50,6 +51,15 @@ program
   .option("--json", "as JSON", false)
   .action(async (participant: string | undefined, options: { readonly url: string; readonly json: boolean }) => {
     code = await watermarksCommand(participant, options);
+  });
+
+program
+  .command("workers")
+  .description("Shows who works on a running pipeline, what each owns, and what waits for what.")
+  .option("--url <url>", "the HTTP endpoint of any of them", `http://127.0.0.1:${DEFAULT_PORT}`)
+  .option("--json", "as JSON", false)
+  .action(async (options: { readonly url: string; readonly json: boolean }) => {
+    code = await workersCommand(options);
   });
 
 program

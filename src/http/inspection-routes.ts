@@ -2,13 +2,14 @@
 import type { FastifyInstance } from "fastify";
 import type { Inspection } from "../inspect/inspection.ts";
 import { type Metric, PROMETHEUS_TYPE, prometheusText } from "../inspect/prometheus.ts";
-import type { DeadLettersView, ParticipantShardsView, PipelineView, ShardsView, TimersView, WatermarksView } from "../inspect/views.ts";
+import type { DeadLettersView, ParticipantShardsView, PipelineView, ShardsView, TimersView, WatermarksView, WorkersView } from "../inspect/views.ts";
 
 export const INSPECTION_ROUTES = [
   "/v1/watermarks",
   "/v1/watermarks/:participant",
   "/v1/pipeline",
   "/v1/shards",
+  "/v1/workers",
   "/v1/timers",
   "/v1/dead-letters",
   "/metrics",
@@ -25,6 +26,7 @@ export function addInspectionRoutes(server: FastifyInstance, inspection: Inspect
   );
   server.get("/v1/pipeline", async (): Promise<PipelineView> => inspection.pipeline());
   server.get("/v1/shards", async ({ query }): Promise<ShardsView> => inspection.shards(query));
+  server.get("/v1/workers", async (): Promise<WorkersView> => inspection.workers());
   server.get("/v1/timers", async ({ query }): Promise<TimersView> => inspection.timers(query));
   server.get("/v1/dead-letters", async ({ query }): Promise<DeadLettersView> => inspection.deadLetters(query));
   server.get("/metrics", async (_request, reply) => reply.type(PROMETHEUS_TYPE).send(prometheusText([...inspection.metrics(), ...others()])));

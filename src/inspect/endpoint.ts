@@ -11,6 +11,7 @@ import type {
   StreamsView,
   TimersView,
   WatermarksView,
+  WorkersView,
 } from "./views.ts";
 
 /** ms that an answer may take. */
@@ -33,6 +34,8 @@ export interface Endpoint {
   watermarksOf(participant: string): Promise<ParticipantShardsView>;
   pipeline(): Promise<PipelineView>;
   shards(query?: { readonly participant?: string }): Promise<ShardsView>;
+  /** Who works on the pipeline, and what each owns. */
+  workers(): Promise<WorkersView>;
   /** The earliest pending timers; `limit`: 1 to 1,000, default 100. */
   timers(query?: { readonly computation?: string; readonly clock?: TimerClock; readonly limit?: number }): Promise<TimersView>;
   /** The latest dead letters; `limit`: 1 to 1,000, default 100. */
@@ -50,6 +53,7 @@ export function endpoint(url: string): Endpoint {
     watermarksOf: (participant) => ask(base, `/v1/watermarks/${encodeURIComponent(participant)}`),
     pipeline: () => ask(base, "/v1/pipeline"),
     shards: (query) => ask(base, "/v1/shards", query),
+    workers: () => ask(base, "/v1/workers"),
     timers: (query) => ask(base, "/v1/timers", query),
     deadLetters: (query) => ask(base, "/v1/dead-letters", query),
     streams: () => ask(base, "/v1/streams"),

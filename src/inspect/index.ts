@@ -7,11 +7,13 @@ export { audit, type AuditOptions, type AuditReport } from "../audit/audit.ts";
 export type { Checked, Violation } from "../audit/findings.ts";
 export { EndpointError, type Endpoint, endpoint } from "./endpoint.ts";
 export type {
+  BackPressureView,
   DeadLettersView,
   DeadLetterView,
   DurabilityLevel,
   ErrorView,
   EventTime,
+  FullInboxView,
   HolderView,
   Lag,
   NotTakenView,
@@ -32,4 +34,6 @@ export type {
   TimersView,
   TimerView,
   WatermarksView,
+  WorkersView,
+  WorkerView,
 } from "./views.ts";

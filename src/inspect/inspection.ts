@@ -10,8 +10,9 @@ import type { Metric } from "./prometheus.ts";
 import { readinessOf } from "./readiness.ts";
 import { RequestError } from "./request-error.ts";
 import { deadLettersView, shardsOf, shardViews, timersView } from "./stored-views.ts";
-import type { DeadLettersView, ParticipantShardsView, PipelineView, ReadinessView, ShardsView, TimersView, WatermarksView } from "./views.ts";
+import type { DeadLettersView, ParticipantShardsView, PipelineView, ReadinessView, ShardsView, TimersView, WatermarksView, WorkersView } from "./views.ts";
 import { participantShardsView, watermarksView } from "./watermarks-view.ts";
+import { workersView } from "./workers-view.ts";
 
 const LIST_DEFAULT = 100;
 const LIST_MOST = 1_000;
@@ -54,6 +55,10 @@ export class Inspection {
   async shards(given: unknown): Promise<ShardsView> {
     const query = queryOf(given, ["participant"]);
     return { ...this.#head, shards: await shardViews(this.#store, this.#asked(query.get("participant"))) };
+  }
+
+  async workers(): Promise<WorkersView> {
+    return { ...this.#head, ...(await workersView(this.#worker, this.#store)) };
   }
 
   async timers(given: unknown): Promise<TimersView> {

@@ -7,6 +7,7 @@
 import type { TimerClock } from "../store/commit.ts";
 import type { Status } from "../store/store.ts";
 import type { Counters } from "../worker/image.ts";
+import type { WorkCounts } from "../worker/profile.ts";
 import type { HolderKind } from "../worker/holder.ts";
 
 /** A low watermark: ms since the epoch, `null` before anything is known, "end" when every input has finished. */
@@ -159,10 +160,14 @@ export interface ShardView {
   readonly owner: string | null;
   readonly leaseUntil: number | null;
   readonly leaseUntilIso: string | null;
+  /** By which the store knows its owner; null: it has none. */
+  readonly sequencer: string | null;
   /** Number of the last commit. */
   readonly commit: number;
   readonly input: EventTime;
   readonly queued: number;
+  /** Whoever feeds it waits until it has been worked off. */
+  readonly full: boolean;
   /** Entries of state. */
   readonly state: number;
   readonly timers: { readonly watermark: number; readonly wall: number };
@@ -171,6 +176,58 @@ export interface ShardView {
   readonly undelivered: number;
   /** Since the data began, each effect counted once, whoever did the work. */
   readonly counters: Counters;
+}
+
+/** Who works on the pipeline, as is stored: any worker tells the same. */
+export interface WorkersView {
+  readonly pipeline: string;
+  /** The worker that answers. */
+  readonly worker: string;
+  readonly now: number;
+  /** The store's clock, by which leases go. */
+  readonly storeNow: number;
+  readonly workers: readonly WorkerView[];
+  /** Inboxes above their bound. */
+  readonly backPressure: readonly FullInboxView[];
+}
+
+/** What a worker has not said of itself is null: one of another version, or one that is dead and holds leases still. */
+export interface WorkerView {
+  readonly worker: string;
+  /** Does it announce itself? */
+  readonly alive: boolean;
+  /** ms until it counts as dead unless it announces itself again; null: it does, or it has the store to itself. */
+  readonly silentIn: number | null;
+  /** Where other workers reach it; null as well where it has no endpoint. */
+  readonly address: string | null;
+  readonly host: string | null;
+  readonly pid: number | null;
+  /** When it started, ms by its own clock. */
+  readonly since: number | null;
+  readonly sinceIso: string | null;
+  /** Of the one of its leases that ends first: its length, ms since it was prolonged, ms that are left (negative: it is over). */
+  readonly lease: { readonly ms: number | null; readonly age: number | null; readonly margin: number | null };
+  /** Shards that it owns. */
+  readonly owned: number;
+  readonly shares: readonly { readonly participant: string; readonly shards: readonly { readonly shard: number; readonly sequencer: string | null }[] }[];
+  /** Since it started, as of its last announcement. Shards: come to be its own, handed over, lost without that. */
+  readonly counts: WorkCounts | null;
+  /** Its participants that start nothing new, and the first full inboxes that they feed; as of its last announcement. */
+  readonly waitsFor: readonly BackPressureView[] | null;
+}
+
+export interface BackPressureView {
+  readonly participant: string;
+  readonly full: readonly { readonly participant: string; readonly shard: number; readonly queued: number; readonly owner: string | null }[];
+}
+
+/** `fedBy`: the participants that wait until it has been worked off. */
+export interface FullInboxView {
+  readonly participant: string;
+  readonly shard: number;
+  readonly queued: number;
+  readonly owner: string | null;
+  readonly fedBy: readonly string[];
 }
 
 export interface TimersView {
