@@ -89,7 +89,9 @@ async function checkTotals(store: PipelineStore, computations: readonly number[]
       const key = `key-${String(n).padStart(12, "0")}`;
       for (const each of [key, key.slice(0, 4) + [...key.slice(4)].toReversed().join("")]) {
         const shard = shardOf(each, shards);
-        fields.set(shard, [...(fields.get(shard) ?? []), each]);
+        const known = fields.get(shard);
+        if (known === undefined) fields.set(shard, [each]);
+        else known.push(each);
       }
     }
     let total = 0;
