@@ -30,11 +30,13 @@ afterEach(() => {
 });
 
 async function started(server: RedisServer): Promise<Running> {
-  const child = spawn(process.execPath, [...TYPESCRIPT, CHILD, server.url], { stdio: ["ignore", "pipe", "ignore"] });
+  const child = spawn(process.execPath, [...TYPESCRIPT, CHILD, server.url], { stdio: ["ignore", "pipe", "pipe"] });
   children.add(child);
-  let said = "";
+  let [said, errors] = ["", ""];
   child.stdout?.setEncoding("utf8").on("data", (text: string) => (said += text));
-  await expect.poll(() => said, { timeout: 60_000 }).toMatch(/\n$/);
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => (errors += text));
+  await expect.poll(() => said.endsWith("\n") || child.exitCode !== null, { timeout: 100_000 }).toBe(true);
+  expect([child.exitCode, said === "" ? errors : ""]).toEqual([null, ""]);
   return { child, url: new URL(said.trim()) };
 }
 
