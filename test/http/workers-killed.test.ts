@@ -122,3 +122,34 @@ test("deposits posted to three workers that are killed count once each, and ever
     expect(new Set(seen).size).toBe(own.length);
   }
 });
+
+test("an owner that stands still leaves a request unknown, not waiting; sent again it counts once, also when that worker goes on", {
+  timeout: LONG,
+}, async () => {
+  const server = await startRedis({ tcp: true });
+  onTestFinished(() => server.stop());
+  const workers = await Promise.all([started(server), started(server)]);
+  const get = async ({ url }: Running, path: string) => (await ask(url, "GET", path, undefined, {})).json;
+  const names = await Promise.all(workers.map(async (each) => (await get(each, "/v1/streams")).worker as string));
+  const ownerOf = async () => (await get(workers[0] as Running, "/v1/streams")).streams[0].owner as string | null;
+  const isSettled = async () => (await get(workers[0] as Running, "/v1/workers")).workers.every(({ owned }: { owned: number }) => owned >= 8);
+  await expect.poll(isSettled, { timeout: 60_000 }).toBe(true);
+  await expect.poll(ownerOf, { timeout: 60_000 }).toBeTruthy();
+  const at = names.indexOf((await ownerOf()) as string);
+  const [owner, other] = [workers[at], workers[1 - at]] as [Running, Running];
+  const post = (n: number, query = "") => ask(other.url, "POST", `/v1/streams/deposits/records${query}`, body(n), { ...JSON_TYPE, "idempotency-key": `k${n}` });
+  owner.child.kill("SIGSTOP");
+  const first = await post(0);
+  // On a slow machine the lease may have been over before it was asked.
+  if (first.status !== 200) expect([first.status, first.json.error.code]).toEqual([503, expect.stringMatching(/^(unknown|not-open)$/)]);
+  let again: Answer;
+  do again = await post(0, "?wait=effects");
+  while (again.status !== 200);
+  expect([again.json.complete, again.json.replies.map(({ value }: { value: unknown }) => value)]).toEqual([true, [{ request: "k0", balance: amount(0) }]]);
+  owner.child.kill("SIGCONT");
+  await expect.poll(async () => (await get(owner, "/v1/replies/k0")).replies, { timeout: 60_000 }).toEqual(again.json.replies);
+  let more: Answer;
+  do more = await post(ACCOUNTS, "?wait=effects");
+  while (more.status !== 200);
+  expect(more.json.replies[0].value.balance).toBe(amount(0) + amount(ACCOUNTS));
+});
