@@ -7,6 +7,7 @@
 import type { Clock } from "../clock.ts";
 import { StoreRefusedError, StoreUnavailableError } from "../errors.ts";
 import type { ShardRef } from "../key.ts";
+import { checkOptions } from "../options.ts";
 import type { Random } from "../random.ts";
 import type { Commit, HoldSet, Numbered, TimerClock } from "./commit.ts";
 import { MemoryData, type Domains } from "./memory-data.ts";
@@ -53,7 +54,9 @@ export class MemoryStore implements Store, ReadableStore {
   readonly #domains: Domains;
   readonly #pipelines = new Map<string, MemoryData>();
 
+  /** Throws `ConfigError` for an option that there is not. */
   constructor(options: MemoryStoreOptions = {}) {
+    checkOptions("MemoryStore", options, ["exclusive", "domains"]);
     this.#exclusive = options.exclusive ?? true;
     this.#domains = options.domains ?? "one";
   }

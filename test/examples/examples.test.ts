@@ -3,8 +3,9 @@ import { expect, test } from "vitest";
 import zeitgeist, { dips, queries } from "../../examples/02-zeitgeist.ts";
 import unpaidOrders, { orders, payments, settled, unpaid } from "../../examples/03-unpaid-orders.ts";
 import sessionPipeline, { clicks, lateClicks, sessions } from "../../examples/04-sessions.ts";
+import deduplication, { east, FirstSeen, type Reading, readings, west } from "../../examples/05-deduplication.ts";
 import httpIn, { counts, visits } from "../../examples/http-in.ts";
-import { minutes, seconds } from "../../src/index.ts";
+import { hours, minutes, seconds } from "../../src/index.ts";
 import { PipelineTester } from "../../src/testing/index.ts";
 
 test("Figure 9: a query whose counts stay low is a dip when the watermark has closed enough windows, and a slow log is none", async () => {
@@ -38,6 +39,19 @@ test("an order that is not paid within 15 minutes of event time is reported once
   expect(t.values(unpaid).map(({ id }) => id)).toEqual(["unpaid"]);
 });
 
+test("an order that is paid after its deadline is unpaid, whichever of the two is read first", async () => {
+  const order = { id: "o", email: "o@example.org", total: 10, placedAt: 0 };
+  const payment = { orderId: "o", amount: 10, paidAt: minutes(20) };
+  for (const first of ["order", "payment"]) {
+    const t = await PipelineTester.start(unpaidOrders);
+    if (first === "payment") await t.push(payments, payment, { at: payment.paidAt });
+    await t.push(orders, order, { at: 0 });
+    if (first === "order") await t.push(payments, payment, { at: payment.paidAt });
+    await t.finish();
+    expect([first, t.values(settled), t.values(unpaid)]).toEqual([first, [], [order]]);
+  }
+});
+
 test("clicks less than half an hour apart are one session in whatever order they come, and one that is too late for any goes aside", async () => {
   const t = await PipelineTester.start(sessionPipeline);
   const click = (page: string, minute: number) => t.push(clicks, { user: "u", page, at: minutes(minute) }, { at: minutes(minute) });
@@ -67,4 +81,18 @@ test("visits of a page are counted for a minute from the first one, and told whe
   await t.crash();
   await t.advanceWatermark(minutes(1));
   expect(t.values(counts)).toEqual([{ page: "/", visits: 2 }]);
+});
+
+test("of a reading that two feeds tell of, and repeat, the first copy goes on; an hour later its id is forgotten", async () => {
+  const t = await PipelineTester.start(deduplication);
+  const reading: Reading = { id: "r1", celsius: 20, at: 0 };
+  await t.push(east, reading, { at: 0 });
+  await t.push(east, reading, { at: 0 });
+  await t.crash({ at: "after-commit" });
+  await t.push(west, reading, { at: 0 });
+  await t.push(west, { ...reading, id: "r2" }, { at: 1 });
+  expect(t.values(readings).map(({ id }) => id)).toEqual(["r1", "r2"]);
+  expect(t.state(FirstSeen, "r1")).toEqual({ seen: true });
+  await t.advanceWatermark(hours(1));
+  expect(t.state(FirstSeen, "r1")).toEqual({ seen: false });
 });

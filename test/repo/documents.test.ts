@@ -4,7 +4,8 @@
  *
  * An example is marked by a comment before its code block: `<!-- example: examples/01-word-count.ts -->`. The block is
  * then that file without its opening comment; with `<!-- example: examples/01-word-count.ts #pipeline -->`, what stands
- * there between `// #region pipeline` and `// #endregion`. In the block, the package has its public name.
+ * there between `// #region pipeline` and `// #endregion`; of several names, one after the other. In the block, the package
+ * has its public name.
  */
 import { existsSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
@@ -21,20 +22,18 @@ test("links between documents lead somewhere", () => {
   expect(documents.flatMap(brokenLinks)).toEqual([]);
 });
 
-const MARKED = /<!-- example: (?<path>\S+?)(?: #(?<region>[\w-]+))? -->\n+(?:```\w*\n(?<shown>[\s\S]*?)\n```)?/g;
+const MARKED = /<!-- example: (?<path>\S+?)(?<regions>(?: #[\w-]+)*) -->\n+(?:```\w*\n(?<shown>[\s\S]*?)\n```)?/g;
 
 function wrongExamples({ path: document, text }: ProjectFile): string[] {
   return [...text.matchAll(MARKED)].flatMap(({ index, groups }) => {
-    const { path = "", region, shown } = groups ?? {};
+    const { path = "", regions = "", shown } = groups ?? {};
     const place = `${document}:${lineOf(text, index)}`;
     const file = files.find((each) => each.path === path);
     if (file === undefined) return [`${place}: there is no file ${path}`];
     if (shown === undefined) return [`${place}: the mark stands before no code block`];
-    const expected = region === undefined ? bodyOf(file.text) : regionOf(file.text, region);
-    if (expected === undefined) return [`${place}: ${path} has no "// #region ${region}"`];
-    return publicNames(expected) === shown.trim()
-      ? []
-      : [`${place}: the block is not what ${path}${region === undefined ? "" : ` #${region}`} says:\n${publicNames(expected)}`];
+    const expected = regions === "" ? bodyOf(file.text) : regionsOf(file.text, regions.slice(2).split(" #"));
+    if (expected === undefined) return [`${place}: ${path} lacks a region of${regions}`];
+    return publicNames(expected) === shown.trim() ? [] : [`${place}: the block is not what ${path}${regions} says:\n${publicNames(expected)}`];
   });
 }
 
@@ -46,6 +45,11 @@ function bodyOf(text: string): string {
     .trim();
 }
 
+function regionsOf(text: string, names: readonly string[]): string | undefined {
+  const found = names.map((name) => regionOf(text, name));
+  return found.includes(undefined) ? undefined : found.join("\n\n");
+}
+
 function regionOf(text: string, name: string): string | undefined {
   const region = new RegExp(`^( *)// #region ${name}\\n([\\s\\S]*?)^ *// #endregion`, "m").exec(text);
   return region?.[2]?.replaceAll(new RegExp(`^${region[1] ?? ""}`, "gm"), "").trim();
@@ -53,13 +57,27 @@ function regionOf(text: string, name: string): string | undefined {
 
 /** In the repository the examples import the sources; a user imports the package. */
 function publicNames(text: string): string {
-  return text.replace(/"(?:\.\.\/)+src\/(?:(inspect|testing)\/)?index\.ts"/g, (_, door?: string) => `"millrace${door === undefined ? "" : `/${door}`}"`);
+  return text.replace(
+    /"(?:\.\.\/)+src\/(?:(bullmq|inspect|redis-streams|testing)\/)?index\.ts"/g,
+    (_, door?: string) => `"millrace${door === undefined ? "" : `/${door}`}"`,
+  );
 }
 
 function brokenLinks({ path, text }: ProjectFile): string[] {
   const prose = text.replace(/```[\s\S]*?```/g, (block) => block.replace(/[^\n]/g, " "));
-  return [...prose.matchAll(/\]\((?!https?:|mailto:|#)([^)\s#]+)(?:#[^)\s]*)?\)/g)].flatMap((link) => {
-    const target = posix.join(dirname(path), link[1] ?? "");
-    return existsSync(join(root, target)) ? [] : [`${path}:${lineOf(prose, link.index)}: there is no ${target}`];
+  return [...prose.matchAll(/\]\((?!https?:|mailto:)([^)\s#]*)(?:#([^)\s]*))?\)/g)].flatMap(({ index, 1: file = "", 2: heading }) => {
+    const target = file === "" ? path : posix.join(dirname(path), file);
+    if (!existsSync(join(root, target))) return [`${path}:${lineOf(prose, index)}: there is no ${target}`];
+    const headings = files.find((each) => each.path === target)?.text.match(/^#+ .*$/gm) ?? [];
+    return heading === undefined || headings.map(anchorOf).includes(heading) ? [] : [`${path}:${lineOf(prose, index)}: ${target} has no heading #${heading}`];
   });
+}
+
+/** By what a heading is linked to. */
+function anchorOf(heading: string): string {
+  return heading
+    .replace(/^#+ /, "")
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}_ -]/gu, "")
+    .replaceAll(" ", "-");
 }

@@ -8,7 +8,7 @@
 import { execFile } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { root } from "./project-files.ts";
@@ -70,6 +70,45 @@ test.each(compilers)(
   },
   90_000,
 );
+
+test("the quickstart's commands do what it says, the kill among them", async () => {
+  const place = join(folder, "newcomer");
+  mkdirSync(join(place, "bin"), { recursive: true });
+  // The only thing that is not as it stands: what npm would fetch is there already.
+  writeFileSync(
+    join(place, "bin/npm"),
+    `#!/bin/sh\n[ "$*" = "install millrace" ] && exec ln -s "${user}/node_modules" node_modules\nexec "${npmPath()}" "$@"\n`,
+    { mode: 0o755 },
+  );
+  const steps = stepsOf(readFileSync(join(root, "docs/quickstart.md"), "utf8"));
+  expect(steps.map(({ kind }) => kind)).toEqual(["sh", "ts", "sh", "sh", "sh", "sh", ""]);
+  let cwd = place;
+  let printed = "";
+  for (const { kind, text } of steps) {
+    if (kind === "ts") writeFileSync(join(cwd, "word-count.ts"), text);
+    else if (kind === "") expect(printed).toBe(text);
+    else {
+      // Each block goes on in the directory in which the one before has ended.
+      const script = `export PATH="${join(place, "bin")}:$PATH"\n${text}\npwd > "${join(place, "cwd")}"\n`;
+      printed = await run("bash", ["-e", "-c", script], cwd);
+      cwd = readFileSync(join(place, "cwd"), "utf8").trim();
+    }
+  }
+}, 180_000);
+
+/** The code blocks of a document: commands, files, and what the commands before them print. */
+function stepsOf(document: string): readonly { readonly kind: string; readonly text: string }[] {
+  return [...document.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].map(([, kind = "", text = ""]) => ({ kind, text }));
+}
+
+function npmPath(): string {
+  const found = (process.env["PATH"] ?? "")
+    .split(delimiter)
+    .map((each) => join(each, "npm"))
+    .find((each) => existsSync(each));
+  if (found === undefined) throw new Error("there is no npm on PATH");
+  return found;
+}
 
 /** Packs a copy of what the package is made from, so that nothing of the working folder's `dist` gets in. */
 async function pack(project: string): Promise<string> {

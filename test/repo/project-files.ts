@@ -13,7 +13,7 @@ export const root: string = fileURLToPath(new URL("../..", import.meta.url));
 
 /** What tools and programs make, and what is not ours. */
 const made = (folder: string): boolean => ["node_modules", "dist", "coverage", "data"].includes(folder) || (folder.startsWith(".") && folder !== ".ci");
-const TEXT = /\.(ts|mts|mjs|lua|md|json|yml)$|^(run|LICENSE|\.[a-z]+)$/;
+const TEXT = /\.(ts|mts|mjs|lua|md|json|yml|service)$|^(run|LICENSE|Dockerfile|\.[a-z]+)$/;
 
 function walk(folder: string): ProjectFile[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
