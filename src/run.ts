@@ -13,6 +13,7 @@ import { doorOf } from "./injectors/from-http.ts";
 import { systemRandom } from "./random.ts";
 import type { PipelineStore, Store } from "./store/store.ts";
 import { reconcile } from "./worker/reconcile.ts";
+import { watchProcess } from "./watchdog.ts";
 import { makeWorker, type Worker } from "./worker/worker.ts";
 
 export interface RunOptions {
@@ -34,6 +35,12 @@ export interface RunOptions {
   readonly batchRecords?: number | undefined;
   /** Memory for state, bytes; what is not in it is read from the store when needed. Default: 128 MiB. */
   readonly cacheBytes?: number | undefined;
+  /**
+   * How long a handler may keep the process from doing anything else, ms, 1,000 or more; false: for ever. Then a line on standard error
+   * names its computation, key and place, and the process ends, so that another worker goes on; a record that ends process
+   * after process goes to dead letters. Off while a debugger is attached. Default: 30,000.
+   */
+  readonly stallMs?: number | false | undefined;
   /** Where log lines go. Default: warnings and errors to standard error. */
   readonly log?: ((level: "debug" | "info" | "warn" | "error", text: string, fields: object) => void) | undefined;
 }
@@ -61,6 +68,8 @@ export function workerOf(running: RunningPipeline): Worker {
 }
 
 const STOP_LIMIT = 10_000;
+/** Begins the line of the log that says why a pipeline cannot go on. */
+export const STOPPED = "the pipeline has stopped: ";
 /** Said where a run ended without a commit. */
 export const NOTHING_LEFT =
   "every input had ended in an earlier run, so nothing was read. A file is read on only with `follow: true`; to start over, delete the data of the pipeline and what its sinks wrote";
@@ -94,7 +103,7 @@ export async function run(pipeline: Pipeline, options: RunOptions): Promise<Runn
     // Whether or not someone looks at `finished`.
     worker.driver.finished.then(
       () => worker.engine.counted.commits === 0 && log("info", NOTHING_LEFT, { pipeline: graph.pipeline }),
-      (error: unknown) => log("error", `the pipeline has stopped: ${messageOf(error)}`, { pipeline: graph.pipeline }),
+      (error: unknown) => log("error", `${STOPPED}${messageOf(error)}`, { pipeline: graph.pipeline }),
     );
     return await running(worker, store, runner, options);
   } catch (error) {
@@ -115,6 +124,7 @@ async function running(worker: Worker, store: PipelineStore, runner: EffectRunne
   // Before the worker starts: a port that cannot be had must not be told of amid a run that has begun.
   Object.assign(worker.profile, { host: hostname(), pid: process.pid });
   const http = await served(worker, store, options);
+  const watchdog = options.stallMs === false ? undefined : watchProcess(systemClock, options.stallMs ?? 30_000);
   worker.driver.start();
   let stopped: Promise<void> | undefined;
   const stop = async () => {
@@ -122,6 +132,7 @@ async function running(worker: Worker, store: PipelineStore, runner: EffectRunne
     await http?.close();
     await runner?.close();
     await store.close();
+    await watchdog?.close();
   };
   const pipeline: RunningPipeline = { url: http?.url, finished: worker.driver.finished, stop: () => (stopped ??= stop()) };
   workers.set(pipeline, worker);
@@ -138,7 +149,7 @@ async function served(worker: Worker, store: PipelineStore, { http }: RunOptions
 function checkOptions(pipeline: Pipeline, options: RunOptions): void {
   if (!isHandle(pipeline, "pipeline")) throw new ConfigError("run(pipeline, { store }): the first argument is a Pipeline");
   const where = `run of pipeline "${pipeline.name}"`;
-  checkKnown(where, options, ["store", "effects", "http", "drop", "leaseMs", "batchRecords", "cacheBytes", "log"]);
+  checkKnown(where, options, ["store", "effects", "http", "drop", "leaseMs", "batchRecords", "cacheBytes", "stallMs", "log"]);
   if ((options as RunOptions | undefined)?.store?.kind !== "store") throw new ConfigError(`${where}: give a store, as in { store: new LmdbStore("./data") }`);
   const { effects, http, drop, log } = options;
   if (effects !== undefined && effects?.kind !== "effects")
@@ -149,6 +160,7 @@ function checkOptions(pipeline: Pipeline, options: RunOptions): void {
   if (log !== undefined && typeof log !== "function") throw new ConfigError(`${where}: log is a function of (level, text, fields), but it is ${show(log)}`);
   checkRange("leaseMs", options.leaseMs, 200, 3_600_000);
   checkRange("batchRecords", options.batchRecords, 1, 10_000);
+  if (options.stallMs !== false) checkRange("stallMs", options.stallMs, 1_000, 3_600_000);
   checkRange("cacheBytes", options.cacheBytes, 0, Number.MAX_SAFE_INTEGER);
 }
 

@@ -136,7 +136,7 @@ function recordsOf(parcel: Uint8Array): ParcelRecord[] {
   return records;
 }
 
-const base = { key: undefined, hold: 5, attempts: 2, held: undefined, batch: undefined };
+const base = { key: undefined, hold: 5, attempts: 2, begun: 0, held: undefined, batch: undefined };
 const recordWork: Work = { ...base, kind: "record", record: recordsOf(parcelOf(3))[1]!, late: false };
 const member = timerMember(4, "tag", "key");
 const address = { timer: 4, tag: "tag", key: "key" };

@@ -1,6 +1,6 @@
 /**
  * How the command ends. 0: done, or drained after a signal. 1: it failed. 2: it was asked for what cannot be; fix the
- * command line or the pipeline. 128 + n: ended at once by a second signal n.
+ * command line or the pipeline. 70: the pipeline's code has broken its process. 128 + n: ended at once by a second signal n.
  */
 import { EndpointError } from "../inspect/endpoint.ts";
 import { ConfigError, IncompatibleDataError, messageOf, StoreRefusedError } from "../errors.ts";
@@ -8,6 +8,7 @@ import { ConfigError, IncompatibleDataError, messageOf, StoreRefusedError } from
 export const DONE = 0;
 const FAILED = 1;
 export const MISTAKEN = 2;
+export const BROKEN = 70;
 /** Of an audit: it found violations; it could not look. */
 export const VIOLATED = 1;
 export const UNCHECKED = 2;

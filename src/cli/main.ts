@@ -38,6 +38,7 @@ program
   .option("--no-http", "no HTTP endpoint")
   .option("--drop <name>", "delete the stored data of what the code no longer has: PARTICIPANT or PARTICIPANT/PART; may be repeated", collect)
   .addOption(new Option("--lease <ms>", "how long the shards of a worker that died stay its own, ms (default 2000)").argParser(leaseOf))
+  .addOption(new Option("--stall <ms>", "how long a handler may keep the process busy before it is ended, ms; 0: for ever (default 30000)").argParser(stallOf))
   .addOption(new Option("--workers <n>", "run it in so many processes on this machine, which share the work: a store on Redis").argParser(workersOf))
   .action(async (file: string, options: RunCommandOptions) => {
     code = await runCommand(file, options);
@@ -80,6 +81,12 @@ function portOf(text: string): number {
 
 function leaseOf(text: string): number {
   if (!/^\d+$/.test(text) || Number(text) < 200 || Number(text) > 3_600_000) throw new InvalidArgumentError("It is a number from 200 to 3600000.");
+  return Number(text);
+}
+
+function stallOf(text: string): number {
+  if (!/^\d+$/.test(text) || (Number(text) !== 0 && Number(text) < 1_000) || Number(text) > 3_600_000)
+    throw new InvalidArgumentError("It is 0, or a number from 1000 to 3600000.");
   return Number(text);
 }
 

@@ -3,11 +3,12 @@ import type { Pipeline } from "../computation/pipeline.ts";
 import { messageOf } from "../errors.ts";
 import { parseAddress } from "../http/peer-door.ts";
 import { durationText } from "../inspect/times.ts";
-import { NOTHING_LEFT, run, type RunningPipeline, workerOf } from "../run.ts";
+import { NOTHING_LEFT, run, STOPPED, type RunningPipeline, workerOf } from "../run.ts";
 import { display } from "./display.ts";
 import { DONE, UsageError } from "./exit.ts";
 import { loadPipeline } from "./load-pipeline.ts";
 import { summaryTable } from "./progress-text.ts";
+import { guardProcess } from "./process-guard.ts";
 import { storeOf } from "./store-option.ts";
 import { runWorkers, WORKER_NUMBER } from "./workers.ts";
 
@@ -19,6 +20,7 @@ export interface RunCommandOptions {
   readonly address?: string;
   readonly drop?: readonly string[];
   readonly lease?: number;
+  readonly stall?: number;
   readonly workers?: number;
 }
 
@@ -34,9 +36,13 @@ export async function runCommand(file: string, options: RunCommandOptions): Prom
 async function runElsewhere(file: string, options: RunCommandOptions, count: number): Promise<number> {
   if (!storeOf(options.store).shared)
     throw new UsageError("--workers needs a store that several processes can share: --store redis://HOST:PORT/DB. LMDB and memory belong to one process");
-  const { http, port, address, drop = [], lease } = options;
+  const { http, port, address, drop = [], lease, stall } = options;
   if (http && port + count > 65_536) throw new UsageError(`--port ${port}: each of ${count} workers has a port of its own, and the last would be above 65535`);
-  const rest = [...drop.flatMap((name) => ["--drop", name]), ...(lease === undefined ? [] : ["--lease", String(lease)])];
+  const rest = [
+    ...drop.flatMap((name) => ["--drop", name]),
+    ...(lease === undefined ? [] : ["--lease", String(lease)]),
+    ...(stall === undefined ? [] : ["--stall", String(stall)]),
+  ];
   return await runWorkers({
     count,
     argumentsOf: (index) => ["run", file, ...(http ? ["--port", String(nthPort(port, index)), ...addressOf(address, index)] : ["--no-http"]), ...rest],
@@ -67,21 +73,26 @@ async function runHere(file: string, options: RunCommandOptions): Promise<number
   if (forgets) say("warning: --store memory: keeps nothing; what is done is forgotten when the process ends");
   let draining = false;
   const log = (level: string, text: string, fields: object) => {
-    // The one error is why the pipeline has stopped, and `finished` rejects with it: it is told at the end, unless no one waits for that any more.
-    if (level === "warn" || (level === "error" && draining)) say(logLine(level, text, fields));
+    // Why the pipeline has stopped is told at the end, by what `finished` rejects with, unless no one waits for that any more.
+    const toldAtTheEnd = text.startsWith(STOPPED) && !draining;
+    if (level === "warn" || (level === "error" && !toldAtTheEnd)) say(logLine(level, text, fields));
   };
   const running = await run(pipeline, {
     store,
     http: options.http && { port: options.port, address: options.address },
     drop: options.drop,
     leaseMs: options.lease,
+    stallMs: options.stall === 0 ? false : options.stall,
     log,
   });
+  const guard = guardProcess(pipeline, (line) => say(line));
   say(`running pipeline ${pipeline.name}${running.url === undefined ? "" : `; ${running.url}/v1/watermarks says how far it is`}`);
   const shown = display(running, startedAt, { live: label === "" && drawsLive(pipeline), label });
   say = (line) => shown.say(line);
   const conclude = (how: string) => {
     const progress = shown.end();
+    guard.over();
+    if (guard.rejections > 0) say(`warning: ${guard.rejections} promises were rejected and nothing waited for them; see above`);
     for (const line of [`${how} after ${durationText(Date.now() - startedAt)}`, ...summaryTable(progress)]) say(line);
   };
   try {

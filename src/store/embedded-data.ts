@@ -117,7 +117,8 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
     return wanted.map((shard) => {
       const { owner, leaseUntil } = shard;
       if (owner !== undefined && owner !== worker && leaseUntil > now && !steal) return { kind: "held-by", worker: owner, until: leaseUntil };
-      return { kind: "acquired", sequencer: shard.acquire(worker, leaseMs, now, random), now };
+      const abandoned = owner !== undefined && owner !== worker;
+      return { kind: "acquired", sequencer: shard.acquire(worker, leaseMs, now, random), now, abandoned };
     });
   }
 

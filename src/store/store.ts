@@ -168,9 +168,12 @@ export interface AcquireRequest {
   /** Take shards although another worker's lease has not run out: only where the store is exclusive, or in tests. */
   readonly steal?: boolean;
 }
-/** `held-by` says who owns it and until when (store clock, ms). A worker may always re-acquire its own. */
+/**
+ * `held-by` says who owns it and until when (store clock, ms). A worker may always re-acquire its own. `abandoned`: another
+ * had it and never released it, so it has died, or is cut off.
+ */
 export type AcquireOutcome =
-  | { readonly kind: "acquired"; readonly sequencer: Sequencer; readonly now: number }
+  | { readonly kind: "acquired"; readonly sequencer: Sequencer; readonly now: number; readonly abandoned: boolean }
   | { readonly kind: "held-by"; readonly worker: string; readonly until: number };
 
 export interface RecoverLimits {

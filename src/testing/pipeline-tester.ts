@@ -72,6 +72,8 @@ export class PipelineTester extends Tester {
       cacheBytes: 256 << 20,
       frozen: true,
       reportEvery: 0,
+      // Here a crash is what the test says, never what a record did.
+      parkAfterDeaths: 0,
       runner: this.recordedEffects,
       log: () => {},
     });

@@ -57,7 +57,7 @@ export class ComputationShard extends ComputationHeld {
     this.expireCalls();
     this.advance();
     let done = 0;
-    while (done < budget && this.#mayStart()) {
+    while (done < budget && this.mayStart()) {
       const taken = this.#takeHeld() || this.#takeTimer("watermark", this.input) || this.#takeTimer("wall", this.wallTime()) || this.#takeRecord();
       if (!taken) break;
       done++;
@@ -66,7 +66,7 @@ export class ComputationShard extends ComputationHeld {
     return done;
   }
 
-  #mayStart(): boolean {
+  protected mayStart(): boolean {
     const { open } = this;
     return (
       open.pinned === 0 &&
@@ -75,12 +75,12 @@ export class ComputationShard extends ComputationHeld {
       open.bytes < this.commitBytes &&
       this.#running.size < CONCURRENT_CALLS &&
       !this.host.blocked(this.participant) &&
-      this.#admitted()
+      this.admitted()
     );
   }
 
   /** Do the limits on the participant's calls allow another? Also one that has waited for its key. */
-  #admitted(): boolean {
+  protected admitted(): boolean {
     const { gate } = this.keyed;
     if (gate === undefined || gate.opensAt() <= this.host.now) return true;
     gate.wait(this.#wake);
@@ -105,7 +105,7 @@ export class ComputationShard extends ComputationHeld {
     work.key = key;
     if (key.held.length > 0) this.setAside(work, key);
     else if (key.running !== undefined) this.#wait(work, key);
-    else this.#run(work, key);
+    else this.run(work, key);
     return true;
   }
 
@@ -146,10 +146,10 @@ export class ComputationShard extends ComputationHeld {
     if (key.running !== undefined || key.held.length > 0) return "busy";
     const output = this.timerOutput(clock, member, time);
     const due = { clock, member, address, time, output, hold: Math.max(output ?? this.input, 0), fired: this.open.mark };
-    const work: TimerWork = { kind: "timer", ...due, key, attempts: 0, held: undefined, batch: undefined };
+    const work: TimerWork = { kind: "timer", ...due, key, attempts: 0, begun: 0, held: undefined, batch: undefined };
     if (address.timer === 0) this.#expire(work, key);
     else if (!this.declares(address.timer)) this.open.changeTimer({ clock, member, time: undefined, output: undefined }, key);
-    else this.#run(work, key);
+    else this.run(work, key);
     return "started";
   }
 
@@ -174,7 +174,7 @@ export class ComputationShard extends ComputationHeld {
       }
       this.heldAt = 0;
       if (work.kind === "record" && this.open.pendingHold > work.hold) this.open.hold(work);
-      this.#run(work, key);
+      this.run(work, key);
       return true;
     }
     return false;
@@ -182,7 +182,7 @@ export class ComputationShard extends ComputationHeld {
 
   // ── calling user code ───────────────────────────────────────────────────────────────────────────────────────────
 
-  #run(work: Work, key: KeyState): void {
+  protected run(work: Work, key: KeyState): void {
     if (work.kind === "timer") {
       this.open.hold(work);
       if (work.held === undefined) this.open.changeTimer({ clock: work.clock, member: work.member, time: undefined, output: undefined }, key);
@@ -266,8 +266,8 @@ export class ComputationShard extends ComputationHeld {
       if (this.undone(work)) continue;
       if (work.failure !== undefined) this.giveBack(work, key, work.failure.error);
       else if (work.aside !== undefined) this.putBack(work, key, work.aside.until);
-      else if (key.held.length > 0 || !this.#admitted()) this.setAside(work, key);
-      else this.#run(work, key);
+      else if (key.held.length > 0 || !this.admitted()) this.setAside(work, key);
+      else this.run(work, key);
     }
     if (key.running === undefined && key.held.length === 0) this.noneHeld(key);
   }

@@ -15,6 +15,8 @@ interface StoredHeld {
   readonly halted: boolean;
   readonly hold: number;
   readonly reason: string | undefined;
+  /** Times the process has begun it alone and not ended it; absent: never. */
+  readonly begun?: number;
   readonly record?: StoredRecord;
   readonly timer?: { readonly clock: TimerClock; readonly member: string; readonly time: number; readonly output: number | undefined };
 }
@@ -31,7 +33,13 @@ interface StoredRecord {
 }
 
 export function heldBytes(work: Work, halted: boolean, error?: unknown): Uint8Array {
-  const head = { attempts: work.attempts, halted, hold: work.hold, reason: error === undefined ? undefined : messageOf(error) };
+  const head = {
+    attempts: work.attempts,
+    halted,
+    hold: work.hold,
+    reason: error === undefined ? undefined : messageOf(error),
+    ...(work.begun > 0 && { begun: work.begun }),
+  };
   if (work.kind === "timer") return encodePlain({ ...head, timer: { clock: work.clock, member: work.member, time: work.time, output: work.output } });
   const { refused: _, bytes: _bytes, from: _from, to: _to, ...record } = work.record;
   return encodePlain({ ...head, record: { ...record, value: valueOf(work.record) } });
@@ -40,7 +48,7 @@ export function heldBytes(work: Work, halted: boolean, error?: unknown): Uint8Ar
 export function parseHeld(entry: Numbered): { readonly work: Work; readonly halted: boolean } {
   const stored = decodeStored(entry.bytes, "a held record") as StoredHeld;
   check(isHeld(stored), "held record", entry.bytes);
-  const base = { key: undefined, hold: stored.hold, attempts: stored.attempts, held: entry.id, batch: undefined };
+  const base = { key: undefined, hold: stored.hold, attempts: stored.attempts, begun: stored.begun ?? 0, held: entry.id, batch: undefined };
   if (stored.timer !== undefined) {
     return { work: { ...base, kind: "timer", ...stored.timer, address: parseTimerMember(stored.timer.member), fired: undefined }, halted: stored.halted };
   }
@@ -127,7 +135,7 @@ export function parseDeadLetter(bytes: Uint8Array): DeadLetter {
 
 /** The work that a dead letter was, to be held under `held`; a sentence, if it can never be done. */
 export function workOf(letter: DeadLetter, held: number, hold: number, clockOf: (timer: number) => TimerClock | false): Work | string {
-  const base = { key: undefined, hold, attempts: 0, held, batch: undefined };
+  const base = { key: undefined, hold, attempts: 0, begun: 0, held, batch: undefined };
   const { key, timestamp, input, timer, value } = letter;
   if (letter.kind === "timer") {
     const address = parseTimerMember(timer as string);
@@ -155,7 +163,7 @@ const isClock = (value: unknown): boolean => value === "watermark" || value === 
 const isOptional = (is: (value: unknown) => boolean, value: unknown): boolean => value === undefined || is(value);
 
 function isHeld(stored: StoredHeld | null | undefined): boolean {
-  if (!isTime(stored?.attempts) || !isNumber(stored?.hold) || typeof stored?.halted !== "boolean") return false;
+  if (!isTime(stored?.attempts) || !isOptional(isTime, stored?.begun) || !isNumber(stored?.hold) || typeof stored?.halted !== "boolean") return false;
   const { timer, record } = stored;
   if (timer !== undefined) return isText(timer?.member) && isClock(timer.clock) && isTime(timer.time) && isOptional(isNumber, timer.output);
   if (!isText(record?.key) || !isBytes(record?.value) || !isOptional(isText, record?.id)) return false;

@@ -167,7 +167,7 @@ export class Inbox {
         return;
       }
       const hold = Math.max(record.timestamp, floor);
-      this.#queue.push({ kind: "record", record, key: undefined, hold, attempts: 0, held: undefined, batch: undefined, late: false });
+      this.#queue.push({ kind: "record", record, key: undefined, hold, attempts: 0, begun: 0, held: undefined, batch: undefined, late: false });
       this.#holds.push(hold);
     });
   }

@@ -16,6 +16,7 @@ import { type Counters, decodeImage, encodeImage, newImage, type ShardImage } fr
 import { packParcel, PARCEL_RECORDS, type Production } from "./parcel.ts";
 import type { Effect } from "./effect.ts";
 import type { EngineOptions } from "./engine-options.ts";
+import type { ShardTable } from "./shard-table.ts";
 
 /** What a shard needs of the engine around it. */
 export interface ShardHost {
@@ -24,6 +25,7 @@ export interface ShardHost {
   /** The latest store clock that a reply has told, ms. */
   readonly storeNow: number;
   readonly options: EngineOptions;
+  readonly shards: ShardTable;
   effect(effect: Effect): void;
   /** The shard has become able to do something. */
   wake(shard: OwnedShard): void;

@@ -9,8 +9,8 @@
  */
 import { indexOf, participantOf, type ShardRef, shardRef } from "../key.ts";
 import type { AcquireOutcome, Announced, Interval, Lease, RecoveredShard, Registration, Sequencer } from "../store/index.ts";
-import { ComputationShard } from "./computation-shard.ts";
 import type { Engine } from "./engine.ts";
+import { GuardedShard } from "./guarded-shard.ts";
 import { HandOver } from "./hand-over.ts";
 import { InjectorShard } from "./injector-shard.ts";
 import { Membership } from "./membership.ts";
@@ -30,9 +30,13 @@ interface Claim {
   /** The request under way whose answer takes it to the next stage. An answer to another is about an ownership that was lost meanwhile. */
   asked: readonly unknown[] | undefined;
   sequencer: Sequencer | undefined;
+  /** Its last owner died. */
+  abandoned: boolean;
   recovered: RecoveredShard | undefined;
   retryAt: number;
 }
+
+type Recovered = Claim & { readonly sequencer: Sequencer; readonly recovered: RecoveredShard };
 
 interface Registering {
   readonly intervals: readonly Interval[];
@@ -172,6 +176,7 @@ export class Ownership {
         claim.stage = "recovering";
         claim.asked = acquired;
         claim.sequencer = outcome.sequencer;
+        claim.abandoned = outcome.abandoned;
         this.#engine.learnStoreTime(outcome.now);
         acquired.push(ref);
         return;
@@ -266,20 +271,20 @@ export class Ownership {
       if (claim.stage !== "confirmed" || claim.recovered === undefined || claim.sequencer === undefined) continue;
       claim.stage = "ready";
       this.moved.taken += 1;
-      const shard = this.#make(ref, claim.sequencer, claim.recovered, publishedOf(participantOf(ref)));
+      const shard = this.#make(ref, claim as Recovered, publishedOf(participantOf(ref)));
       claim.recovered = undefined;
       this.#engine.adopt(shard);
     }
   }
 
-  #make(ref: ShardRef, sequencer: Sequencer, recovered: RecoveredShard, floor: number): OwnedShard {
+  #make(ref: ShardRef, { sequencer, recovered, abandoned }: Recovered, floor: number): OwnedShard {
     const planned = this.#engine.participant(participantOf(ref));
     if (planned === undefined) throw new RangeError(`no participant has the id ${participantOf(ref)}`);
     if (planned.kind === "injector") return new InjectorShard(this.#engine, planned, indexOf(ref), sequencer, recovered);
     if (planned.kind === "sink") return new SinkShard(this.#engine, planned, sequencer, recovered, floor);
     const keyed = this.#engine.options.instances.get(planned.id);
     if (keyed === undefined) throw new RangeError(`no instance of ${planned.name}`);
-    return new ComputationShard(this.#engine, planned, keyed, sequencer, recovered, floor);
+    return new GuardedShard(this.#engine, planned, keyed, sequencer, recovered, floor, abandoned);
   }
 
   /** The answer to `renew`; undefined: it failed. */
@@ -327,5 +332,5 @@ export class Ownership {
 }
 
 function newClaim(retryAt: number): Claim {
-  return { stage: "wanted", asked: undefined, sequencer: undefined, recovered: undefined, retryAt };
+  return { stage: "wanted", asked: undefined, sequencer: undefined, abandoned: false, recovered: undefined, retryAt };
 }

@@ -1,11 +1,13 @@
 /** The shards that a worker owns, by reference and by participant. */
 import type { ShardRef } from "../key.ts";
 import type { Inbox } from "./inbox.ts";
+import { LoneWork } from "./lone-work.ts";
 import { InboxShard, type OwnedShard } from "./owned-shard.ts";
 
 const NONE: readonly OwnedShard[] = [];
 
 export class ShardTable {
+  readonly lone = new LoneWork();
   readonly #all = new Map<ShardRef, OwnedShard>();
   readonly #of = new Map<number, readonly OwnedShard[]>();
 

@@ -12,6 +12,8 @@ interface WorkBase {
   readonly hold: number;
   /** Failed tries so far. */
   attempts: number;
+  /** Times that it was begun alone by an owner that died of it, or at that time (`guarded-shard.ts`). */
+  begun: number;
   /** Its id in `held`, while it stands aside there. */
   held: number | undefined;
   /** Taken from the inbox by this batch and not finished yet. */

@@ -27,6 +27,8 @@ export interface WorkerOptions {
   readonly frozen: boolean;
   /** ms between watermark reports, at least. Default 2. */
   readonly reportEvery?: number;
+  /** As `EngineOptions` has it. */
+  readonly parkAfterDeaths?: number;
   /** Performs the pipeline's effects; one without effects needs none. */
   readonly runner?: EffectRunner | undefined;
   readonly log: (level: "debug" | "info" | "warn" | "error", text: string, fields: object) => void;
@@ -61,6 +63,7 @@ export function makeWorker(options: WorkerOptions): Worker {
     now: clock.now(),
     leaseMs,
     batchRecords: options.batchRecords,
+    ...(options.parkAfterDeaths !== undefined && { parkAfterDeaths: options.parkAfterDeaths }),
     cacheBytes: options.cacheBytes / Math.max(1, computations * plan.graph.shards),
     frozen: options.frozen,
     reportEvery: options.reportEvery ?? 2,

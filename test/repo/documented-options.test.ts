@@ -65,7 +65,7 @@ const doors: readonly Door[] = [
     heading: "`run(pipeline, options)`",
     file: "src/run.ts",
     type: "RunOptions",
-    defaults: Object.fromEntries(["leaseMs", "batchRecords", "cacheBytes"].map((option) => [option, literalOf("src/run.ts", option)])),
+    defaults: Object.fromEntries(["stallMs", "leaseMs", "batchRecords", "cacheBytes"].map((option) => [option, literalOf("src/run.ts", option)])),
     give: async (options) => (await run(pipeline, { store: new MemoryStore(), ...options })).stop(),
   },
   {

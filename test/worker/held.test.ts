@@ -27,6 +27,7 @@ const recordWork = (given: Omit<RecordWork["record"], "bytes" | "from" | "to" | 
     key: undefined,
     hold,
     attempts,
+    begun: 0,
     held: undefined,
     batch: undefined,
     late: false,
@@ -35,7 +36,7 @@ const recordWork = (given: Omit<RecordWork["record"], "bytes" | "from" | "to" | 
 const timerWork = (tag: string, key: string, time: number, output: number | undefined): TimerWork => {
   const member = timerMember(3, tag, key);
   const address = { timer: 3, tag, key };
-  const base = { key: undefined, hold: time, attempts: 1, held: undefined, batch: undefined };
+  const base = { key: undefined, hold: time, attempts: 1, begun: 0, held: undefined, batch: undefined };
   return { ...base, kind: "timer", clock: "wall", member, address, time, output, fired: undefined };
 };
 

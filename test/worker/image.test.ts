@@ -21,6 +21,7 @@ const image: fc.Arbitrary<ShardImage> = fc.record({
     failures: count,
     droppedTimers: count,
   }),
+  starts: fc.nat(3),
   checkpoint: fc.option(fc.record({ position: fc.oneof(fc.integer(), fc.string({ unit: "grapheme" })), done: fc.boolean() }), { nil: undefined }),
 });
 

@@ -26,6 +26,8 @@ export interface RigOptions {
   readonly frozen?: boolean;
   readonly leaseMs?: number;
   readonly drop?: readonly string[];
+  /** A worker may become dumb at any time, and then never comes to rest: starting one waits for some turns only. */
+  readonly mortal?: boolean;
 }
 
 type AsyncMethod = { [K in keyof PipelineStore]: PipelineStore[K] extends (...args: never[]) => Promise<unknown> ? K : never }[keyof PipelineStore];
@@ -130,7 +132,8 @@ export class Rig {
       () => (this.outcome = "finished"),
       (error: unknown) => (this.outcome = error),
     );
-    await this.rest();
+    if (this.options.mortal === true) await this.turns(100);
+    else await this.rest();
   }
 
   /** Waits until nothing happens any more without the test or the clock. */

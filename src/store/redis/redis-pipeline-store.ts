@@ -168,9 +168,10 @@ export class RedisPipelineStore implements PipelineStore {
     for (let i = 0; i < shards.length; i++) request.text(this.#random.id());
     const [now, outcomes] = asList(await this.#calls.run(ACQUIRE, request));
     return asList(outcomes).map((outcome) => {
-      const [letter, text, until] = asList(outcome);
-      if (ACQUIRE.outcomes[asText(letter)] === "acquired") return { kind: "acquired", sequencer: asText(text), now: asNumber(now) };
-      return { kind: "held-by", worker: asText(text), until: asNumber(until) };
+      const [letter, text, third] = asList(outcome);
+      if (ACQUIRE.outcomes[asText(letter)] === "acquired")
+        return { kind: "acquired", sequencer: asText(text), now: asNumber(now), abandoned: asNumber(third) === 1 };
+      return { kind: "held-by", worker: asText(text), until: asNumber(third) };
     });
   }
 

@@ -38,7 +38,7 @@ export const ACQUIRE = defineScript({
   flags: "allow-oom",
   keys: "(meta)*",
   args: "worker lease-ms steal (random)*",
-  reply: "now (outcome sequencer | outcome worker until)*",
+  reply: "now (outcome sequencer abandoned | outcome worker until)*",
   outcomes: { a: "acquired", h: "held-by" },
 });
 

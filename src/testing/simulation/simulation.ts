@@ -289,6 +289,7 @@ export class Simulation implements World {
       frozen,
       reportEvery,
       pollSoon: POLL_SOON,
+      parkAfterDeaths: Number.POSITIVE_INFINITY,
     });
     this.trace.line(() => `w${this.#started} starts`);
     this.workers.push(new SimulatedWorker(this, engine, this.#started, skew));

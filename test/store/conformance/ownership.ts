@@ -73,6 +73,20 @@ function acquiring(define: Define): void {
     expect((await bench.store.renew("w1", [{ shard: counter, sequencer: before }], LEASE)).lost).toEqual([counter]);
   });
 
+  define("a shard is abandoned if another had it and did not release it: not if it is new, was one's own, or was released", async (bench) => {
+    const abandoned = async (worker: string, steal = true) => {
+      const [outcome] = await bench.store.acquire({ worker, shards: [counter], leaseMs: LEASE, steal });
+      return outcome?.kind === "acquired" ? outcome : { sequencer: "", abandoned: undefined };
+    };
+    expect((await abandoned("w1")).abandoned).toBe(false);
+    expect((await abandoned("w1")).abandoned).toBe(false);
+    expect((await abandoned("w2")).abandoned).toBe(true);
+    const { sequencer } = await abandoned("w2");
+    await bench.store.release("w2", [{ shard: counter, sequencer }]);
+    expect((await abandoned("w3")).abandoned).toBe(false);
+    expect((await abandoned("w4")).abandoned).toBe(true);
+  });
+
   define("each shard of one request has its own outcome, in order", async (bench) => {
     await acquired(bench, "w2", far);
     const outcomes = await bench.store.acquire({ worker: "w1", shards: [joiner, far, counter, source, report], leaseMs: LEASE });

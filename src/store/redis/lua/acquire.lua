@@ -3,10 +3,11 @@
 --
 -- KEYS     (meta)*
 -- ARGV     worker lease-ms steal (random)*
--- REPLY    now (outcome sequencer | outcome worker until)*
+-- REPLY    now (outcome sequencer abandoned | outcome worker until)*
 -- OUTCOMES a acquired, h held-by
 -- ERRORS   UNKNOWNSHARD
 --
+-- `abandoned` is 1 where another worker had the shard and never released it.
 -- `steal` is 1 to take shards although another's lease has not run out. The monotonic part of a sequencer is
 -- max(stored + 1, now): a store that lost its tail does not grant one again.
 local time = redis.call('TIME')
@@ -20,7 +21,7 @@ for i, meta in ipairs(KEYS) do
   if stored[1] and stored[1] ~= ARGV[1] and tonumber(stored[2]) > now and ARGV[3] ~= '1' then
     outcomes[i] = { 'h', stored[1], stored[2] }
   else
-    outcomes[i] = { 'a', string.format('%.0f', math.max(stored[3] + 1, now)) }
+    outcomes[i] = { 'a', string.format('%.0f', math.max(stored[3] + 1, now)), stored[1] and stored[1] ~= ARGV[1] and 1 or 0 }
   end
 end
 

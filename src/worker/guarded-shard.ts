@@ -1,0 +1,122 @@
+/**
+ * A computation's shard, guarded against work that ends the process: an endless loop, memory without end, an exit. Such
+ * work has no trace in the store, for what is under way when a process ends was never committed; so its next owner would
+ * begin it again, and end. Whoever takes a shard over from a dead owner therefore says so in a commit of its own before
+ * it begins anything, and where two in a row have died without another commit, the third does the shard's work alone:
+ *
+ *     set the work aside, counted as begun -> commit -> do it, nothing else -> commit what came of it
+ *
+ * A death in between leaves the count. Work that was begun so often and never ended goes to dead letters.
+ *
+ * G1  Before work is done alone, a commit that counts it as begun has been acknowledged.
+ * G2  At most one piece of work of a worker is being done alone, so that its death is counted for no other.
+ * G3  Without a death nothing of this costs anything: no commit, no field in an image, no look at a record.
+ */
+import type { Commit, RecoveredShard, Sequencer } from "../store/index.ts";
+import { ComputationShard } from "./computation-shard.ts";
+import { parseHeld } from "./held.ts";
+import type { Keyed } from "./keyed.ts";
+import type { KeyState } from "./key-state.ts";
+import type { ShardHost } from "./owned-shard.ts";
+import type { PlannedComputation } from "./plan.ts";
+import type { Work } from "./work.ts";
+
+/** Owners in a row that died before they committed anything, from which on work is done alone. */
+const SUSPICIOUS = 2;
+/** Times that work may be begun alone and not ended. */
+const PARK_AFTER = 2;
+
+export class GuardedShard extends ComputationShard {
+  /** The first commit is to say that an owner has begun; what says so is under way. */
+  #beginning: "to say" | "said" | undefined;
+  /** Pieces of work that are still to be done alone: as many as may have been in the batch that an owner died of. */
+  #left: number;
+  #alone: { readonly work: Work; readonly key: KeyState; begun: boolean } | undefined = undefined;
+  readonly #parkAfter: number;
+
+  constructor(host: ShardHost, planned: PlannedComputation, keyed: Keyed, sequencer: Sequencer, recovered: RecoveredShard, floor: number, abandoned: boolean) {
+    super(host, planned, keyed, sequencer, recovered, floor);
+    const { queued, held, watermarkTimerCount, wallTimerCount } = recovered;
+    const pending = queued > 0 || held.length > 0 || watermarkTimerCount > 0 || wallTimerCount > 0;
+    this.#parkAfter = host.options.parkAfterDeaths ?? PARK_AFTER;
+    const guards = this.#parkAfter > 0;
+    this.#beginning = guards && abandoned && pending ? "to say" : undefined;
+    if (this.#beginning !== undefined) this.image.starts += 1;
+    const suspicious = guards && (this.image.starts >= SUSPICIOUS || held.some((entry) => parseHeld(entry).work.begun > 0));
+    this.#left = suspicious ? 2 * host.options.batchRecords : 0;
+    if (suspicious && host.shards.lone.suspect(this.participant)) {
+      const text = "workers have died in the middle of this computation's work: it is done piece by piece for a while, to find what they die of";
+      host.logOf(this.name, undefined).warn(text);
+    }
+  }
+
+  override pump(budget: number): number {
+    this.#goOn();
+    return super.pump(budget);
+  }
+
+  protected override mayStart(): boolean {
+    if (this.#beginning !== undefined || this.#alone !== undefined) return false;
+    if (this.#left > 0 && (this.inFlight !== undefined || !this.open.empty || !this.host.shards.lone.free(this))) return false;
+    return super.mayStart();
+  }
+
+  /** Done alone is what the shard would do now. */
+  protected override run(work: Work, key: KeyState): void {
+    if (this.#left === 0 || this.#alone !== undefined) {
+      super.run(work, key);
+      return;
+    }
+    this.#left--;
+    if (work.begun >= this.#parkAfter) {
+      this.host.logOf(this.name, key.key).error(`the process has ended ${work.begun} times while this was being done: it goes to dead letters`);
+      this.park(work, key, new Error(`the process ended ${work.begun} times while this was being processed, and nothing else`));
+      return;
+    }
+    work.begun += 1;
+    this.setAside(work, key);
+    this.host.shards.lone.claim(this);
+    this.#alone = { work, key, begun: false };
+  }
+
+  /** Does the work that was counted as begun, once that is committed; and is done with it once that is. */
+  #goOn(): void {
+    const alone = this.#alone;
+    if (alone === undefined || this.inFlight !== undefined || !this.open.empty) return;
+    if (!alone.begun) {
+      if (!this.admitted()) return;
+      alone.begun = true;
+      // It is alive, whatever becomes of it now: what is stored of it in the end does not count this time.
+      alone.work.begun = 0;
+      super.run(alone.work, alone.key);
+    } else if (!this.busy) {
+      this.#alone = undefined;
+      this.#leave();
+    }
+  }
+
+  /** Others may do work alone. */
+  #leave(): void {
+    for (const shard of this.host.shards.lone.leave(this)) this.host.wake(shard);
+  }
+
+  override readyAt(): number {
+    return this.#beginning === "to say" ? 0 : super.readyAt();
+  }
+
+  override seal(): Commit {
+    if (this.#beginning === "to say") this.#beginning = "said";
+    else this.image.starts = 0;
+    return super.seal();
+  }
+
+  override committed(): void {
+    this.#beginning = undefined;
+    super.committed();
+  }
+
+  override close(): void {
+    super.close();
+    this.#leave();
+  }
+}

@@ -1,0 +1,172 @@
+/** Work that ends its process: an endless loop, memory without end, an exit. Here: a worker of which nothing is heard from that call on. */
+import { describe, expect, test } from "vitest";
+import { Bench, type Probing } from "./probe.ts";
+import type { RigOptions } from "./rig.ts";
+
+/** Deaths until work that ends its process is given up: two owners in the middle of anything, two doing it alone. */
+const DEATHS = 4;
+
+class Mortal {
+  deaths = 0;
+  #died = false;
+  bench!: Bench;
+
+  static async start(probing: Partial<Probing> = {}, options: RigOptions = {}): Promise<Mortal> {
+    const mortal = new Mortal();
+    const done: Probing = {
+      onRecord: (record, context, self) => {
+        if (record.value.do === "die") mortal.die();
+        if (record.value.do === "die-later") return Promise.resolve().then(() => mortal.die());
+        self.see(context, record.value.do);
+        context.produce(self.results, `${record.key}:${record.value.do}`);
+        if (record.value.do.startsWith("set")) context.setTimer(self.event.for(record.value.do), record.timestamp + 10);
+        return undefined;
+      },
+      onTimer: (timer, context, self) => {
+        if (timer.tag === "set-and-die") mortal.die();
+        context.produce(self.results, `${context.key} due`);
+      },
+      ...probing,
+    };
+    mortal.bench = await Bench.start(done, { ...options, mortal: true });
+    return mortal;
+  }
+
+  /** The process ends: nothing that it would have said is heard, and nothing is heard by it. */
+  die(): never {
+    this.deaths++;
+    this.#died = true;
+    const never = new Promise<never>(() => {});
+    this.bench.rig.line.onCommit = () => never;
+    this.bench.rig.line.onCall = () => never;
+    throw new Error("there is no one to hear this");
+  }
+
+  /** Starts one process after the other until one lives, or `most` have died. */
+  async goOn(most = 20): Promise<void> {
+    await this.bench.rig.turns(60);
+    while (this.#died && this.deaths < most) {
+      this.#died = false;
+      const { rig } = this.bench;
+      await rig.crash();
+    }
+  }
+}
+
+describe("work that ends its process", () => {
+  for (const what of ["die", "die-later"]) {
+    test(`is done alone after two deaths, and given up after two more; all else is done once, in order (${what})`, async () => {
+      const mortal = await Mortal.start({ shards: 4 });
+      mortal.bench.feed.pushAll(
+        Array.from({ length: 90 }, (_, n) => ({ key: `k${n % 9}`, do: n === 40 ? what : String(n) })),
+        (_, n) => n,
+      );
+      await mortal.goOn();
+      await mortal.bench.rig.advance(5_000);
+      expect(mortal.deaths).toBe(DEATHS);
+      const letters = await mortal.bench.rig.deadLetters("probe");
+      expect(letters.map(({ key, timestamp, reason }) => [key, timestamp, reason])).toEqual([
+        ["k4", 40, `the process ended 2 times while this was being processed, and nothing else`],
+      ]);
+      for (let k = 0; k < 9; k++) {
+        const mine = Array.from({ length: 10 }, (_, n) => String(9 * n + k)).filter((n) => n !== "40");
+        expect(await mortal.bench.seen(`k${k}`)).toEqual(mine);
+        expect(mortal.bench.kept.values.filter((value) => value.startsWith(`k${k}:`))).toEqual(mine.map((n) => `k${k}:${n}`));
+      }
+      expect(await mortal.bench.rig.stored("probe")).toMatchObject({ queued: 0, held: 0, dead: 1 });
+    });
+  }
+
+  test("is found among timers too", async () => {
+    const mortal = await Mortal.start();
+    await mortal.bench.give("a:set@1 b:set-and-die@1 c:set@1");
+    mortal.bench.feed.promise(100);
+    await mortal.goOn();
+    await mortal.bench.rig.advance(5_000);
+    expect(mortal.deaths).toBe(DEATHS);
+    expect((await mortal.bench.rig.deadLetters("probe")).map(({ kind, key, timestamp }) => [kind, key, timestamp])).toEqual([["timer", "b", 11]]);
+    expect(mortal.bench.kept.values.filter((value) => value.endsWith("due")).sort()).toEqual(["a due", "c due"]);
+    expect(mortal.bench.rig.watermark("probe").output).toBe(100);
+  });
+
+  test("costs nothing that is done beside it: where there are two of its kind in two shards, both are given up, and nothing else", async () => {
+    const mortal = await Mortal.start({ shards: 8 });
+    mortal.bench.feed.pushAll(
+      Array.from({ length: 60 }, (_, n) => ({ key: `k${n % 20}`, do: n === 21 || n === 24 ? "die" : String(n) })),
+      (_, n) => n,
+    );
+    await mortal.goOn(30);
+    await mortal.bench.rig.advance(5_000);
+    const letters = await mortal.bench.rig.deadLetters("probe");
+    expect(letters.map(({ key }) => key).sort()).toEqual(["k1", "k4"]);
+    expect(mortal.bench.kept.values.filter((value) => /:\d/.test(value))).toHaveLength(58);
+    expect(mortal.deaths).toBeLessThanOrEqual(2 * DEATHS);
+  });
+
+  test("is tried again by an operator like any other dead letter", async () => {
+    let deadly = true;
+    const mortal: Mortal = await Mortal.start({
+      onRecord: (record, context, self) => {
+        if (record.value.do === "sometimes" && deadly) mortal.die();
+        self.see(context, record.value.do);
+      },
+    });
+    mortal.bench.feed.push({ key: "a", do: "sometimes" }, 1);
+    await mortal.goOn();
+    deadly = false;
+    const { engine } = mortal.bench.rig.worker;
+    const [shard] = mortal.bench.rig.shards("probe");
+    const letters = await mortal.bench.rig.line.store.readDeadLetters(shard!, 10);
+    expect(letters).toHaveLength(1);
+    const owned = engine.computation(shard!);
+    expect(owned?.revive(letters[0]!.id, (await mortal.bench.rig.deadLetters("probe"))[0]!)).toBeUndefined();
+    await mortal.bench.rig.advance(1_000);
+    expect(await mortal.bench.seen("a")).toEqual(["sometimes"]);
+  });
+});
+
+describe("work that a death was not about", () => {
+  test("is never given up, however often the process is killed amid other work", async () => {
+    const mortal = await Mortal.start({ shards: 4 }, { batchRecords: 4 });
+    mortal.bench.feed.pushAll(
+      Array.from({ length: 200 }, (_, n) => ({ key: `k${n % 20}`, do: String(n) })),
+      (_, n) => n,
+    );
+    for (let kill = 0; kill < 12; kill++) {
+      await mortal.bench.rig.turns(3 + (kill % 5));
+      await mortal.bench.rig.crash();
+    }
+    await mortal.bench.rig.advance(10_000);
+    expect(await mortal.bench.rig.deadLetters("probe")).toEqual([]);
+    expect(mortal.bench.kept.values).toHaveLength(200);
+  });
+
+  test("a failure like any other ends what its process is suspected of", async () => {
+    let deaths = 3;
+    let failures = 2;
+    const mortal: Mortal = await Mortal.start({
+      onRecord: (record, context, self) => {
+        if (record.value.do === "odd" && deaths-- > 0) mortal.die();
+        if (record.value.do === "odd" && failures-- > 0) throw new Error("not yet");
+        self.see(context, record.value.do);
+      },
+    });
+    mortal.bench.feed.push({ key: "a", do: "odd" }, 1).push({ key: "a", do: "next" }, 2);
+    await mortal.goOn();
+    await mortal.bench.rig.advance(60_000);
+    expect(mortal.deaths).toBe(3);
+    expect(await mortal.bench.rig.deadLetters("probe")).toEqual([]);
+    expect(await mortal.bench.seen("a")).toEqual(["odd", "next"]);
+  });
+});
+
+test("where no owner has died, nothing is committed to begin with, and no image is longer (G3)", async () => {
+  const mortal = await Mortal.start();
+  await mortal.bench.give("a:set@1");
+  await mortal.bench.rig.worker.driver.stop(1_000);
+  await mortal.bench.rig.crash();
+  const { rig } = mortal.bench;
+  expect(rig.line.commits.filter(({ shard }) => shard === rig.shards("probe")[0])).toEqual([]);
+  await mortal.bench.give("a:2@2");
+  for (const { image } of rig.line.commits) expect(image[0]).toBe(1);
+});
