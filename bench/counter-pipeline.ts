@@ -16,6 +16,8 @@ export interface Load {
   readonly keys: number;
   readonly hops: number;
   readonly shards: number;
+  /** Ids of the records: none; each taken once; or ids that are not looked at. */
+  readonly ids?: "none" | "deduplicated" | "unchecked" | undefined;
 }
 
 /** One record in this many carries the time at which it was pulled. */
@@ -60,8 +62,9 @@ export function counterPipeline(load: Load, ages: number[]): Pipeline {
     description: `${load.records} records`,
     partitions: 1,
     timestamp: undefined,
-    id: undefined,
-    idRetention: 0,
+    id: (load.ids ?? "none") === "none" ? undefined : "item",
+    idRetention: load.ids === "deduplicated" ? load.records : 0,
+    deduplicate: load.ids !== "unchecked",
     watermark: ascending(),
     maxAhead: Number.POSITIVE_INFINITY,
     open: (_context, position) => {
@@ -70,7 +73,12 @@ export function counterPipeline(load: Load, ages: number[]): Pipeline {
         const items = [];
         for (const end = Math.min(n + max, load.records); n < end; ) {
           const sent = n % SAMPLE === 0 ? performance.now() : 0;
-          items.push({ value: { key: keyOf(n, load.keys), sent, text: TEXT }, timestamp: 1_000_000 + n, position: ++n });
+          items.push({
+            value: { key: keyOf(n, load.keys), sent, text: TEXT },
+            timestamp: 1_000_000 + n,
+            id: load.ids === undefined ? undefined : `id-${n}`,
+            position: ++n,
+          });
         }
         return Promise.resolve({ items, done: n >= load.records });
       };

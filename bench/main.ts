@@ -1,8 +1,10 @@
-/** `npm run --silent bench -- throughput|latency|audit|http [options]`: prints one JSON object, or a readable form of it. */
+/** `npm run --silent bench -- throughput|latency|audit|http|hot-keys|watermark-tick [options]`: prints one JSON object, or a readable form of it. */
 import { parseArgs } from "node:util";
 import { auditBench } from "./audit.ts";
+import { hotKeysBench } from "./hot-keys.ts";
 import { httpBench } from "./http.ts";
 import { latency } from "./latency.ts";
+import { watermarkTick } from "./watermark-tick.ts";
 import { throughput, type ThroughputOptions } from "./throughput.ts";
 
 const { positionals, values } = parseArgs({
@@ -12,11 +14,14 @@ const { positionals, values } = parseArgs({
     records: { type: "string" },
     keys: { type: "string", default: "100000" },
     hops: { type: "string", default: "1" },
-    shards: { type: "string", default: "64" },
+    shards: { type: "string" },
     batch: { type: "string", default: "256" },
     rate: { type: "string", default: "10000" },
     seconds: { type: "string", default: "10" },
+    workers: { type: "string", default: "4" },
+    stages: { type: "string", default: "10" },
     fsync: { type: "string", default: "everysec" },
+    ids: { type: "string" },
     json: { type: "boolean", default: false },
   },
 });
@@ -25,7 +30,7 @@ const store = values.store as ThroughputOptions["store"];
 if (!["redis", "lmdb", "memory"].includes(store)) usage(`--store is redis, lmdb or memory, not ${store}`);
 const { fsync } = values;
 if (!["everysec", "always", "no"].includes(fsync)) usage(`--fsync is everysec, always or no, not ${fsync}`);
-const number = (name: "records" | "keys" | "hops" | "shards" | "batch" | "rate" | "seconds", otherwise: number): number => {
+const number = (name: "records" | "keys" | "hops" | "shards" | "batch" | "rate" | "seconds" | "workers" | "stages", otherwise: number): number => {
   const given = values[name] === undefined ? otherwise : Number(values[name]);
   if (!Number.isInteger(given) || given < 1) usage(`--${name} is a whole number from 1 on, not ${values[name]}`);
   return given;
@@ -33,12 +38,14 @@ const number = (name: "records" | "keys" | "hops" | "shards" | "batch" | "rate" 
 
 function usage(problem: string): never {
   console.error(
-    `${problem}\nusage: bench -- throughput|latency|audit|http [--store redis|lmdb|memory] [--records N] [--keys N] [--hops N] [--shards N] [--batch N] [--rate N] [--seconds N] [--fsync everysec|always|no] [--json]`,
+    `${problem}\nusage: bench -- throughput|latency|audit|http|hot-keys|watermark-tick [--store redis|lmdb|memory] [--records N] [--keys N] [--hops N] [--shards N] [--batch N] [--rate N] [--seconds N] [--workers N] [--stages N] [--ids none|deduplicated|unchecked] [--fsync everysec|always|no] [--json]`,
   );
   process.exit(2);
 }
 
-const shape = { store, fsync, keys: number("keys", 100_000), hops: number("hops", 1), shards: number("shards", 64), batch: number("batch", 256) };
+const ids = values.ids as ThroughputOptions["ids"];
+if (ids !== undefined && !["none", "deduplicated", "unchecked"].includes(ids)) usage(`--ids is none, deduplicated or unchecked, not ${ids}`);
+const shape = { store, fsync, ids, keys: number("keys", 100_000), hops: number("hops", 1), shards: number("shards", 64), batch: number("batch", 256) };
 let result: object;
 switch (positionals[0]) {
   case "throughput":
@@ -52,6 +59,17 @@ switch (positionals[0]) {
     break;
   case "http":
     result = await httpBench({ store, records: number("records", 1_000_000), keys: shape.keys, shards: shape.shards });
+    break;
+  case "hot-keys":
+    result = hotKeysBench(number("records", 10_000_000));
+    break;
+  case "watermark-tick":
+    result = await watermarkTick({
+      shards: number("shards", 1_000),
+      stages: number("stages", 10),
+      workers: number("workers", 4),
+      ticks: number("records", 100),
+    });
     break;
   default:
     usage(`no benchmark is called ${positionals[0] ?? "nothing"}`);

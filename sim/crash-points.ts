@@ -149,7 +149,7 @@ function workloadOf(subject: Subject): Workload {
   const B: Script = { records: [record], timers: [NOTHING], flush: NOTHING };
   return {
     shape,
-    variant: { shards: 2, partitions: 1, attempts: 9, asynchronous: false, effects: undefined },
+    variant: { shards: 2, partitions: 1, attempts: 9, asynchronous: false, effects: undefined, maxSkew: undefined },
     keys: ["k0", "k1"],
     scripts: new Map([
       ["A", A],

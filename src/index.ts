@@ -19,9 +19,12 @@ export { type Schema, type Stream, stream } from "./computation/stream.ts";
 
 // The pipeline.
 export { type Backoff, exponential } from "./computation/backoff.ts";
-export { type ComputeOptions, type ParticipantOptions, Pipeline, type PipelineOptions } from "./computation/pipeline.ts";
+export { type ComputeOptions, type InjectOptions, type ParticipantOptions, Pipeline, type PipelineOptions } from "./computation/pipeline.ts";
 export type { ReplyOptions } from "./computation/reply.ts";
 export type { Whole } from "./computation/whole.ts";
+
+// Aggregations whose keys may be hot.
+export { type MergedTotals, type PartialTotals, type TwoPhase, twoPhase, type TwoPhaseOptions, type WindowTotal } from "./computation/two-phase.ts";
 
 // What leaves the system and may fail.
 export type { EffectCall, EffectOptions, EffectResult, Perform } from "./effects/effect.ts";

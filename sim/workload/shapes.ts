@@ -141,6 +141,8 @@ export interface Variant {
   readonly asynchronous: boolean;
   /** undefined: it has no effects. */
   readonly effects: EffectLimits | undefined;
+  /** Of the first of several injectors, or of all of them; undefined: of none. */
+  readonly maxSkew: { readonly of: "first" | "all"; readonly ms: number } | undefined;
 }
 
 /** ms that a handler may take. */
@@ -155,7 +157,7 @@ export function staged(shape: Shape, variant: Variant): Promise<Staged> {
   return known;
 }
 
-async function make(shape: Shape, { shards, partitions, attempts, asynchronous, effects }: Variant): Promise<Staged> {
+async function make(shape: Shape, { shards, partitions, attempts, asynchronous, effects, maxSkew }: Variant): Promise<Staged> {
   const current: { stage: RunStage } = { stage: { scripts: new Map(), tries: new Map(), sources: new Map() } };
   const pipeline = new Pipeline("simulated", { shards });
   const streams = new Map<string, Stream<Item>>();
@@ -164,9 +166,10 @@ async function make(shape: Shape, { shards, partitions, attempts, asynchronous, 
     if (known === undefined) streams.set(name, (known = stream<Item>(name)));
     return known;
   };
-  for (const { name, stream: into } of shape.injectors) {
-    pipeline.inject(name, streamOf(into), injector<Item>(sourceOf(name, partitions, current)));
-  }
+  shape.injectors.forEach(({ name, stream: into }, i) => {
+    const limit = i === 0 || maxSkew?.of === "all" ? maxSkew?.ms : undefined;
+    pipeline.inject(name, streamOf(into), injector<Item>(sourceOf(name, partitions, current)), { maxSkew: limit });
+  });
   const Class = asynchronous ? AsyncScripted : Scripted;
   for (const { name, inputs, outputs, other } of shape.computations) {
     const declared = { inputs: inputs.map(streamOf), outputs: outputs.map(streamOf), other };

@@ -48,6 +48,8 @@ const LIMITS: readonly EffectLimits[] = [
   { attempts: 4, concurrency: 3, rateLimit: { max: 1, per: 15 } },
 ];
 
+const SKEWS: readonly Variant["maxSkew"][] = [undefined, undefined, { of: "all", ms: 100 }, { of: "all", ms: 1 }, { of: "first", ms: 500 }];
+
 const RECORD_PROGRAMS = 8;
 const TIMER_PROGRAMS = 4;
 /** Arrival of the first item, simulated time. */
@@ -73,6 +75,7 @@ export function drawWorkload(tape: Tape): Workload {
     attempts: menu.attempts,
     asynchronous: menu.waiting && tape.chance(500),
     effects: shape.effects && tape.pick(LIMITS),
+    maxSkew: shape.injectors.length > 1 ? tape.pick(SKEWS) : undefined,
   };
   const scripts = new Map(shape.computations.map((computation) => [computation.name, drawScript(tape, computation, menu, keys)]));
   const sources = new Map<string, readonly SimulatedSource[]>();

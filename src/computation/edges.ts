@@ -25,6 +25,11 @@ export interface InjectorOptions<T> {
   readonly id?: ((value: T) => string) | undefined;
   /** How long an id is remembered after the watermark has passed its record, ms; an older one is refused, never taken as new. */
   readonly idRetention?: number | undefined;
+  /**
+   * False: records keep the ids that `id` gives, and a second one with the same id is taken again: at least once, for who
+   * can do with that, without a look-up and a stored id for each record. Default: true, each id is taken once.
+   */
+  readonly deduplicate?: boolean | undefined;
   /** How the injector promises event time. Default: the injector's own choice, see there. */
   readonly watermark?: WatermarkPolicy | undefined;
   /** A timestamp further ahead of the clock than this, ms, becomes a dead letter and never moves the watermark. */

@@ -50,6 +50,8 @@ export interface InjectorNode extends NodeBase {
   readonly kind: "injector";
   readonly stream: string;
   readonly source: InjectorSource;
+  /** ms of event time that its watermark may be ahead of the slowest other live injector's; undefined: any distance. */
+  readonly maxSkew?: number | undefined;
 }
 
 export interface ComputationNode extends NodeBase {

@@ -32,6 +32,15 @@ export interface ParticipantOptions {
   readonly renamedFrom?: string | readonly string[] | undefined;
 }
 
+export interface InjectOptions extends ParticipantOptions {
+  /**
+   * ms of event time, 1 or more. While this injector's watermark is further than that ahead of the slowest other live
+   * injector's, it waits before its next record: what is far ahead stays in its source, not in state and inboxes. Idle and
+   * finished injectors are not waited for, one that has promised nothing yet is. Default: any distance.
+   */
+  readonly maxSkew?: number | undefined;
+}
+
 export interface ComputeOptions extends ParticipantOptions {
   /** After the last attempt: `park` in dead letters (the default), `halt-key` (the key waits for an operator), `stop` the pipeline. */
   readonly onFailure?: ComputationOptions["onFailure"] | undefined;
@@ -67,15 +76,21 @@ export class Pipeline {
   }
 
   /** Brings data into `stream`. */
-  inject<T>(name: string, stream: Stream<T>, injector: Injector<T>, options?: ParticipantOptions): this {
+  inject<T>(name: string, stream: Stream<T>, injector: Injector<T>, options?: InjectOptions): this {
     const where = this.#nameOf("injector", name);
     checkStream(where, stream);
     if (injector?.kind !== "injector" || typeof injector.open !== "function") {
       throw new ConfigError(`${where}: its third argument is an injector, as fromFile(...) makes one, but it is ${show(injector)}`);
     }
     checkInteger(where, "partitions of its source", injector.partitions, 1, SHARDS);
-    const renamedFrom = renamedFromOf(where, name, options);
-    this.#additions.push({ node: { kind: "injector", name, renamedFrom, upstream: [], stream: stream.name, source: injector }, reads: [], writes: [stream] });
+    const renamedFrom = renamedFromOf(where, name, options, ["maxSkew"]);
+    const maxSkew = options?.maxSkew;
+    if (maxSkew !== undefined) checkInteger(where, "maxSkew, ms,", maxSkew, 1);
+    this.#additions.push({
+      node: { kind: "injector", name, renamedFrom, upstream: [], stream: stream.name, source: injector, maxSkew },
+      reads: [],
+      writes: [stream],
+    });
     return this;
   }
 

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from "fastify";
 import type { Inspection } from "../inspect/inspection.ts";
 import { type Metric, PROMETHEUS_TYPE, prometheusText } from "../inspect/prometheus.ts";
-import type { DeadLettersView, ParticipantShardsView, PipelineView, ShardsView, TimersView, WatermarksView, WorkersView } from "../inspect/views.ts";
+import type { DeadLettersView, HotKeysView, ParticipantShardsView, PipelineView, ShardsView, TimersView, WatermarksView, WorkersView } from "../inspect/views.ts";
 
 export const INSPECTION_ROUTES = [
   "/v1/watermarks",
@@ -11,6 +11,7 @@ export const INSPECTION_ROUTES = [
   "/v1/shards",
   "/v1/workers",
   "/v1/timers",
+  "/v1/hot-keys",
   "/v1/dead-letters",
   "/metrics",
   "/healthz",
@@ -28,6 +29,7 @@ export function addInspectionRoutes(server: FastifyInstance, inspection: Inspect
   server.get("/v1/shards", async ({ query }): Promise<ShardsView> => inspection.shards(query));
   server.get("/v1/workers", async (): Promise<WorkersView> => inspection.workers());
   server.get("/v1/timers", async ({ query }): Promise<TimersView> => inspection.timers(query));
+  server.get("/v1/hot-keys", async ({ query }): Promise<HotKeysView> => inspection.hotKeys(query));
   server.get("/v1/dead-letters", async ({ query }): Promise<DeadLettersView> => inspection.deadLetters(query));
   server.get("/metrics", async (_request, reply) => reply.type(PROMETHEUS_TYPE).send(prometheusText([...inspection.metrics(), ...others()])));
   server.get("/healthz", async () => ({ status: "ok" }));

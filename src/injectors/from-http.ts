@@ -24,7 +24,7 @@ interface HttpSource extends InjectorSource {
  * seconds after it happened is late; `maxAhead` and `idRetention` one hour.
  */
 export function fromHttp<T>(options: InjectorOptions<T> = {}): Injector<T> {
-  const settings = injectorSettings("fromHttp", options, { own: [], watermark: trailingClock(seconds(5)) });
+  const settings = injectorSettings("fromHttp", options, { own: [], identified: true, watermark: trailingClock(seconds(5)) });
   const door = new HttpDoor();
   const source: HttpSource = {
     kind: "injector",

@@ -19,6 +19,8 @@ export interface InjectorSource {
   readonly id: ((value: any) => string) | "item" | undefined;
   /** An id is known until the injector's watermark has passed its record's timestamp by this, ms; later it is refused. */
   readonly idRetention: number;
+  /** False: ids are those of the records and nothing more; none is looked up or stored. Default: true. */
+  readonly deduplicate?: boolean | undefined;
   readonly watermark: WatermarkPolicy;
   /** A timestamp further ahead of the clock than this, ms, becomes a dead letter; Infinity: never. */
   readonly maxAhead: number;

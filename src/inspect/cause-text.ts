@@ -18,6 +18,8 @@ export function causeText(cause: Cause, engine: Engine, now: number): string {
       return `${where} has been idle ${lasting} and no other input is live: it promises nothing until a record comes`;
     case "back-pressure":
       return `${where} waits, ${lasting}, until ${blockersText(cause, engine)}`;
+    case "skew":
+      return skewText(cause, engine, where, lasting);
     case "unread":
       return `${where} has ${counted(cause.records, "record")} in its inbox, not all of them read`;
     case "record":
@@ -53,6 +55,13 @@ function promiseText(cause: Cause, where: string, now: number): string {
   if ((cause.attempts ?? 0) > 0)
     return `${where}${policy} ${given}; reading failed ${counted(cause.attempts, "time")} in a row and goes on ${retryText(cause, now)}`;
   return `${where}${policy} ${given}; it has stood there for ${durationText(now - cause.since)}`;
+}
+
+function skewText({ participant, slowest, at }: Cause, engine: Engine, where: string, lasting: string): string {
+  const allowed = participant.kind === "injector" ? durationText(participant.node.maxSkew ?? 0) : "";
+  const other = slowest === undefined ? "another" : quoted(engine.participant(slowest.participant)?.name);
+  const ahead = slowest === undefined || slowest.output < 0 ? `, which has promised nothing yet` : `: it is ${durationText(at - slowest.output)} ahead`;
+  return `${where} waits, ${lasting}, for injector ${other}${ahead}; its maxSkew is ${allowed}`;
 }
 
 function runningText(cause: Cause, where: string, lasting: string): string {

@@ -7,6 +7,7 @@
  */
 import { indexOf, participantOf, type ShardRef, shardRef } from "../key.ts";
 import { END } from "../time.ts";
+import type { Runner } from "../watermark/skew.ts";
 import type { Engine } from "../worker/engine.ts";
 import type { Holder } from "../worker/holder.ts";
 import type { OwnedShard } from "../worker/owned-shard.ts";
@@ -21,6 +22,8 @@ export interface Cause extends Omit<Holder, "kind"> {
   readonly since: number;
   readonly worker?: string | undefined;
   readonly blockers?: readonly ShardRef[] | undefined;
+  /** The injector that is waited for. */
+  readonly slowest?: Runner | undefined;
 }
 
 /** What holds a participant's output watermark; undefined: it is at the end of time. */
@@ -66,6 +69,7 @@ function causeFrom(engine: Engine, participant: PlannedParticipant, shard: Owned
     const next = heldBack(engine, participant, shard.output);
     return next === undefined ? { ...base, kind: "report" } : follow(engine, next, path);
   }
+  if (kind === "skew") return { ...base, kind, slowest: engine.reporter.slowestBeside(participant.id) };
   if (kind === "unread") return { ...base, kind, records: engine.queuedOf(shard.ref) };
   const blockers = kind === "promise" || kind === "record" ? blockersOf(engine, participant.id) : [];
   return blockers.length > 0 ? { ...base, kind: "back-pressure", blockers } : { ...base, kind };

@@ -4,6 +4,7 @@ import type { TimerClock } from "../store/commit.ts";
 import type {
   DeadLettersView,
   ErrorView,
+  HotKeysView,
   ParticipantShardsView,
   PipelineView,
   ReadinessView,
@@ -38,6 +39,8 @@ export interface Endpoint {
   workers(): Promise<WorkersView>;
   /** The earliest pending timers; `limit`: 1 to 1,000, default 100. */
   timers(query?: { readonly computation?: string; readonly clock?: TimerClock; readonly limit?: number }): Promise<TimersView>;
+  /** The keys that most records of that worker had; `limit` of each computation: 1 to 1,000, default 10. */
+  hotKeys(query?: { readonly computation?: string; readonly limit?: number }): Promise<HotKeysView>;
   /** The latest dead letters; `limit`: 1 to 1,000, default 100. */
   deadLetters(query?: { readonly participant?: string; readonly limit?: number }): Promise<DeadLettersView>;
   /** The streams that take records over HTTP. */
@@ -55,6 +58,7 @@ export function endpoint(url: string): Endpoint {
     shards: (query) => ask(base, "/v1/shards", query),
     workers: () => ask(base, "/v1/workers"),
     timers: (query) => ask(base, "/v1/timers", query),
+    hotKeys: (query) => ask(base, "/v1/hot-keys", query),
     deadLetters: (query) => ask(base, "/v1/dead-letters", query),
     streams: () => ask(base, "/v1/streams"),
     readiness: () => ask(base, "/readyz", undefined, [503]),

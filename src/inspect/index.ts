@@ -8,6 +8,7 @@ export type { Checked, Violation } from "../audit/findings.ts";
 export { EndpointError, type Endpoint, endpoint } from "./endpoint.ts";
 export type {
   BackPressureView,
+  ComputationHotKeys,
   DeadLettersView,
   DeadLetterView,
   DurabilityLevel,
@@ -15,6 +16,8 @@ export type {
   EventTime,
   FullInboxView,
   HolderView,
+  HotKeysView,
+  HotKeyView,
   Lag,
   NotTakenView,
   ParticipantKind,

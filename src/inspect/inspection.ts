@@ -4,17 +4,19 @@ import { messageOf } from "../errors.ts";
 import type { PipelineStore } from "../store/store.ts";
 import type { PlannedComputation, PlannedParticipant } from "../worker/plan.ts";
 import type { Worker } from "../worker/worker.ts";
+import { hotKeysOf } from "./hot-keys-view.ts";
 import { metricsOf } from "./metrics.ts";
 import { pipelineView } from "./pipeline-view.ts";
 import type { Metric } from "./prometheus.ts";
 import { readinessOf } from "./readiness.ts";
 import { RequestError } from "./request-error.ts";
 import { deadLettersView, shardsOf, shardViews, timersView } from "./stored-views.ts";
-import type { DeadLettersView, ParticipantShardsView, PipelineView, ReadinessView, ShardsView, TimersView, WatermarksView, WorkersView } from "./views.ts";
+import type { DeadLettersView, HotKeysView, ParticipantShardsView, PipelineView, ReadinessView, ShardsView, TimersView, WatermarksView, WorkersView } from "./views.ts";
 import { participantShardsView, watermarksView } from "./watermarks-view.ts";
 import { workersView } from "./workers-view.ts";
 
 const LIST_DEFAULT = 100;
+const HOT_KEYS = 10;
 const LIST_MOST = 1_000;
 
 export class Inspection {
@@ -74,6 +76,13 @@ export class Inspection {
     return { ...this.#head, ...(await deadLettersView(this.#store, this.#asked(query.get("participant")), limitOf(query), this.#worker.runner)) };
   }
 
+  hotKeys(given: unknown): HotKeysView {
+    const query = queryOf(given, ["computation", "limit"]);
+    const limit = limitOf(query, HOT_KEYS);
+    const computations = this.#asked(query.get("computation")).filter((participant): participant is PlannedComputation => participant.kind === "computation");
+    return { ...this.#head, computations: computations.map((computation) => hotKeysOf(this.#worker.engine, computation, limit)) };
+  }
+
   metrics(): readonly Metric[] {
     return metricsOf(this.#worker, this.#clock.now());
   }
@@ -109,8 +118,8 @@ export function queryOf(given: unknown, known: readonly string[]): ReadonlyMap<s
   return query;
 }
 
-function limitOf(query: ReadonlyMap<string, string>): number {
-  const text = query.get("limit") ?? String(LIST_DEFAULT);
+function limitOf(query: ReadonlyMap<string, string>, otherwise = LIST_DEFAULT): number {
+  const text = query.get("limit") ?? String(otherwise);
   const limit = Number(text);
   if (!/^\d+$/.test(text) || limit < 1 || limit > LIST_MOST) throw new RequestError(400, "bad-request", `limit is an integer from 1 to ${LIST_MOST}`);
   return limit;

@@ -8,6 +8,7 @@ import type { Counters } from "../worker/image.ts";
 import type { PlannedParticipant } from "../worker/plan.ts";
 import { sum } from "../worker/tally.ts";
 import type { Worker } from "../worker/worker.ts";
+import { hottestShare } from "./hot-keys-view.ts";
 import type { Metric, Sample } from "./prometheus.ts";
 import type { ParticipantKind, ParticipantWatermarks } from "./views.ts";
 import { watermarksView } from "./watermarks-view.ts";
@@ -88,6 +89,9 @@ function watermarkGauges(views: readonly ParticipantWatermarks[]): Metric[] {
     ),
     gauge("watermark_lag_seconds", "How far the output watermark is behind the clock. 0 at the end of time.", ({ lag }) => inSeconds(lag.clock)),
     gauge("watermark_input_lag_seconds", "How far the output watermark is behind what the inputs allow.", ({ lag }) => inSeconds(lag.inputs)),
+    gauge("injector_waits_for_others", "1 while the injector waits because it is further ahead of another than its maxSkew.", ({ kind, heldBy }) =>
+      kind === "injector" ? Number(heldBy?.kind === "skew") : null,
+    ),
     {
       name: "millrace_status",
       help: "1 for the status that the participant has: live, idle, back-pressured or finished.",
@@ -121,6 +125,11 @@ function pendingGauges(engine: Engine, participants: readonly PlannedParticipant
     ),
     gauge("held_records", "Records and timers that stand aside.", (participant) => computed(participant, (shard) => shard.heldHolds.size)),
     gauge("timers", "Pending timers in this worker's memory.", (participant) => computed(participant, (shard) => shard.watermark.size + shard.wall.size)),
+    gauge(
+      "hottest_key_share",
+      "Part of the latest records of this worker's shards that had the key that most had, 0 to 1. /v1/hot-keys names it.",
+      (participant) => (participant.kind === "computation" ? hottestShare(engine, participant) : undefined),
+    ),
     gauge("cached_keys", "Keys whose state is in this worker's memory.", (participant) => computed(participant, (shard) => shard.cachedKeys)),
   ];
 }

@@ -252,6 +252,31 @@ export interface TimerView {
   readonly holds: number | null;
 }
 
+/** As the worker that answers has seen it, of its own shards: ask every worker. */
+export interface HotKeysView {
+  readonly pipeline: string;
+  readonly worker: string;
+  readonly now: number;
+  readonly computations: readonly ComputationHotKeys[];
+}
+
+export interface ComputationHotKeys {
+  readonly computation: string;
+  /** Records that the counts are of: at most about the last 130,000. */
+  readonly records: number;
+  /** The keys that most of them have, the first first. */
+  readonly keys: readonly HotKeyView[];
+}
+
+/** Counts are of a sketch that samples: `records` may be too large, by as much as it is above `atLeast`. */
+export interface HotKeyView {
+  readonly key: string;
+  /** Of all records counted, 0 to 1. */
+  readonly share: number;
+  readonly records: number;
+  readonly atLeast: number;
+}
+
 export interface DeadLettersView {
   readonly pipeline: string;
   readonly total: number;

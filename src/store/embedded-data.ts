@@ -219,7 +219,7 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
       invariant(authority.owners.length === of, `participant ${participant} has ${authority.owners.length} shards; worker ${worker} registers some of ${of}`);
       const registered = register(authority, worker, shards);
       changed.set(participant, registered.authority);
-      return { participant, generation: registered.granted };
+      return { participant, generation: registered.granted, output: registered.output };
     });
     for (const [participant, authority] of changed) {
       this.authorities.set(participant, authority);

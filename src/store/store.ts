@@ -301,6 +301,8 @@ export interface Interval {
 export interface Registration {
   readonly participant: number;
   readonly generation: number;
+  /** What was reported of these shards so far, the least of it: no report of a new owner may be taken for less. */
+  readonly output: number;
 }
 
 /**

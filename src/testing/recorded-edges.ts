@@ -16,6 +16,7 @@ export class PushedSource implements InjectorSource {
   readonly timestamp = undefined;
   readonly id: InjectorSource["id"];
   readonly idRetention: number;
+  readonly deduplicate: boolean | undefined;
   readonly watermark = byHand();
   readonly maxAhead: number;
   readonly #log: SourceItem[] = [];
@@ -26,6 +27,7 @@ export class PushedSource implements InjectorSource {
     this.description = `test of ${name}`;
     this.id = original.id;
     this.idRetention = original.idRetention;
+    this.deduplicate = original.deduplicate;
     this.maxAhead = original.maxAhead;
   }
 
@@ -74,6 +76,7 @@ export class ClockedSource implements InjectorSource {
   readonly timestamp: InjectorSource["timestamp"];
   readonly id: InjectorSource["id"];
   readonly idRetention: number;
+  readonly deduplicate: boolean | undefined;
   readonly watermark: InjectorSource["watermark"];
   readonly maxAhead: number;
   readonly #original: InjectorSource;
@@ -87,6 +90,7 @@ export class ClockedSource implements InjectorSource {
     this.timestamp = original.timestamp;
     this.id = original.id;
     this.idRetention = original.idRetention;
+    this.deduplicate = original.deduplicate;
     this.watermark = original.watermark;
     this.maxAhead = original.maxAhead;
   }

@@ -13,6 +13,8 @@
  * A4  Shards that change hands bring the value they were reported under; it holds until the new owner reports.
  * A5  A report that overtook another is not undone by it: a worker gives up a report whose answer does not come, and it
  *     may arrive yet, with a status that was true then.
+ * A6  Whoever registers shards is told what is in force for them, for it may not start below: a published output that
+ *     other cells have held back may rise to that at any moment.
  */
 import { invariant } from "../errors.ts";
 import type { Status, WatermarkReport } from "../store/store.ts";
@@ -48,10 +50,11 @@ export interface Authority {
   readonly published: Published;
 }
 
-/** `granted`: the generation that the worker's reports must show. */
+/** `granted`: the generation that the worker's reports must show. `output`: what its cell has, which holds until it reports. */
 export interface Registered {
   readonly authority: Authority;
   readonly granted: number;
+  readonly output: number;
 }
 
 /** The authority of a participant that has just been added: nothing is known of any shard. */
@@ -84,12 +87,14 @@ export function register(authority: Authority, worker: string, shards: readonly 
     if (cell.worker === worker || cell.worker === null) continue;
     cells.push(losers.has(cell.worker) ? { ...cell, generation: ++generation } : cell);
   }
-  if (listed.size > 0) cells.push({ ...merged(sources), worker, generation: granted });
+  const taken = listed.size > 0 ? { ...merged(sources), worker, generation: granted } : undefined;
+  if (taken !== undefined) cells.push(taken);
   const unowned = authority.cells.filter((cell) => cell.worker === null || (givenUp && cell === own));
   if (owners.includes(null)) cells.push({ ...merged(unowned), worker: null, generation: 0 });
 
   const counted = cells.map((cell) => ({ ...cell, shards: owners.filter((owner) => owner === cell.worker).length }));
-  return { authority: publish({ generation, owners, cells: counted.filter((cell) => cell.shards > 0), published: authority.published }), granted };
+  const next = publish({ generation, owners, cells: counted.filter((cell) => cell.shards > 0), published: authority.published });
+  return { authority: next, granted, output: taken?.output ?? BEGINNING };
 }
 
 /** Takes a report; undefined: it is refused whole, because the worker's shards are not what it thinks. */

@@ -41,13 +41,12 @@ export class ComputationShard extends ComputationHeld {
   /** The effects of a synchronous call are merged before the next call, so one set of them serves all. */
   #spare: CallEffects | undefined = undefined;
   readonly #running: RunningCalls;
-  readonly #wake: () => void;
+  readonly #wake = () => this.host.wake(this);
 
   constructor(host: ShardHost, planned: PlannedComputation, keyed: Keyed, sequencer: Sequencer, recovered: RecoveredShard, floor: number) {
     super(host, planned, keyed, sequencer, recovered, floor);
     this.#instance = keyed.instance;
     this.#running = new RunningCalls(keyed.gate);
-    this.#wake = () => host.wake(this);
     this.#asynchronous = [keyed.instance.processRecord, keyed.instance.processTimer].some((handler) => handler?.constructor.name === "AsyncFunction");
   }
 
@@ -113,6 +112,7 @@ export class ComputationShard extends ComputationHeld {
     this.inbox.take();
     this.open.taken++;
     this.open.hold(work);
+    if (!work.record.refused) this.keyed.hotKeys.saw(work.record.key);
     if (work.record.timestamp > this.image.last) this.image.last = work.record.timestamp;
   }
 

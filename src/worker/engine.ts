@@ -47,7 +47,7 @@ export class Engine implements ShardHost {
   readonly #storeClock = new StoreClock();
   readonly #runnable = new Set<OwnedShard>();
   readonly #candidates = new Set<OwnedShard>();
-  readonly #wakeUps = new WakeUps();
+  readonly wakeUps = new WakeUps();
   readonly #calls = new CommitCalls();
   readonly #backlog: Backlog;
   #polledAt = 0;
@@ -101,7 +101,7 @@ export class Engine implements ShardHost {
 
   learnStoreTime(now: number): void {
     if (!this.#storeClock.learn(now, this.#now)) return;
-    for (const shard of this.shards.values()) if (shard instanceof ComputationShard && shard.wall.bound <= now) this.wake(shard);
+    for (const shard of this.wakeUps.withWallTimers) if (shard.wall.bound <= now) this.wake(shard);
   }
   get storeEstimate(): number {
     return this.#storeClock.estimate(this.#now);
@@ -119,7 +119,7 @@ export class Engine implements ShardHost {
     this.#now = Math.max(this.#now, now);
     if (this.#failed) return false;
     this.ownership.tick();
-    this.#wakeUps.ring(this.#now, this.#runnable);
+    this.wakeUps.ring(this.#now, this.#runnable);
     let budget = TURN;
     for (const shard of this.#runnable) {
       this.#runnable.delete(shard);
@@ -139,7 +139,8 @@ export class Engine implements ShardHost {
   #go(shard: OwnedShard): number {
     const done = shard.pump(GO);
     if (done >= GO) this.#runnable.add(shard);
-    this.#wakeUps.look(shard);
+    this.wakeUps.look(shard);
+    this.reporter.touched(shard.participant);
     if (shard instanceof InboxShard) {
       const wanted = shard.inbox.wants();
       if (wanted !== undefined) this.effect({ kind: "read-inbox", shard: shard.ref, sequencer: shard.sequencer, from: wanted.from, parcels: wanted.parcels });
@@ -149,7 +150,7 @@ export class Engine implements ShardHost {
 
   /** When `turn` is wanted although nothing happens, ms by the worker's clock. */
   wakeAt(): number {
-    let at = Math.min(this.ownership.wakeAt(), this.reporter.wakeAt(), this.#calls.wakeAt(), this.#wakeUps.next(this.#now));
+    let at = Math.min(this.ownership.wakeAt(), this.reporter.wakeAt(), this.#calls.wakeAt(), this.wakeUps.next(this.#now));
     for (const shard of this.#candidates) {
       const ready = shard.readyAt();
       if (ready > this.#now && ready < at) at = ready;
@@ -222,7 +223,7 @@ export class Engine implements ShardHost {
         shard.committed();
         if (this.#stopping && shard instanceof InjectorShard) shard.stop();
         this.wake(shard);
-        this.reporter.changed();
+        this.reporter.changed(shard.participant);
         break;
       case "fenced":
         this.#fenced++;
@@ -294,8 +295,7 @@ export class Engine implements ShardHost {
     this.#now = Math.max(this.#now, now);
     for (const tail of reply?.tails ?? []) {
       const shard = this.shards.get(tail.shard);
-      if (!(shard instanceof InboxShard)) this.#learnQueued(tail.shard, tail.queued);
-      else if (shard.inFlight === undefined) this.#learnQueued(tail.shard, tail.queued);
+      if (!(shard instanceof InboxShard) || shard.inFlight === undefined) this.#learnQueued(tail.shard, tail.queued);
       if (shard instanceof InboxShard) {
         shard.inbox.learnTail(tail.tail);
         this.wake(shard);
@@ -339,7 +339,7 @@ export class Engine implements ShardHost {
       this.tally.add(shard.participant, shard.counted);
       this.#runnable.delete(shard);
       this.#candidates.delete(shard);
-      this.#wakeUps.delete(shard);
+      this.wakeUps.delete(shard);
       this.ownership.handOver.forget(shard);
       shard.close();
     }

@@ -23,6 +23,8 @@ export type HolderKind =
   | "promise"
   /** An injector that has gone idle: it promises nothing and holds no one who has another input. */
   | "idle"
+  /** An injector that waits for others, further behind than its `maxSkew`. */
+  | "skew"
   /** Records in the inbox that have not been read. */
   | "unread"
   /** A record that was read and whose turn has not come. */

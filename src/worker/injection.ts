@@ -32,6 +32,9 @@ export function givenId({ id: idOf }: InjectorSource, item: SourceItem): { reado
   }
 }
 
+/** Is each id taken once, by those that are stored, or are ids the records' names and nothing more? */
+export const deduplicates = ({ id, deduplicate }: InjectorSource): boolean => id !== undefined && deduplicate !== false;
+
 /** Text kept of an item that could not be read. */
 const RAW_TEXT = 65_536;
 

@@ -20,7 +20,7 @@ import { refuseTimestamp } from "../watermark/timestamps.ts";
 import type { Standing } from "../watermark/upstream.ts";
 import { Confirmations } from "./confirmations.ts";
 import type { Holder } from "./holder.ts";
-import { givenId, Injection, refusedBytes } from "./injection.ts";
+import { deduplicates, givenId, Injection, refusedBytes } from "./injection.ts";
 import { OwnedShard, type ShardHost } from "./owned-shard.ts";
 import { placeId } from "./parcel.ts";
 import type { PlannedInjector } from "./plan.ts";
@@ -76,6 +76,8 @@ export class InjectorShard extends OwnedShard {
   readonly #confirmations: Confirmations | undefined;
   /** When the policy was last told the time. */
   #toldAt = 0;
+  /** Where its watermark has come further than this, it waits for other injectors. */
+  #furthest = Number.POSITIVE_INFINITY;
 
   constructor(host: ShardHost, planned: PlannedInjector, partition: number, sequencer: Sequencer, recovered: RecoveredShard) {
     super(host, planned, sequencer, recovered);
@@ -103,13 +105,8 @@ export class InjectorShard extends OwnedShard {
       this.host.effect({ kind: "open-source", shard: this.ref, position: this.#resume });
     }
     let taken = 0;
-    while (
-      taken < budget &&
-      this.#next < this.#ahead.length &&
-      this.#open.items < this.#most &&
-      this.#open.bytes < 1 << 20 &&
-      !this.host.blocked(this.participant)
-    ) {
+    this.#furthest = this.host.reporter.furthestOf(this.planned);
+    while (taken < budget && this.#next < this.#ahead.length && this.#open.items < this.#most && this.#open.bytes < 1 << 20 && !this.#waits) {
       this.#inject(this.#ahead[this.#next++] as Prepared);
       taken++;
     }
@@ -128,10 +125,17 @@ export class InjectorShard extends OwnedShard {
     return taken;
   }
 
-  /** Only while no item waits here: the time of those is not known yet. */
+  get #aheadOfOthers(): boolean {
+    return this.#estimator.current() > this.#furthest;
+  }
+  get #waits(): boolean {
+    return this.#aheadOfOthers || this.host.blocked(this.participant);
+  }
+
+  /** Only while no item waits, here or in a source that is not read: the time of those is not known yet. */
   #tellTime(): void {
     const { tellEvery } = this.planned.node.source.watermark;
-    if (tellEvery === undefined || this.#done || this.#checking !== undefined || this.#next < this.#ahead.length) return;
+    if (tellEvery === undefined || this.#done || this.#aheadOfOthers || this.#checking !== undefined || this.#next < this.#ahead.length) return;
     const waited = this.host.now - this.#toldAt;
     if (waited < tellEvery && this.#open.items === 0) return;
     this.#toldAt = this.host.now;
@@ -140,14 +144,8 @@ export class InjectorShard extends OwnedShard {
   }
 
   #pull(): void {
-    if (
-      this.#reader !== "open" ||
-      this.#ended ||
-      this.#checking !== undefined ||
-      this.#ahead.length - this.#next >= READ_AHEAD - PULL ||
-      this.host.blocked(this.participant)
-    )
-      return;
+    const full = this.#ahead.length - this.#next >= READ_AHEAD - PULL;
+    if (this.#reader !== "open" || this.#ended || this.#checking !== undefined || full || this.#waits) return;
     this.#reader = "pulling";
     this.host.effect({ kind: "pull", shard: this.ref, max: PULL });
   }
@@ -197,8 +195,10 @@ export class InjectorShard extends OwnedShard {
   // ── ids ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #check(items: readonly SourceItem[]): void {
-    if (this.planned.node.source.id === undefined) {
-      for (const item of items) this.#ahead.push({ item, id: item.id, duplicate: false, refused: undefined });
+    const { source } = this.planned.node;
+    if (!deduplicates(source)) {
+      const identify = source.id === undefined ? ({ id }: SourceItem) => ({ id, refused: undefined }) : (item: SourceItem) => givenId(source, item);
+      for (const item of items) this.#ahead.push({ item, duplicate: false, ...identify(item) });
       return;
     }
     this.#checking = items;
@@ -245,7 +245,7 @@ export class InjectorShard extends OwnedShard {
   #injectValue(item: SourceItem, id: string | undefined, duplicate: boolean): void {
     const open = this.#open;
     const { source } = this.planned.node;
-    const unique = id !== undefined && source.id !== undefined;
+    const unique = id !== undefined && deduplicates(source);
     if (duplicate || (unique && this.#recent.has(id) === true)) {
       open.duplicates++;
       this.#confirmations?.add({ kind: "duplicate" });
@@ -280,7 +280,7 @@ export class InjectorShard extends OwnedShard {
   /** A record whose id may have been forgotten is never taken as new. */
   #tooOld(timestamp: number): string | undefined {
     const { source } = this.planned.node;
-    if (source.id === undefined || timestamp >= this.#forgotten) return undefined;
+    if (!deduplicates(source) || timestamp >= this.#forgotten) return undefined;
     return `its timestamp ${timestamp} is more than ${source.idRetention} ms behind the injector's watermark: its id may have been forgotten, so it cannot be known to be new`;
   }
 
@@ -342,7 +342,7 @@ export class InjectorShard extends OwnedShard {
     image.counters.duplicates += batch.duplicates;
     image.counters.deadLetters += batch.dead.length;
     image.counters.produced += batch.productions.length;
-    const expire = this.planned.node.source.id !== undefined && this.#forgotten > this.#expired + this.planned.node.source.idRetention / 16;
+    const expire = deduplicates(this.planned.node.source) && this.#forgotten > this.#expired + this.planned.node.source.idRetention / 16;
     if (expire) this.#expired = this.#forgotten;
     const commit = this.commitOf({
       deadPuts: batch.dead,
@@ -391,6 +391,7 @@ export class InjectorShard extends OwnedShard {
       return { kind: "commit", ...base, commit: this.inFlight?.number, since: this.inFlight && this.sealedAt };
     const waiting = { ...base, since: this.#quietSince, detail: this.planned.node.source.watermark.description };
     const failing = this.#failures > 0 && { attempts: this.#failures, retryAt: this.#retryAt };
+    if (this.#aheadOfOthers) return { kind: "skew", ...waiting, since: undefined };
     return this.#idle ? { kind: "idle", ...waiting } : { kind: "promise", ...waiting, ...failing };
   }
 }

@@ -4,6 +4,7 @@ import type { Computation } from "../computation/computation.ts";
 import { EffectComputation } from "../effects/effect-computation.ts";
 import type { EffectRunner } from "../effects/effects.ts";
 import { Gate } from "./gate.ts";
+import { HotKeys } from "./hot-keys.ts";
 import type { Keyed } from "./keyed.ts";
 import type { Plan, PlannedComputation, PlannedStream } from "./plan.ts";
 
@@ -21,6 +22,7 @@ export function makeInstances(plan: Plan, runner?: EffectRunner): ReadonlyMap<nu
 class BoundInstance implements Keyed {
   readonly instance: Computation;
   readonly gate: Gate | undefined;
+  readonly hotKeys = new HotKeys();
   readonly #planned: PlannedComputation;
   readonly #handles: ReadonlyMap<object, HandleRef>;
 

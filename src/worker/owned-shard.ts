@@ -15,6 +15,7 @@ import { Inbox } from "./inbox.ts";
 import { type Counters, decodeImage, encodeImage, newImage, type ShardImage } from "./image.ts";
 import { packParcel, PARCEL_RECORDS, type Production } from "./parcel.ts";
 import type { Effect } from "./effect.ts";
+import type { PlannedInjector } from "./plan.ts";
 import type { EngineOptions } from "./engine-options.ts";
 import type { ShardTable } from "./shard-table.ts";
 
@@ -38,6 +39,10 @@ export interface ShardHost {
   /** Ends the pipeline with an error. */
   fail(error: unknown): void;
   logOf(participant: string, key: string | undefined): Log;
+  readonly reporter: {
+    /** How far an injector's watermark may have come for it to take another record. */
+    furthestOf(injector: PlannedInjector): number;
+  };
 }
 
 /** What a batch adds to the head of its commit; what is left out is empty. */

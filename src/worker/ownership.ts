@@ -9,6 +9,7 @@
  */
 import { indexOf, participantOf, type ShardRef, shardRef } from "../key.ts";
 import type { AcquireOutcome, Announced, Interval, Lease, RecoveredShard, Registration, Sequencer } from "../store/index.ts";
+import { BEGINNING } from "../time.ts";
 import type { Engine } from "./engine.ts";
 import { GuardedShard } from "./guarded-shard.ts";
 import { HandOver } from "./hand-over.ts";
@@ -33,6 +34,8 @@ interface Claim {
   /** Its last owner died. */
   abandoned: boolean;
   recovered: RecoveredShard | undefined;
+  /** What was reported of it before it was registered for us, at least. */
+  reported: number;
   retryAt: number;
 }
 
@@ -251,8 +254,9 @@ export class Ownership {
   /** The answer to `register`; undefined: it failed. */
   onRegistered(intervals: readonly Interval[], registrations: readonly Registration[] | undefined): void {
     const leases = this.leases();
-    for (const claim of this.#claims.values()) {
+    for (const [ref, claim] of this.#claims) {
       if (claim.asked !== intervals) continue;
+      claim.reported = registrations?.find(({ participant }) => participant === participantOf(ref))?.output ?? BEGINNING;
       if (registrations === undefined) this.#again(claim);
       else Object.assign(claim, { stage: "confirming", asked: leases });
     }
@@ -271,7 +275,7 @@ export class Ownership {
       if (claim.stage !== "confirmed" || claim.recovered === undefined || claim.sequencer === undefined) continue;
       claim.stage = "ready";
       this.moved.taken += 1;
-      const shard = this.#make(ref, claim as Recovered, publishedOf(participantOf(ref)));
+      const shard = this.#make(ref, claim as Recovered, Math.max(claim.reported, publishedOf(participantOf(ref))));
       claim.recovered = undefined;
       this.#engine.adopt(shard);
     }
@@ -332,5 +336,5 @@ export class Ownership {
 }
 
 function newClaim(retryAt: number): Claim {
-  return { stage: "wanted", asked: undefined, sequencer: undefined, abandoned: false, recovered: undefined, retryAt };
+  return { stage: "wanted", asked: undefined, sequencer: undefined, abandoned: false, recovered: undefined, reported: BEGINNING, retryAt };
 }

@@ -9,14 +9,18 @@
  *     bound or later: known from replies if the append counter shows that no one else has appended, else read (R5).
  * W4  Once in a while everything is reported, changed or not: a worker that has lost its shards may have registered
  *     them, which only a refusal tells.
+ * W5  A tick looks at the shards of those participants alone of which one was pumped, or has committed, since the last
+ *     look, whose inputs have another watermark or status, or which have other shards; it costs the same however many
+ *     others there are.
  */
 import type { ParticipantWatermark, ReportReply, Status, WatermarkReport } from "../store/index.ts";
 import { BEGINNING, END } from "../time.ts";
+import { type Runner, slowestOf } from "../watermark/skew.ts";
 import { type Bound, boundOf } from "../watermark/upstream.ts";
 import { ComputationShard } from "./computation-shard.ts";
 import type { Engine } from "./engine.ts";
 import { InboxShard, type OwnedShard } from "./owned-shard.ts";
-import type { PlannedParticipant } from "./plan.ts";
+import type { PlannedInjector, PlannedParticipant } from "./plan.ts";
 
 /** ms between reports at most: where others may have changed something, and where they cannot. */
 const POLL_SHARED = 100;
@@ -35,6 +39,11 @@ export class Reporter {
   readonly #engine: Engine;
   readonly #registered = new Map<number, Registered>();
   readonly #sent = new Map<number, WatermarkReport>();
+  /** What was found at the last look at each participant, and of which shards. */
+  readonly #found = new Map<number, { readonly shards: readonly OwnedShard[]; readonly blocked: boolean; readonly report: WatermarkReport }>();
+  readonly #touched = new Set<number>();
+  /** What each participant's shards were told last. */
+  readonly #told = new Map<number, { readonly shards: readonly OwnedShard[]; readonly bound: number; readonly last: number }>();
   #vector = new Map<number, ParticipantWatermark>();
   /** Since when each participant's output has its value, by the worker's clock. */
   readonly #since = new Map<number, number>();
@@ -56,21 +65,28 @@ export class Reporter {
     this.#engine = engine;
   }
 
-  /** Something has happened that a report may tell of. */
-  changed(): void {
+  /** Something has happened that a report may tell of; undefined: of any participant. */
+  changed(participant?: number): void {
     this.#changed = true;
+    if (participant === undefined) this.#found.clear();
+    else this.#touched.add(participant);
+  }
+
+  /** One of its shards may stand elsewhere: what the next report looks at. */
+  touched(participant: number): void {
+    this.#touched.add(participant);
   }
 
   /** The participant is reported at the next opportunity, whatever was reported before. */
   again(participant: number): void {
     this.#sent.delete(participant);
-    this.#changed = true;
+    this.changed(participant);
   }
 
   /** Everything is reported at the next opportunity. */
   repeat(): void {
     this.#repeat = true;
-    this.#changed = true;
+    this.changed();
   }
 
   registered(participant: number, generation: number, shards: readonly number[]): void {
@@ -89,6 +105,8 @@ export class Reporter {
     this.#registered.clear();
     this.#sent.clear();
     this.#vector = new Map();
+    this.#found.clear();
+    this.#told.clear();
     this.#appends = -1;
     this.#tailsKnown = false;
   }
@@ -120,11 +138,8 @@ export class Reporter {
     let at = this.#lastAt + (this.#engine.options.exclusive ? POLL_ALONE : this.#pollShared());
     if (this.#registered.size === 0) return Number.POSITIVE_INFINITY;
     const { storeNow, storeEstimate, now } = this.#engine;
-    for (const shard of this.#engine.shards.values()) {
-      if (!(shard instanceof ComputationShard)) continue;
-      const wall = shard.wall.bound;
-      if (wall > storeNow && wall !== Number.POSITIVE_INFINITY) at = Math.min(at, now + Math.max(0, wall - storeEstimate));
-    }
+    for (const { wall } of this.#engine.wakeUps.withWallTimers)
+      if (wall.bound > storeNow && wall.bound !== Number.POSITIVE_INFINITY) at = Math.min(at, now + Math.max(0, wall.bound - storeEstimate));
     return Math.max(at, this.#lastAt + this.#engine.options.reportEvery);
   }
 
@@ -147,12 +162,23 @@ export class Reporter {
       if (registered === undefined) continue;
       const shards = this.#engine.shardsOf(participant);
       if (shards.length !== registered.shards || shards.length === 0) continue;
-      const report = this.#reportOf(participant, shards, registered.generation);
+      const report = this.#look(participant, shards, registered.generation);
       const sent = this.#sent.get(participant.id);
       if (this.#repeat || sent === undefined || sent.output !== report.output || sent.status !== report.status || sent.last !== report.last)
         reports.push(report);
     }
+    this.#touched.clear();
     return reports;
+  }
+
+  #look(participant: PlannedParticipant, shards: readonly OwnedShard[], generation: number): WatermarkReport {
+    const found = this.#found.get(participant.id);
+    const blocked = this.#engine.blocked(participant.id);
+    if (found?.shards === shards && found.blocked === blocked && found.report.generation === generation && !this.#touched.has(participant.id))
+      return { ...found.report, number: ++this.#number };
+    const report = this.#reportOf(participant, shards, generation);
+    this.#found.set(participant.id, { shards, blocked, report });
+    return report;
   }
 
   #reportOf(participant: PlannedParticipant, shards: readonly OwnedShard[], generation: number): WatermarkReport {
@@ -169,10 +195,8 @@ export class Reporter {
     if (participant.kind !== "injector") {
       const upstream = this.boundOf(participant).status;
       // Also at the end of time: a record or a hold that is there holds nothing back by its time, and still has to be done.
-      const quiet = shards.every((shard) => !(shard instanceof InboxShard) || shard.quiet);
-      const held = shards.some((shard) => shard instanceof ComputationShard && shard.holds.bound !== Number.POSITIVE_INFINITY);
-      if (quiet && !held && output === END && upstream === "finished") return "finished";
-      if (quiet && !held && upstream === "idle") return "idle";
+      if (output === END && upstream === "finished" && restful(shards)) return "finished";
+      if (upstream === "idle" && restful(shards)) return "idle";
       return this.#engine.blocked(participant.id) ? "back-pressured" : "live";
     }
     const statuses = shards.map((shard) => shard.status);
@@ -220,9 +244,33 @@ export class Reporter {
     for (const watermark of watermarks) {
       const before = this.#vector.get(watermark.participant);
       if (before?.output !== watermark.output) this.#since.set(watermark.participant, this.#engine.now);
-      if (before?.output !== watermark.output || before.status !== watermark.status || before.last !== watermark.last) this.#changed = true;
+      if (before?.output === watermark.output && before.status === watermark.status && before.last === watermark.last) continue;
+      this.#changed = true;
+      for (const { id, upstream } of this.#engine.options.plan.participants) if (upstream.includes(watermark.participant)) this.#touched.add(id);
     }
     this.#vector = new Map(watermarks.map((watermark) => [watermark.participant, watermark]));
+    if (this.#changed) this.#wakeLimited();
+  }
+
+  /** Those that wait for others may have waited long enough. */
+  #wakeLimited(): void {
+    for (const participant of this.#engine.options.plan.participants) {
+      if (participant.kind !== "injector" || participant.node.maxSkew === undefined) continue;
+      for (const shard of this.#engine.shardsOf(participant)) this.#engine.wake(shard);
+    }
+  }
+
+  /** `maxSkew` ahead of the slowest other. */
+  furthestOf({ id, node: { maxSkew } }: PlannedInjector): number {
+    return maxSkew === undefined ? Number.POSITIVE_INFINITY : (this.slowestBeside(id)?.output ?? END) + maxSkew;
+  }
+
+  /** The live injector that is furthest behind, besides this one, as last reported; undefined: there is none. */
+  slowestBeside(injector: number): Runner | undefined {
+    const others: Runner[] = [];
+    for (const { id, kind } of this.#engine.options.plan.participants)
+      if (kind === "injector" && id !== injector) others.push({ participant: id, ...this.published(id) });
+    return slowestOf(others);
   }
 
   #announce(report: WatermarkReport): void {
@@ -266,7 +314,12 @@ export class Reporter {
     for (const participant of this.#engine.options.plan.participants) {
       if (participant.kind === "injector") continue;
       const { bound, last } = this.boundOf(participant);
-      for (const shard of this.#engine.shardsOf(participant)) {
+      const shards = this.#engine.shardsOf(participant);
+      const told = this.#told.get(participant.id);
+      if (told?.shards === shards && told.bound === bound && told.last === last) continue;
+      this.#told.set(participant.id, { shards, bound, last });
+      this.#touched.add(participant.id);
+      for (const shard of shards) {
         if (!(shard instanceof InboxShard)) continue;
         if (shard instanceof ComputationShard) shard.learnLast(last);
         const before = shard.output;
@@ -294,4 +347,11 @@ export class Reporter {
     const known = this.#vector.get(participant);
     return { output: known?.output ?? BEGINNING, status: known?.status ?? "live", since: this.#since.get(participant) ?? this.#engine.now };
   }
+}
+
+/** Nothing is unread, pending or uncommitted in any of them, and nothing held. */
+function restful(shards: readonly OwnedShard[]): boolean {
+  return shards.every(
+    (shard) => !(shard instanceof InboxShard) || (shard.quiet && !(shard instanceof ComputationShard && shard.holds.bound !== Number.POSITIVE_INFINITY)),
+  );
 }

@@ -313,3 +313,22 @@ test("at the end of time nothing holds", async () => {
     ["feed", "counter", "list"].map(() => ({ output: "end", outputIso: null, heldBy: null, clock: 0 })),
   );
 });
+
+test("an injector that waits for another says for which, how far ahead it is, and what is allowed; a metric counts it", async () => {
+  const [fast, slow] = [new Feed(), new Feed()];
+  const pipeline = onePipeline()
+    .inject("fast", items, fast.injector(), { maxSkew: 1_000 })
+    .inject("slow", items, slow.injector())
+    .compute("counter", () => new Counter(() => {}));
+  const inspection = await inspected(pipeline);
+  slow.promise(5_000);
+  fast.promise(60_000);
+  await expectHolder(inspection, { kind: "skew", participant: "fast", at: 60_000 }, "fast");
+  await expect
+    .poll(async () => (await holderOf(inspection, "fast"))?.text, POLL)
+    .toMatch(/^injector "fast" waits, for .*, for injector "slow": it is 55\.0 s ahead; its maxSkew is 1\.0 s$/);
+  await expectHolder(inspection, { kind: "promise", participant: "slow", at: 5_000 });
+  expect(await (await fetch(`${inspection.running.url}/metrics`)).text()).toContain('millrace_injector_waits_for_others{participant="fast",kind="injector"} 1');
+  slow.promise(60_000);
+  await expectHolder(inspection, { kind: "promise" }, "fast");
+});

@@ -100,6 +100,17 @@ test("names from a URL are names of participants and nothing else", async () => 
   expect((await ask(inspection, "/v1/watermarks/nobody")).json.error.message).toContain("feed, counter, list");
 });
 
+test("the keys that most records had are shown with their shares, and never in a metric", async () => {
+  const feed = new Feed();
+  const inspection = await inspected(listing(feed));
+  for (const key of ["a", "b", "a", "a"]) feed.push(key, 5);
+  await expect.poll(async () => (await inspection.endpoint.hotKeys()).computations[0]?.records, { interval: 5, timeout: 10_000 }).toBe(4);
+  const { computations } = await inspection.endpoint.hotKeys({ computation: "counter", limit: 1 });
+  expect(computations).toEqual([{ computation: "counter", records: 4, keys: [{ key: "a", share: 0.75, records: 3, atLeast: 3 }] }]);
+  const metrics = await (await fetch(`${inspection.running.url}/metrics`)).text();
+  expect(metrics).toContain('millrace_hottest_key_share{participant="counter",kind="computation"} 0.75');
+});
+
 test("a parameter that cannot be meant is refused", async () => {
   const inspection = await inspected(listing(new Feed()));
   for (const path of [
@@ -108,6 +119,8 @@ test("a parameter that cannot be meant is refused", async () => {
     "/v1/timers?limit=1e2",
     "/v1/timers?clock=sun",
     "/v1/timers?key=a",
+    "/v1/hot-keys?limit=0",
+    "/v1/hot-keys?participant=counter",
     "/v1/shards?participant=feed&participant=list",
   ]) {
     expect([path, (await ask(inspection, path)).status]).toEqual([path, 400]);

@@ -12,9 +12,9 @@ const MOST_LINES = 10;
 
 const mutants = readMutants();
 
-test("there are mutants of the reliability list, of the protocol's review, and of effects", () => {
+test("there are mutants of the reliability list, of the protocol's review, of effects, and of work that fails", () => {
   const kinds = new Set(mutants.map(({ name }) => name.split("/")[0]));
-  expect(kinds).toEqual(new Set(["effects", "protocol", "reliability", "stranger"]));
+  expect(kinds).toEqual(new Set(["effects", "failures", "protocol", "reliability", "stranger"]));
 });
 
 describe.each(mutants.map((mutant) => [mutant.name, mutant] as const))("%s", (_, mutant) => {
@@ -40,7 +40,7 @@ describe.each(mutants.map((mutant) => [mutant.name, mutant] as const))("%s", (_,
 
 test("each mutant is in the table of mutants/README.md, and each line of the table is one", () => {
   const lines = readFileSync(join(root, "mutants/README.md"), "utf8").split("\n");
-  const named = lines.flatMap((line) => /^\| ((?:effects|reliability|protocol|stranger)\/[a-z0-9-]+) \|/.exec(line)?.[1] ?? []);
+  const named = lines.flatMap((line) => /^\| ((?:effects|failures|reliability|protocol|stranger)\/[a-z0-9-]+) \|/.exec(line)?.[1] ?? []);
   expect(new Set(named)).toEqual(new Set(mutants.map(({ name }) => name)));
   expect(named).toHaveLength(mutants.length);
 });

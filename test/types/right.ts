@@ -201,7 +201,7 @@ export function fluent(flow: Flow<Click>) {
 
 // ── pipelines ──────────────────────────────────────────────────────────────────────────────────────────────────────
 export default new Pipeline("right", { shards: 256 })
-  .inject("words", words, fromFile("words.ndjson"))
+  .inject("words", words, fromFile("words.ndjson"), { maxSkew: hours(1) })
   .inject("readings", readings, fromFile("readings.ndjson", { timestamp: (reading) => reading.at, id: (reading) => `${reading.sensor}/${reading.at}` }))
   .inject("departures", departures, fromFile("departures.ndjson", { timestamp: (departure) => departure.due, watermark: boundedDisorder(seconds(5), { idleAfter: minutes(1) }) }))
   .inject("arrivals", arrivals, fromFile("arrivals.ndjson", { timestamp: (arrival) => arrival.at, maxAhead: minutes(1) }), { renamedFrom: "landings" })

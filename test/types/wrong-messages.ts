@@ -53,4 +53,8 @@ export const messages: Readonly<Record<string, string>> = {
   "53": "Property 'orderId' is missing in type '{ order: number; }' but required in type '{ orderId: string; }'",
   "54": "Argument of type 'string' is not assignable to parameter of type 'Schedule'",
   "55": "Type 'number' is not assignable to type 'string'",
+  "56": "Type 'string' is not assignable to type 'number'",
+  "57": "'maxSkew' does not exist in type 'ComputeOptions'",
+  "58": `parameter of type 'Wrong<"'total' does not come back from the store: keep plain data, or give a codec">'`,
+  "59": "Property 'amount' does not exist on type 'Order'",
 };

@@ -2,7 +2,7 @@
  * Lines that must not compile. Each case is a comment with its number, over the one line that is wrong;
  * `wrong-messages.ts` says what the compiler tells about it. What lies between cases is right.
  */
-import { Computation, type Context, type EffectResult, input, output, Pipeline, state, stream, type StreamRecord, type Timer, timer, timers } from "../../src/index.ts";
+import { Computation, type Context, type EffectResult, input, output, Pipeline, state, type Stream, stream, type StreamRecord, type Timer, timer, timers, twoPhase, type WindowTotal } from "../../src/index.ts";
 import { fromFile, toCallback, toFile } from "./edges.ts";
 
 interface Order { id: string; total: number; customer: number; note?: string }
@@ -184,4 +184,17 @@ p.every("x", unpaid, { every: 1_000 }, ({ time }) => ({ order: time }));
 p.every("x", unpaid, "hourly", () => ({ orderId: "" }));
 // CASE 55 a reply to a number
 p.reply("x", orders, { to: (order) => order.total });
+// CASE 56 a skew as text
+p.inject("i", orders, fromFile("x"), { maxSkew: "1 h" });
+// CASE 57 a skew of a computation
+p.compute("x", Join, { maxSkew: 1_000 });
+interface Sum { readonly total: Money }
+const totals = { from: orders, key: (order: Order) => order.id, spreadBy: (order: Order) => order.id, window: 1_000, merge: (one: number) => one };
+declare const sums: Stream<WindowTotal<number>>;
+declare const moneys: Stream<WindowTotal<Sum>>;
+p.compute("partial", twoPhase("ok", { ...totals, to: sums, initial: () => 0, add: (sum, order) => sum + order.total }).partial);
+// CASE 58 a total that would lose its methods
+twoPhase<Order, Sum>("x", { ...totals, to: moneys, initial: () => ({ total: new Money(0) }), add: (sum) => sum, merge: (one) => one });
+// CASE 59 an aggregation of a field the value lacks
+twoPhase("x", { ...totals, to: sums, initial: () => 0, add: (sum: number, order) => sum + order.amount });
 export { Misspelt };

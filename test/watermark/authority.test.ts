@@ -72,6 +72,15 @@ describe("cells", () => {
     expect(history.cell(null)).toMatchObject({ shards: 2, output: 70 });
   });
 
+  test("whoever registers is told what its new cell has (A6)", () => {
+    const history = new History(2).register("a", 0).register("b", 1);
+    history.report("a", 90);
+    history.report("b", 50);
+    expect(register(history.authority, "c", [0]).output).toBe(90);
+    expect(register(history.authority, "c", [0, 1]).output).toBe(50);
+    expect(register(history.authority, "a", []).output).toBe(BEGINNING);
+  });
+
   test("a worker's last event time goes with its shards, at its largest", () => {
     const history = new History(2).register("a", 0).register("b", 1);
     history.report("a", 1, "live", 500);

@@ -7,7 +7,7 @@ import { byHand, type Injector, injector, type Sink, sink, type StreamRecord } f
 import type { InjectorSource, ItemFate, Pulled, SourceContext, SourceItem, SourceReader } from "../../src/injectors/injector.ts";
 import type { SinkWriter } from "../../src/sinks/sink.ts";
 
-type FeedOptions = Partial<Pick<InjectorSource, "confirms" | "id" | "idRetention" | "maxAhead" | "timestamp" | "watermark">>;
+type FeedOptions = Partial<Pick<InjectorSource, "confirms" | "deduplicate" | "id" | "idRetention" | "maxAhead" | "timestamp" | "watermark">>;
 
 /** Gives, in order, what was pushed; its position is how many items were given. */
 export class Feed<T> {

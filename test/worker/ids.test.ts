@@ -1,6 +1,6 @@
 /** Identities of records: given by the client and taken once, or given by Millrace and never twice (R2). */
 import { describe, expect, test } from "vitest";
-import { ascending, byHand } from "../../src/index.ts";
+import { ascending, byHand, fromHttp, fromIterable } from "../../src/index.ts";
 import { Feed } from "./feed.ts";
 import { Bench, type Probing, type Step } from "./probe.ts";
 
@@ -18,6 +18,36 @@ const idOf = (step: Step): string => {
 };
 
 const withIds = (idRetention = HOUR) => new Feed<Step>({ id: idOf, idRetention, watermark: byHand() });
+
+describe("an id that is not looked at (deduplicate: false)", () => {
+  test("is the record's, is taken as often as it comes, and nothing is stored or asked for it", async () => {
+    const feed = new Feed<Step>({ id: idOf, deduplicate: false, watermark: byHand() });
+    const bench = await Bench.start({ onRecord: plain, feed });
+    await bench.give("k:x/1@1 k:x/2@2 k:y/1@3");
+    await bench.rig.crash();
+    await bench.give("k:x/3@4");
+    expect(bench.kept.values).toEqual(["x", "x", "y", "x"]);
+    expect(bench.rig.counters("feed").duplicates).toBe(0);
+    expect(bench.rig.line.count("readIds")).toBe(0);
+    expect(bench.rig.line.commits.flatMap((commit) => commit.ids)).toEqual([]);
+  });
+
+  test("is refused where it is none, as every id is; and no record is too old", async () => {
+    const bench = await Bench.start({ onRecord: plain, feed: new Feed<Step>({ id: idOf, idRetention: 10, deduplicate: false, watermark: byHand() }) });
+    bench.feed.promise(1_000_000);
+    await bench.give("k:throws@1000001 k:x/1@1000002 k:y/1@5");
+    expect(bench.kept.values.toSorted()).toEqual(["x", "y"]);
+    expect((await bench.rig.deadLetters("feed")).map(({ reason }) => reason)).toEqual(["id failed: no id here"]);
+  });
+
+  test("has to have an effect: without ids, or beside idRetention, it is a ConfigError", () => {
+    expect(() => fromIterable<number>(() => [], { deduplicate: false })).toThrow(/deduplicate: false has no effect without an id/);
+    expect(() => fromIterable<number>(() => [], { id: String, idRetention: 5, deduplicate: false })).toThrow(/no effect beside idRetention/);
+    expect(() => fromIterable<number>(() => [], { id: String, deduplicate: "no" as never })).toThrow(/deduplicate is true or false/);
+    expect(fromHttp({ deduplicate: false }).deduplicate).toBe(false);
+    expect(fromIterable<number>(() => [], { id: String }).deduplicate).toBe(true);
+  });
+});
 
 describe("a client's id", () => {
   test("is taken once: in one pull, in the next, by another key, while its first commit is in flight (R2 d, e)", async () => {

@@ -31,7 +31,7 @@ export function encodeRegistration(request: Request, worker: string, intervals: 
     invariant(authority.owners.length === of, `participant ${participant} has ${authority.owners.length} shards; worker ${worker} registers some of ${of}`);
     const registered = register(authority, worker, shards);
     changed.set(participant, { owners, cells, authority: registered.authority });
-    return { participant, generation: registered.granted };
+    return { participant, generation: registered.granted, output: registered.output };
   });
   for (const [participant, { owners, cells, authority }] of changed) {
     const stored = storedAuthority(participant, authority);

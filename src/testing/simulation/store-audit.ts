@@ -13,6 +13,8 @@
  * A7  A report that comes after a later one of the same worker changes nothing.
  * A8  A dead letter is one no more only where an operator asked the shard's owner, and once; a record that comes back by
  *     that holds the watermark, and not behind where it stands.
+ * A9  An injector with `maxSkew` injects nothing while it stands further than that ahead of any value that another has
+ *     ever published, except one that may have been idle or finished.
  * E3  An effect's record is consumed only after it has been performed, or has gone to dead letters after its last attempt.
  */
 import { indexOf, participantOf, type ShardRef, shardRef } from "../../key.ts";
@@ -47,6 +49,8 @@ interface Outside {
   readonly effects: PerformedEffects | undefined;
   /** What operators asked the owner of a shard to do with its letters: by shard, sequencer and number; undefined: they do not tell. */
   readonly asked: Map<string, LetterFate> | undefined;
+  /** The largest watermark that an injector has ever published, also in what was lost: workers may go by it. */
+  readonly furthest: Map<number, number>;
 }
 
 export class StoreAudit {
@@ -99,7 +103,7 @@ export class StoreAudit {
       audited.set(id, { participant, shards, feeds, idles, sources: sources.get(participant.name) ?? [] });
       for (const shard of shards) ledgers.set(shard, new ShardLedger(shard, effectOf(participant) !== undefined));
     }
-    return new StoreAudit(audited, ledgers, new Map(), new Map(), new Map(), { effects, asked: operators ? new Map() : undefined }, []);
+    return new StoreAudit(audited, ledgers, new Map(), new Map(), new Map(), { effects, asked: operators ? new Map() : undefined, furthest: new Map() }, []);
   }
 
   /** As it is now, for a store that will come back to this. */
@@ -228,6 +232,7 @@ export class StoreAudit {
       this.#checkPromise(audited, commit, image, now);
       const idle = commit.parcels.length > 0 && this.#published.get(audited.participant.id)?.status === "idle";
       check(!idle, "A6 injects while idle", () => `${name(commit.shard)}#${commit.number} has records, and its watermark is not waited for`);
+      if (commit.parcels.length > 0) this.#checkSkew(audited.participant, ledger.input);
     }
     const { finished, gone } = ledger.apply(commit, floor, (letter) => this.#fateOf(commit, letter));
     for (const each of gone) this.gone.push({ ...each, participant: audited.participant.id });
@@ -245,6 +250,16 @@ export class StoreAudit {
     if (done) check((position ?? 0) === items.length, "end of a source", () => `${participant.name} ends at ${position} of ${items.length}`);
     const promise = done ? END : trails !== undefined ? now - trails : position === undefined ? BEGINNING : (items[position - 1]?.promise ?? BEGINNING);
     check(image.input <= promise, "A3 promise", () => `${name(commit.shard)} promises ${image.input}; what it has read allows ${promise}`);
+  }
+
+  /** `before`: its watermark before the commit, and so before the first record in it. */
+  #checkSkew({ id, kind, node, name: injector }: PlannedParticipant, before: number): void {
+    if (kind !== "injector" || node.maxSkew === undefined) return;
+    for (const { participant: other, idles } of this.#audited.values()) {
+      if (other.kind !== "injector" || other.id === id || idles) continue;
+      const limit = (this.#outside.furthest.get(other.id) ?? BEGINNING) + node.maxSkew;
+      check(before <= limit, "A9 ahead of others", () => `${injector} has injected at ${before}; ${other.name} allows ${limit}`);
+    }
   }
 
   #fateOf({ shard, sequencer }: Commit, letter: number): LetterFate | undefined {
@@ -288,6 +303,7 @@ export class StoreAudit {
     this.#published = new Map(watermarks.map((watermark) => [watermark.participant, watermark]));
     for (const { participant, output, status } of watermarks) {
       const last = before.get(participant)?.output ?? BEGINNING;
+      this.#outside.furthest.set(participant, Math.max(output, this.#outside.furthest.get(participant) ?? BEGINNING));
       different ||= output !== last || status !== before.get(participant)?.status;
       check(output >= last, "A3 watermark falls", () => `participant ${participant} from ${last} to ${output}`);
       if (output === last && status !== "finished") continue;

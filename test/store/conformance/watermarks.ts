@@ -171,6 +171,20 @@ function refusals(define: Define): void {
 }
 
 function handOver(define: Define): void {
+  define("whoever registers shards is told the least of what was reported of them, also where it is more than is published", async (bench) => {
+    const [first] = await bench.store.register("w1", [{ participant: COUNTER, shards: [0, 1], of: 4 }]);
+    expect(first?.output).toBe(BEGINNING);
+    const two = await register(bench, "w2", [2, 3]);
+    await report(bench, "w1", first!.generation, 100);
+    await report(bench, "w2", two, 70);
+    const registered = async (worker: string, shards: readonly number[]) =>
+      (await bench.store.register(worker, [{ participant: COUNTER, shards, of: 4 }]))[0]?.output;
+    expect(await registered("w3", [1])).toBe(100);
+    expect(await registered("w3", [1, 2])).toBe(70);
+    expect(await registered("w3", [])).toBe(BEGINNING);
+    expect(await published(bench)).toEqual([70, "live", BEGINNING]);
+  });
+
   define("shards that change hands bring their value, which holds until the new owner reports", async (bench) => {
     const one = await register(bench, "w1", [0, 1]);
     const two = await register(bench, "w2", [2, 3]);
