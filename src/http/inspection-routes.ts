@@ -2,7 +2,16 @@
 import type { FastifyInstance } from "fastify";
 import type { Inspection } from "../inspect/inspection.ts";
 import { type Metric, PROMETHEUS_TYPE, prometheusText } from "../inspect/prometheus.ts";
-import type { DeadLettersView, HotKeysView, ParticipantShardsView, PipelineView, ShardsView, TimersView, WatermarksView, WorkersView } from "../inspect/views.ts";
+import type {
+  DeadLettersView,
+  HotKeysView,
+  ParticipantShardsView,
+  PipelineView,
+  ShardsView,
+  TimersView,
+  WatermarksView,
+  WorkersView,
+} from "../inspect/views.ts";
 
 export const INSPECTION_ROUTES = [
   "/v1/watermarks",

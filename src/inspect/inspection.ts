@@ -11,7 +11,17 @@ import type { Metric } from "./prometheus.ts";
 import { readinessOf } from "./readiness.ts";
 import { RequestError } from "./request-error.ts";
 import { deadLettersView, shardsOf, shardViews, timersView } from "./stored-views.ts";
-import type { DeadLettersView, HotKeysView, ParticipantShardsView, PipelineView, ReadinessView, ShardsView, TimersView, WatermarksView, WorkersView } from "./views.ts";
+import type {
+  DeadLettersView,
+  HotKeysView,
+  ParticipantShardsView,
+  PipelineView,
+  ReadinessView,
+  ShardsView,
+  TimersView,
+  WatermarksView,
+  WorkersView,
+} from "./views.ts";
 import { participantShardsView, watermarksView } from "./watermarks-view.ts";
 import { workersView } from "./workers-view.ts";
 

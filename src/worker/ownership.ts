@@ -274,10 +274,10 @@ export class Ownership {
     for (const [ref, claim] of this.#claims) {
       if (claim.stage !== "confirmed" || claim.recovered === undefined || claim.sequencer === undefined) continue;
       claim.stage = "ready";
-      this.moved.taken += 1;
       const shard = this.#make(ref, claim as Recovered, Math.max(claim.reported, publishedOf(participantOf(ref))));
       claim.recovered = undefined;
       this.#engine.adopt(shard);
+      this.moved.taken += 1;
     }
   }
 
