@@ -1,4 +1,5 @@
 /** `run`: a pipeline in the caller's own process, on a real store and the machine's clock. */
+import { hostname } from "node:os";
 import { systemClock } from "./clock.ts";
 import type { Graph } from "./computation/graph.ts";
 import type { Pipeline } from "./computation/pipeline.ts";
@@ -24,7 +25,9 @@ export interface RunOptions {
   readonly effects?: Effects | undefined;
   /**
    * HTTP endpoint for inspection, the records of `fromHttp` and what operators do, on the loopback interface unless `host`
-   * says otherwise; that needs `tokens`. Default: none; port 0: any free one.
+   * says otherwise; that needs `tokens`. Default: none; port 0: any free one. `address`: HOST:PORT of this machine by which
+   * workers on other machines pass requests on to this one; it answers to them alone. Default: only those of this machine
+   * do, by the port.
    */
   readonly http?: HttpOptions | false | undefined;
   /** Names that the code no longer has and whose data is to be deleted: `participant`, or `participant/part`. Default: none. */
@@ -122,6 +125,7 @@ async function openEffects(graph: Graph, effects: Effects, log: NonNullable<RunO
 
 async function running(worker: Worker, store: PipelineStore, runner: EffectRunner | undefined, options: RunOptions): Promise<RunningPipeline> {
   // Before the worker starts: a port that cannot be had must not be told of amid a run that has begun.
+  Object.assign(worker.profile, { host: hostname(), pid: process.pid });
   const http = await served(worker, store, options);
   const watchdog = options.stallMs === false ? undefined : watchProcess(systemClock, options.stallMs ?? 30_000);
   worker.driver.start();

@@ -17,6 +17,7 @@ import { addStateCommand } from "./state-command.ts";
 import { DEFAULT_STORE } from "./store-option.ts";
 import { addTimersCommand } from "./timers-command.ts";
 import { watermarksCommand } from "./watermarks-command.ts";
+import { workersCommand } from "./workers-command.ts";
 
 /** Workers of one command: more than that a machine has no cores for. */
 const MOST_WORKERS = 256;
@@ -40,6 +41,7 @@ program
   .addOption(
     new Option("--port <port>", "HTTP endpoint, for inspection, operators and records of fromHttp; 0: any free port").default(DEFAULT_PORT).argParser(portOf),
   )
+  .option("--address <host:port>", "address of this machine by which workers on other machines pass requests on to this one (default: none)")
   .option("--no-http", "no HTTP endpoint")
   .option("--host <host>", "address that the endpoint listens on; one that other machines can reach needs tokens (default 127.0.0.1)")
   .option("--tokens <file>", "file with the tokens that it knows, SCOPE:TOKEN each; as MILLRACE_TOKENS of the environment")
@@ -70,6 +72,12 @@ addTimersCommand(program, ended);
 addDeadLettersCommand(program, ended);
 addGraphCommand(program, ended);
 addInitCommand(program, ended);
+
+asking(program.command("workers").description("Shows who works on a running pipeline, what each owns, and what waits for what.")).action(
+  async (options: RemoteOptions) => {
+    code = await workersCommand(options);
+  },
+);
 
 program
   .command("audit")

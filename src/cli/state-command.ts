@@ -1,6 +1,6 @@
 /** `millrace state`: the keys of a computation, or all that is stored of one. */
 import type { Command } from "commander";
-import type { KeysView, StateView } from "../inspect/views.ts";
+import type { KeysView, StateView } from "../inspect/state-views.ts";
 import { DONE } from "./exit.ts";
 import { asking, cellText, endpointOf, limitOf, print, type RemoteOptions } from "./remote.ts";
 import { tableLines } from "./table.ts";

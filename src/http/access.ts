@@ -12,6 +12,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { isIP } from "node:net";
 import { ConfigError } from "../errors.ts";
 import { checkOptions, show } from "../options.ts";
+import { parseAddress } from "./address.ts";
 
 /** `read`: what is shown, state too. `ingest`: posting records. `operate`: all that operators do, and what `read` is good for. */
 export type Scope = "read" | "ingest" | "operate";
@@ -29,6 +30,8 @@ export interface HttpOptions {
   readonly port: number;
   /** Address to listen on; one that other machines can reach needs `tokens`. Default: "127.0.0.1". */
   readonly host?: string | undefined;
+  /** HOST:PORT where the workers of other machines reach this one, and nobody else. Default: none, only those of this machine do. */
+  readonly address?: string | undefined;
   /** Who may ask. With any, every route but `/healthz` and `/readyz` needs one. Default: none. */
   readonly tokens?: readonly AccessToken[] | undefined;
   /** Names by which it may be asked besides its addresses, as a proxy in front of it is called. Default: none. */
@@ -101,12 +104,13 @@ function isLoopback(host: string): boolean {
 }
 
 function checked(where: string, options: HttpOptions): HttpOptions {
-  checkOptions(where, options, ["port", "host", "tokens", "names"]);
-  const { port, host, tokens, names } = options;
+  checkOptions(where, options, ["port", "host", "address", "tokens", "names"]);
+  const { port, host, address, tokens, names } = options;
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw new ConfigError(`${where}: port is an integer from 0 (any free one) to 65535, but it is ${String(port)}`);
   if (host !== undefined && !(typeof host === "string" && (isIP(host) > 0 || NAME.test(host.toLowerCase()))))
     throw new ConfigError(`${where}: host is an address to listen on, as "0.0.0.0", but it is ${show(host)}`);
+  if (address !== undefined) parseAddress(where, address);
   if (names !== undefined && !(Array.isArray(names) && names.every((name) => typeof name === "string" && NAME.test(name.toLowerCase()))))
     throw new ConfigError(`${where}: names are names of hosts without a port, as in ["millrace.example.com"]`);
   if (tokens !== undefined && !Array.isArray(tokens)) throw new ConfigError(`${where}: tokens are an array, as in [{ token, scopes: ["read"] }]`);

@@ -15,6 +15,8 @@ export interface Parameter {
 
 export interface RouteAbout extends Needed {
   readonly about: string;
+  /** Workers ask it of each other: their secret is as good as a token, for whoever they ask for has shown theirs to them. */
+  readonly amongWorkers?: boolean;
   /** Parameters of the path and of the query by their names. */
   readonly path?: Readonly<Record<string, Parameter>>;
   readonly query?: Readonly<Record<string, Parameter>>;

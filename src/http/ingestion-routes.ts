@@ -4,11 +4,13 @@ import { queryOf } from "../inspect/inspection.ts";
 import type { RepliesView, StreamsView } from "../inspect/views.ts";
 import { described, INGESTING, parametersOf, type RouteAbout } from "./described-route.ts";
 import type { Ingestion } from "./ingestion.ts";
+import { passOn } from "./pass-on.ts";
 
 const STREAMS: RouteAbout = {
   scopes: ["read", "ingest"],
   secret: false,
-  about: "The streams that take records, and whether this worker does now.",
+  amongWorkers: true,
+  about: "The streams that take records, whether what is posted here is taken now, and which worker takes it.",
   answer: "StreamsView",
 };
 
@@ -22,6 +24,7 @@ const REPLIES: RouteAbout = {
 
 const RECORDS: RouteAbout = {
   ...INGESTING,
+  amongWorkers: true,
   about: "Takes records. Answers when all of them are committed.",
   path: { stream: { about: "The stream that they go to." } },
   query: {
@@ -53,6 +56,7 @@ export function addIngestionRoutes(server: FastifyInstance, ingestion: Ingestion
     records.post<{ Params: { stream: string } }>("/v1/streams/:stream/records", described(RECORDS), async ({ params, query, raw }, reply) => {
       const { level, wait, timeout } = Object.fromEntries(queryOf(query, parametersOf(RECORDS)));
       const taken = await ingestion.take(raw, params.stream, { level, wait, timeout });
+      if ("passedOn" in taken) return passOn(reply, taken.passedOn);
       return reply.code(taken.complete === false ? 202 : 200).send(taken);
     });
   });

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Inspection } from "../inspect/inspection.ts";
 import { type Metric, PROMETHEUS_TYPE, prometheusText } from "../inspect/prometheus.ts";
 import type { DeadLettersView, HotKeysView, LostTailsView, PipelineView, ReadinessView, ShardsView, TimersView } from "../inspect/views.ts";
+import type { WorkersView } from "../inspect/workers-view.ts";
 import { described, LOOKING, OPEN, type RouteAbout } from "./described-route.ts";
 
 const LIMIT = { about: "How many, 1 to 1,000. Default: 100.", type: "integer" } as const;
@@ -14,6 +15,7 @@ const SHARDS: RouteAbout = {
   query: { participant: { about: "Of this one alone." } },
   answer: "ShardsView",
 };
+const WORKERS: RouteAbout = { ...LOOKING, about: "Who works on the pipeline, what each owns, and what waits for what.", answer: "WorkersView" };
 const TIMERS: RouteAbout = {
   ...LOOKING,
   about: "The earliest pending timers.",
@@ -59,6 +61,7 @@ export interface InspectionRouteOptions {
 export function addInspectionRoutes(server: FastifyInstance, inspection: Inspection, { metrics, mayRead }: InspectionRouteOptions): void {
   server.get("/v1/pipeline", described(PIPELINE), async (): Promise<PipelineView> => inspection.pipeline());
   server.get("/v1/shards", described(SHARDS), async ({ query }): Promise<ShardsView> => inspection.shards(query));
+  server.get("/v1/workers", described(WORKERS), async (): Promise<WorkersView> => inspection.workers());
   server.get("/v1/timers", described(TIMERS), async ({ query }): Promise<TimersView> => inspection.timers(query));
   server.get("/v1/hot-keys", described(HOT_KEYS), async ({ query }): Promise<HotKeysView> => inspection.hotKeys(query));
   server.get("/v1/dead-letters", described(DEAD_LETTERS), async ({ query }): Promise<DeadLettersView> => inspection.deadLetters(query));

@@ -9,7 +9,10 @@
  * H4  A web page that is not of this server cannot post: what it may send unasked has a content type that is refused, and
  *     an origin that is.
  * H5  Nobody is told anything before their token was looked at, but that there is such a route and whether the worker is well.
+ * H6  A request of another worker's proves by its secret that it is one: it is held to neither H1's names nor an origin, and
+ *     needs no token where workers ask each other. Whoever it asks for has shown theirs to that worker.
  */
+import type { IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fastify, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Clock } from "../clock.ts";
@@ -26,9 +29,13 @@ import { Access, type HttpOptions, LOOPBACK, type Needed } from "./access.ts";
 import { addDeadLetterRoutes } from "./dead-letter-routes.ts";
 import { aboutOf, collectRoutes, type DescribedRoute, LOOKING, Methods, type RouteAbout } from "./described-route.ts";
 import { addDocumentRoute } from "./document-route.ts";
+import { Forwarder } from "./forwarder.ts";
 import { Ingestion } from "./ingestion.ts";
 import { addIngestionRoutes } from "./ingestion-routes.ts";
 import { addInspectionRoutes } from "./inspection-routes.ts";
+import { NOT_MEANT } from "./peer-call.ts";
+import { openPeerDoor, type PeerDoor } from "./peer-door.ts";
+import type { Peers } from "./peers.ts";
 import { addStateRoutes } from "./state-routes.ts";
 import { addTimerRoutes } from "./timer-routes.ts";
 import { addWatermarkRoutes } from "./watermark-routes.ts";
@@ -67,10 +74,12 @@ const HEADERS = {
   "referrer-policy": "no-referrer",
 } as const;
 
-/** Starts to listen. Throws `ConfigError` where it may not listen so, the port cannot be had, or the pipeline cannot take records. */
+/** Tells other workers how it is reached, and starts to listen. Throws `ConfigError` where it may not listen so, the port cannot be had, or the pipeline cannot take records. */
 export async function serve(worker: Worker, store: PipelineStore, { clock, random, readable, ...options }: ServeOptions): Promise<HttpServer> {
   const access = new Access("http", options);
-  const ingestion = new Ingestion({ worker, store, clock, random });
+  const secret = random.id();
+  const forwarder = new Forwarder({ worker, store, clock });
+  const ingestion = new Ingestion({ worker, store, clock, random, forwarder });
   const server = fastify({
     logger: false,
     bodyLimit: 1_024,
@@ -83,26 +92,36 @@ export async function serve(worker: Worker, store: PipelineStore, { clock, rando
   // A body may take as long as records keep coming, so its time is kept by who reads it.
   Object.assign(server.server, { headersTimeout: PATIENCE, requestTimeout: 0, maxConnections: HTTP_CONNECTIONS });
   const routes = collectRoutes(server);
-  harden(server, access, routes);
+  harden(server, { access, peers: forwarder.peers, routes });
   const inspection = new Inspection(worker, store, clock);
   const mayRead = ({ headers }: FastifyRequest): boolean => access.judge(LOOKING, headers.authorization) === "allowed";
-  addInspectionRoutes(server, inspection, { metrics: () => ingestion.metrics(), mayRead });
+  addInspectionRoutes(server, inspection, { metrics: () => [...ingestion.metrics(), ...forwarder.metrics()], mayRead });
   addWatermarkRoutes(server, inspection, clock);
   addIngestionRoutes(server, ingestion);
-  addDeadLetterRoutes(server, worker, store, clock);
+  addDeadLetterRoutes(server, { worker, store, clock, forwarder });
   const lookedAt = addStateRoutes(server, { worker, clock, readable });
-  addTimerRoutes(server, worker, clock);
+  addTimerRoutes(server, { worker, store, clock, forwarder });
   addDocumentRoute(server, routes);
+  let door: PeerDoor | undefined;
   const close = async (): Promise<void> => {
+    forwarder.close();
+    await door?.close();
     await server.close();
     await lookedAt.close();
   };
   try {
-    await server.listen({ host: access.host, port: options.port });
-    return { url: urlOf(server.server.address() as AddressInfo | null), close };
+    await server.listen({ host: access.host, port: options.port }).catch((error: unknown) => {
+      throw listenError(error, access.host, options.port);
+    });
+    const url = urlOf(server.server.address() as AddressInfo | null);
+    const isWorker = (request: IncomingMessage) => forwarder.peers.isForwarded(request.headers) === true;
+    if (options.address !== undefined)
+      door = await openPeerDoor({ address: options.address, isWorker, answer: (request, response) => server.routing(request, response), patience: PATIENCE });
+    worker.profile.reach = { address: door?.url ?? url, secret };
+    return { url, close };
   } catch (error) {
     await close();
-    throw listenError(error, access.host, options.port);
+    throw error;
   }
 }
 
@@ -122,20 +141,28 @@ function listenError(error: unknown, host: string, port: number): unknown {
   return error;
 }
 
-function harden(server: FastifyInstance, access: Access, routes: readonly DescribedRoute[]): void {
+interface Hardening {
+  readonly access: Access;
+  readonly peers: Peers;
+  readonly routes: readonly DescribedRoute[];
+}
+
+function harden(server: FastifyInstance, { access, peers, routes }: Hardening): void {
   let methods: Methods | undefined;
   server.addHook("onRequest", async (request, reply) => {
     void reply.headers(HEADERS);
-    if (!access.answersTo(hostnameOf(request.headers.host)))
+    const forwarded = peers.isForwarded(request.headers);
+    if (forwarded === false) throw new RequestError(403, NOT_MEANT, "the request is meant for another worker than this one");
+    if (!forwarded && !access.answersTo(hostnameOf(request.headers.host)))
       throw new RequestError(403, "forbidden-host", `this endpoint answers only to ${access.names.join(", ")}`);
     if (request.is404) {
       methods ??= new Methods(routes);
       checkMethod(methods.at(request.url), request, reply);
     }
     // As the router has understood the URL: whoever reads it anew may understand it otherwise.
-    const about = request.is404 ? NOWHERE : aboutOf(request.method, request.routeOptions.config);
-    checkToken(access, about, request, reply);
-    if (request.method !== "GET") checkOrigin(request);
+    const about: Closed = request.is404 ? NOWHERE : aboutOf(request.method, request.routeOptions.config);
+    if (!(forwarded && about.amongWorkers)) checkToken(access, about, request, reply);
+    if (request.method !== "GET" && !forwarded) checkOrigin(request);
     if (about.bodies === undefined && hasBody(request)) void reply.header("connection", "close");
   });
   server.setNotFoundHandler(() => {
@@ -145,8 +172,10 @@ function harden(server: FastifyInstance, access: Access, routes: readonly Descri
   server.setErrorHandler((error: FastifyError, _request, reply) => answerError(error, reply));
 }
 
+type Closed = Pick<RouteAbout, "scopes" | "secret" | "bodies" | "amongWorkers">;
+
 /** Where there is no such route, whoever may ask anything is told which there are. */
-const NOWHERE: Pick<RouteAbout, "scopes" | "secret" | "bodies"> = { scopes: ["read", "ingest", "operate"], secret: false };
+const NOWHERE: Closed = { scopes: ["read", "ingest", "operate"], secret: false };
 
 function checkMethod(there: readonly string[], { method }: FastifyRequest, reply: FastifyReply): void {
   if (there.length === 0 && method === "GET") return;

@@ -4,7 +4,7 @@ import type { Clock } from "../clock.ts";
 import { computationOf, headOf, limitOf, queryOf } from "../inspect/inspection.ts";
 import { RequestError } from "../inspect/request-error.ts";
 import { keysOf, stateOf } from "../inspect/state-views.ts";
-import type { KeysView, StateView } from "../inspect/views.ts";
+import type { KeysView, StateView } from "../inspect/state-views.ts";
 import type { ReadableStore, StoreReader } from "../store/reader.ts";
 import type { Worker } from "../worker/worker.ts";
 import { described, parametersOf, READING, type RouteAbout } from "./described-route.ts";

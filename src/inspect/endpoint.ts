@@ -5,14 +5,12 @@ import type {
   DeadLettersView,
   ErrorView,
   HotKeysView,
-  KeysView,
   LetterView,
   LostTailsView,
   ParticipantShardsView,
   PipelineView,
   ReadinessView,
   ShardsView,
-  StateView,
   StreamsView,
   TimerOutcomeView,
   TimersView,
@@ -20,6 +18,8 @@ import type {
   WatermarksView,
   WholeLetterView,
 } from "./views.ts";
+import type { KeysView, StateView } from "./state-views.ts";
+import type { WorkersView } from "./workers-view.ts";
 
 /** ms that an answer may take. */
 const PATIENCE = 10_000;
@@ -41,6 +41,8 @@ export interface Endpoint {
   watermarksOf(participant: string): Promise<ParticipantShardsView>;
   pipeline(): Promise<PipelineView>;
   shards(query?: { readonly participant?: string }): Promise<ShardsView>;
+  /** Who works on the pipeline, and what each owns. */
+  workers(): Promise<WorkersView>;
   /** All cells of a key, as of one commit. 404 where nothing is stored of it. */
   state(computation: string, key: string): Promise<StateView>;
   /** A page of the keys that have state; `limit`: 1 to 1,000, default 100; `cursor`: `next` of the page before. */
@@ -93,6 +95,7 @@ export function endpoint(url: string, { token }: EndpointOptions = {}): Endpoint
     watermarksOf: (participant) => asked.get(`/v1/watermarks/${encodeURIComponent(participant)}`),
     pipeline: () => asked.get("/v1/pipeline"),
     shards: (query) => asked.get("/v1/shards", query),
+    workers: () => asked.get("/v1/workers"),
     state: (computation, key) => asked.get(`${stateOf(computation)}/${encodeURIComponent(key)}`),
     keys: (computation, query) => asked.get(stateOf(computation), query),
     timers: (query) => asked.get("/v1/timers", query),

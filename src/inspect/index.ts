@@ -8,7 +8,6 @@ export type { Checked, Violation } from "../audit/findings.ts";
 export { EndpointError, type Endpoint, endpoint, type EndpointOptions, type ListedTimer, type TimersRequest } from "./endpoint.ts";
 export type { LostConfirmed, LostShard } from "../worker/lost-tails.ts";
 export type {
-  CellView,
   ComputationHotKeys,
   DeadLettersView,
   DeadLetterView,
@@ -18,8 +17,6 @@ export type {
   HolderView,
   HotKeysView,
   HotKeyView,
-  KeysView,
-  KeyView,
   Lag,
   LetterView,
   LostTailsView,
@@ -34,7 +31,6 @@ export type {
   ShardsView,
   ShardView,
   ShardWatermarks,
-  StateView,
   StreamDoorView,
   StreamsView,
   StreamView,
@@ -46,3 +42,5 @@ export type {
   WatermarksView,
   WholeLetterView,
 } from "./views.ts";
+export type { CellView, KeysView, KeyView, StateView } from "./state-views.ts";
+export type { BackPressureView, FullInboxView, WorkersView, WorkerView } from "./workers-view.ts";

@@ -24,6 +24,7 @@ import type {
   WatermarksView,
 } from "./views.ts";
 import { participantShardsView, watermarksView } from "./watermarks-view.ts";
+import { type WorkersView, workersView } from "./workers-view.ts";
 
 const LIST_DEFAULT = 100;
 const HOT_KEYS = 10;
@@ -67,6 +68,10 @@ export class Inspection {
   async shards(given: unknown): Promise<ShardsView> {
     const query = queryOf(given, ["participant"]);
     return { ...this.#head, shards: await shardViews(this.#store, this.#asked(query.get("participant"))) };
+  }
+
+  async workers(): Promise<WorkersView> {
+    return { ...this.#head, ...(await workersView(this.#worker, this.#store)) };
   }
 
   async timers(given: unknown): Promise<TimersView> {

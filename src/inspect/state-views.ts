@@ -12,7 +12,56 @@ import type { StoreReader } from "../store/reader.ts";
 import type { PlannedComputation } from "../worker/plan.ts";
 import { RequestError } from "./request-error.ts";
 import { isoOf } from "./times.ts";
-import type { CellView, KeysView, KeyView, StateView } from "./views.ts";
+
+/** What is stored of one key, as of one commit of its shard. */
+export interface StateView {
+  readonly pipeline: string;
+  readonly worker: string;
+  readonly now: number;
+  readonly computation: string;
+  readonly key: string;
+  readonly shard: number;
+  /** Number of the shard's commit that it is as of. */
+  readonly commit: number;
+  /** All that the computation declares. */
+  readonly cells: readonly CellView[];
+  /** Where the key holds the output watermark (`context.hold`); null: nowhere. */
+  readonly hold: number | null;
+  readonly holdIso: string | null;
+}
+
+export interface CellView {
+  readonly name: string;
+  readonly codec: string;
+  /** false: nothing is, so the code reads what it says the cell is at first. */
+  readonly stored: boolean;
+  /** As `toFile` writes it: maps as pairs, sets as arrays, bigints, dates and bytes as text. */
+  readonly value: unknown;
+  /** Of what is stored. */
+  readonly bytes: number;
+  readonly expiresAt: number | null;
+  readonly expiresAtIso: string | null;
+  /** Why the value cannot be shown. */
+  readonly error?: string;
+}
+
+/** A page of the keys of a computation that have state. */
+export interface KeysView {
+  readonly pipeline: string;
+  readonly worker: string;
+  readonly now: number;
+  readonly computation: string;
+  readonly keys: readonly KeyView[];
+  /** `cursor` of the next page; null: this was the last. */
+  readonly next: string | null;
+}
+
+export interface KeyView {
+  readonly key: string;
+  readonly shard: number;
+  /** Names of its cells that are stored. */
+  readonly cells: readonly string[];
+}
 
 /** The cell that keeps what a key holds. */
 const HOLD_CELL = 0;

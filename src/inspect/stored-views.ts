@@ -4,6 +4,7 @@ import { indexOf, shardOf, type ShardRef, shardRef } from "../key.ts";
 import { parseTimerMember } from "../store/address.ts";
 import type { Numbered, TimerClock } from "../store/commit.ts";
 import type { PipelineStore, ShardSummary } from "../store/store.ts";
+import { INBOX_HIGH } from "../worker/backlog.ts";
 import { letterName } from "../worker/dead-letters.ts";
 import { parseDeadLetter } from "../worker/held.ts";
 import { decodeImage, newImage } from "../worker/image.ts";
@@ -31,9 +32,11 @@ function shardView(participant: PlannedParticipant, stored: ShardSummary): Shard
     owner: stored.owner ?? null,
     leaseUntil: leaseUntil ?? null,
     leaseUntilIso: isoOf(leaseUntil),
+    sequencer: stored.sequencer ?? null,
     commit: stored.number,
     input: eventTime(image.input),
     queued: stored.queued,
+    full: stored.queued > INBOX_HIGH,
     state: stored.stateCount,
     timers: { watermark: stored.watermarkTimers, wall: stored.wallTimers },
     held: stored.held,

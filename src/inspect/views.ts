@@ -179,10 +179,14 @@ export interface ShardView {
   readonly owner: string | null;
   readonly leaseUntil: number | null;
   readonly leaseUntilIso: string | null;
+  /** By which the store knows its owner; null: it has none. */
+  readonly sequencer: string | null;
   /** Number of the last commit. */
   readonly commit: number;
   readonly input: EventTime;
   readonly queued: number;
+  /** Whoever feeds it waits until it has been worked off. */
+  readonly full: boolean;
   /** Entries of state. */
   readonly state: number;
   readonly timers: { readonly watermark: number; readonly wall: number };
@@ -215,56 +219,6 @@ export interface TimerView {
   readonly timeIso: string | null;
   /** Where it holds the computation's output watermark; null: nowhere. */
   readonly holds: number | null;
-}
-
-/** What is stored of one key, as of one commit of its shard. */
-export interface StateView {
-  readonly pipeline: string;
-  readonly worker: string;
-  readonly now: number;
-  readonly computation: string;
-  readonly key: string;
-  readonly shard: number;
-  /** Number of the shard's commit that it is as of. */
-  readonly commit: number;
-  /** All that the computation declares. */
-  readonly cells: readonly CellView[];
-  /** Where the key holds the output watermark (`context.hold`); null: nowhere. */
-  readonly hold: number | null;
-  readonly holdIso: string | null;
-}
-
-export interface CellView {
-  readonly name: string;
-  readonly codec: string;
-  /** false: nothing is, so the code reads what it says the cell is at first. */
-  readonly stored: boolean;
-  /** As `toFile` writes it: maps as pairs, sets as arrays, bigints, dates and bytes as text. */
-  readonly value: unknown;
-  /** Of what is stored. */
-  readonly bytes: number;
-  readonly expiresAt: number | null;
-  readonly expiresAtIso: string | null;
-  /** Why the value cannot be shown. */
-  readonly error?: string;
-}
-
-/** A page of the keys of a computation that have state. */
-export interface KeysView {
-  readonly pipeline: string;
-  readonly worker: string;
-  readonly now: number;
-  readonly computation: string;
-  readonly keys: readonly KeyView[];
-  /** `cursor` of the next page; null: this was the last. */
-  readonly next: string | null;
-}
-
-export interface KeyView {
-  readonly key: string;
-  readonly shard: number;
-  /** Names of its cells that are stored. */
-  readonly cells: readonly string[];
 }
 
 /** What was done with a timer. */
@@ -351,11 +305,13 @@ export interface StreamsView {
 export interface StreamDoorView {
   readonly stream: string;
   readonly injector: string;
-  /** Does this worker take its records? */
+  /** Are records that are posted here taken now, by this worker or by the one to which it passes them on? */
   readonly open: boolean;
-  /** Why not; null: it does. */
+  /** Why not; null: they are. */
   readonly reason: string | null;
-  /** Records that it has taken and not confirmed yet. */
+  /** The worker that takes them; null: none does at this moment. */
+  readonly owner: string | null;
+  /** Records that this worker has taken itself and not confirmed yet. */
   readonly waiting: number;
 }
 

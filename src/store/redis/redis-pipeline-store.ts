@@ -34,34 +34,34 @@ import type {
   RecoveredShard,
   Registration,
   ReportReply,
+  ShardProgress,
   ShardSummary,
   StoredTimerEntry,
+  StoredWorker,
   WatermarkReport,
 } from "../store.ts";
 import { parseStoredGraph, type StoredGraph } from "../stored-graph.ts";
 import { parsePublished, statusLetter, storedAuthority, workerDigest } from "./authority-bytes.ts";
 import { cutByWeight, decodeCommitReply, encodeCommits } from "./commit-request.ts";
+import { Announcements } from "./announcements.ts";
 import { Calls } from "./calls.ts";
 import type { Connection } from "./connection.ts";
 import { decodeDeliverReply, encodeDeliveries } from "./delivery-request.ts";
 import { type Keys, STRUCTURES, type Structure } from "./keys.ts";
 import type { Wanted } from "./durability.ts";
-import { countsOf, recoveredShard, shardSummary, timerEntries, times } from "./recovered.ts";
+import { countsOf, recoveredShard, shardProgress, shardSummary, timerEntries, times } from "./recovered.ts";
 import { ReplicaBarrier } from "./replica-barrier.ts";
 import { encodeRegistration } from "./registration-request.ts";
 import { asBytes, asList, asNumber, asText } from "./reply.ts";
 import type { Request } from "./request.ts";
 import type { Script } from "./script.ts";
 import { FSYNC_SETTINGS, refusalOfFsync } from "./server-check.ts";
-import { ACQUIRE, ANNOUNCE, COMMIT, DELIVER, DEPART, INBOX, INIT, RECOVER, REGISTER, RELEASE, RENEW, REPORT, ROOM, SUMMARY, TAILS, TIMERS } from "./scripts.ts";
+import { ACQUIRE, COMMIT, DELIVER, INBOX, INIT, PROGRESS, RECOVER, REGISTER, RELEASE, RENEW, REPORT, SUMMARY, TAILS, TIMERS } from "./scripts.ts";
 
 /** Shards per call of scripts that read: keeps each well below a millisecond or two of the server's time. */
 const READ_SHARDS = 32;
 /** Attempts to register while others change the same participants. Each that fails means that another succeeded. */
 const REGISTER_ATTEMPTS = 200;
-
-/** ms between two looks at whether the server has room; while it has none, every announcement looks. */
-const ROOM_MS = 1_000;
 
 export class RedisPipelineStore implements PipelineStore {
   readonly exclusive = false;
@@ -74,10 +74,7 @@ export class RedisPipelineStore implements PipelineStore {
    * ended after a release of what it lists would take that from its new owner.
    */
   #registered: Promise<void> = Promise.resolve();
-  #full = false;
-  /** By the server's clock, ms. */
-  #askedForRoom = 0;
-
+  readonly #announcements: Announcements;
   /** undefined: a commit counts as soon as the primary has it. */
   readonly #barrier: ReplicaBarrier | undefined;
 
@@ -85,6 +82,7 @@ export class RedisPipelineStore implements PipelineStore {
     this.#connection = connection;
     this.#calls = new Calls(connection);
     this.#keys = keys;
+    this.#announcements = new Announcements(this.#calls, keys);
     this.#random = random;
     this.#barrier = wanted && new ReplicaBarrier(connection, this.#calls, keys, wanted);
   }
@@ -136,28 +134,16 @@ export class RedisPipelineStore implements PipelineStore {
 
   // ── workers ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async announce(worker: string, ms: number): Promise<Announced> {
-    const [now, workers] = asList(await this.#calls.run(ANNOUNCE, this.#calls.begin(this.#keys.workers).text(worker).integer(ms)));
-    const at = asNumber(now);
-    if (this.#full || Math.abs(at - this.#askedForRoom) >= ROOM_MS) {
-      this.#full = !(await this.#hasRoom());
-      this.#askedForRoom = at;
-    }
-    return { workers: asList(workers).map(asText).sort(), full: this.#full, now: at };
+  announce(worker: string, ms: number, about = ""): Promise<Announced> {
+    return this.#announcements.announce(worker, ms, about);
   }
 
-  async #hasRoom(): Promise<boolean> {
-    try {
-      await this.#calls.run(ROOM, this.#calls.begin(this.#keys.workers));
-      return true;
-    } catch (error) {
-      if (error instanceof StoreUnavailableError && error.message.includes(": OOM ")) return false;
-      throw error;
-    }
+  depart(worker: string): Promise<void> {
+    return this.#announcements.depart(worker);
   }
 
-  async depart(worker: string): Promise<void> {
-    await this.#calls.run(DEPART, this.#calls.begin(this.#keys.workers).text(worker));
+  readWorkers(): Promise<{ workers: StoredWorker[]; now: number }> {
+    return this.#announcements.read();
   }
 
   // ── ownership ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -298,6 +284,11 @@ export class RedisPipelineStore implements PipelineStore {
     const values = asList(await this.#calls.command("HMGET", request)).map(asBytes);
     // One that was taken away between the two is not there.
     return ids.flatMap((id, i) => (values[i] === undefined ? [] : [{ id, bytes: values[i] }]));
+  }
+
+  async readProgress(shards: readonly ShardRef[]): Promise<ShardProgress[]> {
+    const replies = await this.#readEach(PROGRESS, shards, ["meta", "held", "outbox"]);
+    return replies.map((reply, i) => shardProgress(shards[i]!, reply));
   }
 
   async summarize(shards: readonly ShardRef[]): Promise<ShardSummary[]> {

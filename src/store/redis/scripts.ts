@@ -16,15 +16,24 @@ export const INIT = defineScript({
 export const ANNOUNCE = defineScript({
   file: "announce.lua",
   flags: "allow-oom",
-  keys: "workers",
-  args: "worker ms",
+  keys: "workers authority",
+  args: "worker ms about",
   reply: "now (worker)*",
   outcomes: {},
 });
 
 export const ROOM = defineScript({ file: "room.lua", flags: "", keys: "workers", args: "", reply: "1", outcomes: {} });
 
-export const DEPART = defineScript({ file: "depart.lua", flags: "allow-oom", keys: "workers", args: "worker", reply: "departed", outcomes: {} });
+export const DEPART = defineScript({ file: "depart.lua", flags: "allow-oom", keys: "workers authority", args: "worker", reply: "departed", outcomes: {} });
+
+export const WORKERS = defineScript({
+  file: "workers.lua",
+  flags: "no-writes",
+  keys: "workers authority",
+  args: "",
+  reply: "now (worker until about)*",
+  outcomes: {},
+});
 
 export const ACQUIRE = defineScript({
   file: "acquire.lua",
@@ -117,6 +126,15 @@ export const RECOVER = defineScript({
   keys: "(meta state timers wall holds held dead ids outbox)*",
   args: "timers holds",
   reply: "(number image position offset tail queued counts timers wall holds held outbox)*",
+  outcomes: {},
+});
+
+export const PROGRESS = defineScript({
+  file: "progress.lua",
+  flags: "no-writes",
+  keys: "(meta held outbox)*",
+  args: "",
+  reply: "(position tail image (held)* (outbox)*)*",
   outcomes: {},
 });
 
@@ -215,6 +233,8 @@ export const SCRIPTS: readonly Script[] = [
   TIMERS,
   RECOVER,
   SUMMARY,
+  PROGRESS,
+  WORKERS,
 ];
 /** What is needed to look from outside: none of them writes. */
 export const READING_SCRIPTS: readonly Script[] = [READ_HEAD, READ_COUNTS, READ_PARCELS, READ_ENTRIES, READ_TIMES, LOOK_UP, READ_VALUES];

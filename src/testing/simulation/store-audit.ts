@@ -13,9 +13,7 @@
  * A7  A report that comes after a later one of the same worker changes nothing.
  * A8  A dead letter is one no more only where an operator asked the shard's owner, and once; a record that comes back by
  *     that holds the watermark, and not behind where it stands.
- * A9  An injector with `maxSkew` injects nothing while it stands further than that ahead of any value that another has
- *     ever published, except one that may have been idle or finished.
- * A11 is of `command-audit.ts`.
+ * A9 is of `injection-audit.ts`, A11 of `command-audit.ts`.
  * E3  An effect's record is consumed only after it has been performed, or has gone to dead letters after its last attempt.
  */
 import { indexOf, participantOf, type ShardRef, shardRef } from "../../key.ts";
@@ -25,23 +23,15 @@ import type { Interval, ParticipantWatermark, WatermarkReport } from "../../stor
 import { BEGINNING, END } from "../../time.ts";
 import type { TimerCommand } from "../../worker/computation-operated.ts";
 import { parseDeadLetter } from "../../worker/held.ts";
-import { decodeImage, type ShardImage } from "../../worker/image.ts";
+import { decodeImage } from "../../worker/image.ts";
 import type { Plan, PlannedParticipant } from "../../worker/plan.ts";
 import { CommandAudit, type OperatedTimer } from "./command-audit.ts";
+import { type Audited, checkPromise, InjectionAudit } from "./injection-audit.ts";
 import { type Applied, type LetterFate, nameOf, ShardLedger } from "./shard-ledger.ts";
 import type { PerformedEffects } from "./simulated-effects.ts";
 import type { SimulatedSource } from "./simulated-edges.ts";
 import { name } from "./store-request.ts";
 import { check } from "./violation.ts";
-
-interface Audited {
-  readonly participant: PlannedParticipant;
-  readonly shards: readonly ShardRef[];
-  readonly feeds: readonly number[];
-  /** It may be left out of its consumers' watermarks, where they have others. */
-  readonly idles: boolean;
-  readonly sources: readonly SimulatedSource[];
-}
 
 /** A dead letter that is none any more. */
 export type GoneLetter = Applied["gone"][number] & { readonly participant: number };
@@ -53,8 +43,7 @@ interface Outside {
   /** What operators asked the owner of a shard to do with its letters: by shard, sequencer and number; undefined: they do not tell. */
   readonly asked: Map<string, LetterFate> | undefined;
   readonly commands: CommandAudit;
-  /** The largest watermark that an injector has ever published, also in what was lost: workers may go by it. */
-  readonly furthest: Map<number, number>;
+  readonly injections: InjectionAudit;
 }
 
 export class StoreAudit {
@@ -114,7 +103,7 @@ export class StoreAudit {
       effects,
       asked: operators ? new Map<string, LetterFate>() : undefined,
       commands: new CommandAudit(),
-      furthest: new Map<number, number>(),
+      injections: new InjectionAudit(),
     };
     return new StoreAudit(audited, ledgers, new Map(), new Map(), new Map(), outside, { gone: [], operated: [] });
   }
@@ -264,10 +253,10 @@ export class StoreAudit {
       const limit = ledger.inputLimit();
       check(image.input <= limit, "A2 input passes a record", () => `${name(commit.shard)} has ${image.input}, a record waits at ${limit}`);
     } else {
-      this.#checkPromise(audited, commit, image, now);
+      checkPromise(audited, commit, image, now);
       const idle = commit.parcels.length > 0 && this.#published.get(audited.participant.id)?.status === "idle";
       check(!idle, "A6 injects while idle", () => `${name(commit.shard)}#${commit.number} has records, and its watermark is not waited for`);
-      if (commit.parcels.length > 0) this.#checkSkew(audited.participant, ledger.input);
+      if (commit.parcels.length > 0) this.#outside.injections.checkSkew(audited.participant, this.#audited.values(), ledger.input);
     }
     this.operated.push(...this.#outside.commands.done(commit));
     const { finished, gone } = ledger.apply(commit, floor, (letter) => this.#fateOf(commit, letter));
@@ -278,24 +267,6 @@ export class StoreAudit {
     ledger.input = image.input;
     ledger.wallTime = image.wallTime;
     this.#append(commit, audited, floor);
-  }
-
-  #checkPromise({ participant, sources }: Audited, commit: Commit, image: ShardImage, now: number): void {
-    const { position, done } = (image.checkpoint ?? {}) as { position?: number; done?: boolean };
-    const { items = [], trails } = sources[indexOf(commit.shard)] ?? {};
-    if (done) check((position ?? 0) === items.length, "end of a source", () => `${participant.name} ends at ${position} of ${items.length}`);
-    const promise = done ? END : trails !== undefined ? now - trails : position === undefined ? BEGINNING : (items[position - 1]?.promise ?? BEGINNING);
-    check(image.input <= promise, "A3 promise", () => `${name(commit.shard)} promises ${image.input}; what it has read allows ${promise}`);
-  }
-
-  /** `before`: its watermark before the commit, and so before the first record in it. */
-  #checkSkew({ id, kind, node, name: injector }: PlannedParticipant, before: number): void {
-    if (kind !== "injector" || node.maxSkew === undefined) return;
-    for (const { participant: other, idles } of this.#audited.values()) {
-      if (other.kind !== "injector" || other.id === id || idles) continue;
-      const limit = (this.#outside.furthest.get(other.id) ?? BEGINNING) + node.maxSkew;
-      check(before <= limit, "A9 ahead of others", () => `${injector} has injected at ${before}; ${other.name} allows ${limit}`);
-    }
   }
 
   #fateOf({ shard, sequencer }: Commit, letter: number): LetterFate | undefined {
@@ -340,7 +311,7 @@ export class StoreAudit {
     this.#published = new Map(watermarks.map((watermark) => [watermark.participant, watermark]));
     for (const { participant, output, status } of watermarks) {
       const last = before.get(participant)?.output ?? BEGINNING;
-      this.#outside.furthest.set(participant, Math.max(output, this.#outside.furthest.get(participant) ?? BEGINNING));
+      this.#outside.injections.published(participant, output);
       different ||= output !== last || status !== before.get(participant)?.status;
       check(output >= last, "A3 watermark falls", () => `participant ${participant} from ${last} to ${output}`);
       if (output === last && status !== "finished") continue;
