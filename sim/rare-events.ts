@@ -58,6 +58,8 @@ export const RARE_EVENTS: ReadonlyMap<string, string> = new Map([
   ["letter discarded", "a dead letter is discarded, in a commit"],
   ["barrier passed", "all that comes of some items is committed, says a worker"],
   ["barrier lost", "a worker cannot tell, for it has lost a shard or never had it"],
+  ["stored barrier passed", "all that comes of some items is committed, says what is stored, whoever owns it"],
+  ["stored barrier lost", "it cannot be told, for the store has lost its tail, or is another"],
   // What users see of it.
   ["late", "a late record"],
   ["duplicates", "a record whose id was there before"],

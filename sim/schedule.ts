@@ -19,7 +19,7 @@ import { type DeadLetter, parseDeadLetter } from "../src/worker/held.ts";
 import { type Counters, decodeImage } from "../src/worker/image.ts";
 import type { Plan, PlannedComputation } from "../src/worker/plan.ts";
 import { findings } from "./oracle/fold.ts";
-import type { Counted, FoldInjector, FoldItem, Found, FoundBarrier, FoundLetter, FoundPerformed, FoundResult } from "./oracle/fold-input.ts";
+import type { Counted, FoldInjector, FoldItem, Found, FoundBarrier, FoundCommand, FoundLetter, FoundPerformed, FoundResult } from "./oracle/fold-input.ts";
 import type { Entry, Item, Sums } from "./workload/program.ts";
 import { type RunStage, type SourceSetting, staged } from "./workload/shapes.ts";
 import { drawWorkload, type Workload } from "./workload/workload.ts";
@@ -126,11 +126,19 @@ function injectorsOf({ sources, sourceSettings }: Workload): ReadonlyMap<string,
 
 function foundIn(simulation: Simulation, plan: Plan, workload: Workload): Found {
   const { data } = simulation.store;
-  const found = { ...committedIn(simulation, plan, workload), counted: new Map(), revived: new Map(), performed: new Map(), results: new Map() };
+  const found = {
+    ...committedIn(simulation, plan, workload),
+    counted: new Map(),
+    revived: new Map(),
+    operated: new Map(),
+    performed: new Map(),
+    results: new Map(),
+  };
   for (const participant of plan.participants) {
     const { name } = participant;
     found.counted.set(name, countedIn(data, shardsOf(participant)));
     found.revived.set(name, lettersGone(simulation, participant, "revived"));
+    found.operated.set(name, operatedIn(simulation, participant));
   }
   for (const { name, results } of workload.shape.effects ?? []) {
     found.performed.set(name, performedIn(simulation, name));
@@ -168,6 +176,17 @@ function committedIn(simulation: Simulation, plan: Plan, { keys, shape }: Worklo
 function lettersGone({ store }: Simulation, participant: Plan["participants"][number], fate: LetterFate): FoundLetter[] {
   const gone = store.audit.gone.filter((each) => each.participant === participant.id && each.fate === fate);
   return gone.map(({ letter }) => nameOf(letter, participant));
+}
+
+/** What operators had done to its timers, in order. */
+function operatedIn({ store }: Simulation, participant: Plan["participants"][number]): FoundCommand[] {
+  if (participant.kind !== "computation") return [];
+  const done = store.audit.operated.filter((each) => each.participant === participant.id);
+  return done.map(({ action, member, time, output }) => {
+    const { timer, tag, key } = parseTimerMember(member);
+    const name = participant.timers.find(({ id }) => id === timer)?.node.name ?? "";
+    return { key, timer: `${name}:${String(tag ?? "")}`, time, action: action.kind, to: action.kind === "move" ? action.to : undefined, output };
+  });
 }
 
 const shardsOf = ({ id, shards }: Plan["participants"][number]): number[] => Array.from({ length: shards }, (_, index) => shardRef(id, index));

@@ -60,6 +60,7 @@ export type { WatermarkEstimator, WatermarkPolicy } from "./watermark/policy.ts"
 export type { PolicyOptions } from "./watermark/policy-options.ts";
 
 // Running.
+export type { AccessToken, HttpOptions, Scope } from "./http/access.ts";
 export { run, type RunningPipeline, type RunOptions } from "./run.ts";
 
 // Stores.

@@ -37,3 +37,5 @@ export const HTTP_WAITING_BYTES: number = 8 << 20;
 /** Requests whose bodies are being read at once, each of which may keep HTTP_BODY_BYTES, and connections; more are turned away. */
 export const HTTP_UPLOADS = 256;
 export const HTTP_CONNECTIONS = 1_024;
+/** Clients that watch the watermarks of one worker as server-sent events at once; more are turned away. */
+export const HTTP_WATCHERS = 32;

@@ -1,4 +1,5 @@
 /** `run`: a pipeline in the caller's own process, on a real store and the machine's clock. */
+import { hostname } from "node:os";
 import { systemClock } from "./clock.ts";
 import type { Graph } from "./computation/graph.ts";
 import type { Pipeline } from "./computation/pipeline.ts";
@@ -7,9 +8,11 @@ import { inProcess } from "./effects/in-process.ts";
 import { ConfigError, invariant, messageOf } from "./errors.ts";
 import { checkOptions as checkKnown, show } from "./options.ts";
 import { isHandle } from "./computation/handle.ts";
+import { Access, type HttpOptions } from "./http/access.ts";
 import type { HttpServer } from "./http/server.ts";
 import { doorOf } from "./injectors/from-http.ts";
 import { systemRandom } from "./random.ts";
+import { isReadable } from "./store/reader.ts";
 import type { PipelineStore, Store } from "./store/store.ts";
 import { reconcile } from "./worker/reconcile.ts";
 import { watchProcess } from "./watchdog.ts";
@@ -20,8 +23,13 @@ export interface RunOptions {
   readonly store: Store;
   /** Who performs the pipeline's effects, as `bullmq(...)` of `millrace/bullmq`. Default: this process, from the store. */
   readonly effects?: Effects | undefined;
-  /** HTTP endpoint for inspection and the records of `fromHttp`, on the loopback interface. Default: none; port 0: any free one. */
-  readonly http?: { readonly port: number } | false | undefined;
+  /**
+   * HTTP endpoint for inspection, the records of `fromHttp` and what operators do, on the loopback interface unless `host`
+   * says otherwise; that needs `tokens`. Default: none; port 0: any free one. `address`: HOST:PORT of this machine by which
+   * workers on other machines pass requests on to this one; it answers to them alone. Default: only those of this machine
+   * do, by the port.
+   */
+  readonly http?: HttpOptions | false | undefined;
   /** Names that the code no longer has and whose data is to be deleted: `participant`, or `participant/part`. Default: none. */
   readonly drop?: readonly string[] | undefined;
   /** How long a dead worker's shards stay its own, ms, 200 or more. Shorter: faster fail-over. Default: 2,000. */
@@ -117,6 +125,7 @@ async function openEffects(graph: Graph, effects: Effects, log: NonNullable<RunO
 
 async function running(worker: Worker, store: PipelineStore, runner: EffectRunner | undefined, options: RunOptions): Promise<RunningPipeline> {
   // Before the worker starts: a port that cannot be had must not be told of amid a run that has begun.
+  Object.assign(worker.profile, { host: hostname(), pid: process.pid });
   const http = await served(worker, store, options);
   const watchdog = options.stallMs === false ? undefined : watchProcess(systemClock, options.stallMs ?? 30_000);
   worker.driver.start();
@@ -134,10 +143,10 @@ async function running(worker: Worker, store: PipelineStore, runner: EffectRunne
 }
 
 /** Fastify is loaded only by those who ask for it. */
-async function served(worker: Worker, store: PipelineStore, { http }: RunOptions): Promise<HttpServer | undefined> {
+async function served(worker: Worker, store: PipelineStore, { http, store: of }: RunOptions): Promise<HttpServer | undefined> {
   if (!http) return undefined;
   const { serve } = await import("./http/server.ts");
-  return serve(worker, store, { port: http.port, clock: systemClock, random: systemRandom });
+  return serve(worker, store, { ...http, clock: systemClock, random: systemRandom, readable: isReadable(of) ? of : undefined });
 }
 
 function checkOptions(pipeline: Pipeline, options: RunOptions): void {
@@ -148,7 +157,7 @@ function checkOptions(pipeline: Pipeline, options: RunOptions): void {
   const { effects, http, drop, log } = options;
   if (effects !== undefined && effects?.kind !== "effects")
     throw new ConfigError(`${where}: effects are made by bullmq({ connection }) of "millrace/bullmq", but they are ${show(effects)}`);
-  if (http !== false) checkKnown(`${where}: http`, http, ["port"]);
+  if (http) new Access(`${where}: http`, http);
   if (drop !== undefined && !(Array.isArray(drop) && drop.every((name) => typeof name === "string")))
     throw new ConfigError(`${where}: drop is an array of names, as in ["counter/total"], but it is ${show(drop)}`);
   if (log !== undefined && typeof log !== "function") throw new ConfigError(`${where}: log is a function of (level, text, fields), but it is ${show(log)}`);

@@ -2,6 +2,7 @@
  * The part of the fold that carries out one call: what its steps make of the key's model, of its timers and of the streams.
  * The timers' poison and who may drop them are noted here, and judged in `fold.ts`.
  */
+import type { KeyCommands } from "./fold-commands.ts";
 import type { FoldShape } from "./fold-input.ts";
 import { BRIEF, type Entry, FUEL, type Item, LATEST, type Program, type Script, type Step, type Sums } from "../workload/program.ts";
 
@@ -31,6 +32,9 @@ export interface KeyModel {
   brief: { readonly value: number; readonly until: number } | undefined;
   hold: { readonly time: number; readonly inTime: boolean } | undefined;
   readonly timers: Map<string, SetTimer>;
+  /** All settings that there were: one that was fired by a command stands aside while the timer is set anew. */
+  readonly settings: Map<string, SetTimer[]>;
+  readonly commands: KeyCommands;
   /** Poisoned timers that were replaced or deleted, or had gone to dead letters before: no one can tell. */
   readonly doubtful: string[];
   watermark: number;
@@ -177,7 +181,9 @@ export class CallFold {
     this.#unset(called, timer);
     if (!set.droppable && !timer.startsWith("wait")) this.#around.knows(set.time);
     const inTime = set.output === undefined ? true : set.output >= called.inTimeFrom;
-    model.timers.set(timer, { ...set, inTime, poison: this.#poisoned(called, timer) });
+    const setting = { ...set, inTime, poison: this.#poisoned(called, timer) };
+    model.timers.set(timer, setting);
+    model.settings.set(timer, [...(model.settings.get(timer) ?? []), setting]);
   }
 
   #unset({ model }: Called, timer: string): void {

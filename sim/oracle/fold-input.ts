@@ -56,6 +56,8 @@ export interface Found {
   readonly dead: ReadonlyMap<string, readonly FoundLetter[]>;
   /** By participant, each time that a dead letter was brought back. */
   readonly revived: ReadonlyMap<string, readonly FoundLetter[]>;
+  /** By computation, what operators had done to timers, in order. */
+  readonly operated: ReadonlyMap<string, readonly FoundCommand[]>;
   /** By effect. */
   readonly performed: ReadonlyMap<string, readonly FoundPerformed[]>;
   readonly results: ReadonlyMap<string, readonly FoundResult[]>;
@@ -69,6 +71,18 @@ export interface Found {
 export interface FoundLetter {
   readonly what: string;
   readonly key: string;
+}
+
+/** What was done to a key's timer, `<timer>:<tag>`, that was set for `time`. */
+export interface FoundCommand {
+  readonly key: string;
+  readonly timer: string;
+  readonly time: number;
+  readonly action: "move" | "fire" | "delete";
+  /** The time that it was moved to. */
+  readonly to: number | undefined;
+  /** Output timestamp of one that was fired. */
+  readonly output: number | undefined;
 }
 
 /** What the outside was told under one idempotency key. */

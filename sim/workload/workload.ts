@@ -20,7 +20,7 @@ export interface Workload {
   readonly settings: Settings;
   /** Of a thousand calls of an effect, how many fail. */
   readonly failingEffects: number;
-  readonly operators: Pick<OperatorSettings, "letters" | "barriers"> | undefined;
+  readonly operators: Pick<OperatorSettings, "letters" | "barriers" | "timers" | "spared"> | undefined;
 }
 
 /** Which kinds of steps a run has: with everything at once, each hides the others. */
@@ -98,7 +98,8 @@ export function drawWorkload(tape: Tape): Workload {
     recover: { timers: recover, holds: recover },
     latency: exclusive ? 0 : tape.pick([0, 0, 4, 30]),
   };
-  const operators = letters + barriers > 0 ? { letters, barriers } : undefined;
+  // A hold whose release is deleted holds for ever.
+  const operators = letters + barriers > 0 ? { letters, barriers, timers: barriers, spared: ["release"] } : undefined;
   return { shape, variant, keys, scripts, sources, sourceSettings, settings, failingEffects: drawFailing(tape, shape), operators };
 }
 

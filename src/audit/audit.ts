@@ -14,7 +14,16 @@ import { systemClock } from "../clock.ts";
 import { ConfigError, IncompatibleDataError, StoreRefusedError, StoreUnavailableError } from "../errors.ts";
 import { HASH_NAME, shardRef, type ShardRef } from "../key.ts";
 import { checkOptions } from "../options.ts";
-import type { EntryCount, EntryKind, Page, ReadableStore, ShardHead, StoreReader, TimeKind } from "../store/reader.ts";
+import {
+  type EntryCount,
+  type EntryKind,
+  isReadable,
+  type Page,
+  type ReadableStore,
+  type ShardHead,
+  type StoreReader,
+  type TimeKind,
+} from "../store/reader.ts";
 import type { Store } from "../store/store.ts";
 import { DATA_FORMAT, type StoredGraph } from "../store/stored-graph.ts";
 import { EntryRules } from "./entry-rules.ts";
@@ -75,8 +84,7 @@ export async function audit(store: Store, options: AuditOptions): Promise<AuditR
 }
 
 function readable(store: Store): ReadableStore {
-  const given = store as Store & Partial<ReadableStore>;
-  if (typeof given.read === "function" && typeof given.pipelines === "function") return given as ReadableStore;
+  if (isReadable(store)) return store;
   throw new ConfigError("audit: this store cannot be read from outside; give a RedisStore, an LmdbStore or a MemoryStore");
 }
 

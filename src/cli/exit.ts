@@ -6,7 +6,7 @@ import { EndpointError } from "../inspect/endpoint.ts";
 import { ConfigError, IncompatibleDataError, messageOf, StoreRefusedError } from "../errors.ts";
 
 export const DONE = 0;
-const FAILED = 1;
+export const FAILED = 1;
 export const MISTAKEN = 2;
 export const BROKEN = 70;
 /** Of an audit: it found violations; it could not look. */

@@ -3,15 +3,22 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { auditCommand, type AuditCommandOptions } from "./audit-command.ts";
+import { addDeadLettersCommand } from "./dead-letters-command.ts";
 import { DONE, endingOf, MISTAKEN } from "./exit.ts";
-import { copyCommand, exportCommand, importCommand, type MovingOptions } from "./offline-commands.ts";
+import { addGraphCommand } from "./graph-command.ts";
+import { addInitCommand } from "./init-command.ts";
+import { addInspectCommand } from "./inspect-command.ts";
 import { SHARDS } from "../limits.ts";
 import { resetCommand, type ResetCommandOptions, rewindCommand, type RewindCommandOptions } from "./mending-commands.ts";
+import { copyCommand, exportCommand, importCommand, type MovingOptions } from "./offline-commands.ts";
+import { asking, DEFAULT_PORT, type RemoteOptions } from "./remote.ts";
 import { runCommand, type RunCommandOptions } from "./run-command.ts";
+import { addStateCommand } from "./state-command.ts";
 import { DEFAULT_STORE } from "./store-option.ts";
+import { addTimersCommand } from "./timers-command.ts";
 import { watermarksCommand } from "./watermarks-command.ts";
+import { workersCommand } from "./workers-command.ts";
 
-const DEFAULT_PORT = 7_077;
 /** Workers of one command: more than that a machine has no cores for. */
 const MOST_WORKERS = 256;
 
@@ -32,11 +39,13 @@ program
   .argument("<file>", "a .ts, .mts, .js, .mjs or .cjs file whose default export is a Pipeline")
   .addOption(storeOption("lmdb:DIRECTORY, redis://HOST:PORT/DB, rediss://..., redis:/PATH of a socket, or memory:"))
   .addOption(
-    new Option("--port <port>", "HTTP endpoint on 127.0.0.1, for inspection and for records of fromHttp; 0: any free port")
-      .default(DEFAULT_PORT)
-      .argParser(portOf),
+    new Option("--port <port>", "HTTP endpoint, for inspection, operators and records of fromHttp; 0: any free port").default(DEFAULT_PORT).argParser(portOf),
   )
+  .option("--address <host:port>", "address of this machine by which workers on other machines pass requests on to this one (default: none)")
   .option("--no-http", "no HTTP endpoint")
+  .option("--host <host>", "address that the endpoint listens on; one that other machines can reach needs tokens (default 127.0.0.1)")
+  .option("--tokens <file>", "file with the tokens that it knows, SCOPE:TOKEN each; as MILLRACE_TOKENS of the environment")
+  .option("--name <name>", "another name by which it may be asked, as that of a proxy; may be repeated", collect)
   .option("--drop <name>", "delete the stored data of what the code no longer has: PARTICIPANT or PARTICIPANT/PART; may be repeated", collect)
   .addOption(new Option("--lease <ms>", "how long the shards of a worker that died stay its own, ms (default 2000)").argParser(leaseOf))
   .addOption(new Option("--stall <ms>", "how long a handler may keep the process busy before it is ended, ms; 0: for ever (default 30000)").argParser(stallOf))
@@ -45,15 +54,30 @@ program
     code = await runCommand(file, options);
   });
 
-program
-  .command("watermarks")
-  .description("Shows the low watermarks of a running pipeline and what holds them.")
-  .argument("[participant]", "show the shards of this one")
-  .option("--url <url>", "its HTTP endpoint", `http://127.0.0.1:${DEFAULT_PORT}`)
-  .option("--json", "as JSON", false)
-  .action(async (participant: string | undefined, options: { readonly url: string; readonly json: boolean }) => {
-    code = await watermarksCommand(participant, options);
-  });
+asking(
+  program
+    .command("watermarks")
+    .description("Shows the low watermarks of a running pipeline and what holds them.")
+    .argument("[participant]", "show the shards of this one"),
+).action(async (participant: string | undefined, options: RemoteOptions) => {
+  code = await watermarksCommand(participant, options);
+});
+
+const ended = (by: number): void => {
+  code = by;
+};
+addInspectCommand(program, ended);
+addStateCommand(program, ended);
+addTimersCommand(program, ended);
+addDeadLettersCommand(program, ended);
+addGraphCommand(program, ended);
+addInitCommand(program, ended);
+
+asking(program.command("workers").description("Shows who works on a running pipeline, what each owns, and what waits for what.")).action(
+  async (options: RemoteOptions) => {
+    code = await workersCommand(options);
+  },
+);
 
 program
   .command("audit")

@@ -1,6 +1,9 @@
 /** `millrace run`: one pipeline in this process or in several, until its inputs end, it fails, or it is told to stop. */
+import { readFileSync } from "node:fs";
 import type { Pipeline } from "../computation/pipeline.ts";
 import { messageOf } from "../errors.ts";
+import { type HttpOptions, tokensIn } from "../http/access.ts";
+import { parseAddress } from "../http/address.ts";
 import { durationText } from "../inspect/times.ts";
 import { NOTHING_LEFT, run, STOPPED, type RunningPipeline, workerOf } from "../run.ts";
 import { display } from "./display.ts";
@@ -16,11 +19,19 @@ export interface RunCommandOptions {
   /** false: no endpoint. */
   readonly http: boolean;
   readonly port: number;
+  readonly host?: string;
+  /** A file. */
+  readonly tokens?: string;
+  readonly name?: readonly string[];
+  readonly address?: string;
   readonly drop?: readonly string[];
   readonly lease?: number;
   readonly stall?: number;
   readonly workers?: number;
 }
+
+/** Tokens that the endpoint knows, in the environment. */
+const TOKENS = "MILLRACE_TOKENS";
 
 type Signal = "SIGINT" | "SIGTERM";
 const SIGNALS: Readonly<Record<Signal, number>> = { SIGINT: 2, SIGTERM: 15 };
@@ -34,20 +45,32 @@ export async function runCommand(file: string, options: RunCommandOptions): Prom
 async function runElsewhere(file: string, options: RunCommandOptions, count: number): Promise<number> {
   if (!storeOf(options.store).shared)
     throw new UsageError("--workers needs a store that several processes can share: --store redis://HOST:PORT/DB. LMDB and memory belong to one process");
-  const { http, port, drop = [], lease, stall } = options;
+  const { http, port, host, tokens, name = [], address, drop = [], lease, stall } = options;
   if (http && port + count > 65_536) throw new UsageError(`--port ${port}: each of ${count} workers has a port of its own, and the last would be above 65535`);
   const rest = [
-    ...drop.flatMap((name) => ["--drop", name]),
+    ...(host === undefined ? [] : ["--host", host]),
+    ...(tokens === undefined ? [] : ["--tokens", tokens]),
+    ...name.flatMap((each) => ["--name", each]),
+    ...drop.flatMap((each) => ["--drop", each]),
     ...(lease === undefined ? [] : ["--lease", String(lease)]),
     ...(stall === undefined ? [] : ["--stall", String(stall)]),
   ];
   return await runWorkers({
     count,
-    argumentsOf: (index) => ["run", file, ...(http ? ["--port", String(port === 0 ? 0 : port + index)] : ["--no-http"]), ...rest],
+    argumentsOf: (index) => ["run", file, ...(http ? ["--port", String(nthPort(port, index)), ...addressOf(address, index)] : ["--no-http"]), ...rest],
     // Not among the arguments: others can read those, and it may hold a password.
     environment: { MILLRACE_STORE: options.store },
     say: (line) => void process.stderr.write(`${line}\n`),
   });
+}
+
+const nthPort = (port: number, index: number): number => (port === 0 ? 0 : port + index);
+
+/** Each worker has one of its own, as it has a port. */
+function addressOf(address: string | undefined, index: number): string[] {
+  if (address === undefined) return [];
+  const { host, port } = parseAddress("--address", address);
+  return ["--address", `${host.includes(":") ? `[${host}]` : host}:${nthPort(port, index)}`];
 }
 
 async function runHere(file: string, options: RunCommandOptions): Promise<number> {
@@ -68,7 +91,7 @@ async function runHere(file: string, options: RunCommandOptions): Promise<number
   };
   const running = await run(pipeline, {
     store,
-    http: options.http && { port: options.port },
+    http: options.http && endpointOptions(options),
     drop: options.drop,
     leaseMs: options.lease,
     stallMs: options.stall === 0 ? false : options.stall,
@@ -96,6 +119,20 @@ async function runHere(file: string, options: RunCommandOptions): Promise<number
     await stopAfterFailure(running, say);
     conclude("failed");
     throw error;
+  }
+}
+
+/** Tokens are in a file or the environment: arguments can be read by others on the machine. */
+function endpointOptions({ port, host, address, tokens, name }: RunCommandOptions): HttpOptions {
+  const fromFile = tokens === undefined ? [] : tokensIn(`--tokens ${tokens}`, textOf(tokens));
+  return { port, host, address, names: name, tokens: [...tokensIn(TOKENS, process.env[TOKENS] ?? ""), ...fromFile] };
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw new UsageError(`--tokens ${file} cannot be read: ${messageOf(error)}`, { cause: error });
   }
 }
 

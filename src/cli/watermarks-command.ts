@@ -1,32 +1,17 @@
 /** `millrace watermarks`: how far a running pipeline is, and what holds it. */
-import { endpoint } from "../inspect/endpoint.ts";
 import { durationText } from "../inspect/times.ts";
 import type { HolderView, ParticipantShardsView, WatermarksView } from "../inspect/views.ts";
-import { DONE, UsageError } from "./exit.ts";
+import { DONE } from "./exit.ts";
 import { lagText, watermarkText } from "./progress-text.ts";
+import { endpointOf, print, type RemoteOptions } from "./remote.ts";
 import { tableLines } from "./table.ts";
 
-export interface WatermarksCommandOptions {
-  readonly url: string;
-  readonly json: boolean;
-}
-
 /** Prints to standard output and gives the exit code. Rejects with an `EndpointError`. */
-export async function watermarksCommand(participant: string | undefined, { url, json }: WatermarksCommandOptions): Promise<number> {
-  if (!URL.canParse(url)) throw new UsageError("--url is not a URL: give one like http://127.0.0.1:7077");
-  const asked = endpoint(url);
-  if (participant === undefined) {
-    const view = await asked.watermarks();
-    print(json ? [JSON.stringify(view, undefined, 2)] : pipelineLines(view));
-  } else {
-    const view = await asked.watermarksOf(participant);
-    print(json ? [JSON.stringify(view, undefined, 2)] : shardLines(view));
-  }
+export async function watermarksCommand(participant: string | undefined, options: RemoteOptions): Promise<number> {
+  const asked = endpointOf(options);
+  if (participant === undefined) print(await asked.watermarks(), options, pipelineLines);
+  else print(await asked.watermarksOf(participant), options, shardLines);
   return DONE;
-}
-
-function print(lines: readonly string[]): void {
-  process.stdout.write(`${lines.join("\n")}\n`);
 }
 
 function pipelineLines({ participants, now }: WatermarksView): string[] {

@@ -17,6 +17,7 @@ export class Body {
   readonly #stream: IncomingMessage;
   readonly #clock: Clock;
   readonly #wakeUp = new WakeUp();
+  #read: Uint8Array | undefined;
 
   constructor(stream: IncomingMessage, clock: Clock) {
     this.#stream = stream;
@@ -48,8 +49,12 @@ export class Body {
     }
   }
 
-  /** Everything, in at most `patience` ms. RequestError as well where it is more than `most` bytes. */
+  /** Everything, in at most `patience` ms, also when it is asked for again. RequestError as well where it is more than `most` bytes. */
   async whole(most: number, patience: number): Promise<Uint8Array> {
+    return (this.#read ??= await this.#readWhole(most, patience));
+  }
+
+  async #readWhole(most: number, patience: number): Promise<Uint8Array> {
     const tooLarge = () => new RequestError(413, "too-large", `the body is more than ${most} bytes: send fewer records at once, or as application/x-ndjson`);
     if (Number(this.#stream.headers["content-length"] ?? 0) > most) throw tooLarge();
     const until = this.#clock.now() + patience;

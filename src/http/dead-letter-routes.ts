@@ -1,48 +1,82 @@
 /** The routes by which operators have dead letters tried again, or discard them. */
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { participantOf } from "../inspect/inspection.ts";
+import { letterOf } from "../inspect/letter-view.ts";
 import { RequestError } from "../inspect/request-error.ts";
-import type { LetterView } from "../inspect/views.ts";
+import type { LetterView, WholeLetterView } from "../inspect/views.ts";
 import type { PipelineStore } from "../store/store.ts";
 import type { Clock } from "../clock.ts";
 import { DeadLetters, type LetterAction, type LetterOutcome, parseLetterName } from "../worker/dead-letters.ts";
 import type { PlannedParticipant } from "../worker/plan.ts";
 import type { Worker } from "../worker/worker.ts";
-
-export const DEAD_LETTER_ROUTES = ["POST /v1/dead-letters/:participant/:letter/retry", "DELETE /v1/dead-letters/:participant/:letter"];
+import { described, OPERATING, READING, type RouteAbout } from "./described-route.ts";
+import type { Forwarder } from "./forwarder.ts";
+import { askOwner, passOn } from "./pass-on.ts";
 
 /** What letters are called that the runner of an effect keeps. */
 const KEPT_BY_RUNNER = "job:";
 
-/** The method by which a URL of these routes is asked; undefined: it is none of them. */
-export function letterMethod(url: string): "POST" | "DELETE" | undefined {
-  if (/^\/v1\/dead-letters\/[^/?]+\/[^/?]+\/retry(\?|$)/.test(url)) return "POST";
-  return /^\/v1\/dead-letters\/[^/?]+\/[^/?]+(\?|$)/.test(url) ? "DELETE" : undefined;
-}
+const LETTER = {
+  ...OPERATING,
+  amongWorkers: true,
+  path: { participant: { about: "Whose letter it is." }, letter: { about: "Its name among those of its participant, as /v1/dead-letters lists it." } },
+  answer: "LetterView",
+  statuses: { 404: "There is no such letter, or no longer.", 409: "It cannot be.", 503: "Not committed yet, or its shard has no owner that can be reached." },
+};
+
+const SHOW: RouteAbout = {
+  ...LETTER,
+  ...READING,
+  amongWorkers: false,
+  about: "A dead letter with its value.",
+  answer: "WholeLetterView",
+  statuses: { 404: "There is no such letter, or no longer; or what performs the effect keeps it." },
+};
 
 interface LetterRoute {
   readonly Params: { readonly participant: string; readonly letter: string };
 }
 
-export function addDeadLetterRoutes(server: FastifyInstance, worker: Worker, store: PipelineStore, clock: Clock): void {
+export interface DeadLetterOptions {
+  readonly worker: Worker;
+  readonly store: PipelineStore;
+  readonly clock: Clock;
+  readonly forwarder: Forwarder;
+}
+
+export function addDeadLetterRoutes(server: FastifyInstance, { worker, store, clock, forwarder }: DeadLetterOptions): void {
   const letters = new DeadLetters(worker, store, clock);
-  const act = async (action: LetterAction, { participant, letter }: LetterRoute["Params"]): Promise<LetterView> => {
+  const act = async (action: LetterAction, request: FastifyRequest<LetterRoute>, reply: FastifyReply): Promise<LetterView | FastifyReply> => {
+    const { participant, letter } = request.params;
     const planned = named(worker, participant);
     if (letter.startsWith(KEPT_BY_RUNNER)) await actOnJob(action, worker, planned, letter.slice(KEPT_BY_RUNNER.length));
     else {
       const parsed = parseLetterName(planned, letter);
-      check(letter, parsed === undefined ? { kind: "absent" } : await letters.act(action, parsed));
+      let outcome: LetterOutcome = { kind: "absent" };
+      // Whoever owns the shard acts: this worker, or another, which may change until one has.
+      while (parsed !== undefined) {
+        outcome = await letters.act(action, parsed);
+        if (outcome.kind !== "elsewhere" || store.exclusive) break;
+        const answer = await askOwner(forwarder, worker, { shard: parsed.shard, unknown: "look whether it is still listed" }, request);
+        if (answer !== undefined) return passOn(reply, answer);
+      }
+      check(letter, outcome);
     }
     return { participant, letter, outcome: action === "retry" ? "tried again" : "discarded" };
   };
-  server.post<LetterRoute>("/v1/dead-letters/:participant/:letter/retry", async ({ params }) => act("retry", params));
-  server.delete<LetterRoute>("/v1/dead-letters/:participant/:letter", async ({ params }) => act("discard", params));
+  const retry = described({ ...LETTER, about: "Has a dead letter tried again, from its first attempt." });
+  const discard = described({ ...LETTER, about: "Discards a dead letter." });
+  server.get<LetterRoute>("/v1/dead-letters/:participant/:letter", described(SHOW), async ({ params }): Promise<WholeLetterView> => {
+    const found = await letterOf(store, participantOf(worker, params.participant), params.letter);
+    if (found === undefined) throw absent(params.letter);
+    return found;
+  });
+  server.post<LetterRoute>("/v1/dead-letters/:participant/:letter/retry", retry, async (request, reply) => act("retry", request, reply));
+  server.delete<LetterRoute>("/v1/dead-letters/:participant/:letter", discard, async (request, reply) => act("discard", request, reply));
 }
 
 function named(worker: Worker, name: string): PlannedParticipant {
-  const { participants } = worker.engine.options.plan;
-  const planned = participants.find((participant) => participant.name === name);
-  if (planned === undefined)
-    throw new RequestError(404, "not-found", `the pipeline has no participant of this name; it has ${participants.map((each) => each.name).join(", ")}`);
+  const planned = participantOf(worker, name);
   if (planned.kind === "computation") return planned;
   throw new RequestError(
     409,
@@ -56,14 +90,18 @@ async function actOnJob(action: LetterAction, worker: Worker, planned: PlannedPa
   if (!(await worker.runner?.retry?.(planned.name, id))) check(id, { kind: "absent" });
 }
 
+function absent(letter: string): RequestError {
+  return new RequestError(404, "not-found", `there is no dead letter ${JSON.stringify(letter)}: it may have been tried again or discarded`);
+}
+
 function check(letter: string, outcome: LetterOutcome): void {
   switch (outcome.kind) {
     case "done":
       return;
     case "absent":
-      throw new RequestError(404, "not-found", `there is no dead letter ${JSON.stringify(letter)}: it may have been tried again or discarded`);
+      throw absent(letter);
     case "elsewhere":
-      throw new RequestError(409, "elsewhere", "another worker has its shard: ask that one");
+      throw new RequestError(409, "elsewhere", "its shard has no owner at this moment: ask again");
     case "refused":
       throw new RequestError(409, "refused", outcome.reason);
     case "unknown":

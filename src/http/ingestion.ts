@@ -10,18 +10,22 @@ import { HttpReceipt } from "../injectors/http-receipt.ts";
 import type { Metric } from "../inspect/prometheus.ts";
 import { RequestError } from "../inspect/request-error.ts";
 import { isoOf } from "../inspect/times.ts";
-import type { DurabilityLevel, RepliesView, StreamsView, TakenView } from "../inspect/views.ts";
-import { HTTP_UPLOADS } from "../limits.ts";
+import type { DurabilityLevel, RepliesView, StreamDoorView, StreamsView, TakenView } from "../inspect/views.ts";
+import { HTTP_BODY_BYTES, HTTP_UPLOADS } from "../limits.ts";
 import type { Random } from "../random.ts";
 import type { PipelineStore } from "../store/store.ts";
+import type { PlannedInjector } from "../worker/plan.ts";
+import type { StoredBarrier } from "../worker/stored-barrier.ts";
 import type { Worker } from "../worker/worker.ts";
 import type { Barrier } from "../worker/barrier.ts";
 import { Body } from "./body.ts";
 import { type BodyKind, bodyKindOf, idempotencyKeyOf } from "./body-kind.ts";
 import { Downstream } from "./downstream.ts";
+import type { Forwarder } from "./forwarder.ts";
 import { Intake } from "./intake.ts";
+import { NOT_OWNER, type PeerAnswer } from "./peer-call.ts";
 import type { ReadOutcome } from "./read-outcome.ts";
-import { refusedError, type Upload, uploadLines, uploadWhole } from "./upload.ts";
+import { PATIENCE, refusedError, type Upload, uploadLines, uploadWhole } from "./upload.ts";
 
 const LEVELS: readonly DurabilityLevel[] = ["committed", "fsynced"];
 const OUTCOMES = ["accepted", "duplicate", "refused"] as const;
@@ -29,6 +33,10 @@ const OUTCOMES = ["accepted", "duplicate", "refused"] as const;
 /** ms that a request waits for what is downstream of its records: by default, and at most. */
 const WAIT = 10_000;
 const LONGEST_WAIT = 60_000;
+
+/** ms that a body is waited for beyond the time of the worker it is passed on to. */
+const BEYOND = 10_000;
+const SEND_AGAIN = "send again with the same ids, what is known by them is taken once";
 
 /** What a request asks for, as it stands in its URL. */
 export interface Asked {
@@ -42,6 +50,12 @@ export interface IngestionOptions {
   readonly store: PipelineStore;
   readonly clock: Clock;
   readonly random: Random;
+  readonly forwarder: Forwarder;
+}
+
+/** What another worker has answered, which is the answer. */
+export interface PassedOn {
+  readonly passedOn: PeerAnswer;
 }
 
 export class Ingestion {
@@ -50,11 +64,13 @@ export class Ingestion {
   readonly #clock: Clock;
   readonly #intakes = new Map<string, Intake>();
   readonly #downstream: Downstream;
+  readonly #forwarder: Forwarder;
   /** Requests whose bodies are being read. */
   #uploads = 0;
 
   /** ConfigError where two injectors would take the records of one stream. */
-  constructor({ worker, store, clock, random }: IngestionOptions) {
+  constructor({ worker, store, clock, random, forwarder }: IngestionOptions) {
+    this.#forwarder = forwarder;
     this.#worker = worker;
     this.#store = store;
     this.#clock = clock;
@@ -70,14 +86,23 @@ export class Ingestion {
     }
   }
 
-  view(): StreamsView {
+  async view(): Promise<StreamsView> {
     const { name, engine } = this.#worker;
     return {
       pipeline: engine.options.plan.graph.pipeline,
       worker: name,
       now: this.#clock.now(),
-      streams: [...this.#intakes.values()].map((intake) => intake.view()),
+      streams: await Promise.all([...this.#intakes.values()].map(async (intake) => this.#viewOf(intake))),
     };
+  }
+
+  async #viewOf(intake: Intake): Promise<StreamDoorView> {
+    const base = { stream: intake.stream, injector: intake.planned.name, waiting: intake.waiting };
+    if (intake.isOpen) return { ...base, open: true, reason: null, owner: this.#worker.name };
+    const owner = await this.#forwarder.peers.ownerOf(intake.shard);
+    if (owner.kind === "peer") return { ...base, open: true, reason: null, owner: owner.peer.worker };
+    if (owner.kind === "nobody") return { ...base, open: false, reason: intake.whyClosed, owner: null };
+    return { ...base, open: false, reason: `injector ${base.injector} belongs to worker ${owner.worker}, which ${owner.reason}`, owner: owner.worker };
   }
 
   metrics(): Metric[] {
@@ -100,7 +125,7 @@ export class Ingestion {
   }
 
   /** Takes the records of a request. RequestError says why not, and of which it did. */
-  async take(request: IncomingMessage, stream: string, asked: Asked): Promise<TakenView> {
+  async take(request: IncomingMessage, stream: string, asked: Asked): Promise<TakenView | PassedOn> {
     const body = new Body(request, this.#clock);
     try {
       return await this.#take(request, body, stream, asked);
@@ -109,42 +134,69 @@ export class Ingestion {
     }
   }
 
-  async #take(request: IncomingMessage, body: Body, stream: string, asked: Asked): Promise<TakenView> {
+  async #take(request: IncomingMessage, body: Body, stream: string, asked: Asked): Promise<TakenView | PassedOn> {
     const intake = this.#intakeOf(stream);
     const wanted = LEVELS.find((each) => each === (asked.level ?? "committed"));
     if (wanted === undefined) throw new RequestError(400, "bad-request", `level is ${LEVELS.map((each) => JSON.stringify(each)).join(" or ")}`);
     const patience = patienceOf(asked);
     const kind = whatWasRead(bodyKindOf(request.headers), 415, "unsupported-media-type");
     const key = whatWasRead(idempotencyKeyOf(request.headersDistinct), 400, "bad-request");
+    if (!intake.isOpen && !this.#store.exclusive) {
+      const passedOn = await this.#passOn(intake, request, body, kind);
+      if (passedOn !== undefined) return { passedOn };
+    }
     intake.checkReady();
     if (wanted === "fsynced") await this.#checkFsynced();
     const receipt = new HttpReceipt();
-    const barrier = patience === undefined ? undefined : this.#downstream.barrier(intake.planned);
+    const barrier = patience === undefined ? undefined : await this.#downstream.barrier(intake.planned);
     const stopped = await this.#read({ intake, body, headers: request.headers, key, receipt }, kind);
     await intake.settled(receipt);
     if (wanted === "fsynced") await this.#flushed(receipt);
     const answer = answerOf(stream, wanted, receipt, stopped);
-    return barrier === undefined ? answer : await this.#followed(answer, barrier, patience as number);
+    return barrier === undefined ? answer : await this.#followed(answer, barrier, intake.planned, patience as number);
+  }
+
+  /** The answer of the worker that owns the injector; undefined: this one does by now. */
+  async #passOn(intake: Intake, request: IncomingMessage, body: Body, kind: BodyKind): Promise<PeerAnswer | undefined> {
+    if (this.#forwarder.peers.isForwarded(request.headers)) throw new RequestError(503, NOT_OWNER, intake.whyClosed);
+    const wanted = { shard: intake.shard, what: `injector ${intake.planned.name}`, here: () => intake.isOpen };
+    return await this.#reading(async () => {
+      if (kind === "lines") {
+        const isReady = (answer: PeerAnswer) => takesNow(answer, intake.stream);
+        // Longer than the other waits, so that it is the other that says how much it has taken.
+        const body_ = { next: () => body.next(this.#clock.now() + PATIENCE + BEYOND) };
+        return await this.#forwarder.stream(wanted, request, body_, { asking: { path: "/v1/streams", isReady }, unknown: SEND_AGAIN });
+      }
+      const bytes = await body.whole(HTTP_BODY_BYTES, PATIENCE);
+      const { url: path = "/", rawHeaders } = request;
+      return await this.#forwarder.ask(wanted, { method: "POST", path, rawHeaders, bytes }, SEND_AGAIN);
+    });
   }
 
   /** The answer once everything downstream is committed, or has not been for `patience` ms. */
-  async #followed(answer: TakenView, barrier: Barrier, patience: number): Promise<TakenView> {
+  async #followed(answer: TakenView, barrier: Barrier | StoredBarrier, injector: PlannedInjector, patience: number): Promise<TakenView> {
     if (answer.duplicates > 0) barrier.includeEarlier();
-    const complete = (await this.#downstream.passed(barrier, patience)) === "passed";
+    const complete = (await this.#downstream.passed(barrier, injector, patience)) === "passed";
     return { ...answer, complete, replies: await this.#downstream.replies((answer.results ?? []).map(({ id }) => id)) };
   }
 
   /** Hands in the records of the body; gives what stopped it, if anything did. */
   async #read(upload: Upload, kind: BodyKind): Promise<RequestError | undefined> {
-    if (this.#uploads >= HTTP_UPLOADS) throw new RequestError(503, "back-pressure", `${HTTP_UPLOADS} requests are being read already: send again later`);
-    this.#uploads += 1;
     try {
-      if (kind === "lines") await uploadLines(upload, this.#clock);
-      else await uploadWhole(upload, kind);
+      await this.#reading(async () => (kind === "lines" ? uploadLines(upload, this.#clock) : uploadWhole(upload, kind)));
       return undefined;
     } catch (error) {
       if (error instanceof RequestError) return error;
       throw error;
+    }
+  }
+
+  /** Reads a body, as one of those that may be read at once. */
+  async #reading<T>(read: () => Promise<T>): Promise<T> {
+    if (this.#uploads >= HTTP_UPLOADS) throw new RequestError(503, "back-pressure", `${HTTP_UPLOADS} requests are being read already: send again later`);
+    this.#uploads += 1;
+    try {
+      return await read();
     } finally {
       this.#uploads -= 1;
     }
@@ -175,6 +227,12 @@ export class Ingestion {
       throw unknownError(receipt, "what was committed is not known to be on the disk");
     }
   }
+}
+
+/** Does a worker's answer to `/v1/streams` say that it takes the records of this stream itself? */
+function takesNow({ body }: PeerAnswer, stream: string): boolean {
+  const { worker, streams } = JSON.parse(body.toString()) as StreamsView;
+  return streams.some((each) => each.stream === stream && each.open && each.owner === worker);
 }
 
 /** ms to wait for what is downstream; undefined: not at all. */

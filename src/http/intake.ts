@@ -11,8 +11,7 @@ import { messageOf } from "../errors.ts";
 import type { HttpDoor, HttpRecord } from "../injectors/http-door.ts";
 import { HttpReceipt } from "../injectors/http-receipt.ts";
 import { RequestError } from "../inspect/request-error.ts";
-import type { StreamDoorView } from "../inspect/views.ts";
-import { shardRef } from "../key.ts";
+import { type ShardRef, shardRef } from "../key.ts";
 import type { Random } from "../random.ts";
 import { refuseTimestamp } from "../watermark/timestamps.ts";
 import type { PlannedInjector } from "../worker/plan.ts";
@@ -55,28 +54,32 @@ export class Intake {
     return this.#door.counted;
   }
 
-  view(): StreamDoorView {
-    const reason = this.#isOpen ? null : this.#whyClosed();
-    return { stream: this.stream, injector: this.planned.name, open: this.#isOpen, reason, waiting: this.#door.waiting };
+  /** Of which all that comes in here becomes a part. */
+  get shard(): ShardRef {
+    return shardRef(this.planned.id, 0);
+  }
+  /** Records that were taken here and are not told of. */
+  get waiting(): number {
+    return this.#door.waiting;
   }
 
   /** RequestError where nothing can be taken now. */
   checkReady(): void {
-    if (!this.#isOpen) throw new RequestError(503, "not-open", `${this.#whyClosed()}; send again, there or here`);
+    if (!this.isOpen) throw new RequestError(503, "not-open", `${this.whyClosed}; send again`);
     if (this.#door.full || this.#worker.engine.blocked(this.planned.id))
       throw new RequestError(503, "back-pressure", `stream ${this.stream} has more records waiting than it may: send again later`);
   }
 
   /** A worker that stops commits what it has begun, and begins nothing. */
-  get #isOpen(): boolean {
+  get isOpen(): boolean {
     return this.#door.isOpen && !this.#worker.engine.stopping;
   }
 
-  #whyClosed(): string {
+  get whyClosed(): string {
     const { engine } = this.#worker;
     if (engine.stopping) return "the worker is stopping";
-    const other = engine.ownership.otherOwnerOf(shardRef(this.planned.id, 0));
-    if (other !== undefined) return `injector ${this.planned.name} belongs to worker ${other}, whose own endpoint takes its records`;
+    const other = engine.ownership.otherOwnerOf(this.shard);
+    if (other !== undefined) return `injector ${this.planned.name} belongs to worker ${other}`;
     return `injector ${this.planned.name} is not open: the worker is starting, or has failed`;
   }
 
@@ -105,7 +108,7 @@ export class Intake {
 
   /** Takes all of them, however many wait. RequestError where it is closed. */
   hand(records: readonly HttpRecord[], receipt: HttpReceipt): void {
-    if (!this.#isOpen || !this.#door.hand(records, receipt)) throw new RequestError(503, "not-open", `${this.#whyClosed()}; send again, there or here`);
+    if (!this.isOpen || !this.#door.hand(records, receipt)) throw new RequestError(503, "not-open", `${this.whyClosed}; send again`);
   }
 
   /** The same, once there is room. RequestError where there is none for long. */

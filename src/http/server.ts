@@ -1,14 +1,19 @@
 /**
  * The HTTP server of one worker: who may ask, what a refusal looks like, and which group of routes answers. What is shown
- * is `src/inspect`; what records may be posted is `ingestion.ts`.
+ * is `src/inspect`; what records may be posted is `ingestion.ts`; who may ask what is `access.ts`.
  *
- * H1  It listens on 127.0.0.1 alone, and answers only requests that name this host: a web page elsewhere cannot reach
- *     it by a name of its own that it makes resolve to this address. There is no CORS, so no page can read an answer.
- * H2  Only GET, POST where records are taken, and what is said of dead letters; a request that takes longer than its time is closed.
+ * H1  It answers only requests that name it as it is called: a web page elsewhere cannot reach it by a name of its own
+ *     that it makes resolve to this address. There is no CORS, so no page can read an answer.
+ * H2  Only the methods of the routes there are; a request that takes longer than its time is closed.
  * H3  Names in a URL are compared with those of the graph, and never index anything.
  * H4  A web page that is not of this server cannot post: what it may send unasked has a content type that is refused, and
  *     an origin that is.
+ * H5  Nobody is told anything before their token was looked at, but that there is such a route and whether the worker is well.
+ * H6  A request of another worker's proves by its secret that it is one: it is held to neither H1's names nor an origin, and
+ *     needs no token where workers ask each other. Whoever it asks for has shown theirs to that worker.
  */
+import type { IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
 import { fastify, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Clock } from "../clock.ts";
 import { ConfigError, messageOf, StoreUnavailableError } from "../errors.ts";
@@ -17,20 +22,31 @@ import { RequestError } from "../inspect/request-error.ts";
 import type { ErrorView } from "../inspect/views.ts";
 import { HTTP_CONNECTIONS } from "../limits.ts";
 import type { Random } from "../random.ts";
+import type { ReadableStore } from "../store/reader.ts";
 import type { PipelineStore } from "../store/store.ts";
 import type { Worker } from "../worker/worker.ts";
-import { addDeadLetterRoutes, DEAD_LETTER_ROUTES, letterMethod } from "./dead-letter-routes.ts";
+import { Access, type HttpOptions, LOOPBACK, type Needed } from "./access.ts";
+import { addDeadLetterRoutes } from "./dead-letter-routes.ts";
+import { aboutOf, collectRoutes, type DescribedRoute, LOOKING, Methods, type RouteAbout } from "./described-route.ts";
+import { addDocumentRoute } from "./document-route.ts";
+import { Forwarder } from "./forwarder.ts";
 import { Ingestion } from "./ingestion.ts";
-import { addIngestionRoutes, INGESTION_ROUTES, takesRecords } from "./ingestion-routes.ts";
-import { addInspectionRoutes, INSPECTION_ROUTES } from "./inspection-routes.ts";
+import { addIngestionRoutes } from "./ingestion-routes.ts";
+import { addInspectionRoutes } from "./inspection-routes.ts";
+import { NOT_MEANT } from "./peer-call.ts";
+import { openPeerDoor, type PeerDoor } from "./peer-door.ts";
+import type { Peers } from "./peers.ts";
+import { addStateRoutes } from "./state-routes.ts";
+import { addTimerRoutes } from "./timer-routes.ts";
+import { addWatermarkRoutes } from "./watermark-routes.ts";
 
-export interface ServeOptions {
-  /** Port on 127.0.0.1; 0: any free one. */
-  readonly port: number;
+export interface ServeOptions extends HttpOptions {
   /** The clock the worker runs by. */
   readonly clock: Clock;
   /** Ids of records to which nobody gave one. */
   readonly random: Random;
+  /** The store from outside, for what is shown of state; undefined: it cannot be read so. */
+  readonly readable?: ReadableStore | undefined;
 }
 
 export interface HttpServer {
@@ -39,69 +55,154 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-const HOST = "127.0.0.1";
-const OWN_NAMES = new Set(["localhost", "127.0.0.1", "[::1]"]);
 /** ms that the head of a request may take to arrive, and a connection to do nothing. */
 const PATIENCE = 10_000;
+/** Letters of a parameter in a path: a key or a timer of the longest there are, percent-encoded. */
+const PARAMETER_LETTERS = 4_096;
 /** Seconds after which it may be otherwise. */
 const RETRY_AFTER = "1";
 
 /** Of refusals that are not ours. */
 const CODES: ReadonlyMap<number, string> = new Map([[415, "unsupported-media-type"]]);
 
-/** Starts to listen. Throws `ConfigError` where the port cannot be had, or the pipeline cannot take records. */
-export async function serve(worker: Worker, store: PipelineStore, { port, clock, random }: ServeOptions): Promise<HttpServer> {
-  if (!Number.isInteger(port) || port < 0 || port > 65_535)
-    throw new ConfigError(`http: port is an integer from 0 (any free one) to 65535, but it is ${String(port)}`);
-  const ingestion = new Ingestion({ worker, store, clock, random });
+/** What each answer says of itself: no page may show it in a frame, run anything of it, or guess what it is, and nothing keep it. */
+const HEADERS = {
+  "cache-control": "no-store",
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "referrer-policy": "no-referrer",
+} as const;
+
+/** Tells other workers how it is reached, and starts to listen. Throws `ConfigError` where it may not listen so, the port cannot be had, or the pipeline cannot take records. */
+export async function serve(worker: Worker, store: PipelineStore, { clock, random, readable, ...options }: ServeOptions): Promise<HttpServer> {
+  const access = new Access("http", options);
+  const secret = random.id();
+  const forwarder = new Forwarder({ worker, store, clock });
+  const ingestion = new Ingestion({ worker, store, clock, random, forwarder });
   const server = fastify({
     logger: false,
     bodyLimit: 1_024,
     connectionTimeout: PATIENCE,
     forceCloseConnections: true,
     exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: PARAMETER_LETTERS },
     frameworkErrors: (error, _request, reply) => void answerError(error, reply),
   });
   // A body may take as long as records keep coming, so its time is kept by who reads it.
   Object.assign(server.server, { headersTimeout: PATIENCE, requestTimeout: 0, maxConnections: HTTP_CONNECTIONS });
-  harden(server);
-  addInspectionRoutes(server, new Inspection(worker, store, clock), () => ingestion.metrics());
+  const routes = collectRoutes(server);
+  harden(server, { access, peers: forwarder.peers, routes });
+  const inspection = new Inspection(worker, store, clock);
+  const mayRead = ({ headers }: FastifyRequest): boolean => access.judge(LOOKING, headers.authorization) === "allowed";
+  addInspectionRoutes(server, inspection, { metrics: () => [...ingestion.metrics(), ...forwarder.metrics()], mayRead });
+  addWatermarkRoutes(server, inspection, clock);
   addIngestionRoutes(server, ingestion);
-  addDeadLetterRoutes(server, worker, store, clock);
-  try {
-    const url = await server.listen({ host: HOST, port });
-    return { url, close: () => server.close() };
-  } catch (error) {
+  addDeadLetterRoutes(server, { worker, store, clock, forwarder });
+  const lookedAt = addStateRoutes(server, { worker, clock, readable });
+  addTimerRoutes(server, { worker, store, clock, forwarder });
+  addDocumentRoute(server, routes);
+  let door: PeerDoor | undefined;
+  const close = async (): Promise<void> => {
+    forwarder.close();
+    await door?.close();
     await server.close();
-    throw listenError(error, port);
+    await lookedAt.close();
+  };
+  try {
+    await server.listen({ host: access.host, port: options.port }).catch((error: unknown) => {
+      throw listenError(error, access.host, options.port);
+    });
+    const url = urlOf(server.server.address() as AddressInfo | null);
+    const isWorker = (request: IncomingMessage) => forwarder.peers.isForwarded(request.headers) === true;
+    if (options.address !== undefined)
+      door = await openPeerDoor({ address: options.address, isWorker, answer: (request, response) => server.routing(request, response), patience: PATIENCE });
+    worker.profile.reach = { address: door?.url ?? url, secret };
+    return { url, close };
+  } catch (error) {
+    await close();
+    throw error;
   }
 }
 
-function listenError(error: unknown, port: number): unknown {
+/** Where this machine can ask it: an address that stands for all is none. */
+function urlOf(listening: AddressInfo | null): string {
+  const { address, family, port } = listening ?? { address: LOOPBACK, family: "IPv4", port: 0 };
+  if (address === "0.0.0.0" || address === "::") return `http://${LOOPBACK}:${port}`;
+  return `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
+}
+
+function listenError(error: unknown, host: string, port: number): unknown {
   const { code } = error as { readonly code?: unknown };
-  if (code === "EADDRINUSE") return new ConfigError(`http: port ${port} of ${HOST} is in use: give another port, or 0 for any free one`, { cause: error });
+  if (code === "EADDRINUSE") return new ConfigError(`http: port ${port} of ${host} is in use: give another port, or 0 for any free one`, { cause: error });
   if (code === "EACCES") return new ConfigError(`http: port ${port} may not be used by this user: give one above 1023`, { cause: error });
+  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND")
+    return new ConfigError(`http: this machine has no address ${host}: give one of its own, or 0.0.0.0 for all of them`, { cause: error });
   return error;
 }
 
-function harden(server: FastifyInstance): void {
+interface Hardening {
+  readonly access: Access;
+  readonly peers: Peers;
+  readonly routes: readonly DescribedRoute[];
+}
+
+function harden(server: FastifyInstance, { access, peers, routes }: Hardening): void {
+  let methods: Methods | undefined;
   server.addHook("onRequest", async (request, reply) => {
-    void reply.headers({ "cache-control": "no-store", "x-content-type-options": "nosniff" });
-    if (!OWN_NAMES.has(hostnameOf(request.headers.host)))
-      throw new RequestError(403, "forbidden-host", `this endpoint answers only to ${[...OWN_NAMES].join(", ")}`);
-    const allowed = takesRecords(request.url) ? "POST" : (letterMethod(request.url) ?? "GET");
-    if (request.method !== allowed) {
-      void reply.header("allow", allowed);
-      throw new RequestError(405, "method-not-allowed", `${request.method} is not allowed here, only ${allowed}`);
+    void reply.headers(HEADERS);
+    const forwarded = peers.isForwarded(request.headers);
+    if (forwarded === false) throw new RequestError(403, NOT_MEANT, "the request is meant for another worker than this one");
+    if (!forwarded && !access.answersTo(hostnameOf(request.headers.host)))
+      throw new RequestError(403, "forbidden-host", `this endpoint answers only to ${access.names.join(", ")}`);
+    if (request.is404) {
+      methods ??= new Methods(routes);
+      checkMethod(methods.at(request.url), request, reply);
     }
-    if (allowed !== "GET") checkOrigin(request);
-    if (!takesRecords(request.url) && hasBody(request)) void reply.header("connection", "close");
+    // As the router has understood the URL: whoever reads it anew may understand it otherwise.
+    const about: Closed = request.is404 ? NOWHERE : aboutOf(request.method, request.routeOptions.config);
+    if (!(forwarded && about.amongWorkers)) checkToken(access, about, request, reply);
+    if (request.method !== "GET" && !forwarded) checkOrigin(request);
+    if (about.bodies === undefined && hasBody(request)) void reply.header("connection", "close");
   });
   server.setNotFoundHandler(() => {
-    throw new RequestError(404, "not-found", "there is no such route", { routes: [...INSPECTION_ROUTES, ...INGESTION_ROUTES, ...DEAD_LETTER_ROUTES] });
+    const paths = routes.map(({ method, path }) => (method === "GET" ? path : `${method} ${path}`));
+    throw new RequestError(404, "not-found", "there is no such route", { routes: paths });
   });
   server.setErrorHandler((error: FastifyError, _request, reply) => answerError(error, reply));
 }
+
+type Closed = Pick<RouteAbout, "scopes" | "secret" | "bodies" | "amongWorkers">;
+
+/** Where there is no such route, whoever may ask anything is told which there are. */
+const NOWHERE: Closed = { scopes: ["read", "ingest", "operate"], secret: false };
+
+function checkMethod(there: readonly string[], { method }: FastifyRequest, reply: FastifyReply): void {
+  if (there.length === 0 && method === "GET") return;
+  const allowed = there.length === 0 ? "GET" : there.join(", ");
+  void reply.header("allow", allowed);
+  throw new RequestError(405, "method-not-allowed", `${method} is not allowed here, only ${allowed}`);
+}
+
+function checkToken(access: Access, needed: Needed, { headers }: FastifyRequest, reply: FastifyReply): void {
+  switch (access.judge(needed, headers.authorization)) {
+    case "allowed":
+      return;
+    case "unknown":
+      void reply.header("www-authenticate", 'Bearer realm="millrace"');
+      throw new RequestError(401, "unauthorized", "this needs a token that the endpoint knows: give the header Authorization: Bearer TOKEN");
+    case "forbidden":
+      throw new RequestError(403, "forbidden", `the token is not good for this: it needs the scope ${scopesText(needed.scopes)}`);
+    case "none-configured":
+      throw new RequestError(
+        403,
+        "no-tokens",
+        `this needs a token of the scope ${scopesText(needed.scopes)}, and the endpoint was started without any: start it with MILLRACE_TOKENS="operate:TOKEN" (run(): http.tokens)`,
+      );
+  }
+}
+
+const scopesText = (scopes: readonly string[] | "open"): string => [scopes].flat().join(" or ");
 
 /** The name of a Host header, without its port. */
 function hostnameOf(header: string | undefined): string {

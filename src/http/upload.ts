@@ -20,7 +20,7 @@ import { LineSplitter } from "./line-splitter.ts";
 import { read, type ReadOutcome, refused } from "./read-outcome.ts";
 
 /** ms in which a whole body has to come, and one line. */
-const PATIENCE = 30_000;
+export const PATIENCE = 30_000;
 /** Lines handed in at once. */
 const GROUP = 512;
 

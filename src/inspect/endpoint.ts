@@ -5,15 +5,21 @@ import type {
   DeadLettersView,
   ErrorView,
   HotKeysView,
+  LetterView,
   LostTailsView,
   ParticipantShardsView,
   PipelineView,
   ReadinessView,
   ShardsView,
   StreamsView,
+  TimerOutcomeView,
   TimersView,
+  TimerView,
   WatermarksView,
+  WholeLetterView,
 } from "./views.ts";
+import type { KeysView, StateView } from "./state-views.ts";
+import type { WorkersView } from "./workers-view.ts";
 
 /** ms that an answer may take. */
 const PATIENCE = 10_000;
@@ -35,12 +41,26 @@ export interface Endpoint {
   watermarksOf(participant: string): Promise<ParticipantShardsView>;
   pipeline(): Promise<PipelineView>;
   shards(query?: { readonly participant?: string }): Promise<ShardsView>;
+  /** Who works on the pipeline, and what each owns. */
+  workers(): Promise<WorkersView>;
+  /** All cells of a key, as of one commit. 404 where nothing is stored of it. */
+  state(computation: string, key: string): Promise<StateView>;
+  /** A page of the keys that have state; `limit`: 1 to 1,000, default 100; `cursor`: `next` of the page before. */
+  keys(computation: string, query?: { readonly limit?: number | undefined; readonly cursor?: string | undefined }): Promise<KeysView>;
   /** The earliest pending timers; `limit`: 1 to 1,000, default 100. */
-  timers(query?: { readonly computation?: string; readonly clock?: TimerClock; readonly limit?: number }): Promise<TimersView>;
+  timers(query?: TimersRequest): Promise<TimersView>;
+  /** Moves a timer, as it was listed, to another time, fires it before its time, or deletes it. 404 where it is not so any more. */
+  moveTimer(timer: ListedTimer, to: number): Promise<TimerOutcomeView>;
+  fireTimer(timer: ListedTimer): Promise<TimerOutcomeView>;
+  deleteTimer(timer: ListedTimer): Promise<TimerOutcomeView>;
   /** The keys that most records of that worker had; `limit` of each computation: 1 to 1,000, default 10. */
-  hotKeys(query?: { readonly computation?: string; readonly limit?: number }): Promise<HotKeysView>;
+  hotKeys(query?: { readonly computation?: string | undefined; readonly limit?: number | undefined }): Promise<HotKeysView>;
   /** The latest dead letters; `limit`: 1 to 1,000, default 100. */
-  deadLetters(query?: { readonly participant?: string; readonly limit?: number }): Promise<DeadLettersView>;
+  deadLetters(query?: { readonly participant?: string | undefined; readonly limit?: number | undefined }): Promise<DeadLettersView>;
+  /** One with its value. */
+  deadLetter(participant: string, letter: string): Promise<WholeLetterView>;
+  retryDeadLetter(participant: string, letter: string): Promise<LetterView>;
+  discardDeadLetter(participant: string, letter: string): Promise<LetterView>;
   /** What the store lost while the worker that answers was running. */
   lostTails(): Promise<LostTailsView>;
   /** The streams that take records over HTTP. */
@@ -48,20 +68,48 @@ export interface Endpoint {
   readiness(): Promise<ReadinessView>;
 }
 
+export interface TimersRequest {
+  readonly computation?: string | undefined;
+  /** Of this key alone; needs `computation`. */
+  readonly key?: string | undefined;
+  readonly clock?: TimerClock | undefined;
+  readonly limit?: number | undefined;
+}
+
+/** What `timers` lists says which one is meant, and for which time it was set then. */
+export type ListedTimer = Pick<TimerView, "computation" | "timer" | "time">;
+
+export interface EndpointOptions {
+  /** One that the endpoint knows, with the scope that is needed. Default: none. */
+  readonly token?: string | undefined;
+}
+
 /** The endpoint at `url`, as in "http://127.0.0.1:7077". Throws `EndpointError` for what is no http URL. */
-export function endpoint(url: string): Endpoint {
-  const base = baseOf(url);
+export function endpoint(url: string, { token }: EndpointOptions = {}): Endpoint {
+  const asked = new Asked(baseOf(url), token);
+  const letter = (participant: string, name: string) => `/v1/dead-letters/${encodeURIComponent(participant)}/${encodeURIComponent(name)}`;
+  const timer = ({ computation, timer: name }: ListedTimer) => `/v1/timers/${encodeURIComponent(computation)}/${encodeURIComponent(name)}`;
+  const stateOf = (computation: string) => `/v1/computations/${encodeURIComponent(computation)}/state`;
   return {
-    watermarks: () => ask(base, "/v1/watermarks"),
-    watermarksOf: (participant) => ask(base, `/v1/watermarks/${encodeURIComponent(participant)}`),
-    pipeline: () => ask(base, "/v1/pipeline"),
-    shards: (query) => ask(base, "/v1/shards", query),
-    timers: (query) => ask(base, "/v1/timers", query),
-    hotKeys: (query) => ask(base, "/v1/hot-keys", query),
-    deadLetters: (query) => ask(base, "/v1/dead-letters", query),
-    lostTails: () => ask(base, "/v1/lost-tails"),
-    streams: () => ask(base, "/v1/streams"),
-    readiness: () => ask(base, "/readyz", undefined, [503]),
+    watermarks: () => asked.get("/v1/watermarks"),
+    watermarksOf: (participant) => asked.get(`/v1/watermarks/${encodeURIComponent(participant)}`),
+    pipeline: () => asked.get("/v1/pipeline"),
+    shards: (query) => asked.get("/v1/shards", query),
+    workers: () => asked.get("/v1/workers"),
+    state: (computation, key) => asked.get(`${stateOf(computation)}/${encodeURIComponent(key)}`),
+    keys: (computation, query) => asked.get(stateOf(computation), query),
+    timers: (query) => asked.get("/v1/timers", query),
+    moveTimer: (listed, to) => asked.ask("POST", `${timer(listed)}/move`, { time: listed.time, to }),
+    fireTimer: (listed) => asked.ask("POST", `${timer(listed)}/fire`, { time: listed.time }),
+    deleteTimer: (listed) => asked.ask("DELETE", timer(listed), { time: listed.time }),
+    hotKeys: (query) => asked.get("/v1/hot-keys", query),
+    deadLetters: (query) => asked.get("/v1/dead-letters", query),
+    deadLetter: (participant, name) => asked.get(letter(participant, name)),
+    retryDeadLetter: (participant, name) => asked.ask("POST", `${letter(participant, name)}/retry`),
+    discardDeadLetter: (participant, name) => asked.ask("DELETE", letter(participant, name)),
+    lostTails: () => asked.get("/v1/lost-tails"),
+    streams: () => asked.get("/v1/streams"),
+    readiness: () => asked.ask("GET", "/readyz", undefined, [503]),
   };
 }
 
@@ -72,22 +120,37 @@ function baseOf(url: string): URL {
   return base;
 }
 
-async function ask<View>(base: URL, path: string, query: object = {}, alsoAnswers: readonly number[] = []): Promise<View> {
-  const url = new URL(path, base);
-  for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, String(value));
-  let response: Response;
-  let answer: unknown;
-  try {
-    response = await fetch(url, { signal: AbortSignal.timeout(PATIENCE), redirect: "error" });
-    answer = await response.json();
-  } catch (error) {
-    throw new EndpointError(`${base.origin} does not answer as a Millrace pipeline does (${reasonOf(error)}): is it running, with this port?`, undefined, {
-      cause: error,
-    });
+class Asked {
+  readonly #base: URL;
+  readonly #headers: Readonly<Record<string, string>>;
+
+  constructor(base: URL, token: string | undefined) {
+    this.#base = base;
+    this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
   }
-  if (response.ok || alsoAnswers.includes(response.status)) return answer as View;
-  const refusal = (answer as Partial<ErrorView> | null)?.error?.message;
-  throw new EndpointError(`${base.origin} refused ${path}: ${refusal ?? `status ${response.status}`}`, response.status);
+
+  get<View>(path: string, query?: object): Promise<View> {
+    return this.ask("GET", path, query);
+  }
+
+  async ask<View>(method: string, path: string, query: object = {}, alsoAnswers: readonly number[] = []): Promise<View> {
+    const { origin } = this.#base;
+    const url = new URL(path, this.#base);
+    for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, String(value));
+    let response: Response;
+    let answer: unknown;
+    try {
+      response = await fetch(url, { method, headers: this.#headers, signal: AbortSignal.timeout(PATIENCE), redirect: "error" });
+      answer = await response.json();
+    } catch (error) {
+      throw new EndpointError(`${origin} does not answer as a Millrace pipeline does (${reasonOf(error)}): is it running, with this port?`, undefined, {
+        cause: error,
+      });
+    }
+    if (response.ok || alsoAnswers.includes(response.status)) return answer as View;
+    const refusal = (answer as Partial<ErrorView> | null)?.error?.message;
+    throw new EndpointError(`${origin} refused ${path}: ${refusal ?? `status ${response.status}`}`, response.status);
+  }
 }
 
 /** `fetch` wraps why there was no connection. */

@@ -5,7 +5,7 @@
  */
 export { audit, type AuditOptions, type AuditReport } from "../audit/audit.ts";
 export type { Checked, Violation } from "../audit/findings.ts";
-export { EndpointError, type Endpoint, endpoint } from "./endpoint.ts";
+export { EndpointError, type Endpoint, endpoint, type EndpointOptions, type ListedTimer, type TimersRequest } from "./endpoint.ts";
 export type { LostConfirmed, LostShard } from "../worker/lost-tails.ts";
 export type {
   ComputationHotKeys,
@@ -18,6 +18,7 @@ export type {
   HotKeysView,
   HotKeyView,
   Lag,
+  LetterView,
   LostTailsView,
   LostTailView,
   NotTakenView,
@@ -35,7 +36,11 @@ export type {
   StreamView,
   TakenRecordView,
   TakenView,
+  TimerOutcomeView,
   TimersView,
   TimerView,
   WatermarksView,
+  WholeLetterView,
 } from "./views.ts";
+export type { CellView, KeysView, KeyView, StateView } from "./state-views.ts";
+export type { BackPressureView, FullInboxView, WorkersView, WorkerView } from "./workers-view.ts";

@@ -24,6 +24,7 @@ import type {
   WatermarksView,
 } from "./views.ts";
 import { participantShardsView, watermarksView } from "./watermarks-view.ts";
+import { type WorkersView, workersView } from "./workers-view.ts";
 
 const LIST_DEFAULT = 100;
 const HOT_KEYS = 10;
@@ -47,8 +48,8 @@ export class Inspection {
   get #participants(): readonly PlannedParticipant[] {
     return this.#worker.engine.options.plan.participants;
   }
-  get #head(): { readonly pipeline: string; readonly worker: string; readonly now: number } {
-    return { pipeline: this.#worker.engine.options.plan.graph.pipeline, worker: this.#worker.name, now: this.#clock.now() };
+  get #head(): Head {
+    return headOf(this.#worker, this.#clock);
   }
 
   watermarks(): WatermarksView {
@@ -69,12 +70,18 @@ export class Inspection {
     return { ...this.#head, shards: await shardViews(this.#store, this.#asked(query.get("participant"))) };
   }
 
+  async workers(): Promise<WorkersView> {
+    return { ...this.#head, ...(await workersView(this.#worker, this.#store)) };
+  }
+
   async timers(given: unknown): Promise<TimersView> {
-    const query = queryOf(given, ["computation", "clock", "limit"]);
+    const query = queryOf(given, ["computation", "key", "clock", "limit"]);
     const clock = query.get("clock");
     if (clock !== undefined && clock !== "watermark" && clock !== "wall") throw new RequestError(400, "bad-request", 'clock is "watermark" or "wall"');
+    const key = query.get("key");
+    if (key !== undefined && query.get("computation") === undefined) throw new RequestError(400, "bad-request", "key is one of a computation: name that too");
     const computations = this.#asked(query.get("computation")).filter((participant): participant is PlannedComputation => participant.kind === "computation");
-    return { ...this.#head, ...(await timersView(this.#store, computations, { clock, limit: limitOf(query) })) };
+    return { ...this.#head, ...(await timersView(this.#store, computations, { key, clock, limit: limitOf(query) })) };
   }
 
   async deadLetters(given: unknown): Promise<DeadLettersView> {
@@ -110,14 +117,34 @@ export class Inspection {
   }
 
   #named(name: string): PlannedParticipant {
-    const found = this.#participants.find((participant) => participant.name === name);
-    if (found !== undefined) return found;
-    throw new RequestError(
-      404,
-      "not-found",
-      `the pipeline has no participant of this name; it has ${this.#participants.map((participant) => participant.name).join(", ")}`,
-    );
+    return participantOf(this.#worker, name);
   }
+}
+
+interface Head {
+  readonly pipeline: string;
+  readonly worker: string;
+  readonly now: number;
+}
+
+/** What most answers begin with. */
+export function headOf({ name, engine }: Worker, clock: Clock): Head {
+  return { pipeline: engine.options.plan.graph.pipeline, worker: name, now: clock.now() };
+}
+
+/** RequestError for a name that no participant has. */
+export function participantOf({ engine }: Worker, name: string): PlannedParticipant {
+  const { participants } = engine.options.plan;
+  const found = participants.find((participant) => participant.name === name);
+  if (found !== undefined) return found;
+  throw new RequestError(404, "not-found", `the pipeline has no participant of this name; it has ${participants.map((each) => each.name).join(", ")}`);
+}
+
+/** RequestError for what is no computation. */
+export function computationOf(worker: Worker, name: string): PlannedComputation {
+  const found = participantOf(worker, name);
+  if (found.kind === "computation") return found;
+  throw new RequestError(404, "not-found", `${name} is ${found.kind === "injector" ? "an injector" : "a sink"}: only computations have state and timers`);
 }
 
 /** The parameters of a query by name, each given once. RequestError for others than those that are known. */
@@ -131,7 +158,7 @@ export function queryOf(given: unknown, known: readonly string[]): ReadonlyMap<s
   return query;
 }
 
-function limitOf(query: ReadonlyMap<string, string>, otherwise = LIST_DEFAULT): number {
+export function limitOf(query: ReadonlyMap<string, string>, otherwise = LIST_DEFAULT): number {
   const text = query.get("limit") ?? String(otherwise);
   const limit = Number(text);
   if (!/^\d+$/.test(text) || limit < 1 || limit > LIST_MOST) throw new RequestError(400, "bad-request", `limit is an integer from 1 to ${LIST_MOST}`);

@@ -125,6 +125,9 @@ function pendingGauges(engine: Engine, participants: readonly PlannedParticipant
     return total(engine.shardsOf(participant), (shard) => (shard instanceof ComputationShard ? valueOf(shard) : 0));
   };
   return [
+    gauge("waits_for_room", "1 where it starts nothing new, for an inbox that it feeds is full.", (participant) =>
+      engine.shardsOf(participant).length > 0 && engine.blocked(participant.id) ? 1 : 0,
+    ),
     gauge("owned_shards", "Shards that this worker owns.", (participant) => engine.shardsOf(participant).length),
     gauge("queued_records", "Records in the inboxes of this worker's shards.", (participant) =>
       participant.kind === "injector" ? undefined : total(engine.shardsOf(participant), (shard) => engine.queuedOf(shard.ref)),
@@ -140,7 +143,7 @@ function pendingGauges(engine: Engine, participants: readonly PlannedParticipant
   ];
 }
 
-function workerMetrics({ counted, lostTails }: Engine): Metric[] {
+function workerMetrics({ counted, lostTails, ownership }: Engine): Metric[] {
   const counter = (name: string, help: string, value: number): Metric => ({ name, help, type: "counter", samples: [{ labels: {}, value }] });
   const { user, system } = process.cpuUsage();
   return [
@@ -148,6 +151,18 @@ function workerMetrics({ counted, lostTails }: Engine): Metric[] {
     counter("millrace_commit_calls_total", "Calls that carried them to the store.", counted.calls),
     counter("millrace_commit_resends_total", "Calls sent again because no outcome was known.", counted.resends),
     counter("millrace_fenced_total", "Commits refused because another worker owns the shard.", counted.fenced),
+    {
+      name: "millrace_moved_shards_total",
+      help: "Shards that this worker has come to own (taken), has handed over (given), and has lost without that.",
+      type: "counter",
+      samples: (["taken", "given", "lost"] as const).map((how) => ({ labels: { how }, value: ownership.moved[how] })),
+    },
+    {
+      name: "millrace_workers",
+      help: "Workers that are alive, as this one has heard.",
+      type: "gauge",
+      samples: [{ labels: {}, value: ownership.membership.workers.length }],
+    },
     counter("millrace_gaps_total", "Commits refused because the store had lost its tail.", counted.gaps),
     counter("millrace_lost_tails_total", "Times that the store had lost commits it had acknowledged to this worker.", lostTails.counted.tails),
     counter("millrace_lost_commits_total", "Commits that it lost.", lostTails.counted.commits),

@@ -1,12 +1,14 @@
 /** What is stored of a pipeline's shards, whoever owns them: `/v1/shards`, `/v1/timers`, `/v1/dead-letters`. Reads, and changes nothing. */
 import type { EffectRunner, FailedEffect } from "../effects/effects.ts";
-import { indexOf, type ShardRef, shardRef } from "../key.ts";
+import { indexOf, shardOf, type ShardRef, shardRef } from "../key.ts";
 import { parseTimerMember } from "../store/address.ts";
 import type { Numbered, TimerClock } from "../store/commit.ts";
 import type { PipelineStore, ShardSummary } from "../store/store.ts";
+import { INBOX_HIGH } from "../worker/backlog.ts";
 import { letterName } from "../worker/dead-letters.ts";
 import { parseDeadLetter } from "../worker/held.ts";
 import { decodeImage, newImage } from "../worker/image.ts";
+import { timerName } from "../worker/operated-timers.ts";
 import type { PlannedComputation, PlannedParticipant } from "../worker/plan.ts";
 import { eventTime, isoOf } from "./times.ts";
 import type { DeadLettersView, DeadLetterView, ShardView, TimersView, TimerView } from "./views.ts";
@@ -30,9 +32,11 @@ function shardView(participant: PlannedParticipant, stored: ShardSummary): Shard
     owner: stored.owner ?? null,
     leaseUntil: leaseUntil ?? null,
     leaseUntilIso: isoOf(leaseUntil),
+    sequencer: stored.sequencer ?? null,
     commit: stored.number,
     input: eventTime(image.input),
     queued: stored.queued,
+    full: stored.queued > INBOX_HIGH,
     state: stored.stateCount,
     timers: { watermark: stored.watermarkTimers, wall: stored.wallTimers },
     held: stored.held,
@@ -42,7 +46,12 @@ function shardView(participant: PlannedParticipant, stored: ShardSummary): Shard
   };
 }
 
+/** Timers of one shard and clock that are looked through for those of one key. */
+const LOOKED_AT = 100_000;
+
 export interface TimersQuery {
+  /** Of this key alone. */
+  readonly key?: string | undefined;
   readonly clock: TimerClock | undefined;
   readonly limit: number;
 }
@@ -57,6 +66,12 @@ export async function timersView(
   const found: TimerView[] = [];
   let total = 0;
   for (const computation of computations) {
+    if (query.key !== undefined) {
+      const ofKey = await ofOneKey(store, computation, query.key, clocks);
+      total += ofKey.length;
+      found.push(...ofKey);
+      continue;
+    }
     const shards = shardsOf(computation);
     for (const stored of await store.summarize(shards)) for (const clock of clocks) total += clock === "watermark" ? stored.watermarkTimers : stored.wallTimers;
     const heads = await Promise.all(shards.flatMap((shard) => clocks.map((clock) => headOf(store, computation, shard, clock, query.limit))));
@@ -64,6 +79,13 @@ export async function timersView(
   }
   found.sort((a, b) => a.time - b.time || (a.key < b.key ? -1 : 1));
   return { total, timers: found.slice(0, query.limit) };
+}
+
+/** Timers are found by their times; of a key, among the earliest `LOOKED_AT` of its shard. */
+async function ofOneKey(store: PipelineStore, computation: PlannedComputation, key: string, clocks: readonly TimerClock[]): Promise<TimerView[]> {
+  const shard = shardRef(computation.id, shardOf(key, computation.shards));
+  const heads = await Promise.all(clocks.map((clock) => headOf(store, computation, shard, clock, LOOKED_AT)));
+  return heads.flat().filter((timer) => timer.key === key);
 }
 
 async function headOf(store: PipelineStore, computation: PlannedComputation, shard: ShardRef, clock: TimerClock, limit: number): Promise<TimerView[]> {
@@ -76,6 +98,7 @@ async function headOf(store: PipelineStore, computation: PlannedComputation, sha
     return [
       {
         computation: computation.name,
+        timer: timerName(member),
         shard: indexOf(shard),
         key,
         name,
@@ -114,7 +137,7 @@ export async function deadLettersView(
   return { total, deadLetters: found.slice(0, limit) };
 }
 
-function deadLetterView(participant: PlannedParticipant, shard: ShardRef, letter: Numbered): DeadLetterView {
+export function deadLetterView(participant: PlannedParticipant, shard: ShardRef, letter: Numbered): DeadLetterView {
   const { kind, key, id, timer, timestamp, reason, attempts, at } = parseDeadLetter(letter.bytes);
   return {
     participant: participant.name,
@@ -123,7 +146,7 @@ function deadLetterView(participant: PlannedParticipant, shard: ShardRef, letter
     kind,
     key,
     id: id ?? null,
-    timer: timer === undefined ? null : timerName(participant, timer),
+    timer: timer === undefined ? null : nameOfTimer(participant, timer),
     time: Number.isFinite(timestamp) ? timestamp : null,
     reason,
     attempts,
@@ -138,7 +161,7 @@ function failedEffectView({ effect, id, idempotencyKey, timestamp, reason, attem
   return { participant: effect, letter: `job:${id}`, ...none, key: idempotencyKey, id, time: timestamp, reason, attempts, at, atIso: isoOf(at) };
 }
 
-function timerName(participant: PlannedParticipant, member: string): string | null {
+function nameOfTimer(participant: PlannedParticipant, member: string): string | null {
   if (participant.kind !== "computation") return null;
   return participant.timers.find(({ id }) => id === parseTimerMember(member).timer)?.node.name ?? null;
 }

@@ -179,10 +179,14 @@ export interface ShardView {
   readonly owner: string | null;
   readonly leaseUntil: number | null;
   readonly leaseUntilIso: string | null;
+  /** By which the store knows its owner; null: it has none. */
+  readonly sequencer: string | null;
   /** Number of the last commit. */
   readonly commit: number;
   readonly input: EventTime;
   readonly queued: number;
+  /** Whoever feeds it waits until it has been worked off. */
+  readonly full: boolean;
   /** Entries of state. */
   readonly state: number;
   readonly timers: { readonly watermark: number; readonly wall: number };
@@ -204,6 +208,8 @@ export interface TimersView {
 
 export interface TimerView {
   readonly computation: string;
+  /** By which it can be moved, fired or deleted. */
+  readonly timer: string;
   readonly shard: number;
   readonly key: string;
   readonly name: string;
@@ -213,6 +219,13 @@ export interface TimerView {
   readonly timeIso: string | null;
   /** Where it holds the computation's output watermark; null: nowhere. */
   readonly holds: number | null;
+}
+
+/** What was done with a timer. */
+export interface TimerOutcomeView {
+  readonly computation: string;
+  readonly timer: string;
+  readonly outcome: "moved" | "fired" | "deleted";
 }
 
 /** As the worker that answers has seen it, of its own shards: ask every worker. */
@@ -265,6 +278,16 @@ export interface DeadLetterView {
   readonly atIso: string | null;
 }
 
+/** A dead letter with its value. */
+export interface WholeLetterView extends DeadLetterView {
+  /** As `toFile` writes it; null: it has none, or one that cannot be read. */
+  readonly value: unknown;
+  /** What is kept of what was read, where it was no value: as text. */
+  readonly raw: string | null;
+  /** Bytes that are stored of it. */
+  readonly bytes: number;
+}
+
 export interface ReadinessView {
   readonly ready: boolean;
   /** What is missing, in sentences. */
@@ -282,11 +305,13 @@ export interface StreamsView {
 export interface StreamDoorView {
   readonly stream: string;
   readonly injector: string;
-  /** Does this worker take its records? */
+  /** Are records that are posted here taken now, by this worker or by the one to which it passes them on? */
   readonly open: boolean;
-  /** Why not; null: it does. */
+  /** Why not; null: they are. */
   readonly reason: string | null;
-  /** Records that it has taken and not confirmed yet. */
+  /** The worker that takes them; null: none does at this moment. */
+  readonly owner: string | null;
+  /** Records that this worker has taken itself and not confirmed yet. */
   readonly waiting: number;
 }
 

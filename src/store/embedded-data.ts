@@ -30,7 +30,9 @@ import type {
   RecoverLimits,
   Registration,
   ReportReply,
+  ShardProgress,
   ShardSummary,
+  StoredWorker,
   StoredTimerEntry,
   WatermarkReport,
 } from "./store.ts";
@@ -47,7 +49,7 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
   protected readonly shards: Map<ShardRef, Shard> = new Map();
 
   /** Until when each worker has said that it is alive. */
-  protected readonly workers: Map<string, number> = new Map();
+  protected readonly workers: Map<string, StoredWorker> = new Map();
 
   constructor(domains: number) {
     this.domains = domains;
@@ -103,10 +105,15 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
 
   // ── workers ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  announce(worker: string, ms: number, now: number): Announced {
-    this.workers.set(worker, now + ms);
-    for (const [each, until] of this.workers) if (until <= now) this.workers.delete(each);
+  announce(worker: string, ms: number, now: number, about?: string): Announced {
+    this.workers.set(worker, { worker, until: now + ms, about });
+    for (const [each, { until }] of this.workers) if (until <= now) this.workers.delete(each);
     return { workers: [...this.workers.keys()].sort(), full: false, now };
+  }
+
+  readWorkers(now: number): { workers: StoredWorker[]; now: number } {
+    const alive = [...this.workers.values()].filter(({ until }) => until > now);
+    return { workers: alive.sort((a, b) => (a.worker < b.worker ? -1 : 1)), now };
   }
 
   depart(worker: string): void {
@@ -209,6 +216,10 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
 
   summarize(shards: readonly ShardRef[]): ShardSummary[] {
     return shards.map((shard) => this.get(shard).summarize());
+  }
+
+  readProgress(shards: readonly ShardRef[]): ShardProgress[] {
+    return shards.map((shard) => this.get(shard).progress());
   }
 
   // ── watermarks ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -15,6 +15,7 @@ import type {
   InboxTail,
   RecoveredShard,
   RecoverLimits,
+  ShardProgress,
   ShardSummary,
   StoredOutboxEntry,
   StoredTimerEntry,
@@ -167,6 +168,13 @@ export abstract class EmbeddedShard implements Stored {
       dead,
       outbox,
     };
+  }
+
+  progress(): ShardProgress {
+    const { shard, position, tail, image, counts } = this;
+    const held = counts.held === 0 ? [] : this.readHeld().map(({ id }) => id);
+    const outbox = counts.outbox === 0 ? [] : this.readOutbox().map(({ target, place }) => `${target}:${place.monotonic}.${place.n}`);
+    return { shard, position, tail, image, held, outbox };
   }
 
   entries(): EntryCounts {

@@ -36,7 +36,9 @@ import type {
   RecoverLimits,
   Registration,
   ReportReply,
+  ShardProgress,
   ShardSummary,
+  StoredWorker,
   StoredTimerEntry,
   WatermarkReport,
 } from "./store.ts";
@@ -98,8 +100,8 @@ export class LmdbPipelineStore implements PipelineStore {
     return outcome;
   }
   /** Kept in memory alone: whoever has the store to itself has no one to tell. */
-  announce(worker: string, ms: number): Promise<Announced> {
-    return this.#call(() => this.#data.announce(worker, ms, this.#opened.clock.now()));
+  announce(worker: string, ms: number, about?: string): Promise<Announced> {
+    return this.#call(() => this.#data.announce(worker, ms, this.#opened.clock.now(), about));
   }
   depart(worker: string): Promise<void> {
     return this.#call(() => this.#data.depart(worker));
@@ -139,6 +141,12 @@ export class LmdbPipelineStore implements PipelineStore {
   }
   async countEntries(participant: number, shards: number): Promise<EntryCounts> {
     return this.#read([], () => this.#data.countEntries(participant, shards));
+  }
+  async readWorkers(): Promise<{ workers: StoredWorker[]; now: number }> {
+    return this.#read([], () => this.#data.readWorkers(this.#opened.clock.now()));
+  }
+  async readProgress(shards: readonly ShardRef[]): Promise<ShardProgress[]> {
+    return this.#read(shards, () => this.#data.readProgress(shards));
   }
   async summarize(shards: readonly ShardRef[]): Promise<ShardSummary[]> {
     return this.#read([], () => this.#data.summarize(shards));

@@ -46,7 +46,21 @@ import {
 import type { Range } from "./lmdb-reader.ts";
 import { decodeRecord, type RecordFields } from "./lmdb-record.ts";
 import { OUTBOX_HEAD } from "./lmdb-shard.ts";
-import type { EntryCount, EntryKind, Found, Names, Page, ParcelPage, ReadEntry, ReadTime, ShardHead, StoreReader, Stray, TimeKind } from "./reader.ts";
+import type {
+  EntryCount,
+  EntryKind,
+  Found,
+  Names,
+  Page,
+  ParcelPage,
+  ReadEntry,
+  ReadTime,
+  ShardHead,
+  StoreReader,
+  Stray,
+  TimeKind,
+  ValuesRead,
+} from "./reader.ts";
 import type { StoredGraph } from "./stored-graph.ts";
 
 /** Bytes of values after which a page ends. */
@@ -191,6 +205,10 @@ export class LmdbStoreReader implements StoreReader {
         holds: times("holds"),
       };
     });
+  }
+
+  async readValues(shard: ShardRef, fields: readonly string[]): Promise<ValuesRead> {
+    return this.#look((view) => ({ number: view.kept(shard).number, values: fields.map((field) => view.get(textKey(shard, STATE, field))) }));
   }
 
   close(): Promise<void> {

@@ -18,14 +18,14 @@ export class MemoryData extends EmbeddedData<MemoryShard> {
     copy.graph = this.graph;
     for (let domain = 0; domain < this.domains; domain++) copy.appends[domain] = this.appends[domain]!;
     for (const [ref, shard] of this.shards) copy.shards.set(ref, shard.copy());
-    for (const [worker, until] of this.workers) copy.workers.set(worker, until);
+    for (const [worker, stored] of this.workers) copy.workers.set(worker, stored);
     for (const [participant, authority] of this.authorities) copy.authorities.set(participant, authority);
     return copy;
   }
 
   /** Who is alive at this time. For a simulator. */
   alive(now: number): string[] {
-    return [...this.workers].flatMap(([worker, until]) => (until > now ? [worker] : [])).sort();
+    return this.readWorkers(now).workers.map(({ worker }) => worker);
   }
   /** For a reader. An InvariantError if it is not in the graph. */
   shard(shard: ShardRef): MemoryShard {

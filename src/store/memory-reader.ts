@@ -3,7 +3,21 @@ import { identityOf } from "./outcome.ts";
 import type { ShardRef } from "../key.ts";
 import type { Authority } from "../watermark/authority.ts";
 import type { MemoryData } from "./memory-data.ts";
-import type { EntryCount, EntryKind, Found, Names, Page, ParcelPage, ReadEntry, ReadTime, ShardHead, StoreReader, Stray, TimeKind } from "./reader.ts";
+import type {
+  EntryCount,
+  EntryKind,
+  Found,
+  Names,
+  Page,
+  ParcelPage,
+  ReadEntry,
+  ReadTime,
+  ShardHead,
+  StoreReader,
+  Stray,
+  TimeKind,
+  ValuesRead,
+} from "./reader.ts";
 import type { StoredGraph } from "./stored-graph.ts";
 
 export class MemoryReader implements StoreReader {
@@ -71,6 +85,11 @@ export class MemoryReader implements StoreReader {
       wall: times("wall"),
       holds: times("holds"),
     };
+  }
+
+  async readValues(shard: ShardRef, fields: readonly string[]): Promise<ValuesRead> {
+    const kept = this.#data.shard(shard);
+    return { number: kept.number, values: kept.readState(fields) };
   }
 
   async close(): Promise<void> {}

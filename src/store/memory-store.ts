@@ -31,7 +31,9 @@ import type {
   RecoveredShard,
   Registration,
   ReportReply,
+  ShardProgress,
   ShardSummary,
+  StoredWorker,
   Store,
   StoredTimerEntry,
   WatermarkReport,
@@ -115,8 +117,11 @@ class MemoryPipelineStore implements PipelineStore {
   async countEntries(participant: number, shards: number): Promise<EntryCounts> {
     return this.#data.countEntries(participant, shards);
   }
-  async announce(worker: string, ms: number): Promise<Announced> {
-    return this.#data.announce(worker, ms, this.#clock.now());
+  async announce(worker: string, ms: number, about?: string): Promise<Announced> {
+    return this.#data.announce(worker, ms, this.#clock.now(), about);
+  }
+  async readWorkers(): Promise<{ workers: StoredWorker[]; now: number }> {
+    return this.#data.readWorkers(this.#clock.now());
   }
   async depart(worker: string): Promise<void> {
     this.#data.depart(worker);
@@ -165,6 +170,9 @@ class MemoryPipelineStore implements PipelineStore {
   }
   async readDeadLetters(shard: ShardRef, limit: number): Promise<Numbered[]> {
     return this.#data.readDeadLetters(shard, limit);
+  }
+  async readProgress(shards: readonly ShardRef[]): Promise<ShardProgress[]> {
+    return this.#data.readProgress(shards);
   }
   async summarize(shards: readonly ShardRef[]): Promise<ShardSummary[]> {
     return this.#data.summarize(shards);

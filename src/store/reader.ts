@@ -1,6 +1,6 @@
 /**
  * Reading a pipeline's data from outside: beside the workers that change it, or without any, and without writing. What
- * an audit asks for; nothing here is on the path of a record. Each of the stores implements it beside `Store`.
+ * an audit asks for, and who looks at state; nothing here is on the path of a record. Each of the stores implements it beside `Store`.
  *
  * V1  Nothing is written: no data, no lease, not even what a worker's connection tries out.
  * V2  What one call gives is as of one moment, whatever is committed meanwhile; moments do not run back from call to
@@ -20,6 +20,11 @@ export interface ReadableStore {
   pipelines(clock: Clock): Promise<readonly string[]>;
   /** Throws a `StoreRefusedError` where there is nothing that can be read, or nothing of that name. */
   read(options: ReadOptions): Promise<StoreReader>;
+}
+
+/** Can this store be looked at from outside? */
+export function isReadable(store: object): store is ReadableStore {
+  return "read" in store && "pipelines" in store;
 }
 
 export interface ReadOptions {
@@ -50,6 +55,8 @@ export interface StoreReader {
   readTimes(shard: ShardRef, kind: TimeKind, cursor: string | undefined, limit: number): Promise<Page<ReadTime>>;
   /** Entries by their names, as of one moment. */
   lookUp(shard: ShardRef, names: Names): Promise<Found>;
+  /** Values of state fields, whole and in their order, as of the commit of that number. */
+  readValues(shard: ShardRef, fields: readonly string[]): Promise<ValuesRead>;
   close(): Promise<void>;
 }
 
@@ -121,6 +128,12 @@ export interface Names {
   readonly watermark: readonly string[];
   readonly wall: readonly string[];
   readonly holds: readonly string[];
+}
+
+/** `number`: of the shard's last commit; 0 before the first. `values`: undefined, not there. */
+export interface ValuesRead {
+  readonly number: number;
+  readonly values: readonly (Uint8Array | undefined)[];
 }
 
 /** In the order of the names; undefined: not there. */

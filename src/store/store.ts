@@ -70,11 +70,14 @@ export interface PipelineStore {
   /**
    * The worker is alive for `ms` from now on, by the store's clock. Forgets those whose time is over, and gives the names
    * of all that are alive, this one among them, sorted. For assigning shards; safety does not depend on it. An exclusive
-   * store may forget all of it when it is closed.
+   * store may forget all of it when it is closed. `about`: what it says of itself to those who ask, in the place of what
+   * it has said before; the store does not look into it.
    */
-  announce(worker: string, ms: number): Promise<Announced>;
+  announce(worker: string, ms: number, about?: string): Promise<Announced>;
   /** The worker is gone, as if its time were over. */
   depart(worker: string): Promise<void>;
+  /** The workers that are alive, by name, with what they say of themselves. */
+  readWorkers(): Promise<{ readonly workers: readonly StoredWorker[]; readonly now: number }>;
 
   // ── ownership ───────────────────────────────────────────────────────────────────────────────────────────────────
   acquire(request: AcquireRequest): Promise<readonly AcquireOutcome[]>;
@@ -107,6 +110,8 @@ export interface PipelineStore {
   /** Ends of inboxes of one domain, as of one moment, with the domain's append counter of that moment. */
   readTails(shards: readonly ShardRef[]): Promise<{ readonly tails: readonly InboxTail[]; readonly appends: number }>;
   readDeadLetters(shard: ShardRef, limit: number): Promise<readonly Numbered[]>;
+  /** How far shards are with what was appended to them, each as of one moment: for who waits until all that comes of something is committed. */
+  readProgress(shards: readonly ShardRef[]): Promise<readonly ShardProgress[]>;
   /** What is stored of shards, for people (HTTP, the command line): never on the record path. */
   summarize(shards: readonly ShardRef[]): Promise<readonly ShardSummary[]>;
 
@@ -149,6 +154,13 @@ export interface Announced {
   readonly full: boolean;
   /** Store clock, ms. */
   readonly now: number;
+}
+
+/** `until`: store clock, ms. `about` undefined: it has said nothing, as one of an older version. */
+export interface StoredWorker {
+  readonly worker: string;
+  readonly until: number;
+  readonly about: string | undefined;
 }
 
 export interface Lease {
@@ -257,6 +269,18 @@ export interface InboxRead {
   readonly from: number;
   readonly parcels: readonly Uint8Array[];
   readonly tail: number;
+}
+
+/** `position`: the first parcel that is not wholly consumed. */
+export interface ShardProgress {
+  readonly shard: ShardRef;
+  readonly position: number;
+  readonly tail: number;
+  readonly image: Uint8Array | undefined;
+  /** Ids of what stands aside, ascending. */
+  readonly held: readonly number[];
+  /** Names of what is not delivered yet, as in `ReadEntry`; in no order. */
+  readonly outbox: readonly string[];
 }
 
 export interface ShardSummary {

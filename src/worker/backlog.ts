@@ -6,7 +6,7 @@ import { participantOf, type ShardRef } from "../key.ts";
 import type { Plan } from "./plan.ts";
 
 /** Records waiting in one inbox above which its senders pause, and below which they go on. */
-const HIGH = 4_096;
+export const INBOX_HIGH = 4_096;
 const LOW = 2_048;
 
 export class Backlog {
@@ -36,7 +36,7 @@ export class Backlog {
     const participant = participantOf(ref);
     const over = this.#over.get(participant);
     if (over === undefined) return undefined;
-    if (queued > HIGH) over.add(ref);
+    if (queued > INBOX_HIGH) over.add(ref);
     else if (queued <= LOW && over.delete(ref) && over.size === 0) return participant;
     return undefined;
   }

@@ -137,7 +137,7 @@ function beforeOf(shard: OwnedShard): Before {
 const hasOpen = (shard: InboxShard): boolean => (shard instanceof ComputationShard ? !shard.open.empty : shard.readyAt() < Number.POSITIVE_INFINITY);
 
 /** In the order of the graph. */
-function downstreamOf(participants: readonly PlannedParticipant[], injector: PlannedInjector): readonly PlannedParticipant[] {
+export function downstreamOf(participants: readonly PlannedParticipant[], injector: PlannedInjector): readonly PlannedParticipant[] {
   const reached = new Set([injector.id]);
   return participants.filter((participant) => {
     const isEffect = participant.kind === "computation" && participant.node.effect !== undefined;

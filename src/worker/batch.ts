@@ -147,6 +147,11 @@ export class Batch {
     else this.#memory.holds.set(address, hold);
   }
 
+  /** Is a timer of this address set, moved, deleted or fired in it? */
+  changes(clock: TimerClock, member: string): boolean {
+    return this.#timers.has(timerHold(clock, member));
+  }
+
   changeHold(key: KeyState, hold: number | undefined): void {
     if (key.hold === hold) return;
     const address = keyHold(key.key);

@@ -190,8 +190,8 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
   }
 
   /** All timers of a key; undefined: only the store knows them all, and from now on they are kept in memory whole. */
-  timersOf(key: string): readonly { readonly clock: TimerClock; readonly member: string }[] | undefined {
-    this.#wholeTimers ||= this.planned.timers.some(({ node }) => node.tagged && this[node.clock].horizon !== Number.POSITIVE_INFINITY);
+  timersOf(key: string, untagged = false): readonly { readonly clock: TimerClock; readonly member: string }[] | undefined {
+    this.#wholeTimers ||= this.planned.timers.some(({ node }) => (node.tagged || untagged) && this[node.clock].horizon !== Number.POSITIVE_INFINITY);
     if (this.unreadTimers) return undefined;
     const members: { clock: TimerClock; member: string }[] = [];
     for (const clock of ["watermark", "wall"] as const) for (const member of this[clock].ofKey(key)) members.push({ clock, member });

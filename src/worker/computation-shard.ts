@@ -17,7 +17,7 @@ import type { RecoveredShard, Sequencer } from "../store/index.ts";
 import { END } from "../time.ts";
 import { CallEffects } from "./batch.ts";
 import { Call } from "./call.ts";
-import { ComputationHeld, EARLY } from "./computation-held.ts";
+import { ComputationOperated, EARLY } from "./computation-operated.ts";
 import type { Keyed } from "./keyed.ts";
 import { add, type KeyState } from "./key-state.ts";
 import type { ShardHost } from "./owned-shard.ts";
@@ -32,7 +32,7 @@ const PATIENCE = 20;
 /** Asynchronous calls of one shard at a time. */
 const CONCURRENT_CALLS = 64;
 
-export class ComputationShard extends ComputationHeld {
+export class ComputationShard extends ComputationOperated {
   readonly kind = "computation";
   readonly #instance: Computation;
   /** Handlers are known to return promises: what they write is encoded call by call. */
@@ -69,7 +69,7 @@ export class ComputationShard extends ComputationHeld {
     const { open } = this;
     return (
       open.pinned === 0 &&
-      !this.unreadTimers &&
+      this.obeyed() &&
       open.taken + open.finished < 2 * this.host.options.batchRecords &&
       open.bytes < this.commitBytes &&
       this.#running.size < CONCURRENT_CALLS &&

@@ -25,6 +25,8 @@ export interface DriverOptions {
   readonly clock: Clock;
   readonly worker: string;
   readonly leaseMs: number;
+  /** What the worker says of itself to whoever asks. */
+  readonly about: () => string;
   readonly log: (level: "debug" | "info" | "warn" | "error", text: string, fields: object) => void;
 }
 
@@ -283,11 +285,11 @@ export class Driver {
   #own(effect: Of<"announce" | "depart" | "acquire" | "register" | "renew" | "release">): void {
     const engine = this.#engine;
     const store = this.#store;
-    const { worker, leaseMs } = this.#options;
+    const { worker, leaseMs, about } = this.#options;
     switch (effect.kind) {
       case "announce":
         for (const name of effect.declined) this.#ask(store.announce(name, effect.ms), () => {});
-        this.#ask(store.announce(worker, effect.ms), (announced) => engine.ownership.onAnnounced(announced));
+        this.#ask(store.announce(worker, effect.ms, about()), (announced) => engine.ownership.onAnnounced(announced));
         break;
       case "depart":
         this.#ask(store.depart(worker), () => {});

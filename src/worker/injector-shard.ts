@@ -27,9 +27,8 @@ import { placeId } from "./parcel.ts";
 import type { PlannedInjector } from "./plan.ts";
 import { deliver } from "./produce.ts";
 
-/** Items asked of the source at once. */
+/** Items asked of the source at once, and read ahead of injection. */
 const PULL = 1_024;
-/** Items read ahead of injection. */
 const READ_AHEAD = 4 * PULL;
 /** Failures of the source in a row after which the pipeline stops. */
 const FAILURES = 5;

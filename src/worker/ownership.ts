@@ -55,6 +55,8 @@ export class Ownership {
   readonly membership: Membership;
   readonly handOver: HandOver;
   readonly #claims = new Map<ShardRef, Claim>();
+  /** Shards since the start: come to be ours, handed over, lost. */
+  readonly moved = { taken: 0, given: 0, lost: 0 };
   /** Who had a shard that we wanted. */
   readonly #others = new Map<ShardRef, string>();
   /** The last request to register each participant whose answer counts, with what was granted by it. */
@@ -169,7 +171,8 @@ export class Ownership {
   given(refs: readonly ShardRef[]): void {
     const given = new Set(refs);
     const leases = this.leases().filter(({ shard }) => given.has(shard));
-    this.lost(refs);
+    this.moved.given += leases.length;
+    this.#forgo(refs);
     for (const ref of refs) this.#engine.lostTails.forget(ref);
     this.#engine.effect({ kind: "release", leases });
   }
@@ -299,6 +302,7 @@ export class Ownership {
       claim.recovered = undefined;
       this.#engine.lostTails.forget(ref);
       this.#engine.adopt(shard);
+      this.moved.taken += 1;
     }
   }
 
@@ -335,6 +339,11 @@ export class Ownership {
   }
 
   lost(refs: readonly ShardRef[]): void {
+    for (const ref of refs) if (this.stageOf(ref) === "ready") this.moved.lost += 1;
+    this.#forgo(refs);
+  }
+
+  #forgo(refs: readonly ShardRef[]): void {
     for (const ref of refs) {
       const claim = this.#claims.get(ref);
       if (claim === undefined) continue;

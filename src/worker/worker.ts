@@ -10,6 +10,7 @@ import { Driver } from "./driver.ts";
 import { Engine } from "./engine.ts";
 import { makeInstances } from "./instances.ts";
 import type { Plan } from "./plan.ts";
+import { Profile } from "./profile.ts";
 
 export interface WorkerOptions {
   readonly plan: Plan;
@@ -38,6 +39,8 @@ export interface Worker {
   readonly engine: Engine;
   readonly driver: Driver;
   readonly runner: EffectRunner | undefined;
+  /** What it says of itself. */
+  readonly profile: Profile;
 }
 
 export function startWorker(options: WorkerOptions): Worker {
@@ -67,6 +70,7 @@ export function makeWorker(options: WorkerOptions): Worker {
     frozen: options.frozen,
     reportEvery: options.reportEvery ?? 2,
   });
-  const driver = new Driver({ engine, store, clock, worker: name, leaseMs, log });
-  return { name, engine, driver, runner: options.runner };
+  const profile = new Profile(engine, clock.now());
+  const driver = new Driver({ engine, store, clock, worker: name, leaseMs, about: () => profile.text(), log });
+  return { name, engine, driver, runner: options.runner, profile };
 }

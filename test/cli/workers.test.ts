@@ -2,8 +2,9 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
+import type { WorkersView } from "../../src/inspect/workers-view.ts";
 import { startRedis } from "../support/redis-server.ts";
-import { type Command, Workplace } from "./commands.ts";
+import { type Command, LIBRARY, Workplace } from "./commands.ts";
 
 vi.setConfig({ testTimeout: 180_000 });
 
@@ -52,6 +53,37 @@ test("SIGTERM stops all workers, and the same command goes on where they were", 
   const again = await workplace.run(["run", WORD_COUNT, "--workers", "2", "--no-http"], { MILLRACE_STORE: url });
   expect(again.code).toBe(0);
   expectAllTotals(workplace);
+});
+
+const TAKING = `import { fromHttp, Pipeline, sink, stream } from "${LIBRARY}";
+  const visits = stream("visits");
+  const nowhere = sink({ kind: "sink", description: "nowhere", attempts: 1, open: async () => ({ write: async () => 0, close: async () => {} }) });
+  export default new Pipeline("taking", { shards: 4 }).inject("arrivals", visits, fromHttp()).sink("nowhere", visits, nowhere);`;
+
+test("millrace workers asks any of them, and shows what each owns", async () => {
+  const server = await startRedis({ tcp: true });
+  onTestFinished(() => server.stop());
+  const workplace = new Workplace();
+  workplace.write("taking.mts", TAKING);
+  const command = workplace.start(["run", "taking.mts", "--workers", "2", "--port", "0", "--address", "127.0.0.1:0"], { MILLRACE_STORE: server.url });
+  const [, url = ""] = await command.hasSaid(/worker 2: running pipeline taking; (http:\/\/127\.0\.0\.1:\d+)\//);
+  await command.hasSaid(/worker 1: running pipeline taking; http/);
+  const view = async () => (await (await fetch(`${url}/v1/workers`)).json()) as WorkersView;
+  await expect.poll(async () => (await view()).workers.filter(({ alive, owned }) => alive && owned > 0).length, { timeout: 60_000 }).toBe(2);
+  const [json, table, wrong] = await Promise.all([
+    workplace.run(["workers", "--url", url, "--json"]),
+    workplace.run(["workers", "--url", url]),
+    workplace.run(["run", "taking.mts", "--workers", "2", "--address", "nonsense", "--store", server.url]),
+  ]);
+  const { workers } = JSON.parse(json.out) as WorkersView;
+  expect(workers).toHaveLength(2);
+  // The door for other machines, not the endpoint for this one.
+  for (const { address } of workers) expect([address, address === url]).toEqual([expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/), false]);
+  expect(table.out.split("\n")[0]).toMatch(/^worker +address +up +lease left +shards +taken +given +lost +commits +fenced +waits$/);
+  for (const { worker } of workers) expect(table.out).toContain(`\n${worker} owns `);
+  expect([wrong.code, wrong.errors]).toEqual([2, expect.stringContaining("address is HOST:PORT")]);
+  command.process.kill("SIGTERM");
+  expect((await command.ended).code).toBe(0);
 });
 
 test("workers end when the process that started them is gone", async () => {

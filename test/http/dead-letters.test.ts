@@ -1,7 +1,19 @@
 /** Dead letters over HTTP: listed, tried again, discarded; those of effects too. */
 import { describe, expect, test } from "vitest";
-import { Computation, type Context, type EffectResult, exponential, fromHttp, input, output, Pipeline, stream, type StreamRecord } from "../../src/index.ts";
-import { ask, JSON_TYPE, POLL, Posting } from "./posting.ts";
+import {
+  Computation,
+  type Context,
+  type EffectResult,
+  exponential,
+  fromHttp,
+  input,
+  MemoryStore,
+  output,
+  Pipeline,
+  stream,
+  type StreamRecord,
+} from "../../src/index.ts";
+import { JSON_TYPE, MASTER, POLL, Posting } from "./posting.ts";
 
 interface Job {
   readonly key: string;
@@ -38,11 +50,11 @@ async function start(): Promise<Posting> {
       },
       { attempts: 2, backoff: exponential(1, 1), results: called },
     );
-  return await Posting.start(pipeline);
+  return await Posting.start(pipeline, new MemoryStore(), [MASTER]);
 }
 const post = (posting: Posting, key: string) => posting.post(JSON.stringify({ key }), JSON_TYPE, "?wait=effects", "jobs");
 const letters = async (posting: Posting, participant: string) => (await posting.get(`/v1/dead-letters?participant=${participant}`)).json.deadLetters;
-const act = (posting: Posting, method: string, path: string, headers = {}) => ask(posting.url, method, `/v1/dead-letters/${path}`, undefined, headers);
+const act = (posting: Posting, method: string, path: string, headers = {}) => posting.ask(method, `/v1/dead-letters/${path}`, headers);
 
 describe("a dead letter", () => {
   test("is tried again by its name, and is one no longer", async () => {

@@ -4,7 +4,6 @@ import { describe, expect, test } from "vitest";
 import { bodyKindOf, idempotencyKeyOf } from "../../src/http/body-kind.ts";
 import { binaryEvent, isBinaryEvent, structuredEvent } from "../../src/http/cloud-event.ts";
 import { GrowingBytes } from "../../src/http/growing-bytes.ts";
-import { takesRecords } from "../../src/http/ingestion-routes.ts";
 import { isBlank, readJson } from "../../src/http/json-text.ts";
 import { LineSplitter } from "../../src/http/line-splitter.ts";
 
@@ -159,11 +158,5 @@ describe("headers", () => {
     expect(idempotencyKeyOf({})).toEqual({ read: undefined });
     expect(idempotencyKeyOf({ "idempotency-key": [' "a b" '] })).toEqual({ read: "a b" });
     for (const given of [[""], ['""'], ["a", "b"], ["a\u0000"], ["é"]]) expect(idempotencyKeyOf({ "idempotency-key": given })).toHaveProperty("refused");
-  });
-
-  test("only the route of records takes a post", () => {
-    for (const url of ["/v1/streams/a/records", "/v1/streams/a%2Fb/records?level=fsynced"]) expect(takesRecords(url)).toBe(true);
-    for (const url of ["/v1/streams", "/v1/streams/a", "/v1/streams//records", "/v1/streams/a/records/", "/v1/streams/a?/records", "/v1/watermarks"])
-      expect(takesRecords(url)).toBe(false);
   });
 });

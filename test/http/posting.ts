@@ -3,7 +3,19 @@ import { once } from "node:events";
 import { type IncomingHttpHeaders, request } from "node:http";
 import { expect, onTestFinished } from "vitest";
 import { type InjectorOptions } from "../../src/computation/edges.ts";
-import { type Schema, sink, stream, fromHttp, MemoryStore, Pipeline, run, type RunningPipeline, type Store, type StreamRecord } from "../../src/index.ts";
+import {
+  type AccessToken,
+  type Schema,
+  sink,
+  stream,
+  fromHttp,
+  MemoryStore,
+  Pipeline,
+  run,
+  type RunningPipeline,
+  type Store,
+  type StreamRecord,
+} from "../../src/index.ts";
 
 export interface Visit {
   readonly page: string;
@@ -44,18 +56,25 @@ export interface Answer {
 
 export class Posting {
   readonly running: RunningPipeline;
+  readonly #headers: Record<string, string>;
 
-  private constructor(running: RunningPipeline) {
+  private constructor(running: RunningPipeline, headers: Record<string, string>) {
     this.running = running;
+    this.#headers = headers;
   }
 
   /** Runs it until the end of the test; the stream takes records by then. */
-  static async start(pipeline: Pipeline, store: Store = new MemoryStore()): Promise<Posting> {
-    const running = await run(pipeline, { store, http: { port: 0 }, log: () => {} });
-    onTestFinished(async () => running.stop());
-    const posting = new Posting(running);
+  static async start(pipeline: Pipeline, store: Store = new MemoryStore(), tokens: readonly AccessToken[] = []): Promise<Posting> {
+    const posting = await Posting.ready(pipeline, store, tokens);
     await posting.opened();
     return posting;
+  }
+
+  /** The same of one that takes no records over HTTP. Requests carry the first of the tokens. */
+  static async ready(pipeline: Pipeline, store: Store, tokens: readonly AccessToken[]): Promise<Posting> {
+    const running = await run(pipeline, { store, http: { port: 0, tokens }, log: () => {} });
+    onTestFinished(async () => running.stop());
+    return new Posting(running, bearer(tokens[0]?.token));
   }
 
   async opened(): Promise<void> {
@@ -67,18 +86,28 @@ export class Posting {
   }
 
   get(path: string): Promise<Answer> {
-    return ask(this.url, "GET", path, undefined, {});
+    return this.ask("GET", path);
   }
 
   /** `query`: as in "?level=fsynced". */
   post(body: string | Uint8Array | AsyncIterable<string | Uint8Array>, headers: Record<string, string>, query = "", stream = "visits"): Promise<Answer> {
-    return ask(this.url, "POST", `/v1/streams/${stream}/records${query}`, body, headers);
+    return ask(this.url, "POST", `/v1/streams/${stream}/records${query}`, body, { ...this.#headers, ...headers });
+  }
+
+  /** With the first of its tokens. */
+  ask(method: string, path: string, headers: Record<string, string> = {}): Promise<Answer> {
+    return ask(this.url, method, path, undefined, { ...this.#headers, ...headers });
   }
 
   async waiting(): Promise<number> {
     return (await this.get("/v1/streams")).json.streams[0].waiting as number;
   }
 }
+
+export const bearer = (token: string | undefined): Record<string, string> => (token === undefined ? {} : { authorization: `Bearer ${token}` });
+
+/** One that is good for everything. */
+export const MASTER: AccessToken = { token: "0f1e2d3c4b5a69788796a5b4c3d2e1f0", scopes: ["operate", "ingest"] };
 
 /** A request as it is on the wire; its body is sent at the pace at which it is taken. */
 export async function ask(

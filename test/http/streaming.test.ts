@@ -212,18 +212,3 @@ test("a worker that stops answers for what it was committing, and takes nothing 
   expect((await posted).json).toMatchObject({ records: 1, results: [{ id: "k", duplicate: false }] });
   await stopping;
 });
-
-test("of two workers, the one that does not own the injector says who does", async () => {
-  const memory = new MemoryStore({ exclusive: false });
-  const first = await Posting.start(visiting([]), memory);
-  const { run } = await import("../../src/run.ts");
-  const second = await run(visiting([]), { store: memory, http: { port: 0 }, log: () => {} });
-  onTestFinished(async () => second.stop());
-  const url = new URL(second.url ?? "");
-  await expect
-    .poll(async () => (await ask(url, "POST", "/v1/streams/visits/records", "{}", JSON_TYPE)).json.error.message, POLL)
-    .toContain(`belongs to worker ${workerOf(first.running).name}`);
-  expect((await ask(url, "GET", "/v1/streams", undefined, {})).json.streams).toMatchObject([
-    { open: false, reason: expect.stringContaining("belongs to worker") },
-  ]);
-});

@@ -71,6 +71,19 @@ test.each(compilers)(
   90_000,
 );
 
+test("a project that the command makes type-checks, tests and runs", async () => {
+  const made = join(user, "made-by-init");
+  const millrace = join(user, "node_modules/.bin/millrace");
+  expect(await run(millrace, ["init", "made-by-init"], user)).toContain("next: cd made-by-init && npm install && npm test && npm start");
+  const typeRoots = ["--typeRoots", join(root, "node_modules/@types")];
+  await run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "--project", made, ...typeRoots], made);
+  expect(await run("npm", ["test"], made)).toMatch(/^(#|ℹ) pass 1$/m);
+  await run(millrace, ["run", "pipeline.ts", "--no-http"], made);
+  const counts = readFileSync(join(made, "counts.ndjson"), "utf8").trimEnd().split("\n");
+  expect(counts.map((line) => JSON.parse(line) as unknown)).toContainEqual({ page: "/", minute: 1_767_225_600_000, visits: 3 });
+  await expect(run(millrace, ["init", "made-by-init"], user)).rejects.toThrow("is not empty");
+}, 120_000);
+
 test("the quickstart's commands do what it says, the kill among them", async () => {
   const place = join(folder, "newcomer");
   mkdirSync(join(place, "bin"), { recursive: true });

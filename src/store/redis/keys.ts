@@ -7,7 +7,7 @@
  *   g   hash     graph: `version`, `graph` (JSON)                                             init
  *   n   string   append counter: calls that appended to any inbox                             commit, deliver
  *   r   hash     watermark authority: `published`, `cells:<participant>`, `owners:<participant>` (`authority-bytes.ts`)
- *                                                                                             init, register, report
+ *                     and `about:<worker>`, what a worker that is alive says of itself      init, register, report, announce, depart
  *   w   zset     workers by the end of their announcements (ms, server clock)                 init, announce, depart
  *
  * Of a shard of a participant, under the tag {<prefix>:<pipeline>:<index>}, as in {millrace:zeitgeist:12}:3:m; made by

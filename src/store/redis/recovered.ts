@@ -1,8 +1,8 @@
-/** What `recover.lua`, `summary.lua` and `timers.lua` answer, as the values of the Store contract. */
+/** What `recover.lua`, `summary.lua`, `progress.lua`, `workers.lua` and `timers.lua` answer, as the values of the Store contract. */
 import type { ShardRef } from "../../key.ts";
 import { comparePlaces } from "../../dedup/place.ts";
 import type { HoldSet, Numbered } from "../commit.ts";
-import type { EntryCounts, RecoveredShard, ShardSummary, StoredOutboxEntry, StoredTimerEntry } from "../store.ts";
+import type { EntryCounts, RecoveredShard, ShardProgress, ShardSummary, StoredOutboxEntry, StoredTimerEntry, StoredWorker } from "../store.ts";
 import { parseOutboxEntry } from "./outbox-text.ts";
 import { asBytes, asList, asNumber, asText } from "./reply.ts";
 
@@ -33,6 +33,26 @@ export function recoveredShard(shard: ShardRef, reply: unknown): RecoveredShard 
     held: numbered(held!),
     outbox: outboxEntries(outbox!),
   };
+}
+
+/** Of `workers.lua`: (worker until about)*. */
+export function storedWorkers(reply: unknown): StoredWorker[] {
+  const flat = asList(reply);
+  const workers: StoredWorker[] = [];
+  for (let i = 0; i < flat.length; i += 3) {
+    const about = flat[i + 2] === null ? "" : asText(flat[i + 2]);
+    workers.push({ worker: asText(flat[i]), until: asNumber(flat[i + 1]), about: about === "" ? undefined : about });
+  }
+  return workers.sort((a, b) => (a.worker < b.worker ? -1 : 1));
+}
+
+/** Of `progress.lua`, which has looked that there is such a shard. */
+export function shardProgress(shard: ShardRef, reply: unknown): ShardProgress {
+  const [stored, held, outbox] = asList(reply).map(asList);
+  const [position, tail, image] = stored!;
+  const names = (fields: readonly unknown[]): string[] => fields.map(asText).filter((field) => field !== "");
+  const ids = names(held!).map(Number);
+  return { shard, position: asNumber(position), tail: asNumber(tail), image: asBytes(image), held: ids.sort((a, b) => a - b), outbox: names(outbox!) };
 }
 
 /** undefined: there is no such shard. */

@@ -34,13 +34,16 @@ import type {
   RecoveredShard,
   Registration,
   ReportReply,
+  ShardProgress,
   ShardSummary,
   StoredTimerEntry,
+  StoredWorker,
   WatermarkReport,
 } from "../store.ts";
 import { parseStoredGraph, type StoredGraph } from "../stored-graph.ts";
 import { parsePublished, statusLetter, workerDigest } from "./authority-bytes.ts";
 import { cutByWeight, decodeCommitReply, encodeCommits } from "./commit-request.ts";
+import { Announcements } from "./announcements.ts";
 import { Calls } from "./calls.ts";
 import type { Connection } from "./connection.ts";
 import { divided } from "./divided.ts";
@@ -50,15 +53,14 @@ import type { Servers } from "./line.ts";
 import { encodeInit } from "./init-request.ts";
 import type { Keys, Structure } from "./keys.ts";
 import type { Wanted } from "./durability.ts";
-import { countsOf, recoveredShard, shardSummary, timerEntries, times } from "./recovered.ts";
+import { countsOf, recoveredShard, shardProgress, shardSummary, timerEntries, times } from "./recovered.ts";
 import { Registrar } from "./registrar.ts";
 import { ReplicaBarrier } from "./replica-barrier.ts";
 import { asBytes, asList, asNumber, asText } from "./reply.ts";
 import { Request } from "./request.ts";
 import type { Script } from "./script.ts";
 import { whyNotFsynced } from "./server-fsync.ts";
-import { ServerRoom } from "./server-room.ts";
-import { ACQUIRE, ANNOUNCE, COMMIT, DELIVER, DEPART, INBOX, INIT, RECOVER, RELEASE, RENEW, REPORT, SUMMARY, TAILS, TIMERS } from "./scripts.ts";
+import { ACQUIRE, COMMIT, DELIVER, INBOX, INIT, PROGRESS, RECOVER, RELEASE, RENEW, REPORT, SUMMARY, TAILS, TIMERS } from "./scripts.ts";
 
 /** Shards per call of scripts that read: keeps each well below a millisecond or two of the server's time. */
 const READ_SHARDS = 32;
@@ -76,7 +78,7 @@ export class RedisPipelineStore implements PipelineStore {
   /** undefined: there is one domain, and changing it is one script. */
   readonly #clusterGraph: ClusterGraph | undefined;
   readonly #registrar: Registrar;
-  readonly #room: ServerRoom;
+  readonly #announcements: Announcements;
   /** undefined: a commit counts as soon as the primary has it. */
   readonly #barrier: ReplicaBarrier | undefined;
 
@@ -87,7 +89,7 @@ export class RedisPipelineStore implements PipelineStore {
     this.#random = random;
     this.#calls = new Calls(servers.line(keys.slot), request);
     this.#registrar = new Registrar(this.#calls, keys);
-    this.#room = new ServerRoom(this.#calls, keys);
+    this.#announcements = new Announcements(this.#calls, keys);
     this.#byDomain =
       keys.domains === 1 ? [this.#calls] : Array.from({ length: keys.domains }, (_, domain) => new Calls(servers.line(keys.slotOf(domain)), request));
     this.#clusterGraph = keys.domains === 1 ? undefined : new ClusterGraph(keys, this.#calls, (domain) => this.#byDomain[domain]!);
@@ -146,14 +148,16 @@ export class RedisPipelineStore implements PipelineStore {
 
   // ── workers ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async announce(worker: string, ms: number): Promise<Announced> {
-    const [now, workers] = asList(await this.#calls.run(ANNOUNCE, this.#calls.begin(this.#keys.workers).text(worker).integer(ms)));
-    const at = asNumber(now);
-    return { workers: asList(workers).map(asText).sort(), full: await this.#room.isFull(at), now: at };
+  announce(worker: string, ms: number, about = ""): Promise<Announced> {
+    return this.#announcements.announce(worker, ms, about);
   }
 
-  async depart(worker: string): Promise<void> {
-    await this.#calls.run(DEPART, this.#calls.begin(this.#keys.workers).text(worker));
+  depart(worker: string): Promise<void> {
+    return this.#announcements.depart(worker);
+  }
+
+  readWorkers(): Promise<{ workers: StoredWorker[]; now: number }> {
+    return this.#announcements.read();
   }
 
   // ── ownership ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -317,6 +321,11 @@ export class RedisPipelineStore implements PipelineStore {
     const values = asList(await calls.command("HMGET", request)).map(asBytes);
     // One that was taken away between the two is not there.
     return ids.flatMap((id, i) => (values[i] === undefined ? [] : [{ id, bytes: values[i] }]));
+  }
+
+  async readProgress(shards: readonly ShardRef[]): Promise<ShardProgress[]> {
+    const replies = await this.#readEach(PROGRESS, shards, ["meta", "held", "outbox"]);
+    return replies.map((reply, i) => shardProgress(shards[i]!, reply));
   }
 
   async summarize(shards: readonly ShardRef[]): Promise<ShardSummary[]> {

@@ -8,7 +8,21 @@ import { Buffer } from "node:buffer";
 import { IncompatibleDataError, messageOf } from "../../errors.ts";
 import { shardRef, type ShardRef } from "../../key.ts";
 import type { Authority } from "../../watermark/authority.ts";
-import type { EntryCount, EntryKind, Found, Names, Page, ParcelPage, ReadEntry, ReadTime, ShardHead, StoreReader, Stray, TimeKind } from "../reader.ts";
+import type {
+  EntryCount,
+  EntryKind,
+  Found,
+  Names,
+  Page,
+  ParcelPage,
+  ReadEntry,
+  ReadTime,
+  ShardHead,
+  StoreReader,
+  Stray,
+  TimeKind,
+  ValuesRead,
+} from "../reader.ts";
 import { STATE_HEAD } from "../reader.ts";
 import type { StoredGraph } from "../stored-graph.ts";
 import { parseAuthority, parsePublished } from "./authority-bytes.ts";
@@ -19,7 +33,7 @@ import { parseOutboxEntry } from "./outbox-text.ts";
 import { asBytes, asList, asNumber, asText } from "./reply.ts";
 import { encode } from "./request.ts";
 import { slotOf } from "./slots.ts";
-import { LOOK_UP, READ_COUNTS, READ_ENTRIES, READ_HEAD, READ_PARCELS, READ_TIMES } from "./scripts.ts";
+import { LOOK_UP, READ_COUNTS, READ_ENTRIES, READ_HEAD, READ_PARCELS, READ_TIMES, READ_VALUES } from "./scripts.ts";
 
 /** Bytes of values that a page should have about: how large they are is learned from the page before. */
 const PAGE_BYTES = 4 << 20;
@@ -242,6 +256,15 @@ export class RedisReader implements StoreReader {
     const [values, ...times] = asList(await calls.run(LOOK_UP, request)).map(asList);
     const [timers, walls, held] = times.map((part) => part.map((time) => (time === null ? undefined : asNumber(time))));
     return { state: values!.map(asBytes), watermark: timers!, wall: walls!, holds: held! };
+  }
+
+  async readValues(shard: ShardRef, fields: readonly string[]): Promise<ValuesRead> {
+    const { meta, state } = this.#keys.of(shard);
+    const calls = this.#of(shard);
+    const request = calls.begin(meta, state);
+    for (const field of fields) request.text(field);
+    const [number, ...values] = asList(await calls.run(READ_VALUES, request));
+    return { number: numberOf(number), values: values.map(asBytes) };
   }
 
   async close(): Promise<void> {

@@ -34,15 +34,24 @@ export const INIT_DOMAIN = defineScript({
 export const ANNOUNCE = defineScript({
   file: "announce.lua",
   flags: "allow-oom",
-  keys: "workers",
-  args: "worker ms",
+  keys: "workers authority",
+  args: "worker ms about",
   reply: "now (worker)*",
   outcomes: {},
 });
 
 export const ROOM = defineScript({ file: "room.lua", flags: "", keys: "workers", args: "", reply: "1", outcomes: {} });
 
-export const DEPART = defineScript({ file: "depart.lua", flags: "allow-oom", keys: "workers", args: "worker", reply: "departed", outcomes: {} });
+export const DEPART = defineScript({ file: "depart.lua", flags: "allow-oom", keys: "workers authority", args: "worker", reply: "departed", outcomes: {} });
+
+export const WORKERS = defineScript({
+  file: "workers.lua",
+  flags: "no-writes",
+  keys: "workers authority",
+  args: "",
+  reply: "now (worker until about)*",
+  outcomes: {},
+});
 
 export const ACQUIRE = defineScript({
   file: "acquire.lua",
@@ -138,6 +147,15 @@ export const RECOVER = defineScript({
   outcomes: {},
 });
 
+export const PROGRESS = defineScript({
+  file: "progress.lua",
+  flags: "no-writes",
+  keys: "(meta held outbox)*",
+  args: "",
+  reply: "(position tail image (held)* (outbox)*)*",
+  outcomes: {},
+});
+
 export const SUMMARY = defineScript({
   file: "summary.lua",
   flags: "no-writes",
@@ -203,6 +221,15 @@ export const LOOK_UP = defineScript({
   outcomes: {},
 });
 
+export const READ_VALUES = defineScript({
+  file: "read-values.lua",
+  flags: "no-writes",
+  keys: "meta state",
+  args: "(field)*",
+  reply: "number (value)*",
+  outcomes: {},
+});
+
 /** Run once on each connection, on a key of its own: can the server do all that the others ask of it? */
 export const PROBE = defineScript({ file: "probe.lua", flags: "allow-oom", keys: "probe", args: "", reply: "now", outcomes: {} });
 
@@ -226,6 +253,8 @@ export const SCRIPTS: readonly Script[] = [
   TIMERS,
   RECOVER,
   SUMMARY,
+  PROGRESS,
+  WORKERS,
 ];
-/** What an audit needs: none of them writes. */
-export const READING_SCRIPTS: readonly Script[] = [READ_HEAD, READ_COUNTS, READ_PARCELS, READ_ENTRIES, READ_TIMES, LOOK_UP];
+/** What is needed to look from outside: none of them writes. */
+export const READING_SCRIPTS: readonly Script[] = [READ_HEAD, READ_COUNTS, READ_PARCELS, READ_ENTRIES, READ_TIMES, LOOK_UP, READ_VALUES];

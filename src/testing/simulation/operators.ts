@@ -1,15 +1,18 @@
 /**
  * Those who ask something of workers while they run: operators who have dead letters tried again or discarded, as
- * `worker/dead-letters.ts` does it, and requests that wait until all that comes of their records is committed. When, and
+ * `worker/dead-letters.ts` does it, or timers moved, fired or deleted (`operated-timers.ts` here), and requests that wait until all that comes of their records is committed. When, and
  * what, is on the tape.
  */
 import { type ShardRef, shardRef } from "../../key.ts";
 import type { Numbered } from "../../store/commit.ts";
+import type { ShardProgress } from "../../store/store.ts";
 import { Barrier } from "../../worker/barrier.ts";
 import { apply } from "../../worker/dead-letters.ts";
 import { decodeImage } from "../../worker/image.ts";
 import type { InjectorShard } from "../../worker/injector-shard.ts";
 import type { PlannedInjector } from "../../worker/plan.ts";
+import { StoredBarrier } from "../../worker/stored-barrier.ts";
+import { askOfTimer } from "./operated-timers.ts";
 import type { SimulatedWorker } from "./simulated-worker.ts";
 import type { Simulation } from "./simulation.ts";
 
@@ -18,6 +21,10 @@ export interface OperatorSettings {
   readonly letters: number;
   /** Of a thousand steps, in how many a barrier is set, while there are fewer than `MOST_BARRIERS`. */
   readonly barriers: number;
+  /** Of a thousand steps, in how many something is asked of a timer. */
+  readonly timers: number;
+  /** Names of timers that are left alone. */
+  readonly spared?: readonly string[];
   /** What is committed, for whoever looks at it when a barrier was passed. */
   readonly committed?: (() => unknown) | undefined;
 }
@@ -38,17 +45,26 @@ interface Watched {
   readonly worker: SimulatedWorker;
   readonly planned: PlannedInjector;
   readonly partition: number;
-  readonly shard: InjectorShard;
-  readonly barrier: Barrier;
   readonly from: number;
   readonly losses: number;
   to: number | undefined;
   looks: number;
 }
+/** By what the worker that owns everything downstream remembers. */
+interface WatchedHere extends Watched {
+  readonly shard: InjectorShard;
+  readonly barrier: Barrier;
+}
+/** By what is stored. */
+interface WatchedStored extends Watched {
+  readonly barrier: StoredBarrier;
+}
 
 const MOST_BARRIERS = 3;
 /** Looks of one barrier, after which nobody waits any more. */
 const LOOKS = 20;
+/** The same of one that goes by what is stored: each stage takes it one at least. */
+const STORED_LOOKS = 40;
 
 export class Operators {
   readonly #simulation: Simulation;
@@ -64,7 +80,7 @@ export class Operators {
   /** Does one of them something now, in the place of a step? */
   act(): boolean {
     const { tape, workers, store } = this.#simulation;
-    const { letters, barriers } = this.#settings;
+    const { letters, barriers, timers } = this.#settings;
     if (workers.length === 0) return false;
     if (letters > 0 && store.audit.letters > 0 && tape.chance(letters)) {
       const shard = tape.pick(store.audit.withLetters);
@@ -72,7 +88,8 @@ export class Operators {
       if (owners.length > 0) this.#ask(tape.pick(owners), shard);
       return owners.length > 0;
     }
-    return barriers > 0 && this.#barriers < MOST_BARRIERS && tape.chance(barriers) && this.#set();
+    if (barriers > 0 && this.#barriers < MOST_BARRIERS && tape.chance(barriers)) return this.#set();
+    return timers > 0 && tape.chance(timers) && askOfTimer(this.#simulation, this.#settings.spared ?? []);
   }
 
   // ── dead letters ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -111,6 +128,7 @@ export class Operators {
 
   #set(): boolean {
     const { tape, options, trace, workers } = this.#simulation;
+    if (tape.choose(2) === 1) return this.#setStored();
     const injectors = options.plan.participants.filter((each): each is PlannedInjector => each.kind === "injector");
     const planned = tape.pick(injectors);
     const partition = tape.choose(planned.shards);
@@ -132,14 +150,14 @@ export class Operators {
     return checkpoint?.position ?? 0;
   }
 
-  #lookSoon(watched: Watched): void {
+  #lookSoon(watched: WatchedHere): void {
     const { tape, time, faulty } = this.#simulation;
     const wait = faulty ? tape.pick([30, 2, 100, 400]) : 50;
     if (watched.looks++ < LOOKS) watched.worker.ask("looks at a barrier", time + wait, () => this.#look(watched));
   }
 
-  #look(watched: Watched): void {
-    const { worker, planned, partition, shard, barrier, from } = watched;
+  #look(watched: WatchedHere): void {
+    const { worker, shard, barrier, from } = watched;
     const { trace } = this.#simulation;
     if (watched.to === undefined) {
       if (worker.engine.injector(shard.ref) !== shard) {
@@ -154,9 +172,59 @@ export class Operators {
     const state = barrier.look();
     if (state === "waiting") return this.#lookSoon(watched);
     trace.saw(`barrier ${state}`);
-    trace.line(() => `${worker.name}'s barrier behind ${planned.name}[${partition}] is ${state}, items ${from + 1} to ${watched.to}`);
-    if (state !== "passed") return;
-    this.passed.push({ injector: planned.name, partition, from, to: watched.to, losses: watched.losses, committed: this.#settings.committed?.() });
+    trace.line(() => `${worker.name}'s barrier behind ${watched.planned.name}[${watched.partition}] is ${state}, items ${from + 1} to ${watched.to}`);
+    if (state === "passed") this.#pass(watched, watched.to);
+  }
+
+  #pass({ planned, partition, from, losses }: Watched, to: number): void {
+    this.passed.push({ injector: planned.name, partition, from, to, losses, committed: this.#settings.committed?.() });
+  }
+
+  /** Any worker may, whatever it owns. */
+  #setStored(): boolean {
+    const { tape, options, trace, workers, store, generation } = this.#simulation;
+    const { participants } = options.plan;
+    const planned = tape.pick(participants.filter((each): each is PlannedInjector => each.kind === "injector"));
+    const partition = tape.choose(planned.shards);
+    const worker = tape.pick(workers);
+    this.#barriers++;
+    const before = tape.choose(4) === 0 ? [] : store.data.readProgress(StoredBarrier.shards(participants, planned));
+    const barrier = new StoredBarrier(participants, planned, generation, before);
+    const from = this.#positionOf(shardRef(planned.id, partition));
+    trace.line(() => `${worker.name} sets a stored barrier behind what ${planned.name}[${partition}] injects from ${from + 1} on`);
+    this.#askSoon({ worker, planned, partition, barrier, from, losses: this.#losses, to: undefined, looks: 0 });
+    return true;
+  }
+
+  /** What the store tells of a shard is of one moment, of another shard of another, and is heard of later still. */
+  #askSoon(watched: WatchedStored): void {
+    const { tape, time, faulty } = this.#simulation;
+    const wait = () => (faulty ? tape.pick([2, 5, 30, 200]) : 20);
+    if (watched.looks++ >= STORED_LOOKS) return;
+    watched.worker.ask("asks how far a barrier is", time + wait(), () => {
+      const { store, generation } = this.#simulation;
+      const position = this.#positionOf(shardRef(watched.planned.id, watched.partition));
+      if (watched.to === undefined && position <= watched.from) return this.#askSoon(watched);
+      watched.to ??= position;
+      const wanted = watched.barrier.wants();
+      const [first, last] = tape.choose(2) === 1 ? [wanted, []] : [wanted.slice(wanted.length / 2), wanted.slice(0, wanted.length / 2)];
+      const told = store.data.readProgress(first);
+      watched.worker.ask("asks how far the rest of a barrier is", this.#simulation.time + (last.length > 0 ? wait() : 0), () => {
+        const all = new Map([...told, ...this.#simulation.store.data.readProgress(last)].map((each) => [each.shard, each]));
+        watched.worker.ask("hears how far a barrier is", this.#simulation.time + wait(), () => this.#heard(watched, all, generation));
+      });
+    });
+  }
+
+  #heard(watched: WatchedStored, told: ReadonlyMap<ShardRef, ShardProgress>, generation: number): void {
+    const { trace } = this.#simulation;
+    const { barrier, worker, planned, partition, from, to } = watched;
+    barrier.tell(told, generation);
+    const { state } = barrier;
+    if (state === "waiting" || to === undefined) return this.#askSoon(watched);
+    trace.saw(`stored barrier ${state}`);
+    trace.line(() => `${worker.name}'s stored barrier behind ${planned.name}[${partition}] is ${state}, items ${from + 1} to ${to}`);
+    if (state === "passed") this.#pass(watched, to);
   }
 
   get #losses(): number {

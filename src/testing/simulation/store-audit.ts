@@ -13,10 +13,7 @@
  * A7  A report that comes after a later one of the same worker changes nothing.
  * A8  A dead letter is one no more only where an operator asked the shard's owner, and once; a record that comes back by
  *     that holds the watermark, and not behind where it stands.
- * A9  An injector with `maxSkew` injects nothing while it stands further than that ahead of any value that another has
- *     ever published, except one that may have been idle or finished.
- * A10 What is delivered to another atomic domain was produced, and is delivered once and in order (`outbox-ledger.ts`);
- *     until then A3 counts it as pending.
+ * A9 is of `injection-audit.ts`, A10 of `outbox-ledger.ts`, A11 of `command-audit.ts`.
  * E3  An effect's record is consumed only after it has been performed, or has gone to dead letters after its last attempt.
  */
 import { indexOf, participantOf, type ShardRef, shardRef } from "../../key.ts";
@@ -24,24 +21,17 @@ import type { Commit, Sequencer } from "../../store/commit.ts";
 import type { MemoryData } from "../../store/memory-data.ts";
 import type { Delivery, DeliverReply, Interval, ParticipantWatermark, WatermarkReport } from "../../store/store.ts";
 import { BEGINNING, END } from "../../time.ts";
+import type { TimerCommand } from "../../worker/computation-operated.ts";
 import { parseDeadLetter } from "../../worker/held.ts";
 import { decodeImage } from "../../worker/image.ts";
 import type { Plan, PlannedParticipant } from "../../worker/plan.ts";
-import { checkPromise, checkSkew } from "./injector-rules.ts";
+import { CommandAudit, type OperatedTimer } from "./command-audit.ts";
+import { type Audited, checkPromise, InjectionAudit } from "./injection-audit.ts";
 import { type Applied, type LetterFate, nameOf, ShardLedger } from "./shard-ledger.ts";
 import type { PerformedEffects } from "./simulated-effects.ts";
 import type { SimulatedSource } from "./simulated-edges.ts";
 import { name } from "./store-request.ts";
 import { check } from "./violation.ts";
-
-interface Audited {
-  readonly participant: PlannedParticipant;
-  readonly shards: readonly ShardRef[];
-  readonly feeds: readonly number[];
-  /** It may be left out of its consumers' watermarks, where they have others. */
-  readonly idles: boolean;
-  readonly sources: readonly SimulatedSource[];
-}
 
 /** A dead letter that is none any more. */
 export type GoneLetter = Applied["gone"][number] & { readonly participant: number };
@@ -52,14 +42,16 @@ interface Outside {
   readonly effects: PerformedEffects | undefined;
   /** What operators asked the owner of a shard to do with its letters: by shard, sequencer and number; undefined: they do not tell. */
   readonly asked: Map<string, LetterFate> | undefined;
-  /** The largest watermark that an injector has ever published, also in what was lost: workers may go by it. */
-  readonly furthest: Map<number, number>;
+  readonly commands: CommandAudit;
+  readonly injections: InjectionAudit;
 }
 
 export class StoreAudit {
   readonly #outside: Outside;
   /** Dead letters that were revived or discarded, in order. */
   readonly gone: GoneLetter[];
+  /** What was done to timers, in order. */
+  readonly operated: OperatedTimer[];
   #letters = 0;
   readonly #audited: ReadonlyMap<number, Audited>;
   readonly #ledgers: ReadonlyMap<ShardRef, ShardLedger>;
@@ -78,10 +70,11 @@ export class StoreAudit {
     bounds: Map<number, number>,
     reports: Map<string, number>,
     outside: Outside,
-    gone: GoneLetter[],
+    { gone, operated }: Pick<StoreAudit, "gone" | "operated">,
   ) {
     this.#outside = outside;
     this.gone = gone;
+    this.operated = operated;
     this.#audited = audited;
     this.#ledgers = ledgers;
     this.#published = published;
@@ -106,14 +99,21 @@ export class StoreAudit {
       audited.set(id, { participant, shards, feeds, idles, sources: sources.get(participant.name) ?? [] });
       for (const shard of shards) ledgers.set(shard, new ShardLedger(shard, effectOf(participant) !== undefined));
     }
-    return new StoreAudit(audited, ledgers, new Map(), new Map(), new Map(), { effects, asked: operators ? new Map() : undefined, furthest: new Map() }, []);
+    const outside = {
+      effects,
+      asked: operators ? new Map<string, LetterFate>() : undefined,
+      commands: new CommandAudit(),
+      injections: new InjectionAudit(),
+    };
+    return new StoreAudit(audited, ledgers, new Map(), new Map(), new Map(), outside, { gone: [], operated: [] });
   }
 
   /** As it is now, for a store that will come back to this. */
   copy(): StoreAudit {
     const ledgers = new Map<ShardRef, ShardLedger>();
     for (const [shard, ledger] of this.#ledgers) ledgers.set(shard, ledger.copy());
-    const copy = new StoreAudit(this.#audited, ledgers, this.#published, new Map(this.#bounds), new Map(this.#reports), this.#outside, [...this.gone]);
+    const done = { gone: [...this.gone], operated: [...this.operated] };
+    const copy = new StoreAudit(this.#audited, ledgers, this.#published, new Map(this.#bounds), new Map(this.#reports), this.#outside, done);
     copy.#letters = this.#letters;
     for (const shard of this.#afterEnd) copy.#afterEnd.add(shard);
     return copy;
@@ -133,6 +133,11 @@ export class StoreAudit {
     const { asked } = this.#outside;
     const what = `${shard} ${sequencer} ${letter}`;
     if (asked?.has(what) === false) asked.set(what, fate);
+  }
+
+  /** An operator has asked something of a timer. */
+  commanded(shard: ShardRef, sequencer: Sequencer, command: TimerCommand): void {
+    this.#outside.commands.asked(shard, sequencer, command);
   }
 
   /** Is this the last grant of the shard? */
@@ -254,8 +259,9 @@ export class StoreAudit {
       checkPromise(audited, commit, image, now);
       const idle = commit.parcels.length > 0 && this.#published.get(audited.participant.id)?.status === "idle";
       check(!idle, "A6 injects while idle", () => `${name(commit.shard)}#${commit.number} has records, and its watermark is not waited for`);
-      if (commit.parcels.length > 0) checkSkew(audited.participant, ledger.input, this.#audited.values(), this.#outside.furthest);
+      if (commit.parcels.length > 0) this.#outside.injections.checkSkew(audited.participant, this.#audited.values(), ledger.input);
     }
+    this.operated.push(...this.#outside.commands.done(commit));
     const { finished, gone } = ledger.apply(commit, floor, (letter) => this.#fateOf(commit, letter));
     for (const each of gone) this.gone.push({ ...each, participant: audited.participant.id });
     if (audited.participant.kind === "computation") this.#letters += commit.deadPuts.length - gone.length;
@@ -317,7 +323,7 @@ export class StoreAudit {
     this.#published = new Map(watermarks.map((watermark) => [watermark.participant, watermark]));
     for (const { participant, output, status } of watermarks) {
       const last = before.get(participant)?.output ?? BEGINNING;
-      this.#outside.furthest.set(participant, Math.max(output, this.#outside.furthest.get(participant) ?? BEGINNING));
+      this.#outside.injections.published(participant, output);
       different ||= output !== last || status !== before.get(participant)?.status;
       check(output >= last, "A3 watermark falls", () => `participant ${participant} from ${last} to ${output}`);
       if (output === last && status !== "finished") continue;

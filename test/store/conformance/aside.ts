@@ -1,6 +1,7 @@
 /** What stands aside: held records, dead letters, and the client ids that an injector has taken. */
 import { expect } from "vitest";
 import { ID_BYTES } from "../../../src/limits.ts";
+import { monotonicOf } from "../../../src/store/commit.ts";
 import type { Bench, Define } from "./bench.ts";
 import { bytes, consumed, append, counter, far, source, text } from "./values.ts";
 import { STRANGE_KEYS } from "./state.ts";
@@ -18,6 +19,24 @@ export function aside(define: Define): void {
 }
 
 function heldRecords(define: Define): void {
+  define("how far a shard is: what is consumed whole, the end, the image, what stands aside and what is not delivered", async (bench) => {
+    const feeder = await bench.acquire(source);
+    await feeder.commit({ parcels: [append(counter, "p1", 2)] });
+    await feeder.commit({ parcels: [append(counter, "p2", 3)] });
+    const owner = await bench.acquire(counter);
+    const [fresh] = await bench.store.readProgress([counter]);
+    expect([fresh!.position, fresh!.tail, fresh!.held, fresh!.outbox]).toEqual([0, 2, [], []]);
+    const outbox = [{ target: far, n: 1, previous: undefined, records: 1, bytes: bytes("entry") }];
+    await owner.commit({ consumed: consumed(1, 1, 3, "p2"), heldPuts: [entry(10), entry(9)], outbox });
+    await owner.commit({ image: bytes("here") });
+    await bench.unchanged(() => bench.store.readProgress([counter, far]));
+    const [first, second] = await bench.store.readProgress([far, counter]);
+    expect([first!.shard, first!.position, first!.tail]).toEqual([far, 0, 0]);
+    expect([second!.shard, second!.position, second!.tail, second!.held, text(second!.image)]).toEqual([counter, 1, 2, [9, 10], "here"]);
+    expect(second!.outbox).toEqual([`${far}:${monotonicOf(owner.sequencer)}.1`]);
+    expect(await bench.store.readProgress([])).toEqual([]);
+  });
+
   define("held records are recovered all, in the order of their ids as numbers", async (bench) => {
     const owner = await bench.acquire(counter);
     const ids = [10, 9, 100, 2, 2 ** 40, 1, 256, 255, 65_536];

@@ -46,6 +46,20 @@ export function readingFromOutside(define: Define): void {
     await expect(bench.under.read(`${bench.pipeline}-none`)).rejects.toThrow(/give/);
   });
 
+  define("values are read whole with the number of the commit that they are as of", async (bench) => {
+    await reading(bench, async (reader) => {
+      expect(await reader.readValues(counter, ["1:a", "1:b"])).toEqual({ number: 0, values: [undefined, undefined] });
+    });
+    const whole = "x".repeat(5_000);
+    const owner = await bench.acquire(counter);
+    await owner.commit({ stateFields: ["1:a", "1:c"], stateValues: [bytes(whole), bytes("c")] });
+    await bench.store.flushed();
+    await reading(bench, async (reader) => {
+      const { number, values } = await reader.readValues(counter, ["1:c", "1:b", "1:a"]);
+      expect([number, values.map(text)]).toEqual([1, ["c", undefined, whole]]);
+    });
+  });
+
   define("the head of a shard before its first commit has nothing, and neither has anything else of it", async (bench) => {
     await reading(bench, async (reader) => {
       const head = await reader.readHead(counter);

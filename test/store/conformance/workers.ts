@@ -61,10 +61,30 @@ export function workers(define: Define): void {
     });
   });
 
+  define("who asks hears what each worker that is alive said of itself last, and until when it is", async (bench) => {
+    await bench.store.announce("silent", LEASE);
+    await bench.store.announce("b", LEASE, '{"at":1}');
+    const { now } = await bench.store.announce("b", LEASE, '{"at":2}');
+    await bench.store.announce("dies", SHORT, "soon");
+    await bench.store.announce("leaves", LEASE, "at once");
+    await bench.store.depart("leaves");
+    await bench.advance(SHORT);
+    const read = await bench.store.readWorkers();
+    expect(read.workers.map(({ worker, about }) => [worker, about])).toEqual([
+      ["b", '{"at":2}'],
+      ["silent", undefined],
+    ]);
+    expect(read.workers[0]!.until).toBe(now + LEASE);
+    expect(read.now).toBeGreaterThanOrEqual(now + SHORT);
+    await bench.store.announce("dies", LEASE);
+    expect((await bench.store.readWorkers()).workers.map(({ worker, about }) => [worker, about])).toContainEqual(["dies", undefined]);
+  });
+
   define("workers of another pipeline are not heard of", async (bench) => {
     const other = await bench.openOther();
     await other.init({ ...bench.graph, pipeline: `${bench.pipeline}-other` }, undefined);
     await other.announce("theirs", LEASE);
     expect((await bench.store.announce("ours", LEASE)).workers).toEqual(["ours"]);
+    expect((await bench.store.readWorkers()).workers.map(({ worker }) => worker)).toEqual(["ours"]);
   });
 }

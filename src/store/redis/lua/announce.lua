@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
--- Says that a worker is alive for a while, forgets those whose time is over, and gives those that are alive.
+-- Says that a worker is alive for a while and what it says of itself, forgets those whose time is over, and gives those that are alive.
 --
--- KEYS     workers
--- ARGV     worker ms
+-- KEYS     workers authority
+-- ARGV     worker ms about
 -- REPLY    now (worker)*
 --
 -- The sentinel, last of all, is put there too: data that is older than announcements has none.
@@ -14,5 +14,9 @@ local key = KEYS[1]
 
 -- Writes.
 redis.call('ZADD', key, '+inf', '', string.format('%.0f', now + ARGV[2]), ARGV[1])
-redis.call('ZREMRANGEBYSCORE', key, '-inf', string.format('%.0f', now))
+redis.call('HSET', KEYS[2], 'about:' .. ARGV[1], ARGV[3])
+for _, worker in ipairs(redis.call('ZRANGE', key, '-inf', string.format('%.0f', now), 'BYSCORE')) do
+  redis.call('ZREM', key, worker)
+  redis.call('HDEL', KEYS[2], 'about:' .. worker)
+end
 return { now, redis.call('ZRANGE', key, 0, -2) }

@@ -1,0 +1,92 @@
+/** The routes that show the state of keys. They read the store from outside, on a connection that is opened when first asked. */
+import type { FastifyInstance } from "fastify";
+import type { Clock } from "../clock.ts";
+import { computationOf, headOf, limitOf, queryOf } from "../inspect/inspection.ts";
+import { RequestError } from "../inspect/request-error.ts";
+import { keysOf, stateOf } from "../inspect/state-views.ts";
+import type { KeysView, StateView } from "../inspect/state-views.ts";
+import type { ReadableStore, StoreReader } from "../store/reader.ts";
+import type { Worker } from "../worker/worker.ts";
+import { described, parametersOf, READING, type RouteAbout } from "./described-route.ts";
+
+const COMPUTATION = { about: "The computation." };
+const KEYS: RouteAbout = {
+  ...READING,
+  about: "The keys of a computation that have state, page by page.",
+  path: { computation: COMPUTATION },
+  query: {
+    limit: { about: "How many, 1 to 1,000. Default: 100.", type: "integer" },
+    cursor: { about: "`next` of the page before. Default: the first page." },
+  },
+  answer: "KeysView",
+  statuses: { 404: "There is no such computation." },
+};
+const STATE: RouteAbout = {
+  ...READING,
+  about: "All cells of a key as JSON, as of one commit.",
+  path: { computation: COMPUTATION, key: { about: "The key, percent-encoded." } },
+  answer: "StateView",
+  statuses: { 404: "Nothing is stored of that key, or there is no such computation." },
+};
+
+export interface StateRouteOptions {
+  readonly worker: Worker;
+  readonly clock: Clock;
+  readonly readable: ReadableStore | undefined;
+}
+
+/** What it gives is closed with the server. */
+export function addStateRoutes(server: FastifyInstance, { worker, clock, readable }: StateRouteOptions): { close(): Promise<void> } {
+  const outside = new Outside(readable, worker.engine.options.plan.graph.pipeline, clock);
+  server.get<{ Params: { computation: string } }>("/v1/computations/:computation/state", described(KEYS), async ({ params, query }): Promise<KeysView> => {
+    const planned = computationOf(worker, params.computation);
+    const asked = queryOf(query, parametersOf(KEYS));
+    const page = await keysOf(await outside.reader(), planned, { cursor: asked.get("cursor"), limit: limitOf(asked) });
+    return { ...headOf(worker, clock), computation: planned.name, ...page };
+  });
+  server.get<{ Params: { computation: string; key: string } }>(
+    "/v1/computations/:computation/state/:key",
+    described(STATE),
+    async ({ params: { computation, key }, query }): Promise<StateView> => {
+      const planned = computationOf(worker, computation);
+      queryOf(query, []);
+      const found = await stateOf(await outside.reader(), planned, key);
+      if (found === undefined) throw new RequestError(404, "not-found", `nothing is stored of key ${JSON.stringify(key)} of ${planned.name}`);
+      return { ...headOf(worker, clock), computation: planned.name, key, ...found };
+    },
+  );
+  return outside;
+}
+
+/** The store from outside. */
+class Outside {
+  readonly #readable: ReadableStore | undefined;
+  readonly #pipeline: string;
+  readonly #clock: Clock;
+  #reader: Promise<StoreReader> | undefined;
+
+  constructor(readable: ReadableStore | undefined, pipeline: string, clock: Clock) {
+    this.#readable = readable;
+    this.#pipeline = pipeline;
+    this.#clock = clock;
+  }
+
+  reader(): Promise<StoreReader> {
+    if (this.#readable === undefined) throw new RequestError(501, "not-readable", "this store cannot be read from outside: it has no `read`");
+    this.#reader ??= this.#open(this.#readable);
+    return this.#reader;
+  }
+
+  async #open(readable: ReadableStore): Promise<StoreReader> {
+    try {
+      return await readable.read({ pipeline: this.#pipeline, clock: this.#clock });
+    } catch (error) {
+      this.#reader = undefined;
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await (await this.#reader?.catch(() => undefined))?.close();
+  }
+}

@@ -1,0 +1,54 @@
+/** Who is alive, what they say of themselves, and whether the server has room, which is looked at as workers say so. */
+import { StoreUnavailableError } from "../../errors.ts";
+import type { Announced, StoredWorker } from "../store.ts";
+import type { Calls } from "./calls.ts";
+import type { Keys } from "./keys.ts";
+import { storedWorkers } from "./recovered.ts";
+import { asList, asNumber, asText } from "./reply.ts";
+import { ANNOUNCE, DEPART, ROOM, WORKERS } from "./scripts.ts";
+
+/** ms between two looks at whether the server has room; while it has none, every announcement looks. */
+const ROOM_MS = 1_000;
+
+export class Announcements {
+  readonly #calls: Calls;
+  readonly #keys: Keys;
+  #full = false;
+  /** By the server's clock, ms. */
+  #askedForRoom = 0;
+
+  constructor(calls: Calls, keys: Keys) {
+    this.#calls = calls;
+    this.#keys = keys;
+  }
+
+  async announce(worker: string, ms: number, about: string): Promise<Announced> {
+    const request = this.#calls.begin(this.#keys.workers, this.#keys.authority).text(worker).integer(ms).text(about);
+    const [now, workers] = asList(await this.#calls.run(ANNOUNCE, request));
+    const at = asNumber(now);
+    if (this.#full || Math.abs(at - this.#askedForRoom) >= ROOM_MS) {
+      this.#full = !(await this.#hasRoom());
+      this.#askedForRoom = at;
+    }
+    return { workers: asList(workers).map(asText).sort(), full: this.#full, now: at };
+  }
+
+  async #hasRoom(): Promise<boolean> {
+    try {
+      await this.#calls.run(ROOM, this.#calls.begin(this.#keys.workers));
+      return true;
+    } catch (error) {
+      if (error instanceof StoreUnavailableError && error.message.includes(": OOM ")) return false;
+      throw error;
+    }
+  }
+
+  async depart(worker: string): Promise<void> {
+    await this.#calls.run(DEPART, this.#calls.begin(this.#keys.workers, this.#keys.authority).text(worker));
+  }
+
+  async read(): Promise<{ workers: StoredWorker[]; now: number }> {
+    const [now, entries] = asList(await this.#calls.run(WORKERS, this.#calls.begin(this.#keys.workers, this.#keys.authority)));
+    return { workers: storedWorkers(entries), now: asNumber(now) };
+  }
+}
