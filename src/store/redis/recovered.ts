@@ -46,6 +46,14 @@ export function storedWorkers(reply: unknown): StoredWorker[] {
   return workers.sort((a, b) => (a.worker < b.worker ? -1 : 1));
 }
 
+/** Names of a numbered structure without its sentinel, in order. */
+export function numbersOf(fields: readonly string[]): number[] {
+  return fields
+    .filter((field) => field !== "")
+    .map(Number)
+    .sort((a, b) => a - b);
+}
+
 /** Of `progress.lua`, which has looked that there is such a shard. */
 export function shardProgress(shard: ShardRef, reply: unknown): ShardProgress {
   const [stored, held, outbox] = asList(reply).map(asList);

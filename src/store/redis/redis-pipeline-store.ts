@@ -53,7 +53,7 @@ import type { Servers } from "./line.ts";
 import { encodeInit } from "./init-request.ts";
 import type { Keys, Structure } from "./keys.ts";
 import type { Wanted } from "./durability.ts";
-import { countsOf, recoveredShard, shardProgress, shardSummary, timerEntries, times } from "./recovered.ts";
+import { countsOf, numbersOf, recoveredShard, shardProgress, shardSummary, timerEntries, times } from "./recovered.ts";
 import { Registrar } from "./registrar.ts";
 import { ReplicaBarrier } from "./replica-barrier.ts";
 import { asBytes, asList, asNumber, asText } from "./reply.ts";
@@ -310,11 +310,7 @@ export class RedisPipelineStore implements PipelineStore {
     const calls = this.#of(shard);
     const fields = asList(await calls.command("HKEYS", calls.begin(dead))).map(asText);
     this.#expectShard(shard, fields.length > 0);
-    const ids = fields
-      .filter((field) => field !== "")
-      .map(Number)
-      .sort((a, b) => a - b)
-      .slice(0, limit);
+    const ids = numbersOf(fields).slice(0, limit);
     if (ids.length === 0) return [];
     const request = calls.begin(dead);
     for (const id of ids) request.integer(id);

@@ -231,24 +231,15 @@ export class StoreAudit {
     const ledger = this.#ledger(commit.shard);
     const audited = this.#of(participantOf(commit.shard));
     const image = decodeImage(commit.image);
-    check(
-      commit.sequencer === ledger.sequencer,
-      "A1 fence",
-      () => `${name(commit.shard)}#${commit.number} of ${commit.sequencer} was applied, but ${ledger.sequencer} owns it`,
-    );
-    check(commit.number === ledger.number + 1, "A1 number", () => `${name(commit.shard)}#${commit.number} was applied after #${ledger.number}`);
-    check(image.input >= ledger.input, "A2 input falls", () => `${name(commit.shard)} from ${ledger.input} to ${image.input}`);
-    check(
-      image.wallTime >= ledger.wallTime && image.wallTime <= now,
-      "A2 processing time",
-      () => `${name(commit.shard)} has ${image.wallTime}, after ${ledger.wallTime}, at ${now}`,
-    );
     const { consumed } = commit;
-    check(
-      consumed === undefined || consumed.position <= ledger.tail,
-      "A1 consumption",
-      () => `${name(commit.shard)} consumes to ${consumed?.position} of ${ledger.tail}`,
-    );
+    const what = (): string => `${name(commit.shard)}#${commit.number}`;
+    check(commit.sequencer === ledger.sequencer, "A1 fence", () => `${what()} of ${commit.sequencer} was applied, but ${ledger.sequencer} owns it`);
+    check(commit.number === ledger.number + 1, "A1 number", () => `${what()} was applied after #${ledger.number}`);
+    check(image.input >= ledger.input, "A2 input falls", () => `${what()} from ${ledger.input} to ${image.input}`);
+    const inTime = image.wallTime >= ledger.wallTime && image.wallTime <= now;
+    check(inTime, "A2 processing time", () => `${what()} has ${image.wallTime}, after ${ledger.wallTime}, at ${now}`);
+    const there = consumed === undefined || consumed.position <= ledger.tail;
+    check(there, "A1 consumption", () => `${what()} consumes to ${consumed?.position} of ${ledger.tail}`);
     const floor = audited.participant.kind === "injector" ? ledger.input : ledger.floor(image.input);
     if (audited.participant.kind !== "injector") {
       const bound = this.#boundOf(audited.participant.id);
