@@ -57,8 +57,9 @@ export class MemoryStore implements Store, ReadableStore {
   /** Throws `ConfigError` for an option that there is not. */
   constructor(options: MemoryStoreOptions = {}) {
     checkOptions("MemoryStore", options, ["exclusive", "domains"]);
-    this.#exclusive = options.exclusive ?? true;
-    this.#domains = options.domains ?? 1;
+    const { exclusive = true, domains = 1 } = options;
+    this.#exclusive = exclusive;
+    this.#domains = domains;
     if (!Number.isInteger(this.#domains) || this.#domains < 1 || this.#domains > 1_024)
       throw new ConfigError(`MemoryStore: domains ${this.#domains} must be an integer from 1 to 1024`);
   }

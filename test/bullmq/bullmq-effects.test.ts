@@ -323,17 +323,23 @@ describe.each(VERSIONS)("dead letters of effects on %s", (_, module) => {
         }),
       );
       const connection = { host: "127.0.0.1", port: redis.server.port };
-      const running = await run(open, { store: new MemoryStore(), http: { port: 0 }, effects: bullmq({ connection, module, worker: QUICK }), log: () => {} });
+      const token = "0123456789abcdef0123456789abcdef";
+      const http = { port: 0, tokens: [{ token, scopes: ["operate"] as const }] };
+      const headers = { authorization: `Bearer ${token}` };
+      const running = await run(open, { store: new MemoryStore(), http, effects: bullmq({ connection, module, worker: QUICK }), log: () => {} });
       closing.push(() => running.stop());
       const list = async () =>
-        ((await (await fetch(`${running.url}/v1/dead-letters?participant=mail`)).json()) as { deadLetters: { letter: string; attempts: number }[] })
-          .deadLetters;
+        (
+          (await (await fetch(`${running.url}/v1/dead-letters?participant=mail`, { headers })).json()) as {
+            deadLetters: { letter: string; attempts: number }[];
+          }
+        ).deadLetters;
       await expect.poll(async () => (await list()).length, { timeout: 15_000 }).toBe(1);
       const [letter] = await list();
       expect(letter?.attempts).toBe(2);
       expect(letter?.letter.startsWith("job:")).toBe(!withResults);
       broken = false;
-      const answer = await fetch(`${running.url}/v1/dead-letters/mail/${encodeURIComponent(letter?.letter ?? "")}/retry`, { method: "POST" });
+      const answer = await fetch(`${running.url}/v1/dead-letters/mail/${encodeURIComponent(letter?.letter ?? "")}/retry`, { method: "POST", headers });
       expect(answer.status).toBe(200);
       await expect.poll(() => keys.length, { timeout: 15_000 }).toBe(3);
       expect(new Set(keys).size).toBe(1);
