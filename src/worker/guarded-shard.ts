@@ -2,11 +2,13 @@
  * A computation's shard, guarded against work that ends the process: an endless loop, memory without end, an exit. Such
  * work has no trace in the store, for what is under way when a process ends was never committed; so its next owner would
  * begin it again, and end. Whoever takes a shard over from a dead owner therefore says so in a commit of its own before
- * it begins anything, and where two in a row have died without another commit, the third does the shard's work alone:
+ * it begins anything. Where owners in a row die before they commit anything else, what they die of is closed in on: the
+ * third commits in small groups, so that what is before it is done, and the fourth does the shard's work alone:
  *
  *     set the work aside, counted as begun -> commit -> do it, nothing else -> commit what came of it
  *
- * A death in between leaves the count. Work that was begun so often and never ended goes to dead letters.
+ * A death in between leaves the count. Work that was begun so often and never ended goes to dead letters. All others have
+ * only been done in smaller commits for a while, and workers that were killed for another reason lose next to no time.
  *
  * G1  Before work is done alone, a commit that counts it as begun has been acknowledged.
  * G2  At most one piece of work of a worker is being done alone, so that its death is counted for no other.
@@ -21,16 +23,23 @@ import type { ShardHost } from "./owned-shard.ts";
 import type { PlannedComputation } from "./plan.ts";
 import type { Work } from "./work.ts";
 
-/** Owners in a row that died before they committed anything, from which on work is done alone. */
-const SUSPICIOUS = 2;
+/** Owners in a row that died before they committed anything, from which on commits are small, and from which on work is done alone. */
+const SMALL = 2;
+const ALONE = 3;
+/** What a small commit is of an ordinary one. */
+const SHARE = 1 / 16;
 /** Times that work may be begun alone and not ended. */
 const PARK_AFTER = 2;
 
 export class GuardedShard extends ComputationShard {
   /** The first commit is to say that an owner has begun; what says so is under way. */
   #beginning: "to say" | "said" | undefined;
-  /** Pieces of work that are still to be done alone: as many as may have been in the batch that an owner died of. */
+  /** Owners in a row, this one among them. */
+  readonly #starts: number;
+  /** Pieces of work that are still suspicious: as many as may have been in the commits that an owner died of. */
   #left: number;
+  /** Of one commit meanwhile; 0: they are done alone. */
+  readonly #most: number;
   #alone: { readonly work: Work; readonly key: KeyState; begun: boolean } | undefined = undefined;
   readonly #parkAfter: number;
 
@@ -42,11 +51,16 @@ export class GuardedShard extends ComputationShard {
     const guards = this.#parkAfter > 0;
     this.#beginning = guards && abandoned && pending ? "to say" : undefined;
     if (this.#beginning !== undefined) this.image.starts += 1;
-    const suspicious = guards && (this.image.starts >= SUSPICIOUS || held.some((entry) => parseHeld(entry).work.begun > 0));
-    this.#left = suspicious ? 2 * host.options.batchRecords : 0;
-    if (suspicious && host.shards.lone.suspect(this.participant)) {
+    this.#starts = this.image.starts;
+    const begun = held.filter((entry) => parseHeld(entry).work.begun > 0).length;
+    const small = Math.max(1, Math.floor(host.options.batchRecords * SHARE));
+    const alone = this.#starts >= ALONE || begun > 0;
+    this.#most = alone ? 0 : small;
+    // One commit may have been under way, and the next one open.
+    this.#left = !guards ? 0 : alone ? begun + 2 * small : this.#starts >= SMALL ? 2 * host.options.batchRecords : 0;
+    if (guards && alone && host.shards.lone.suspect(this.participant)) {
       const text = "workers have died in the middle of this computation's work: it is done piece by piece for a while, to find what they die of";
-      host.logOf(this.name, undefined).warn(text);
+      host.logOf(this.name, undefined).info(text);
     }
   }
 
@@ -57,13 +71,14 @@ export class GuardedShard extends ComputationShard {
 
   protected override mayStart(): boolean {
     if (this.#beginning !== undefined || this.#alone !== undefined) return false;
-    if (this.#left > 0 && (this.inFlight !== undefined || !this.open.empty || !this.host.shards.lone.free(this))) return false;
-    return super.mayStart();
+    if (this.#left === 0) return super.mayStart();
+    if (this.#most > 0) return Math.max(this.open.taken, this.open.finished) < this.#most && super.mayStart();
+    return this.inFlight === undefined && this.open.empty && this.host.shards.lone.free(this) && super.mayStart();
   }
 
   /** Done alone is what the shard would do now. */
   protected override run(work: Work, key: KeyState): void {
-    if (this.#left === 0 || this.#alone !== undefined) {
+    if (this.#left === 0 || this.#most > 0 || this.#alone !== undefined) {
       super.run(work, key);
       return;
     }
@@ -106,7 +121,11 @@ export class GuardedShard extends ComputationShard {
 
   override seal(): Commit {
     if (this.#beginning === "to say") this.#beginning = "said";
-    else this.image.starts = 0;
+    else {
+      if (this.#most > 0) this.#left = Math.max(0, this.#left - Math.max(this.open.taken, this.open.finished));
+      // An owner that has come on a little leaves the next one where it began itself.
+      this.image.starts = this.#left > 0 ? Math.max(0, this.#starts - 1) : 0;
+    }
     return super.seal();
   }
 

@@ -69,12 +69,14 @@ describe("a record that ends its process", () => {
     const workplace = place();
     const codes: (number | null)[] = [];
     let errors = "";
-    while (codes.length < 8 && codes.at(-1) !== 0) {
+    while (codes.length < 10 && codes.at(-1) !== 0) {
       const run = await workplace.run(["run", "tally.ts", "--no-http"], { BREAK: "exit" });
       codes.push(run.code);
       errors += run.errors;
     }
-    expect(codes).toEqual([70, 70, 70, 70, 0]);
+    expect(codes.at(-1)).toBe(0);
+    expect(codes.length).toBeGreaterThanOrEqual(6);
+    expect(new Set(codes.slice(0, -1))).toEqual(new Set([70]));
     expect(errors).toContain("code of the pipeline has ended the process (process.exit)");
     expect(errors).toContain("the process has ended 2 times while this was being done: it goes to dead letters");
     expectTotals(workplace, 1);

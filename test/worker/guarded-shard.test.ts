@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import { Bench, type Probing } from "./probe.ts";
 import type { RigOptions } from "./rig.ts";
 
-/** Deaths until work that ends its process is given up: two owners in the middle of anything, two doing it alone. */
-const DEATHS = 4;
+/** Deaths until work that ends its process is given up: three owners in a row, two more doing it alone; each that came on a little is one more. */
+const DEATHS = [5, 6, 7];
 
 class Mortal {
   deaths = 0;
@@ -55,7 +55,7 @@ class Mortal {
 
 describe("work that ends its process", () => {
   for (const what of ["die", "die-later"]) {
-    test(`is done alone after two deaths, and given up after two more; all else is done once, in order (${what})`, async () => {
+    test(`is closed in on, done alone and given up; all else is done once, in order (${what})`, async () => {
       const mortal = await Mortal.start({ shards: 4 });
       mortal.bench.feed.pushAll(
         Array.from({ length: 90 }, (_, n) => ({ key: `k${n % 9}`, do: n === 40 ? what : String(n) })),
@@ -63,7 +63,7 @@ describe("work that ends its process", () => {
       );
       await mortal.goOn();
       await mortal.bench.rig.advance(5_000);
-      expect(mortal.deaths).toBe(DEATHS);
+      expect(DEATHS).toContain(mortal.deaths);
       const letters = await mortal.bench.rig.deadLetters("probe");
       expect(letters.map(({ key, timestamp, reason }) => [key, timestamp, reason])).toEqual([
         ["k4", 40, `the process ended 2 times while this was being processed, and nothing else`],
@@ -83,7 +83,7 @@ describe("work that ends its process", () => {
     mortal.bench.feed.promise(100);
     await mortal.goOn();
     await mortal.bench.rig.advance(5_000);
-    expect(mortal.deaths).toBe(DEATHS);
+    expect(DEATHS).toContain(mortal.deaths);
     expect((await mortal.bench.rig.deadLetters("probe")).map(({ kind, key, timestamp }) => [kind, key, timestamp])).toEqual([["timer", "b", 11]]);
     expect(mortal.bench.kept.values.filter((value) => value.endsWith("due")).sort()).toEqual(["a due", "c due"]);
     expect(mortal.bench.rig.watermark("probe").output).toBe(100);
@@ -95,12 +95,12 @@ describe("work that ends its process", () => {
       Array.from({ length: 60 }, (_, n) => ({ key: `k${n % 20}`, do: n === 21 || n === 24 ? "die" : String(n) })),
       (_, n) => n,
     );
-    await mortal.goOn(30);
+    await mortal.goOn(40);
     await mortal.bench.rig.advance(5_000);
     const letters = await mortal.bench.rig.deadLetters("probe");
     expect(letters.map(({ key }) => key).sort()).toEqual(["k1", "k4"]);
     expect(mortal.bench.kept.values.filter((value) => /:\d/.test(value))).toHaveLength(58);
-    expect(mortal.deaths).toBeLessThanOrEqual(2 * DEATHS);
+    expect(mortal.deaths).toBeLessThanOrEqual(14);
   });
 
   test("is tried again by an operator like any other dead letter", async () => {

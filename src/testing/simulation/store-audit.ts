@@ -24,6 +24,7 @@ import { BEGINNING, END } from "../../time.ts";
 import type { TimerCommand } from "../../worker/computation-operated.ts";
 import { parseDeadLetter } from "../../worker/held.ts";
 import { decodeImage } from "../../worker/image.ts";
+import { unpackParcel } from "../../worker/parcel.ts";
 import type { Plan, PlannedParticipant } from "../../worker/plan.ts";
 import { CommandAudit, type OperatedTimer } from "./command-audit.ts";
 import { type Audited, checkPromise, InjectionAudit } from "./injection-audit.ts";
@@ -238,8 +239,7 @@ export class StoreAudit {
     check(image.input >= ledger.input, "A2 input falls", () => `${what()} from ${ledger.input} to ${image.input}`);
     const inTime = image.wallTime >= ledger.wallTime && image.wallTime <= now;
     check(inTime, "A2 processing time", () => `${what()} has ${image.wallTime}, after ${ledger.wallTime}, at ${now}`);
-    const there = consumed === undefined || consumed.position <= ledger.tail;
-    check(there, "A1 consumption", () => `${what()} consumes to ${consumed?.position} of ${ledger.tail}`);
+    check(consumed === undefined || consumed.position <= ledger.tail, "A1 consumption", () => `${what()} consumes to ${consumed?.position} of ${ledger.tail}`);
     const floor = audited.participant.kind === "injector" ? ledger.input : ledger.floor(image.input);
     if (audited.participant.kind !== "injector") {
       const bound = this.#boundOf(audited.participant.id);
@@ -278,10 +278,14 @@ export class StoreAudit {
 
   #append(commit: Commit, sender: Audited, floor: number): void {
     const ended = this.#published.get(sender.participant.id)?.status === "finished" && (commit.consumed?.records ?? 0) === 0;
-    if (ended && commit.timerDeletes.some(({ clock }) => clock === "wall")) for (const { target } of commit.parcels) this.#afterEnd.add(target);
-    if (ended && commit.timerDeletes.some(({ clock }) => clock === "wall")) for (const { target } of commit.outbox) this.#afterEnd.add(target);
+    const ledger = this.#ledger(commit.shard);
+    const produced = [...commit.parcels, ...commit.outbox];
+    if (ended && commit.timerDeletes.some(({ clock }) => clock === "wall")) for (const { target } of produced) this.#afterEnd.add(target);
     for (const { target, bytes } of commit.parcels) this.#appendTo(target, bytes, commit.shard, floor);
-    this.#ledger(commit.shard).outbox.commit(commit, floor);
+    // Injected by this commit, wherever it is to be delivered.
+    if (confirms(sender.participant))
+      for (const { bytes } of produced) if (bytes.length > 0) unpackParcel(bytes, (record) => ledger.injected.push(nameOf(record)));
+    ledger.outbox.commit(commit, floor);
   }
 
   #appendTo(target: ShardRef, bytes: Uint8Array, from: ShardRef, floor: number): void {
@@ -289,7 +293,6 @@ export class StoreAudit {
     const bound = this.#boundOf(id);
     const records = this.#ledger(target).append(bytes, bound);
     const sender = this.#of(participantOf(from));
-    if (confirms(sender.participant)) this.#ledger(from).injected.push(...records.map(nameOf));
     if (sender.idles && this.#of(id).participant.upstream.length > 1) return;
     for (const { timestamp, place } of records) {
       const late = timestamp >= floor && timestamp < bound;
