@@ -60,7 +60,7 @@ function pipeline(gate: Gate, count: number): Pipeline {
     .sink("total", sums, total);
 }
 
-async function started(make: () => Pipeline, ports: readonly boolean[], store: MemoryStore): Promise<RunningPipeline[]> {
+async function started(make: () => Pipeline, ports: readonly boolean[], store: MemoryStore, settles = true): Promise<RunningPipeline[]> {
   const all: RunningPipeline[] = [];
   for (const http of ports) all.push(await run(make(), { store, leaseMs: 5_000, http: http && { port: 0 }, log: () => {} }));
   onTestFinished(async () => {
@@ -68,7 +68,7 @@ async function started(make: () => Pipeline, ports: readonly boolean[], store: M
   });
   const settled = () =>
     all.every((each) => workerOf(each).engine.ownership.membership.workers.length === ports.length && workerOf(each).engine.ownership.complete);
-  await expect.poll(settled, POLL).toBe(true);
+  if (settles) await expect.poll(settled, POLL).toBe(true);
   return all;
 }
 
@@ -96,10 +96,9 @@ test("each worker is shown by any other with its address, its leases, what it ow
       expect(owned.sort()).toEqual([...engine.shards.values()].map((shard) => `${shard.name} ${shard.ref % 65_536} ${shard.sequencer}`).sort());
     }
   }
-  const counts = (await ask(second)).workers.map((each) => each.counts!);
-  const sum = (how: "taken" | "given" | "lost") => counts.reduce((all, each) => all + each[how], 0);
-  expect(sum("taken") - sum("given") - sum("lost")).toBe(6);
-  expect(sum("given")).toBeGreaterThanOrEqual(1);
+  const balance = async () => (await ask(second)).workers.reduce((sum, { counts }) => sum + counts!.taken - counts!.given - counts!.lost, 0);
+  // Each says it of itself, four times a second.
+  await expect.poll(balance, POLL).toBe(6);
   const shard = (await endpoint(first.url ?? "").shards({ participant: "numbers" })).shards[0]!;
   expect([shard.sequencer, shard.full]).toEqual([expect.stringMatching(/^\d+\./), false]);
   const lines = workersLines(await ask(first)).join("\n");
@@ -129,7 +128,8 @@ test("a worker that is dead, or of another version, is shown with what is stored
 test("back-pressure is shown with its cause: which inbox is full, whose it is, and who waits for it", { timeout: 60_000 }, async () => {
   const gate = new Gate();
   gate.shut();
-  const [first, second] = await started(() => pipeline(gate, 20_000), [true, true], new MemoryStore({ exclusive: false }));
+  const [first, second] = await started(() => pipeline(gate, 20_000), [true, true], new MemoryStore({ exclusive: false }), false);
+  // Not settled: a sink that is writing is handed over when it has written, and the gate is shut.
   const shown = async (): Promise<unknown> => {
     const view = await ask(second!);
     const full = view.backPressure.find(({ participant }) => participant === "total");
