@@ -16,7 +16,6 @@
  */
 import type { Commit, RecoveredShard, Sequencer } from "../store/index.ts";
 import { ComputationShard } from "./computation-shard.ts";
-import { parseHeld } from "./held.ts";
 import type { Keyed } from "./keyed.ts";
 import type { KeyState } from "./key-state.ts";
 import type { ShardHost } from "./owned-shard.ts";
@@ -52,7 +51,7 @@ export class GuardedShard extends ComputationShard {
     this.#beginning = guards && abandoned && pending ? "to say" : undefined;
     if (this.#beginning !== undefined) this.image.starts += 1;
     this.#starts = this.image.starts;
-    const begun = held.filter((entry) => parseHeld(entry).work.begun > 0).length;
+    const begun = this.orphans.filter(({ work }) => work.begun > 0).length;
     const small = Math.max(1, Math.floor(host.options.batchRecords * SHARE));
     const alone = this.#starts >= ALONE || begun > 0;
     this.#most = alone ? 0 : small;

@@ -126,7 +126,7 @@ export class InjectorShard extends OwnedShard {
   }
 
   get #aheadOfOthers(): boolean {
-    return this.#estimator.current() > this.#furthest;
+    return this.#furthest !== Number.POSITIVE_INFINITY && this.#estimator.current() > this.#furthest;
   }
   get #waits(): boolean {
     return this.#aheadOfOthers || this.host.blocked(this.participant);
@@ -195,15 +195,17 @@ export class InjectorShard extends OwnedShard {
   #check(items: readonly SourceItem[]): void {
     const { source } = this.planned.node;
     if (!deduplicates(source)) {
-      const identify = source.id === undefined ? ({ id }: SourceItem) => ({ id, refused: undefined }) : (item: SourceItem) => givenId(source, item);
-      for (const item of items) this.#ahead.push({ item, duplicate: false, ...identify(item) });
+      for (const item of items) {
+        const { id, refused } = source.id === undefined ? { id: item.id, refused: undefined } : givenId(source, item);
+        this.#ahead.push({ item, id, duplicate: false, refused });
+      }
       return;
     }
     this.#checking = items;
     const unknown: string[] = [];
     for (const item of items) {
-      const given = givenId(this.planned.node.source, item);
-      if (given.id !== undefined && this.#recent.has(given.id) === undefined) unknown.push(given.id);
+      const { id } = givenId(source, item);
+      if (id !== undefined && this.#recent.has(id) === undefined) unknown.push(id);
     }
     if (unknown.length === 0) this.onIds([], []);
     else this.host.effect({ kind: "read-ids", shard: this.ref, sequencer: this.sequencer, ids: unknown });
@@ -260,7 +262,6 @@ export class InjectorShard extends OwnedShard {
       const { productions } = open;
       const place = this.nextPlace();
       open.bytes += deliver(this.planned.output, { value: item.value, timestamp: timestamp as number, id, place, senderKey: "" }, productions);
-      // Nothing is made of a record for a source that does not ask.
       this.#confirmations?.add({ kind: "injected", id: id ?? placeId(this.ref, this.monotonic, place), timestamp: timestamp as number });
     } catch (error) {
       this.#refuse(item, id, Number(timestamp), messageOf(error));

@@ -286,6 +286,7 @@ export class Outbox {
   }
 }
 
+/** As `leastTimestamp`, of bytes that come from a store: throws `DecodeError` where they are no parcel. */
 function leastOf(bytes: Uint8Array): number {
   let least = Number.POSITIVE_INFINITY;
   unpackParcel(bytes, ({ timestamp }) => {

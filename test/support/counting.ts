@@ -79,6 +79,8 @@ export class Numbers {
   next = 0;
   /** From where it was asked to go on, each time. */
   readonly opened: number[] = [];
+  /** Called before each chunk, with the number that it begins at: a test may hold it there. */
+  before: (next: number) => void | Promise<void> = () => {};
   /** ms between two chunks. */
   readonly #pause: number;
 
@@ -90,6 +92,7 @@ export class Numbers {
     let at = position === undefined ? 0 : position + 1;
     this.opened.push(at);
     while (at < this.end) {
+      await this.before(at);
       const chunk = Array.from({ length: Math.min(20, this.end - at) }, (_, i) => ({ value: at + i, position: at + i, timestamp: timeOf(at + i) }));
       at += chunk.length;
       this.next = Math.max(this.next, at);
