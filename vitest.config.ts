@@ -8,6 +8,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    globalSetup: "test/support/built.ts",
     pool: "forks",
     maxWorkers: Math.min(availableParallelism(), 4),
     // Nothing is timed: these only end what hangs, also where other work has the machine.

@@ -10,13 +10,11 @@ import type { ShardRef } from "../src/key.ts";
 import { lineReader, type Order, type Pulse, type Settings, type Telling } from "./orders.ts";
 import { until } from "./until.ts";
 
-/** Built, it is JavaScript; from a test it is TypeScript, and LMDB's own entry must come before the loader. */
-const BUILT = import.meta.url.endsWith(".js");
-const PROGRAM = fileURLToPath(new URL(BUILT ? "./worker-process.js" : "./worker-process.ts", import.meta.url));
-const LOADER = BUILT ? [] : ["--import", "lmdb", "--import", "jiti/register"];
+/** Built, wherever this runs: a test has this file as TypeScript. */
+const PROGRAM = fileURLToPath(new URL(import.meta.url.endsWith(".js") ? "./worker-process.js" : "../.build/chaos/worker-process.js", import.meta.url));
 
-/** ms to load a program from its source, where nothing was compiled before and the machine has other work. */
-const LOADING = 150_000;
+/** ms to load a program, where the machine has other work. */
+const LOADING = 60_000;
 
 /** A time in which a worker worked on a shard. */
 export interface Tenure {
@@ -53,7 +51,7 @@ export class ChaosWorker {
   /** `tenures`: a list of all workers, which this one adds to. */
   constructor(tenures: Tenure[]) {
     this.tenures = tenures;
-    this.child = spawn(process.execPath, [...LOADER, PROGRAM], { stdio: ["pipe", "pipe", "pipe"] });
+    this.child = spawn(process.execPath, [PROGRAM], { stdio: ["pipe", "pipe", "pipe"] });
     this.exited = once(this.child, "close").then(() => (this.#gone = true));
     const take = lineReader<Telling>((telling) => this.#take(telling));
     this.child.stdout?.setEncoding("utf8").on("data", take);

@@ -1,6 +1,5 @@
 /** A healthy pipeline is never accused, however often it is audited while it runs, hands shards over, fails and goes on. */
 import { execFile } from "node:child_process";
-import { resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { fromIterable, LmdbStore, MemoryStore, RedisStore, run, type RunningPipeline, type Store, toCallback } from "../../src/index.ts";
@@ -8,6 +7,7 @@ import { audit, type AuditReport } from "../../src/inspect/index.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { type Order, shopPipeline } from "./shop.ts";
+import { built } from "../support/built.ts";
 
 const fresh = temporaryDirectory();
 /** Audits of one running pipeline. */
@@ -108,7 +108,7 @@ describe("a pipeline that runs is found sound, again and again", () => {
 });
 
 async function auditedElsewhere(store: string): Promise<{ readonly violations: number; readonly pipelines: readonly AuditReport[] }> {
-  const command = [resolve("node_modules/jiti/lib/jiti-cli.mjs"), resolve("src/cli/main.ts"), "audit", "--store", store, "--json"];
+  const command = [built("src/cli/main.ts"), "audit", "--store", store, "--json"];
   // Violations are exit code 1, and then the output is in the error.
   const { stdout } = await promisify(execFile)(process.execPath, command, { maxBuffer: 1 << 26 }).catch((error: { readonly stdout: string }) => error);
   return JSON.parse(stdout) as { readonly violations: number; readonly pipelines: readonly AuditReport[] };

@@ -4,14 +4,12 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { redisForTests, VERSIONS } from "./versions.ts";
+import { built } from "../support/built.ts";
 
-const CHILD = fileURLToPath(new URL("../support/bullmq-process.ts", import.meta.url));
-/** These must come before the loader, which would take them for something to compile. */
-const packagesOf = (version: string) => ["--import", "lmdb", "--import", version === "5" ? "bullmq-5" : "bullmq", "--import", "jiti/register"];
+const CHILD = built("test/support/bullmq-process.ts");
 const LIMIT = 180_000;
 /** One wait: for a process that starts on a busy machine, and for jobs that BullMQ has to find stalled. */
 const PATIENCE = { timeout: 90_000 };
@@ -51,7 +49,7 @@ afterEach(() => {
 });
 
 function start(task: string, version: string, ...args: readonly string[]): { readonly child: ChildProcess; readonly ended: Promise<string> } {
-  const child = spawn(process.execPath, [...packagesOf(version), CHILD, task, version, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [CHILD, task, version, ...args], { stdio: ["ignore", "pipe", "inherit"] });
   children.add(child);
   let said = "";
   child.stdout?.setEncoding("utf8").on("data", (text: string) => (said += text));

@@ -1,24 +1,17 @@
-/** The command line as people start it: in a process of its own, from the sources, in a directory of its own. */
+/** The command line as people start it: in a process of its own, in a directory of its own. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { onTestFinished } from "vitest";
+import { built } from "../support/built.ts";
 
-const JITI = resolve("node_modules/jiti/lib/jiti-cli.mjs");
-const MAIN = resolve("src/cli/main.ts");
-/** Loaders that processes of the command's own inherit. LMDB's own entry must come before the loader, which would take it for something to compile. */
-const LOADERS = [
-  "--import",
-  pathToFileURL(resolve("node_modules/lmdb/node-index.js")).href,
-  "--import",
-  pathToFileURL(resolve("node_modules/jiti/lib/jiti-register.mjs")).href,
-];
+const MAIN = built("src/cli/main.ts");
 
 /** What a pipeline file of a test imports the library by. */
-export const LIBRARY: string = pathToFileURL(resolve("src/index.ts")).href;
+export const LIBRARY: string = pathToFileURL(built("src/index.ts")).href;
 
 export interface Ended {
   readonly code: number | null;
@@ -33,9 +26,8 @@ export class Command {
   errors = "";
 
   constructor(directory: string, args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
-    const loaders = args.includes("--workers") ? LOADERS : [JITI];
     const { MILLRACE_STORE: _, ...inherited } = process.env;
-    this.process = spawn(process.execPath, [...loaders, MAIN, ...args], {
+    this.process = spawn(process.execPath, [MAIN, ...args], {
       cwd: directory,
       env: { ...inherited, ...environment },
       stdio: ["ignore", "pipe", "pipe"],

@@ -15,30 +15,34 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 /** The last commit before versions were told apart: data of format 1, protocol 1. */
 const OLD = "d036ddbb7fc2";
-const RECORDS = 3_000;
+const RECORDS = 1_500;
 const KEYS = 60;
 const fresh = temporaryDirectory();
 
-/** The sources of a commit in a directory of their own; undefined, with the reason: there is no history. */
-function sourcesOf(commit: string): string | undefined {
+/** A commit of the repository, built in a directory of its own; undefined, with the reason: there is no history. */
+function buildOf(commit: string): string | undefined {
   const directory = fresh("old");
   mkdirSync(directory, { recursive: true });
   try {
-    const archive = execFileSync("git", ["archive", commit, "src", "package.json"], { maxBuffer: 1 << 28, stdio: ["ignore", "pipe", "pipe"] });
+    const archive = execFileSync("git", ["archive", commit, "src", "package.json", "tsconfig.json", "tsconfig.build.json"], {
+      maxBuffer: 1 << 28,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     execFileSync("tar", ["-x", "-C", directory], { input: archive });
   } catch (error) {
     console.warn(`not tested with an older version: this copy of the repository has no commit ${commit} (${String((error as Error).message).split("\n")[0]})`);
     return undefined;
   }
   symlinkSync(resolve("node_modules"), join(directory, "node_modules"));
-  return directory;
+  execFileSync("npm", ["run", "--silent", "build"], { cwd: directory, stdio: "inherit" });
+  return join(directory, "dist");
 }
 
 /** Counts per key; each worker's code is that of its own version. */
 const counting = (
   root: string,
   results: string,
-) => `import { Computation, fromIterable, input, output, Pipeline, state, stream, toFile } from "${pathToFileURL(join(root, "src/index.ts")).href}";
+) => `import { Computation, fromIterable, input, output, Pipeline, state, stream, toFile } from "${pathToFileURL(join(root, "index.js")).href}";
   const events = stream("events");
   const counts = stream("counts");
   class Counter extends Computation {
@@ -68,7 +72,7 @@ interface Started {
 }
 
 function startWorker(root: string, file: string, store: string): Started {
-  const words = [resolve("node_modules/jiti/lib/jiti-cli.mjs"), join(root, "src/cli/main.ts"), "run", file, "--store", store, "--no-http", "--lease", "1000"];
+  const words = [join(root, "cli/main.js"), "run", file, "--store", store, "--no-http", "--lease", "1000"];
   const child = spawn(process.execPath, words, { cwd: root, stdio: ["ignore", "ignore", "pipe"] });
   const started: Started = { process: child, ended: once(child, "close").then(([code]) => code as number | null), text: "" };
   child.stderr.on("data", (part: Buffer) => (started.text += part.toString()));
@@ -80,13 +84,13 @@ function startWorker(root: string, file: string, store: string): Started {
 }
 
 test("workers of an earlier version and of this one share a pipeline, replace each other and are killed, and the results are right", async () => {
-  const old = sourcesOf(OLD);
+  const old = buildOf(OLD);
   if (old === undefined) return;
   const server = await startRedis();
   onTestFinished(() => server.stop());
   const results = join(fresh("results"), "counts.ndjson");
   mkdirSync(join(results, ".."), { recursive: true });
-  const [store, root] = [`redis:${server.socket}`, resolve(".")];
+  const [store, root] = [`redis:${server.socket}`, resolve(".build/src")];
   const files = [old, root].map((of, i) => {
     const file = join(results, "..", `${i}.mjs`);
     writeFileSync(file, counting(of, results));
@@ -94,21 +98,20 @@ test("workers of an earlier version and of this one share a pipeline, replace ea
   });
   const start = (version: 0 | 1): Started => startWorker([old, root][version] as string, files[version] as string, store);
   const lines = (): string[] => (existsSync(results) ? readFileSync(results, "utf8").split("\n").slice(0, -1) : []);
-  // Sources that no one has loaded before are compiled first.
-  const reaches = (count: number) => expect.poll(() => lines().length, { interval: 20, timeout: 180_000 }).toBeGreaterThanOrEqual(count);
+  const reaches = (count: number) => expect.poll(() => lines().length, { interval: 20, timeout: 60_000 }).toBeGreaterThanOrEqual(count);
 
   const first = start(0);
-  await reaches(200);
+  await reaches(100);
   const second = start(1);
-  await reaches(900);
+  await reaches(450);
   first.process.kill("SIGTERM");
   expect([await first.ended, first.text.includes("error")]).toEqual([0, false]);
-  await reaches(1_200);
+  await reaches(600);
   const third = start(0);
-  await reaches(1_800);
+  await reaches(900);
   second.process.kill("SIGKILL");
   await second.ended;
-  await reaches(2_100);
+  await reaches(1_050);
   const fourth = start(1);
   expect([await fourth.ended, await third.ended, fourth.text.includes("error"), third.text.includes("error")]).toEqual([0, 0, false, false]);
 

@@ -2,15 +2,16 @@ import { once } from "node:events";
 import { existsSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { startRedis } from "../support/redis-server.ts";
+import { built } from "../support/built.ts";
 import { LIBRARY, Workplace } from "./commands.ts";
 
 /** Each command is a process that loads the sources anew, and the machine may be busy. */
 vi.setConfig({ testTimeout: 120_000 });
 
-const WORD_COUNT = resolve("examples/01-word-count.ts");
+const WORD_COUNT = built("examples/01-word-count.ts");
 const WORDS = ["a", "b", "c", "d", "e"];
 
 /** `words.ndjson`: each word this many times. */

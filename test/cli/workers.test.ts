@@ -1,14 +1,14 @@
 /** `millrace run --workers`: several processes by one command. */
 import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { WorkersView } from "../../src/inspect/workers-view.ts";
 import { startRedis } from "../support/redis-server.ts";
+import { built } from "../support/built.ts";
 import { type Command, LIBRARY, Workplace } from "./commands.ts";
 
 vi.setConfig({ testTimeout: 180_000 });
 
-const WORD_COUNT = resolve("examples/01-word-count.ts");
+const WORD_COUNT = built("examples/01-word-count.ts");
 const WORDS = ["a", "b", "c", "d", "e"];
 const TIMES = 4_000;
 

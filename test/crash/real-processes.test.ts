@@ -1,13 +1,11 @@
 /** The crash points on real processes with real stores: a process strikes itself down at a place, another goes on. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { built } from "../support/built.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-const CHILD = fileURLToPath(new URL("../support/struck-process.ts", import.meta.url));
-/** LMDB's own entry must come before the loader, which would take it for something to compile. */
-const TYPESCRIPT = ["--import", "lmdb", "--import", "jiti/register"];
+const CHILD = built("test/support/struck-process.ts");
 const LIMIT = 180_000;
 /** Those that a process reaches by calls of its store and of its handlers; the simulation has the others. */
 const PLACES = ["K0", "K1", "K2", "K4", "K5", "K11", "K12", "K13"];
@@ -37,7 +35,7 @@ interface Process {
 }
 
 function start(store: string, place = "-", signal = "SIGKILL", after = 0): Process {
-  const child = spawn(process.execPath, [...TYPESCRIPT, CHILD, store, place, signal, String(after)], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [CHILD, store, place, signal, String(after)], { stdio: ["ignore", "pipe", "pipe"] });
   children.add(child);
   let said = "";
   let errors = "";

@@ -2,19 +2,17 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { systemClock } from "../../src/clock.ts";
 import { shardRef, type ShardRef } from "../../src/key.ts";
 import { systemRandom } from "../../src/random.ts";
 import { RedisStore } from "../../src/store/redis/redis-store.ts";
 import type { PipelineStore } from "../../src/store/store.ts";
+import { built } from "../support/built.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-const CHILD = fileURLToPath(new URL("../support/sharing-process.ts", import.meta.url));
-/** LMDB's own entry must come before the loader, which would take it for something to compile. */
-const TYPESCRIPT = ["--import", "lmdb", "--import", "jiti/register"];
+const CHILD = built("test/support/sharing-process.ts");
 const LEASE = 500;
 const KEYS = 40;
 /** ms that a busy machine may add to what is promised; what was measured is printed. */
@@ -48,7 +46,7 @@ class Worker {
   #rest = "";
 
   constructor(args: readonly string[]) {
-    this.child = spawn(process.execPath, [...TYPESCRIPT, CHILD, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    this.child = spawn(process.execPath, [CHILD, ...args], { stdio: ["ignore", "pipe", "pipe"] });
     children.add(this.child);
     this.child.stdout?.setEncoding("utf8").on("data", (text: string) => {
       const lines = `${this.#rest}${text}`.split("\n");

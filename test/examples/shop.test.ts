@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { built } from "../support/built.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -18,8 +19,8 @@ interface Summary {
 }
 
 async function shop(...args: readonly string[]): Promise<Summary> {
-  const script = fileURLToPath(new URL("examples/shop/main.ts", new URL(root, import.meta.url)));
-  const child = spawn(process.execPath, ["--import", "jiti/register", script, ...args, "--json"], { cwd: root, env: { ...process.env, REDIS_URL: "" } });
+  const script = built("examples/shop/main.ts");
+  const child = spawn(process.execPath, [script, ...args, "--json"], { cwd: root, env: { ...process.env, REDIS_URL: "" } });
   let out = "";
   let trouble = "";
   child.stdout.setEncoding("utf8").on("data", (part: string) => (out += part));

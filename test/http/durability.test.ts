@@ -2,7 +2,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, onTestFinished, test } from "vitest";
 import {
   Computation,
@@ -20,14 +19,13 @@ import {
   type Timer,
   timer,
 } from "../../src/index.ts";
+import { built } from "../support/built.ts";
 import { startRedis } from "../support/redis-server.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { realStores, STORES } from "../worker/real-stores.ts";
 import { ask, JSON_TYPE, NDJSON_TYPE, POLL, Posting, type Visit, visiting } from "./posting.ts";
 
-const CHILD = fileURLToPath(new URL("../support/http-process.ts", import.meta.url));
-/** LMDB's own entry must come before the loader, which would take it for something to compile. */
-const TYPESCRIPT = ["--import", "lmdb", "--import", "jiti/register"];
+const CHILD = built("test/support/http-process.ts");
 const fresh = temporaryDirectory();
 const storeOf = realStores();
 const children = new Set<ChildProcess>();
@@ -55,7 +53,7 @@ describe.each(STORES)("on %s", (name) => {
 });
 
 async function started(directory: string, out: string): Promise<{ readonly child: ChildProcess; readonly url: URL }> {
-  const child = spawn(process.execPath, [...TYPESCRIPT, CHILD, directory, out], { stdio: ["ignore", "pipe", "ignore"] });
+  const child = spawn(process.execPath, [CHILD, directory, out], { stdio: ["ignore", "pipe", "ignore"] });
   children.add(child);
   let said = "";
   child.stdout?.setEncoding("utf8").on("data", (text: string) => (said += text));

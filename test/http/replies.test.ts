@@ -4,9 +4,9 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, onTestFinished, test } from "vitest";
 import { Computation, type Context, fromHttp, input, output, Pipeline, state, stream, type StreamRecord } from "../../src/index.ts";
+import { built } from "../support/built.ts";
 import { startRedis } from "../support/redis-server.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { ask, JSON_TYPE, POLL, Posting } from "./posting.ts";
@@ -103,8 +103,7 @@ describe("a request that waits", () => {
   );
 });
 
-const CHILD = fileURLToPath(new URL("../support/reply-process.ts", import.meta.url));
-const TYPESCRIPT = ["--import", "lmdb", "--import", "jiti/register"];
+const CHILD = built("test/support/reply-process.ts");
 /** `REPLIES=10000 npx vitest run test/http/replies` for the long form. */
 const POSTS = Number(process.env["REPLIES"] ?? 150);
 const CLIENTS = 8;
@@ -117,7 +116,7 @@ afterEach(() => {
 });
 
 async function started(store: string): Promise<{ readonly child: ChildProcess; readonly url: URL }> {
-  const child = spawn(process.execPath, [...TYPESCRIPT, CHILD, store], { stdio: ["ignore", "pipe", "ignore"] });
+  const child = spawn(process.execPath, [CHILD, store], { stdio: ["ignore", "pipe", "ignore"] });
   children.add(child);
   let said = "";
   child.stdout?.setEncoding("utf8").on("data", (text: string) => (said += text));

@@ -4,14 +4,12 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import { afterEach, expect, onTestFinished, test } from "vitest";
+import { built } from "../support/built.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { type Answer, ask, JSON_TYPE, NDJSON_TYPE } from "./posting.ts";
 
-const CHILD = fileURLToPath(new URL("../support/reply-process.ts", import.meta.url));
-/** LMDB's own entry must come before the loader, which would take it for something to compile. */
-const TYPESCRIPT = ["--import", "lmdb", "--import", "jiti/register"];
+const CHILD = built("test/support/reply-process.ts");
 /** `DEPOSITS=20000 npx vitest run test/http/workers-killed` for the long form. */
 const DEPOSITS = Number(process.env["DEPOSITS"] ?? 150);
 const KILLS = DEPOSITS > 1_000 ? 12 : 3;
@@ -30,7 +28,7 @@ afterEach(() => {
 });
 
 async function started(server: RedisServer): Promise<Running> {
-  const child = spawn(process.execPath, [...TYPESCRIPT, CHILD, server.url], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [CHILD, server.url], { stdio: ["ignore", "pipe", "pipe"] });
   children.add(child);
   let [said, errors] = ["", ""];
   child.stdout?.setEncoding("utf8").on("data", (text: string) => (said += text));

@@ -1,13 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
+import { built } from "../support/built.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { addNumbers, expectExact, useStreams } from "./streams.ts";
 
-const CHILD = fileURLToPath(new URL("tally-process.ts", import.meta.url));
-/** LMDB's own entry must come before the loader, which would take it for something to compile. */
-const TYPESCRIPT = ["--import", "lmdb", "--import", "jiti/register"];
+const CHILD = built("test/support/tally-process.ts");
 /** Entries that the last process is to write until it is killed, and those that are added for it. */
 const KILLED_AFTER = [1, 40, 150, 3];
 const ADDED = 300;
@@ -24,7 +22,7 @@ afterAll(() => {
 });
 
 function start(store: string, to: string, from: readonly string[]): ChildProcess {
-  const child = spawn(process.execPath, [...TYPESCRIPT, CHILD, store, streams.server.url, to, ...from], { stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn(process.execPath, [CHILD, store, streams.server.url, to, ...from], { stdio: ["ignore", "ignore", "pipe"] });
   children.add(child);
   child.once("exit", () => children.delete(child));
   return child;

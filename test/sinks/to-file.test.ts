@@ -1,7 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ConfigError, InvalidUseError, SinkLostDataError, SinkUnavailableError } from "../../src/errors.ts";
@@ -9,6 +8,7 @@ import type { SinkWriter } from "../../src/sinks/sink.ts";
 import { type FileSinkOptions, toFile } from "../../src/sinks/to-file.ts";
 import { recordOf, recordsOf } from "../support/records.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { built } from "../support/built.ts";
 
 const path = temporaryDirectory();
 const content = (at: string): string => readFileSync(at, "utf8");
@@ -258,8 +258,8 @@ describe("two writers", () => {
 describe("a target that cannot be written to", () => {
   test("a write that the disk has only half room for is taken back, and the writer is done for", async () => {
     const at = path("a.ndjson");
-    const script = fileURLToPath(new URL("../support/write-on-small-disk.ts", import.meta.url));
-    const printed = execFileSync("sh", ["-c", 'ulimit -f 1000; exec "$@"', "sh", process.execPath, "--import", "jiti/register", script, at], {
+    const script = built("test/support/write-on-small-disk.ts");
+    const printed = execFileSync("sh", ["-c", 'ulimit -f 1000; exec "$@"', "sh", process.execPath, script, at], {
       encoding: "utf8",
     });
     const [committed, failed, after] = JSON.parse(printed) as unknown[];

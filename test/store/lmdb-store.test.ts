@@ -5,7 +5,6 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { open as openLmdb } from "lmdb";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ConfigError, IncompatibleDataError, LimitExceededError, StoreRefusedError, StoreUnavailableError } from "../../src/errors.ts";
@@ -13,6 +12,7 @@ import { shardRef } from "../../src/key.ts";
 import { systemRandom } from "../../src/random.ts";
 import { LmdbStore } from "../../src/store/lmdb-store.ts";
 import type { PipelineStore } from "../../src/store/store.ts";
+import { built } from "../support/built.ts";
 import { COUNTER, GRAPH, LEASE, NOTHING, TestClock, append, bytes, counter, far, farther, joiner, nextGraph, report } from "./conformance/values.ts";
 import { storeConformance } from "./conformance.ts";
 
@@ -29,9 +29,7 @@ storeConformance("lmdb", async () => {
   };
 });
 
-const CHILD = fileURLToPath(new URL("../support/lmdb-process.ts", import.meta.url));
-/** The native module has to be loaded before the loader of TypeScript is there. */
-const TYPESCRIPT = ["--import", "lmdb", "--import", "jiti/register"];
+const CHILD = built("test/support/lmdb-process.ts");
 const clock = new TestClock();
 let directory = "";
 let children: ChildProcess[] = [];
@@ -68,7 +66,7 @@ async function prepared(): Promise<{ store: PipelineStore; sequencer: string }> 
 
 /** Starts a process on the directory, and gives what it says, line by line. */
 function start(...args: string[]): { child: ChildProcess; next: () => Promise<unknown> } {
-  const child = spawn(process.execPath, [...TYPESCRIPT, CHILD, directory, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [CHILD, directory, ...args], { stdio: ["ignore", "pipe", "inherit"] });
   children.push(child);
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return { child, next: async () => JSON.parse(((await lines.next()).value as string | undefined) ?? "null") as unknown };
@@ -218,7 +216,7 @@ describe("the directory", () => {
 
 describe("writing", () => {
   test("a disk that is full fails the commit and all that builds on it, and what was answered is there", () => {
-    const printed = execFileSync("sh", ["-c", 'ulimit -f 4000; exec "$@"', "sh", process.execPath, ...TYPESCRIPT, CHILD, directory, "fill"], {
+    const printed = execFileSync("sh", ["-c", 'ulimit -f 4000; exec "$@"', "sh", process.execPath, CHILD, directory, "fill"], {
       encoding: "utf8",
       stdio: ["ignore", "pipe", "ignore"],
     });

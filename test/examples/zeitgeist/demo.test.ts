@@ -2,30 +2,27 @@
  * `npm run demo` as people start it: processes, files, signals. What it says is compared with windows recounted from the
  * parquet file in plain code.
  */
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { anomaliesPath, windowsPath } from "../../../examples/zeitgeist/conversation.ts";
 import { type Counts, episodesOf, readAnomalies, readWindows, totalsOf } from "../../../examples/zeitgeist/results.ts";
 import type { Summary } from "../../../examples/zeitgeist/run-directory.ts";
 import { startRedis } from "../../support/redis-server.ts";
 import { ALL_ROWS, difference, plainCounts, withAllRows } from "./tables.ts";
+import { built } from "../../support/built.ts";
 
-const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
-const MAIN = join(ROOT, ".build/examples/zeitgeist/main.js");
+const MAIN = built("examples/zeitgeist/main.ts");
 /** Of a run of all rows on a busy machine, and of one that is killed and started again all the time. */
 const LONG = withAllRows ? 3_600_000 : 480_000;
 
 let folder: string;
 
-beforeAll(async () => {
+beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "zeitgeist-"));
-  await promisify(execFile)("npm", ["run", "--silent", "tools"], { cwd: ROOT });
-}, 120_000);
+});
 
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true });

@@ -1,9 +1,9 @@
 /**
- * A process of its own for `killed.test.ts`: runs the tally pipeline until it is killed. Its arguments: the store
+ * A process of its own for `test/redis-streams/killed.test.ts`: runs the tally pipeline until it is killed. Its arguments: the store
  * ("lmdb:<folder>" or the address of a Redis), the Redis of the streams, the stream that is written to, those that are read.
  */
 import { LmdbStore, RedisStore, run } from "../../src/index.ts";
-import { tallyPipeline } from "./tally.ts";
+import { tallyPipeline } from "../redis-streams/tally.ts";
 
 const [, , where = "", redis = "", to = "", ...from] = process.argv;
 const store = where.startsWith("lmdb:") ? new LmdbStore(where.slice(5)) : new RedisStore(where);
