@@ -23,7 +23,7 @@ interface Task {
 /** Turns in a row without any effect, each of which asks for another at once, after which the worker counts as spinning. */
 const SPINS = 200;
 /** Turns between two looks at what holds the watermarks. */
-const ASK_WHY = 16;
+const ASK_WHY = 8;
 
 export class SimulatedWorker {
   readonly name: string;
@@ -117,12 +117,17 @@ export class SimulatedWorker {
     return this.stalledUntil > this.#world.time || this.stopping || this.#tasks.some((task) => task.from() < Number.POSITIVE_INFINITY);
   }
 
-  /** The next true time at which something can happen. */
+  /** The next true time at which something can happen by itself: `wakesAt` is not counted. */
   nextAt(): number {
-    let mine = this.#wants ? this.#restUntil : Math.max(this.#wakeAt - this.skew, this.#restUntil);
+    let mine = this.#wants ? this.#restUntil : this.connection.nextAnswer;
     mine = Math.min(mine, this.connection.nextAnswer);
     for (const task of this.#tasks) mine = Math.min(mine, task.from());
     return Math.min(this.connection.nextArrival, Math.max(mine, this.stalledUntil));
+  }
+
+  /** The true time at which its own timers want a turn. */
+  wakesAt(): number {
+    return Math.max(this.#wakeAt - this.skew, this.#restUntil, this.stalledUntil);
   }
 
   // ── turns ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -169,10 +174,11 @@ export class SimulatedWorker {
     });
   }
 
-  /** After anything was told to the engine. */
+  /** After anything was told to the engine. A turn that would do nothing is not made. */
   #told(): void {
-    this.#wants = true;
     this.#restUntil = 0;
+    this.#wakeAt = this.engine.wakeAt();
+    this.#wants ||= !this.engine.resting || this.#known !== this.#world.generation;
   }
 
   /** The connection is to another store than before: no request may reach it that what is remembered has led to. */

@@ -38,7 +38,9 @@ const START = 1_000_000;
 /** ms. */
 const POLL_SOON = 50;
 /** Of a thousand runs with several workers, how many go on until every shard is where it is assigned. */
-const SETTLED = 300;
+const SETTLED = 100;
+/** Of a lease, how late timers of workers ring at most. */
+const SLACK = 0.4;
 
 /** What a dead connection still has to deliver: in order, each once its time has come. */
 export interface Stray {
@@ -72,6 +74,7 @@ export class Simulation implements World {
   starts: number[] = [];
   readonly stopLimits = new Map<SimulatedWorker, number>();
   readonly #sinks = new Map<string, SimulatedSink>();
+  readonly #slack: number;
   #steps = 0;
   #started = 0;
   #ids = 0;
@@ -85,6 +88,7 @@ export class Simulation implements World {
     this.time = this.beganAt;
     this.faultsUntil = options.faults.steps;
     this.strategy = drawStrategy(options.tape);
+    this.#slack = options.tape.pick([0, SLACK, SLACK]) * options.settings.leaseMs;
     this.misfortune = new Misfortune(this, options.faults);
     this.operators = options.operators && new Operators(this, options.operators);
     const { data, plan, sources, settings } = options;
@@ -112,6 +116,10 @@ export class Simulation implements World {
   }
   get latency(): number {
     return this.faulty ? this.options.settings.latency : 0;
+  }
+  /** ms by which timers of workers ring late at most. */
+  get slack(): number {
+    return this.faulty ? this.#slack : this.options.settings.leaseMs * SLACK;
   }
   get edgeFaults(): number {
     return this.options.faults.edges;
@@ -261,9 +269,15 @@ export class Simulation implements World {
 
   #advance(): void {
     let at = Number.POSITIVE_INFINITY;
-    for (const worker of this.workers) at = Math.min(at, worker.nextAt());
+    let wakes = at;
+    for (const worker of this.workers) {
+      at = Math.min(at, worker.nextAt());
+      wakes = Math.min(wakes, worker.wakesAt());
+    }
     for (const stray of this.strays) at = Math.min(at, stray.from);
     for (const start of this.starts) at = Math.min(at, start);
+    // What comes by itself comes in time; a worker's timers may ring late, and then those of all ring at once.
+    at = Math.min(at, Math.max(wakes, this.time + this.slack));
     if (at === Number.POSITIVE_INFINITY) throw new Violation("S3 stuck", `nothing can happen any more: ${this.standing()}`);
     this.time = Math.max(this.time, Math.ceil(at));
     this.trace.mix(this.time);
