@@ -75,6 +75,8 @@ export class Simulation implements World {
   readonly stopLimits = new Map<SimulatedWorker, number>();
   readonly #sinks = new Map<string, SimulatedSink>();
   readonly #slack: number;
+  /** How many things each worker can do in the step that is being chosen. */
+  readonly #ready: number[] = [];
   #steps = 0;
   #started = 0;
   #ids = 0;
@@ -138,13 +140,15 @@ export class Simulation implements World {
     return this.options.trap?.(place, worker) ?? false;
   }
   heard(): void {
+    if (this.workers.length < 2) return;
     const [first, ...others] = this.workers.map(({ engine }) => engine.ownership.membership.workers.join());
     if (others.some((each) => each !== first)) this.trace.saw("membership seen differently");
   }
   arrived(effect: StoreEffect, answer: unknown, name: string): void {
     const { trap, plan } = this.options;
+    if (trap === undefined) return;
     const worker = this.workers.find((each) => each.name === name);
-    if (trap === undefined || worker === undefined) return;
+    if (worker === undefined) return;
     const isInjector = (shard: number) => plan.participants.some(({ id, kind }) => kind === "injector" && id === participantOf(shard));
     for (const place of placesAfter(effect, answer, isInjector)) if (trap(place, worker)) return;
   }
@@ -232,7 +236,9 @@ export class Simulation implements World {
     let ready = 0;
     for (const stray of this.strays) if (stray.from <= this.time) ready++;
     const strays = ready;
-    for (const worker of this.workers) ready += worker.ready(this.time);
+    const { workers } = this;
+    const each = this.#ready;
+    for (let i = 0; i < workers.length; i++) ready += each[i] = (workers[i] as SimulatedWorker).ready(this.time);
     if (ready === 0) {
       this.#advance();
       return;
@@ -244,8 +250,9 @@ export class Simulation implements World {
       return;
     }
     choice -= strays;
-    for (const worker of this.workers) {
-      const mine = worker.ready(this.time);
+    for (let i = 0; i < workers.length; i++) {
+      const worker = workers[i] as SimulatedWorker;
+      const mine = each[i] as number;
       if (choice < mine) {
         worker.run(choice);
         // One that a trap has killed meanwhile has nothing more to say.
@@ -259,9 +266,9 @@ export class Simulation implements World {
   #actorOf(index: number, strays: number): number {
     let left = index - strays;
     if (left < 0) return -1;
-    for (const worker of this.workers) {
-      const mine = worker.ready(this.time);
-      if (left < mine) return worker.actorOf(left);
+    for (let i = 0; i < this.workers.length; i++) {
+      const mine = this.#ready[i] as number;
+      if (left < mine) return (this.workers[i] as SimulatedWorker).actorOf(left);
       left -= mine;
     }
     return -1;
