@@ -166,11 +166,6 @@ export class Engine implements ShardHost {
     return at;
   }
 
-  /** Would a turn do nothing before `wakeAt`? */
-  get resting(): boolean {
-    return this.#effects.length === 0 && this.#runnable.size === 0 && this.#candidates.size === 0;
-  }
-
   /** Since the start: commit calls and what became of them. */
   get counted(): CommitCounts & { readonly fenced: number; readonly gaps: number } {
     return { ...this.#calls.counted, fenced: this.#fenced, gaps: this.#gaps };

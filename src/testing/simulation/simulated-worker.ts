@@ -23,7 +23,7 @@ interface Task {
 /** Turns in a row without any effect, each of which asks for another at once, after which the worker counts as spinning. */
 const SPINS = 200;
 /** Turns between two looks at what holds the watermarks. */
-const ASK_WHY = 8;
+const ASK_WHY = 16;
 
 export class SimulatedWorker {
   readonly name: string;
@@ -174,11 +174,10 @@ export class SimulatedWorker {
     });
   }
 
-  /** After anything was told to the engine. A turn that would do nothing is not made. */
+  /** After anything was told to the engine. */
   #told(): void {
+    this.#wants = true;
     this.#restUntil = 0;
-    this.#wakeAt = this.engine.wakeAt();
-    this.#wants ||= !this.engine.resting || this.#known !== this.#world.generation;
   }
 
   /** The connection is to another store than before: no request may reach it that what is remembered has led to. */
