@@ -9,7 +9,7 @@ import { median, type Totals } from "../../sim/totals.ts";
 import { Tape } from "../../src/testing/simulation/tape.ts";
 import { wrongs } from "./wrongs.ts";
 
-const SCHEDULES = 400;
+const SCHEDULES = 800;
 /** Rare events that need more schedules than these; a campaign sees them. */
 const RARER = ["zombie", "timers paged"];
 /** Schedules within which a wrong is found. */
