@@ -130,20 +130,30 @@ test("where none runs any more, what has data is refused as ever, and by its dat
   expect((refusal as Error).message).toMatch(/sink "watched": its checkpoint/);
 });
 
-test("a worker of the old graph does nothing with records for an input that it does not know", async () => {
+/** The output watermark of "counter" that is published. */
+function outputOf(each: RunningPipeline): number {
+  const { options, reporter } = workerOf(each).engine;
+  return reporter.published(options.plan.participants.find(({ name }) => name === "counter")?.id ?? 0).output;
+}
+
+test("a new input holds the watermark where it is until it has caught up, and no worker of the old graph does anything with its records", async () => {
   const store = new MemoryStore({ exclusive: false });
   const others = new Feed<string>();
-  await start(small(), store);
-  feed.push("a", 1);
-  await until(() => kept.values, ["a 1"]);
+  const first = await start(small(), store);
+  feed.push("a", 4).promise(5);
+  await until(() => outputOf(first), 5);
   const wide = new Pipeline("growing", { shards: 4 })
     .inject("words", words, feed.injector)
     .inject("others", more, others.injector)
     .compute("counter", Wider)
     .sink("kept", counts, kept.sink);
-  others.push("a", 5).push("b", 6).end();
+  others.push("a", 3).push("b", 6).promise(6);
   const second = await start(wide, store);
-  feed.push("a", 7).end();
+  await until(() => outputOf(second), 5);
+  feed.push("a", 7).promise(9);
+  await until(() => outputOf(second), 6);
+  feed.end();
+  others.end();
   await second.finished;
   expect(kept.values.toSorted()).toEqual(["a 1", "a 2", "a 3", "b 1"]);
   expect(failures).toHaveLength(1);

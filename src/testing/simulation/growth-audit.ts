@@ -88,6 +88,9 @@ export class GrowthAudit {
   drained(results: readonly string[], numberOf: (shard: number) => number): void {
     const given = this.#all(numberOf);
     if (given.join() !== [...results].sort().join())
-      throw new Violation("A12 not done", `${this.#growth.added} was given ${given.length} records and has done ${results.length}: ${given} / ${results}`);
+      throw new Violation(
+        "A12 not done",
+        `${this.#growth.added} was given ${given.length} records and has done ${results.length}: ${given.join()} / ${results.join()}`,
+      );
   }
 }

@@ -297,7 +297,6 @@ export class Simulation implements World {
   #grow(): void {
     this.#grown = true;
     this.trace.saw("graph grows");
-    this.trace.line(() => "code with a grown graph is started");
     this.start();
   }
 
