@@ -23,12 +23,16 @@ export async function releaseAll(store: PipelineStore, worker: string, leases: r
   }
 }
 
-/** Of one none of whose commits is taken any more: frees what it has, and settles when no sink of its own is amid a write. */
+/**
+ * Of one none of whose commits is taken any more: frees what it has, and settles when no sink of its own is amid a write,
+ * and what it had asked for has been answered: it may have got that.
+ */
 export async function makeRoom({ options: { worker }, ownership }: Engine, store: PipelineStore, clock: Clock): Promise<void> {
   await store.depart(worker);
   const leases = ownership.leases();
   const touched = ({ shard }: Lease) => ownership.handOver.touches(shard);
   const free = leases.filter((lease) => !touched(lease));
   await releaseAll(store, worker, free);
-  await waitUntil(() => !leases.some(touched), clock, WRITING);
+  const asking = () => ownership.claimed().some((shard) => ownership.stageOf(shard) === "acquiring");
+  await waitUntil(() => !leases.some(touched) && !asking(), clock, WRITING);
 }

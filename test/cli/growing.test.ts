@@ -95,7 +95,7 @@ test("two workers are replaced by two that have a computation more, with nothing
       .slice(0, -1)
       .map((line) => (typeof JSON.parse(line) === "string" ? JSON.parse(line) : `${JSON.parse(line).key} ${JSON.parse(line).count}`) as string);
   };
-  const reaches = (name: string, count: number) => expect.poll(() => linesOf(name).length, { interval: 20, timeout: 60_000 }).toBeGreaterThanOrEqual(count);
+  const reaches = (name: string, count: number) => expect.poll(() => linesOf(name).length, { interval: 20, timeout: 120_000 }).toBeGreaterThanOrEqual(count);
 
   const old = [startWorker(small, store), startWorker(small, store)];
   await reaches("counts", 200);
@@ -124,4 +124,4 @@ test("two workers are replaced by two that have a computation more, with nothing
   expect(seen.length).toBeGreaterThan(50);
   expect(seen.length).toBeLessThanOrEqual(counted.length - 200);
   expect((await audit(new RedisStore(server.url), { pipeline: "growing" })).violations).toBe(0);
-}, 120_000);
+}, 400_000);

@@ -6,7 +6,7 @@ import { swarm } from "../../src/testing/simulation/faults.ts";
 import { Tape } from "../../src/testing/simulation/tape.ts";
 import { Engine } from "../../src/worker/engine.ts";
 
-const SCHEDULES = 40;
+const SCHEDULES = 25;
 /** Schedules within which a wrong is found. */
 const SOON = 200;
 /** ms for all schedules, on a slow machine. */

@@ -123,10 +123,10 @@ test("code that lacks what running workers have is refused while they run, and i
 test("where none runs any more, what has data is refused as ever, and by its data", async () => {
   const store = new MemoryStore({ exclusive: false });
   const first = await start(grown(), store);
-  await until(() => complete(first), true);
+  feed.push("a", 1);
+  await until(() => watched.values, ["a 1"]);
   await first.stop();
   const refusal: unknown = await start(small(), store).catch((error: unknown) => error);
-  // Its sink has begun: that is data.
   expect((refusal as Error).message).toMatch(/sink "watched": its checkpoint/);
 });
 
