@@ -19,17 +19,20 @@ import { LossAudit } from "./loss-audit.ts";
 import { Misfortune } from "./misfortune.ts";
 import { Operators } from "./operators.ts";
 import { SimulatedSink, type SimulatedSource } from "./simulated-edges.ts";
+import { nextMoment, standingOf } from "./moments.ts";
 import { settle } from "./settling.ts";
 import { type EffectsWorld, PerformedEffects, SimulatedRunner } from "./simulated-effects.ts";
 import type { Outcome, SimulationOptions } from "./simulation-options.ts";
+import type { Plan } from "../../worker/plan.ts";
+import { GrowthAudit } from "./growth-audit.ts";
 import { SimulatedStore } from "./simulated-store.ts";
 import { SimulatedWorker } from "./simulated-worker.ts";
 import { StoreAudit } from "./store-audit.ts";
-import { name, type StoreEffect } from "./store-request.ts";
+import { type StoreEffect } from "./store-request.ts";
 import type { Tape } from "./tape.ts";
 import { drawStrategy, type Strategy } from "./strategy.ts";
 import { Trace } from "./trace.ts";
-import { Violation } from "./violation.ts";
+import { check, Violation } from "./violation.ts";
 import type { World } from "./world.ts";
 
 /** Steps within which all must be done once nothing goes wrong any more. */
@@ -77,6 +80,8 @@ export class Simulation implements World {
   readonly #slack: number;
   /** How many things each worker can do in the step that is being chosen. */
   readonly #ready: number[] = [];
+  readonly growth: GrowthAudit | undefined;
+  #grown = false;
   #steps = 0;
   #started = 0;
   #ids = 0;
@@ -93,12 +98,13 @@ export class Simulation implements World {
     this.#slack = options.tape.pick([0, SLACK, SLACK]) * options.settings.leaseMs;
     this.misfortune = new Misfortune(this, options.faults);
     this.operators = options.operators && new Operators(this, options.operators);
-    const { data, plan, sources, settings } = options;
+    this.growth = options.growth && new GrowthAudit(options.growth);
+    const { data, sources, settings } = options;
     const { leaseMs, exclusive, recover } = settings;
     const committing = (name: string) => this.workers.some((worker) => worker.name === name && worker.connection.committing);
     this.store = new SimulatedStore({
       data,
-      audit: StoreAudit.of(plan, sources, {
+      audit: StoreAudit.of(options.growth?.plan ?? options.plan, sources, {
         effects: options.failingEffects === undefined ? undefined : this.effects,
         operators: options.operators !== undefined,
       }),
@@ -108,9 +114,16 @@ export class Simulation implements World {
       exclusive,
       recover,
       processingTime: options.processingTime,
+      growth: this.growth,
       faulty: () => this.faulty,
       committing,
     });
+  }
+
+  /** The graph of whoever starts now. */
+  get plan(): Plan {
+    const { growth, plan } = this.options;
+    return growth !== undefined && this.#grown ? growth.plan : plan;
   }
 
   get faulty(): boolean {
@@ -140,15 +153,13 @@ export class Simulation implements World {
     return this.options.trap?.(place, worker) ?? false;
   }
   heard(): void {
-    if (this.workers.length < 2) return;
     const [first, ...others] = this.workers.map(({ engine }) => engine.ownership.membership.workers.join());
     if (others.some((each) => each !== first)) this.trace.saw("membership seen differently");
   }
   arrived(effect: StoreEffect, answer: unknown, name: string): void {
     const { trap, plan } = this.options;
-    if (trap === undefined) return;
-    const worker = this.workers.find((each) => each.name === name);
-    if (worker === undefined) return;
+    const worker = trap && this.workers.find((each) => each.name === name);
+    if (trap === undefined || worker === undefined) return;
     const isInjector = (shard: number) => plan.participants.some(({ id, kind }) => kind === "injector" && id === participantOf(shard));
     for (const place of placesAfter(effect, answer, isInjector)) if (trap(place, worker)) return;
   }
@@ -229,6 +240,7 @@ export class Simulation implements World {
     const { faults } = this.options;
     this.#steps++;
     if (this.effects.violation !== undefined) throw this.effects.violation;
+    if (!this.#grown && this.#steps > (this.options.growth?.at ?? Number.POSITIVE_INFINITY)) this.#grow();
     if (this.faulty && this.misfortune.strikes()) return;
     if (this.faulty && this.operators?.act()) return;
     if (this.faulty && faults.kinds.includes("lost-tail") && this.tape.chance(20)) this.store.keep();
@@ -237,8 +249,7 @@ export class Simulation implements World {
     for (const stray of this.strays) if (stray.from <= this.time) ready++;
     const strays = ready;
     const { workers } = this;
-    const each = this.#ready;
-    for (let i = 0; i < workers.length; i++) ready += each[i] = (workers[i] as SimulatedWorker).ready(this.time);
+    for (let i = 0; i < workers.length; i++) ready += this.#ready[i] = (workers[i] as SimulatedWorker).ready(this.time);
     if (ready === 0) {
       this.#advance();
       return;
@@ -252,7 +263,7 @@ export class Simulation implements World {
     choice -= strays;
     for (let i = 0; i < workers.length; i++) {
       const worker = workers[i] as SimulatedWorker;
-      const mine = each[i] as number;
+      const mine = this.#ready[i] as number;
       if (choice < mine) {
         worker.run(choice);
         // One that a trap has killed meanwhile has nothing more to say.
@@ -275,16 +286,7 @@ export class Simulation implements World {
   }
 
   #advance(): void {
-    let at = Number.POSITIVE_INFINITY;
-    let wakes = at;
-    for (const worker of this.workers) {
-      at = Math.min(at, worker.nextAt());
-      wakes = Math.min(wakes, worker.wakesAt());
-    }
-    for (const stray of this.strays) at = Math.min(at, stray.from);
-    for (const start of this.starts) at = Math.min(at, start);
-    // What comes by itself comes in time; a worker's timers may ring late, and then those of all ring at once.
-    at = Math.min(at, Math.max(wakes, this.time + this.slack));
+    const at = nextMoment(this);
     if (at === Number.POSITIVE_INFINITY) throw new Violation("S3 stuck", `nothing can happen any more: ${this.standing()}`);
     this.time = Math.max(this.time, Math.ceil(at));
     this.trace.mix(this.time);
@@ -301,8 +303,28 @@ export class Simulation implements World {
     }
   }
 
+  /** New code is started beside what runs, which has to make room for it. */
+  #grow(): void {
+    this.#grown = true;
+    this.trace.saw("graph grows");
+    this.start();
+  }
+
+  outdated(worker: SimulatedWorker): void {
+    const stored = this.store.data.readGraph()?.version;
+    check(stored !== worker.engine.options.plan.version, "left", () => `${worker.name} leaves for another graph than ${stored}, which it runs`);
+    this.trace.saw("outdated graph");
+    this.trace.line(() => `${worker.name} leaves: its graph is outdated`);
+    this.strays.push({ worker: worker.name, effects: [...worker.leave(), { kind: "depart" }], from: this.time });
+    this.remove(worker);
+    this.starts.push(this.time + this.tape.pick([0, 50]));
+  }
+
   start(): void {
-    const { plan, settings } = this.options;
+    const { plan } = this;
+    const { settings, growth } = this.options;
+    const stored = this.store.data.readGraph()?.version;
+    if (this.#grown && stored !== plan.version) this.store.data.init(plan.stored, stored);
     const { exclusive, leaseMs, batchRecords, cacheBytes, frozen, reportEvery } = settings;
     const skew = this.faulty ? this.tape.pick([0, 0, 7, 1_500, -1_500]) : 0;
     const make = this.options.engine ?? ((options: EngineOptions) => new Engine(options));
@@ -312,7 +334,7 @@ export class Simulation implements World {
       plan,
       worker: `w${(this.#started += 1)}`,
       random: this.#random,
-      instances: this.options.instances?.(runner) ?? makeInstances(plan, runner),
+      instances: (this.#grown ? growth?.instances(runner) : this.options.instances?.(runner)) ?? makeInstances(plan, runner),
       exclusive,
       domains: this.store.data.domains,
       domainOf: (shard) => this.store.data.domainOf(shard),
@@ -335,17 +357,7 @@ export class Simulation implements World {
 
   /** Where everything stands, for a violation that is about nothing happening. */
   standing(): string {
-    const lines: string[] = [];
-    for (const worker of this.workers) {
-      for (const shard of worker.engine.shards.values()) {
-        const { kind, at, key, detail } = shard.why();
-        if (kind !== "end")
-          lines.push(
-            `${worker.name} ${shard.kind} ${name(shard.ref)} input ${shard.input} output ${shard.output} ${shard.status}: ${kind} at ${at} ${key ?? ""} ${detail ?? ""}`,
-          );
-      }
-    }
-    return `${this.workers.length} workers, time ${this.time - this.beganAt}\n  ${lines.join("\n  ")}`;
+    return standingOf(this.workers, this.time - this.beganAt);
   }
 
   // ── the store ───────────────────────────────────────────────────────────────────────────────────────────────────
