@@ -28,7 +28,7 @@ export const auditing = benchmark({
   name: "audit",
   about: "`millrace audit` over many keys: time, CPU and memory",
   numbers: { keys: 100_000, shards: 64 },
-  tiny: { keys: 500, shards: 8 },
+  tiny: { store: "lmdb", keys: 500, shards: 8 },
   run: (given) => auditBench(given),
 });
 

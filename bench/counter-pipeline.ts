@@ -20,7 +20,11 @@ export interface Load {
   readonly shards: number;
   /** Ids of the records: none; each taken once; or ids that are not looked at. */
   readonly ids?: "none" | "deduplicated" | "unchecked" | undefined;
+  /** Which key comes when: all in turn; drawn evenly; or by Zipf's law with exponent 1. Default: in turn. */
+  readonly order?: KeyOrder | undefined;
 }
+
+export type KeyOrder = "turn" | "even" | "zipf";
 
 /** One record in this many carries the time at which it was pulled. */
 const SAMPLE = 256;
@@ -33,6 +37,33 @@ export const TEXT = "x".repeat(54);
 /** All keys, of 16 bytes, each once; those that come one after the other are unrelated. Record n has key n modulo their number. */
 export function keyRing(keys: number): string[] {
   return Array.from({ length: keys }, (_, n) => `key-${String((n * STRIDE) % keys).padStart(12, "0")}`);
+}
+
+/** Of record n, the number of its key in the ring. The same in every run. */
+function keyNumbers({ keys, order = "turn" }: Pick<Load, "keys" | "order">): (n: number) => number {
+  if (order === "turn") return (n) => n % keys;
+  if (order === "even") return (n) => Math.floor(drawn(n) * keys);
+  const upTo = new Float64Array(keys);
+  for (let n = 0, sum = 0; n < keys; n++) upTo[n] = sum += 1 / (n + 1);
+  const all = upTo[keys - 1] as number;
+  return (n) => {
+    const wanted = drawn(n) * all;
+    let [low, high] = [0, keys - 1];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((upTo[middle] as number) < wanted) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
+}
+
+/** From 0 to 1, the same for the same n, and as good as unrelated for others. */
+export function drawn(n: number, seed = 0): number {
+  let x = Math.imul(n + 1 + Math.imul(seed, 0x9e3779b1), 0x2c1b3c6d);
+  x = Math.imul(x ^ (x >>> 15), 0x85ebca6b);
+  x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
+  return ((x ^ (x >>> 16)) >>> 0) / 2 ** 32;
 }
 
 /** Another key of as many, so that the next hop's records spread over all its shards. Twice gives the same key again. */
@@ -77,16 +108,22 @@ export const counters: Workload<Load> = {
     return pipeline;
   },
 
-  expect({ records, keys, hops }, results) {
+  expect({ records, keys, hops, order }, results) {
+    const counted = new Uint32Array(keys);
+    const numberOf = keyNumbers({ keys, order });
+    for (let n = 0; n < records; n++) {
+      const number = numberOf(n);
+      counted[number] = (counted[number] ?? 0) + 1;
+    }
     for (const [n, key] of keyRing(keys).entries()) {
-      const times = timesOf(n, keys, records);
+      const times = counted[n] as number;
       for (let hop = 0; hop < hops && times > 0; hop++) results.add(`counter-${hop}`, "count", hop % 2 === 0 ? key : rekeyed(key), times);
     }
   },
 };
 
 /** As fast as they are taken. */
-function saturating({ records, keys, ids = "none" }: Load, probe: Probe) {
+function saturating({ records, keys, ids = "none", order }: Load, probe: Probe) {
   return injector<Hit>({
     kind: "injector",
     description: `${records} records`,
@@ -100,11 +137,12 @@ function saturating({ records, keys, ids = "none" }: Load, probe: Probe) {
     open: (_context, position) => {
       let n = (position as number | undefined) ?? 0;
       const values = keyRing(keys).map((key): Hit => ({ key, sent: 0, text: TEXT }));
+      const numberOf = keyNumbers({ keys, order });
       const pull = (max: number) => {
         probe.begin();
         const items = [];
         for (const end = Math.min(n + max, records); n < end; ) {
-          const value = values[n % keys] as Hit;
+          const value = values[numberOf(n)] as Hit;
           items.push({
             value: n % SAMPLE === 0 ? { ...value, sent: now() } : value,
             timestamp: 1_000_000 + n,

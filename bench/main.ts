@@ -44,7 +44,8 @@ const chosen = SUITE.find((each) => each.name === name) ?? usage(`no benchmark i
 const { options, json } = optionsOf(chosen, args);
 const result = await chosen.run(options);
 for (const row of Array.isArray(result) ? (result as object[]) : [result]) print(row, json);
-process.exit(0);
+// With the code that a benchmark has set.
+process.exit();
 
 function print(row: object, asJson: boolean): void {
   if (asJson) console.log(JSON.stringify(row));

@@ -19,7 +19,7 @@ export async function* smoke(): AsyncGenerator<object> {
   const killed = await throughput.run({
     ...COMMON,
     ...throughput.numbers,
-    records: 20_000,
+    records: 10_000,
     keys: 500,
     shards: 4,
     ids: "none",

@@ -13,7 +13,7 @@ export const throughput = benchmark({
   about: "records a second through keyed counters, at saturation, beside a bare client",
   numbers: { records: 1_000_000, keys: 100_000, hops: 1, shards: 64 },
   texts: { ids: ["none", "deduplicated", "unchecked"] },
-  tiny: { records: 3_000, keys: 500, hops: 2, shards: 8 },
+  tiny: { records: 1_000, keys: 200, hops: 2, shards: 4 },
   run: async (given) => inTurn(given.runs, [given], throughputRow).then(([row]) => row as object),
 });
 

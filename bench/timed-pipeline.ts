@@ -3,7 +3,7 @@
  * record takes until it is visible to the next consumer, and how far the watermark of each stage is behind. What a stage
  * does besides can be switched off.
  */
-import { Computation, type Context, input, output, Pipeline, sink, state, stream, type Stream, type StreamRecord } from "../src/index.ts";
+import { Computation, type Context, END, input, output, Pipeline, sink, state, stream, type Stream, type StreamRecord } from "../src/index.ts";
 import { keyRing, TEXT, timesOf } from "./counter-pipeline.ts";
 import { now, type Probe, type Workload } from "./harness/workload.ts";
 import { counts, openLoop, recordsOf, type Schedule } from "./open-loop.ts";
@@ -103,8 +103,11 @@ function lookAtWatermarks(load: TimedLoad, probe: Probe): void {
       const { beganAt } = probe;
       const at = now();
       if (beganAt === undefined || at < beganAt + load.warmUp * 1_000 || at > beganAt + (load.warmUp + load.seconds) * 1_000) return;
-      probe.histogram("lag-injector").add(at - published("load"));
-      for (let hop = 0; hop < load.hops; hop++) probe.histogram(`lag-${hop + 1}`).add(at - published(`pass-${hop}`));
+      for (let hop = 0; hop < load.hops; hop++) {
+        const watermark = published(`pass-${hop}`);
+        // Until the first one has come it is not behind but unknown.
+        if (watermark > 0 && watermark < END) probe.histogram(`lag-${hop + 1}`).add(at - watermark);
+      }
     };
     const looking = setInterval(look, load.lookMs);
     probe.closing.push(() => clearInterval(looking));

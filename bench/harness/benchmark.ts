@@ -41,7 +41,7 @@ export function benchmark<
   readonly about: string;
   readonly numbers: N;
   readonly texts?: T;
-  readonly tiny?: { readonly [K in keyof N | keyof T]?: number | string };
+  readonly tiny?: { readonly [K in keyof N | keyof T | "store"]?: number | string };
   readonly run: (given: { readonly [K in keyof N]: number } & { readonly [K in keyof T]: T[K][number] } & Common) => Promise<object | readonly object[]>;
 }): Benchmark {
   const run = definition.run as Benchmark["run"];

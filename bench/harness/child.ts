@@ -5,7 +5,6 @@
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import type { Measured } from "./worker.ts";
 import type { ProcessOrder, Told } from "./worker-process.ts";
 
 const PROGRAM = fileURLToPath(new URL("./worker-process.js", import.meta.url));
@@ -13,12 +12,9 @@ const PROGRAM = fileURLToPath(new URL("./worker-process.js", import.meta.url));
 export class Child {
   readonly #process: ChildProcess;
   readonly loaded: Promise<void>;
-  /** Settles with what it told last; undefined: it was killed. Rejects where it ended otherwise. */
+  /** Settles with what it told last, once it is gone; undefined: it was not needed. Rejects where it told nothing. */
   readonly done: Promise<Told | undefined>;
-  /** As it was told last: of one that was killed, about a quarter of a second before. */
-  lastPulse: Measured | undefined = undefined;
-  onPulse: (measured: Measured) => void = () => {};
-  #killed = false;
+  #needed = true;
 
   /** `nodeArgs`: as in `["--cpu-prof"]`. */
   constructor(nodeArgs: readonly string[] = []) {
@@ -29,11 +25,10 @@ export class Child {
       let last: Told | undefined;
       this.#process.on("message", (told: Told) => {
         if (told.kind === "loaded") isLoaded();
-        else if (told.kind === "pulse") this.onPulse((this.lastPulse = told.measured));
         else last = told;
       });
       this.#process.on("close", (code, signal) => {
-        if (last !== undefined || this.#killed) resolve(last);
+        if (last !== undefined || !this.#needed) resolve(last);
         else reject(new Error(`a worker's process ended with ${signal ?? `exit code ${code}`}`));
       });
     });
@@ -48,8 +43,9 @@ export class Child {
     await Promise.race([this.loaded, this.done]);
     this.#process.send(order);
   }
-  kill(): void {
-    this.#killed = true;
+  /** It was loaded for nothing. */
+  drop(): void {
+    this.#needed = false;
     this.#process.kill("SIGKILL");
   }
 }

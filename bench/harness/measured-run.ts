@@ -6,7 +6,7 @@ import { Redis } from "ioredis";
 import type { RedisServer } from "../../test/support/redis-server.ts";
 import { watchStolen } from "../machine.ts";
 import { redisCpuSeconds } from "../redis-cpu.ts";
-import { type BenchStore, openStore, type StoreSetting } from "../stores.ts";
+import { type BenchStore, openAddress, openStore, type StoreSetting } from "../stores.ts";
 import { Child } from "./child.ts";
 import { conclude, type Verdict } from "./conclude.ts";
 import { Histogram } from "./histogram.ts";
@@ -75,50 +75,35 @@ const optionsOf = ({ batch = 256, leaseMs = 2_000, cacheBytes = 128 << 20 }: Run
   leaseMs,
   cacheBytes,
   beganAt,
+  dieAt: 0,
 });
 
 async function inThisProcess<S>(workload: Workload<S>, settings: S, setting: RunSetting, { store, address }: BenchStore): Promise<Worked> {
-  const { openAddress } = await import("../stores.ts");
   const of = address.kind === "memory" ? store : openAddress(address);
-  return { measured: [await work(workload, settings, of, optionsOf(setting), undefined)], verdict: undefined, recoveredMs: undefined };
+  return { measured: [await work(workload, settings, of, optionsOf(setting), () => {})], verdict: undefined, recoveredMs: undefined };
 }
 
 async function inProcesses<S>(workload: Workload<S>, settings: S, setting: RunSetting, used: BenchStore): Promise<Worked> {
   const { killAt = 0 } = setting;
-  const order = (beganAt?: number): WorkOrder => ({
-    kind: "work",
-    workload: workload.name,
-    settings,
-    store: used.address,
-    options: optionsOf(setting, beganAt),
-    pulse: killAt > 0,
-  });
+  const order = (options: WorkOptions): WorkOrder => ({ kind: "work", workload: workload.name, settings, store: used.address, options });
   const first = new Child();
   // Loaded before it is needed, as a second worker would be.
   const spare = killAt > 0 ? new Child() : undefined;
   await spare?.loaded;
-  const limit = killAt * workload.work(settings).records;
-  let killedAt = 0;
-  if (spare !== undefined)
-    first.onPulse = ({ pulled }) => {
-      if (pulled < limit || killedAt > 0) return;
-      killedAt = performance.now();
-      first.kill();
-    };
-  await first.order(order());
+  await first.order(order({ ...optionsOf(setting), dieAt: Math.ceil(killAt * workload.work(settings).records) }));
   const told = await first.done;
-  if (spare === undefined || told !== undefined) {
-    spare?.kill();
-    if (spare !== undefined) throw new Error(`${workload.name} had ended before it could be killed: give it more to do`);
-    if (told?.kind !== "worked") throw new Error(`${workload.name}: its process told nothing`);
+  if (told?.kind === "worked") {
+    spare?.drop();
+    if (spare !== undefined) throw new Error(`${workload.name} had ended before it was killed: give it more to do`);
     return { measured: [told.measured], verdict: told.verdict, recoveredMs: undefined };
   }
-  const died = first.lastPulse as Measured;
-  const since = performance.now() - killedAt;
-  await spare.order(order(died.beganAt));
+  if (told?.kind !== "dies" || spare === undefined) throw new Error(`${workload.name}: its process told nothing`);
+  const diedAt = performance.now();
+  await spare.order(order(optionsOf(setting, told.measured.beganAt)));
+  const since = performance.now() - diedAt;
   const ended = await spare.done;
   if (ended?.kind !== "worked") throw new Error(`${workload.name}: the second process told nothing`);
-  return { measured: [died, ended.measured], verdict: ended.verdict, recoveredMs: since + ended.measured.firstCommitMs };
+  return { measured: [told.measured, ended.measured], verdict: ended.verdict, recoveredMs: since + ended.measured.firstCommitMs };
 }
 
 interface Around {

@@ -1,6 +1,6 @@
 /**
  * A worker of a benchmark in a process of its own. It says that it is loaded, is given one order, does it, tells what it
- * has measured and ends; it ends, too, when whoever started it does.
+ * has measured and ends; or dies by SIGKILL where it is ordered to. It ends, too, when whoever started it does.
  */
 import { rawRedis, type RawLoad, type RawFigures } from "../raw-redis.ts";
 import { openAddress, type StoreAddress } from "../stores.ts";
@@ -14,24 +14,23 @@ export interface WorkOrder {
   readonly settings: unknown;
   readonly store: StoreAddress;
   readonly options: WorkOptions;
-  /** Tell every so often what has been measured, for this process may be killed. */
-  readonly pulse: boolean;
 }
 export type ProcessOrder = WorkOrder | { readonly kind: "raw"; readonly target: string; readonly load: RawLoad };
 
 export type Told =
   | { readonly kind: "loaded" }
-  | { readonly kind: "pulse"; readonly measured: Measured }
+  | { readonly kind: "dies"; readonly measured: Measured }
   | { readonly kind: "worked"; readonly measured: Measured; readonly verdict: Verdict | undefined }
   | { readonly kind: "raw"; readonly figures: RawFigures };
 
-const tell = (told: Told): void => void process.send?.(told);
+/** With commits under way, and work begun: nothing is closed or waited for. */
+const die = (measured: Measured): void => void process.send?.({ kind: "dies", measured } satisfies Told, () => process.kill(process.pid, "SIGKILL"));
 
 async function obey(order: ProcessOrder): Promise<Told> {
   if (order.kind === "raw") return { kind: "raw", figures: await rawRedis(order.target, order.load) };
   const workload = workloadOf(order.workload);
   const store = openAddress(order.store);
-  const measured = await work(workload, order.settings, store, order.options, order.pulse ? (of) => tell({ kind: "pulse", measured: of }) : undefined);
+  const measured = await work(workload, order.settings, store, order.options, die);
   // No other process can look into this store.
   const verdict = order.store.kind === "memory" ? await conclude(store, workload, order.settings) : undefined;
   return { kind: "worked", measured, verdict };
@@ -47,4 +46,4 @@ process.once("message", (order: ProcessOrder) => {
     },
   );
 });
-tell({ kind: "loaded" });
+process.send?.({ kind: "loaded" } satisfies Told);

@@ -15,6 +15,8 @@ export interface WorkOptions {
   readonly cacheBytes: number;
   /** When an earlier process of the same run began to pull, ms since the epoch. */
   readonly beganAt: number | undefined;
+  /** Records pulled at which the process is to die; 0: it lives. */
+  readonly dieAt: number;
 }
 
 /** All since the first pull of this process (`beganAt`: of the first process), but `startMs` and `firstCommitMs`, which are from the call of `run`. */
@@ -36,14 +38,8 @@ export interface Measured {
   readonly notes: Readonly<Record<string, number>>;
 }
 
-/** `pulse`: told every quarter of a second, for whoever may not live to tell it at the end. */
-export async function work<S>(
-  workload: Workload<S>,
-  settings: S,
-  store: Store,
-  options: WorkOptions,
-  pulse: ((measured: Measured) => void) | undefined,
-): Promise<Measured> {
+/** `die`: called at `dieAt`, with what was measured until then. */
+export async function work<S>(workload: Workload<S>, settings: S, store: Store, options: WorkOptions, die: (measured: Measured) => void): Promise<Measured> {
   const asked = performance.now();
   let [pulledAt, cpu, gcBefore] = [0, process.cpuUsage(), 0];
   const garbage = watchGarbage();
@@ -80,14 +76,13 @@ export async function work<S>(
   };
   const ids = new Map(engine.options.plan.participants.map(({ id, name }) => [name, id]));
   for (const each of probe.watching) each((participant) => engine.reporter.published(ids.get(participant) ?? 0).output);
-  const pulsing = pulse === undefined ? undefined : setInterval(() => pulse(measure()), 250);
+  if (options.dieAt > 0) probe.at(options.dieAt, () => die(measure()));
   try {
     await running.finished;
     const measured = measure();
     for (const close of probe.closing) await close();
     return { ...measured, notes: probe.notes };
   } finally {
-    clearInterval(pulsing);
     await running.stop();
   }
 }

@@ -26,13 +26,30 @@ export class Probe {
   readonly watching: ((published: (participant: string) => number) => void)[] = [];
   /** ms since the epoch: when the first process of the run began to pull; later ones go on with its schedule. */
   #beganAt: number | undefined;
-  readonly #pulled: () => void;
-  /** Records pulled in this process. */
-  pulled = 0;
+  readonly #first: () => void;
+  #pulled = 0;
+  #reached: { readonly limit: number; readonly call: () => void } | undefined;
 
-  constructor(beganAt: number | undefined, pulled: () => void) {
+  /** `first`: called at each pull. */
+  constructor(beganAt: number | undefined, first: () => void) {
     this.#beganAt = beganAt;
+    this.#first = first;
+  }
+
+  /** Records pulled in this process. */
+  get pulled(): number {
+    return this.#pulled;
+  }
+  set pulled(pulled: number) {
     this.#pulled = pulled;
+    if (this.#reached === undefined || pulled < this.#reached.limit) return;
+    const { call } = this.#reached;
+    this.#reached = undefined;
+    call();
+  }
+  /** Calls once when so many records have been pulled. */
+  at(limit: number, call: () => void): void {
+    this.#reached = { limit, call };
   }
 
   histogram(name: string): Histogram {
@@ -44,7 +61,7 @@ export class Probe {
   /** The first pull: from here on time, CPU and garbage are counted. When the run began, ms since the epoch. */
   begin(): number {
     if (this.#beganAt === undefined) this.#beganAt = now();
-    this.#pulled();
+    this.#first();
     return this.#beganAt;
   }
   get beganAt(): number | undefined {
