@@ -40,6 +40,8 @@ if (name === "smoke") {
   for await (const row of smoke()) console.log(JSON.stringify(row));
   process.exit(0);
 }
+// So that servers and directories of a run that is broken off go, too.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 const chosen = SUITE.find((each) => each.name === name) ?? usage(`no benchmark is called ${name === "" ? "nothing" : name}`);
 const { options, json } = optionsOf(chosen, args);
 const result = await chosen.run(options);

@@ -11,8 +11,9 @@ export function medians(runs: readonly Row[]): Row {
   const spread: Record<string, readonly [number, number]> = {};
   for (const [name, value] of Object.entries(first)) {
     merged[name] = value;
-    if (typeof value !== "number") continue;
-    const values = runs.map((run) => run[name] as number).sort((a, b) => a - b);
+    const values = runs.map((run) => run[name]).filter((each) => typeof each === "number");
+    if (values.length < runs.length) continue;
+    values.sort((a, b) => a - b);
     const [least, most] = [values[0] as number, values.at(-1) as number];
     merged[name] = median(values);
     if (least !== most) spread[name] = [least, most];
