@@ -1,4 +1,4 @@
-/** `npm run --silent bench -- throughput|latency|audit|http|hot-keys|watermark-tick [options]`: prints one JSON object, or a readable form of it. */
+/** `npm run --silent bench -- throughput|latency|audit|http|hot-keys|watermark-tick|peers [options]`: prints one JSON object, or a readable form of it. */
 import { parseArgs } from "node:util";
 import type { RedisDurability } from "../src/index.ts";
 import { auditBench } from "./audit.ts";
@@ -7,9 +7,11 @@ import { httpBench } from "./http.ts";
 import { latency } from "./latency.ts";
 import { watermarkTick } from "./watermark-tick.ts";
 import { throughput, type ThroughputOptions } from "./throughput.ts";
+import { peerNames, peersBench } from "./peers/peers.ts";
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
+  allowNegative: true,
   options: {
     store: { type: "string", default: "redis" },
     records: { type: "string" },
@@ -17,7 +19,7 @@ const { positionals, values } = parseArgs({
     hops: { type: "string", default: "1" },
     shards: { type: "string" },
     batch: { type: "string", default: "256" },
-    rate: { type: "string", default: "10000" },
+    rate: { type: "string" },
     seconds: { type: "string", default: "10" },
     workers: { type: "string", default: "4" },
     stages: { type: "string", default: "10" },
@@ -25,6 +27,10 @@ const { positionals, values } = parseArgs({
     ids: { type: "string" },
     replicas: { type: "string", default: "0" },
     durability: { type: "string", default: "primary" },
+    only: { type: "string" },
+    sweep: { type: "string" },
+    "warm-up": { type: "string" },
+    latency: { type: "boolean", default: true },
     json: { type: "boolean", default: false },
   },
 });
@@ -36,7 +42,10 @@ if (!["everysec", "always", "no"].includes(fsync)) usage(`--fsync is everysec, a
 const replicas = Number(values.replicas);
 if (!(Number.isInteger(replicas) && replicas >= 0 && replicas <= 5)) usage(`--replicas is a whole number from 0 to 5, not ${values.replicas}`);
 const durability = durabilityOf(values.durability);
-const number = (name: "records" | "keys" | "hops" | "shards" | "batch" | "rate" | "seconds" | "workers" | "stages", otherwise: number): number => {
+const number = (
+  name: "records" | "keys" | "hops" | "shards" | "batch" | "rate" | "seconds" | "workers" | "stages" | "sweep" | "warm-up",
+  otherwise: number,
+): number => {
   const given = values[name] === undefined ? otherwise : Number(values[name]);
   if (!Number.isInteger(given) || given < 1) usage(`--${name} is a whole number from 1 on, not ${values[name]}`);
   return given;
@@ -51,7 +60,7 @@ function durabilityOf(text: string): RedisDurability {
 
 function usage(problem: string): never {
   console.error(
-    `${problem}\nusage: bench -- throughput|latency|audit|http|hot-keys|watermark-tick [--store redis|lmdb|memory] [--records N] [--keys N] [--hops N] [--shards N] [--batch N] [--rate N] [--seconds N] [--workers N] [--stages N] [--ids none|deduplicated|unchecked] [--fsync everysec|always|no] [--replicas N] [--durability primary|fsynced|replicas=N] [--json]`,
+    `${problem}\nusage: bench -- throughput|latency|audit|http|hot-keys|watermark-tick|peers [--store redis|lmdb|memory] [--records N] [--keys N] [--hops N] [--shards N] [--batch N] [--rate N] [--seconds N] [--workers N] [--stages N] [--ids none|deduplicated|unchecked] [--fsync everysec|always|no] [--replicas N] [--durability primary|fsynced|replicas=N] [--only PEER,...] [--sweep N] [--warm-up SECONDS] [--no-latency] [--json]`,
   );
   process.exit(2);
 }
@@ -94,6 +103,15 @@ switch (positionals[0]) {
       ticks: number("records", 100),
     });
     break;
+  case "peers": {
+    const only = values.only?.split(",") ?? peerNames;
+    const unknown = only.find((name) => !peerNames.includes(name));
+    if (unknown !== undefined) usage(`--only is a list of ${peerNames.join(", ")}, not ${unknown}`);
+    const load = { records: number("records", 1_000_000), keys: shape.keys, rate: number("rate", 500) };
+    const times = { seconds: number("seconds", 15), warmUp: number("warm-up", 10), sweep: number("sweep", 10) };
+    result = await peersBench({ ...load, ...times, only, latency: values.latency });
+    break;
+  }
   default:
     usage(`no benchmark is called ${positionals[0] ?? "nothing"}`);
 }
