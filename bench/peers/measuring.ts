@@ -12,7 +12,7 @@ import type { Processes } from "./processes.ts";
 const WARMING = 0.2;
 const POLL_MS = 50;
 /** A peer that shows no new result for so long has failed, ms. */
-const STALLED_MS = 120_000;
+const STALLED_MS = 300_000;
 /** Ticks a second of the open loop: a record waits for the next one. */
 const TICKS = 1_000;
 

@@ -4,10 +4,13 @@
  */
 import { watchStolen } from "../machine.ts";
 import { bullmq } from "./bullmq/peer.ts";
+import { flink } from "./flink/peer.ts";
+import { kafkaStreams } from "./kafka-streams/peer.ts";
 import { millrace } from "./millrace/peer.ts";
+import { restate } from "./restate/peer.ts";
 import type { LatencyResult, Peer, Setting, ThroughputResult, Workload } from "./peer.ts";
 
-const all: readonly Peer[] = [millrace, bullmq];
+const all: readonly Peer[] = [millrace, bullmq, kafkaStreams, flink, restate];
 export const peerNames: readonly string[] = all.map(({ name }) => name);
 
 export interface PeersOptions extends Workload {

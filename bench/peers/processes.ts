@@ -16,6 +16,13 @@ const TICKS_PER_SECOND = 100;
 /** How long a process may take to end by itself, ms. */
 const PATIENCE_MS = 15_000;
 
+const alive = new Set<ChildProcess>();
+/** None outlives this process, unless it is killed. */
+process.on("exit", () => {
+  for (const child of alive) child.kill("SIGKILL");
+});
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+
 export class Processes {
   readonly #children: { readonly child: ChildProcess; readonly name: string; counted: boolean }[] = [];
   readonly #adopted: number[] = [];
@@ -26,6 +33,7 @@ export class Processes {
     const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "pipe"] });
     const entry = { child, name, counted };
     this.#children.push(entry);
+    alive.add(child);
     let last = "";
     const keep = (text: string): void => void (last = `${last}${text}\n`.slice(-3_000));
     createInterface({ input: child.stdout }).on("line", (text) => {
@@ -36,6 +44,7 @@ export class Processes {
     child.stdin.on("error", () => undefined);
     child.once("error", (error) => (this.#failure ??= error));
     child.once("exit", (code, signal) => {
+      alive.delete(child);
       if (code !== 0 && this.#children.includes(entry)) this.#failure ??= new Error(`${name} ended with ${code ?? signal}: ${last}`);
     });
     return child;

@@ -2,6 +2,7 @@
  * The two ends of the peers on Redis: a server of its own (unix socket, append-only file flushed every second), and a
  * stream `results` with one entry an update, from which progress, totals and latencies are read.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { startRedis, type RedisServer } from "../../test/support/redis-server.ts";
 import { dueOf, now } from "./measuring.ts";
@@ -18,7 +19,9 @@ export interface RedisEnds extends AsyncDisposable {
   done(): Promise<number>;
   /** The last count of each key; throws where an update is missing or double. */
   totals(): Promise<Map<string, number>>;
-  /** Waits for so many results; their latencies in the order in which they came. */
+  /** Waits for the result of a first record, which has been sent: then all processes are up. */
+  first(): Promise<void>;
+  /** Waits for so many results after the first; their latencies in the order in which they came. */
   latencies(records: number): Promise<number[]>;
 }
 
@@ -31,6 +34,12 @@ export async function openRedisEnds(processes: Processes): Promise<RedisEnds> {
     client,
     done: () => client.xlen(RESULTS),
     totals: () => totals(client),
+    first: async () => {
+      while ((await client.xlen(RESULTS)) < 1) {
+        processes.check();
+        await delay(20);
+      }
+    },
     latencies: (records) => latencies(server, records),
     [Symbol.asyncDispose]: async () => {
       client.disconnect();
@@ -58,9 +67,9 @@ async function totals(client: Redis): Promise<Map<string, number>> {
 async function latencies(server: RedisServer, records: number): Promise<number[]> {
   const reader = new Redis(server.socket, { maxRetriesPerRequest: null });
   const seen: number[] = [];
-  for (let last = "0"; seen.length < records; ) {
-    const reply = await reader.xread("BLOCK", 30_000, "STREAMS", RESULTS, last);
-    if (reply === null) throw new Error(`no new result for 30 s, after ${seen.length} of ${records}`);
+  for (let last = (await reader.xrange(RESULTS, "-", "+", "COUNT", 1))[0]?.[0] ?? "0"; seen.length < records; ) {
+    const reply = await reader.xread("BLOCK", 120_000, "STREAMS", RESULTS, last);
+    if (reply === null) throw new Error(`no new result for 120 s, after ${seen.length} of ${records}`);
     const time = now();
     for (const [id, fields] of reply[0]![1]) {
       seen.push(time - resultOf(fields).due);

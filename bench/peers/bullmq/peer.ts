@@ -46,6 +46,8 @@ export const bullmq: Peer = {
     const queue = openQueue(ends);
     try {
       startWorkers(processes, ends, setting);
+      await queue.addBulk([jobOf("first", 0)]);
+      await ends.first();
       const seen = ends.latencies(load.rate * (load.warmUp + load.seconds));
       await openLoop(load, (records) => void queue.addBulk(records.map(({ key, due }) => jobOf(key, due))));
       return latencyOf(await seen, load);

@@ -43,6 +43,8 @@ export const millrace: Peer = {
     await using ends = await openRedisEnds(processes);
     try {
       startWorker(processes, ends, setting);
+      await ends.client.xadd(RECORDS, "*", "key", "first", "value", valueOf(0));
+      await ends.first();
       const seen = ends.latencies(load.rate * (load.warmUp + load.seconds));
       await openLoop(load, (records) => {
         const adding = ends.client.pipeline();
