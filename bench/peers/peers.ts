@@ -2,6 +2,7 @@
  * Millrace and its peers on the same workload, one after the other on the same machine: a sweep of each one's settings,
  * of which the best value is shown. Nothing here knows any of them; nothing measures without checking every total.
  */
+import { loadavg } from "node:os";
 import { watchStolen } from "../machine.ts";
 import { bullmq } from "./bullmq/peer.ts";
 import { flink } from "./flink/peer.ts";
@@ -27,6 +28,8 @@ interface Tried {
   readonly throughput: ThroughputResult;
   readonly latency: LatencyResult | undefined;
   readonly stolenPercent: number | null;
+  /** Of the machine, over the last minute: with more than its cores, rates and latencies are those of a busy machine. */
+  readonly loadAverage: number;
 }
 
 export async function peersBench(options: PeersOptions): Promise<object> {
@@ -37,7 +40,7 @@ export async function peersBench(options: PeersOptions): Promise<object> {
   for (const peer of chosen) {
     const tried: Tried[] = [];
     for (const setting of peer.settings.slice(0, options.sweep)) tried.push(await tryOne(peer, setting, options));
-    sweeps[peer.name] = tried.map(({ setting, throughput, latency, stolenPercent }) => ({ setting: setting.label, ...throughput, ...latency, stolenPercent }));
+    sweeps[peer.name] = tried.map(shown);
     peers.push(best(peer, tried));
   }
   const { keys, rate, seconds, warmUp } = options;
@@ -48,9 +51,13 @@ async function tryOne(peer: Peer, setting: Setting, options: PeersOptions): Prom
   const stolen = watchStolen();
   const throughput = await peer.throughput(setting, { ...options, records: Math.ceil(options.records * peer.part) });
   const latency = options.latency ? await peer.latency(setting, options) : undefined;
-  const tried = { setting, throughput, latency, stolenPercent: stolen() };
-  console.error(`${peer.name}, ${setting.label}: ${throughput.recordsPerSecond} records/s, p50 ${latency?.p50Ms} ms, p99 ${latency?.p99Ms} ms`);
+  const tried = { setting, throughput, latency, stolenPercent: stolen(), loadAverage: Math.round(loadavg()[0] ?? 0) };
+  console.error(JSON.stringify({ peer: peer.name, ...shown(tried) }));
   return tried;
+}
+
+function shown({ setting, throughput, latency, stolenPercent, loadAverage }: Tried): object {
+  return { setting: setting.label, ...throughput, ...latency, stolenPercent, loadAverage };
 }
 
 /** The setting with the most records a second and the one with the smallest p99 may be two: each is named. */
