@@ -1,7 +1,9 @@
-/** The processes of a peer: started, looked at from outside (CPU, memory) and ended here, and by nobody else. Linux only. */
+/** The processes of a peer, and the folders of their data: started, looked at from outside (CPU, memory) and ended here, and by nobody else. Linux only. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 
 export interface StartOptions {
@@ -17,11 +19,25 @@ const TICKS_PER_SECOND = 100;
 const PATIENCE_MS = 15_000;
 
 const alive = new Set<ChildProcess>();
-/** None outlives this process, unless it is killed. */
+const folders = new Set<string>();
+/** No process and no folder outlives this process, unless it is killed. */
 process.on("exit", () => {
   for (const child of alive) child.kill("SIGKILL");
+  for (const folder of folders) removeFolder(folder);
 });
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+
+/** A new folder for the data of a peer. */
+export function temporaryFolder(name: string): string {
+  const folder = mkdtempSync(join(tmpdir(), `mr-${name}-`));
+  folders.add(folder);
+  return folder;
+}
+
+export function removeFolder(folder: string): void {
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  folders.delete(folder);
+}
 
 export class Processes {
   readonly #children: { readonly child: ChildProcess; readonly name: string; counted: boolean }[] = [];

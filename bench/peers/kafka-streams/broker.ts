@@ -2,16 +2,15 @@
  * A Kafka broker of one node in KRaft mode, its topics in a new folder, and the two ends of a peer on it: what fills it,
  * watches it, and measures latency (KafkaLoad.java). Used by the peers Kafka Streams and Flink.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { freePort } from "../../../test/support/redis-server.ts";
 import { javaPeer, sourceOf } from "../cache.ts";
 import { throughputOf } from "../measuring.ts";
 import type { LatencyResult, ThroughputResult, Workload } from "../peer.ts";
-import { finished, type Processes } from "../processes.ts";
+import { finished, type Processes, removeFolder, temporaryFolder } from "../processes.ts";
 
 const PARTITIONS = 4;
 const START_MS = 300_000;
@@ -31,7 +30,7 @@ export interface KafkaEnds extends AsyncDisposable {
 }
 
 export async function openKafkaEnds(classes: string, processes: Processes): Promise<KafkaEnds> {
-  const folder = mkdtempSync(join(tmpdir(), "mr-kafka-"));
+  const folder = temporaryFolder("kafka");
   const [port, controller] = [await freePort(), await freePort()];
   const address = `127.0.0.1:${port}`;
   const load = (mode: string, ...args: (string | number)[]) => [
@@ -54,7 +53,7 @@ export async function openKafkaEnds(classes: string, processes: Processes): Prom
     processes.start("kafka", true, "java", [...HEAP, ...QUIET, "-cp", classes, "kafka.Kafka", settings]);
     await answers(port, processes);
   } catch (error) {
-    rmSync(folder, { recursive: true, force: true });
+    removeFolder(folder);
     throw error;
   }
   return {
@@ -89,7 +88,7 @@ export async function openKafkaEnds(classes: string, processes: Processes): Prom
       }
       return result;
     },
-    [Symbol.asyncDispose]: () => Promise.resolve(rmSync(folder, { recursive: true, force: true, maxRetries: 5 })),
+    [Symbol.asyncDispose]: () => Promise.resolve(removeFolder(folder)),
   };
 }
 

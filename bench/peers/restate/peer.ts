@@ -2,9 +2,7 @@
  * Restate: a virtual object for each key. A record is a call of it through the server's ingress, with an idempotency key,
  * so that a caller who asks again counts nothing twice; its result is visible when the call is answered.
  */
-import { mkdtempSync, rmSync } from "node:fs";
 import { Agent, request } from "node:http";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { freePort } from "../../../test/support/redis-server.ts";
@@ -12,7 +10,7 @@ import { keyOf } from "../../counter-pipeline.ts";
 import { npmPeer } from "../cache.ts";
 import { checkCounts, latencyOf, now, openLoop, throughputOf, valueOf } from "../measuring.ts";
 import type { Peer, Setting } from "../peer.ts";
-import { Processes } from "../processes.ts";
+import { Processes, removeFolder, temporaryFolder } from "../processes.ts";
 
 const START_MS = 300_000;
 /** Most calls of a latency run at one time. */
@@ -89,11 +87,11 @@ interface Server extends AsyncDisposable {
 
 /** The server and its service, each a process, on unix sockets where it can be. */
 async function openServer(processes: Processes, { partitions, flushed }: Setting): Promise<Server> {
-  const folder = mkdtempSync(join(tmpdir(), "mr-restate-"));
+  const folder = temporaryFolder("restate");
   const agent = new Agent({ keepAlive: true, maxSockets: OPEN_CALLS });
   const dispose = (): Promise<void> => {
     agent.destroy();
-    return Promise.resolve(rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+    return Promise.resolve(removeFolder(folder));
   };
   const port = await freePort();
   const binary = join(packages, "node_modules", "@restatedev", `restate-server-${process.platform}-${process.arch}`, "bin", "restate-server");
