@@ -28,7 +28,7 @@ export const restate: Peer = {
     { label: "4 partitions, flushed, 256 calls at a time", partitions: 4, calls: 256, flushed: "yes" },
     { label: "4 partitions, log not flushed, 256 calls at a time", partitions: 4, calls: 256, flushed: "no" },
   ],
-  part: 1 / 50,
+  part: 1 / 10,
   prepare: async () => void (packages = await npmPeer("restate", ["counter.mjs"])),
 
   async throughput(setting, { records, keys }) {
