@@ -13,6 +13,7 @@ import type { Benchmark } from "./harness/benchmark.ts";
 import { hotKeys } from "./hot-keys.ts";
 import { http } from "./http.ts";
 import { latency } from "./latency.ts";
+import { peers } from "./peers/peers.ts";
 import { raw } from "./raw.ts";
 import { throughput } from "./throughput.ts";
 import { watermarkTick } from "./watermark-tick.ts";
@@ -29,6 +30,7 @@ export const SUITE: readonly Benchmark[] = [
   nexmark,
   ysb,
   raw,
+  peers,
   auditing,
   http,
   hotKeys,
