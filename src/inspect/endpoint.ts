@@ -18,6 +18,7 @@ import type {
   WatermarksView,
   WholeLetterView,
 } from "./views.ts";
+import type { ExplainView } from "./explain-view.ts";
 import type { KeysView, StateView } from "./state-views.ts";
 import type { WorkersView } from "./workers-view.ts";
 
@@ -45,6 +46,8 @@ export interface Endpoint {
   workers(): Promise<WorkersView>;
   /** All cells of a key, as of one commit. 404 where nothing is stored of it. */
   state(computation: string, key: string): Promise<StateView>;
+  /** The last calls of a key, of a computation with the option `explain`. */
+  explain(computation: string, key: string): Promise<ExplainView>;
   /** A page of the keys that have state; `limit`: 1 to 1,000, default 100; `cursor`: `next` of the page before. */
   keys(computation: string, query?: { readonly limit?: number | undefined; readonly cursor?: string | undefined }): Promise<KeysView>;
   /** The earliest pending timers; `limit`: 1 to 1,000, default 100. */
@@ -96,6 +99,7 @@ export function endpoint(url: string, { token }: EndpointOptions = {}): Endpoint
     pipeline: () => asked.get("/v1/pipeline"),
     shards: (query) => asked.get("/v1/shards", query),
     workers: () => asked.get("/v1/workers"),
+    explain: (computation, key) => asked.get(`/v1/computations/${encodeURIComponent(computation)}/explain/${encodeURIComponent(key)}`),
     state: (computation, key) => asked.get(`${stateOf(computation)}/${encodeURIComponent(key)}`),
     keys: (computation, query) => asked.get(stateOf(computation), query),
     timers: (query) => asked.get("/v1/timers", query),

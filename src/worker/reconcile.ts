@@ -5,6 +5,7 @@
  *     says `renamedFrom` it or the operator drops it. Nothing is written before all of it has been checked.
  * G2  An id is never given twice.
  */
+import { EXPLAIN_CELL } from "../computation/explained.ts";
 import type { ComputationNode, Graph, InputNode, ParticipantNode } from "../computation/graph.ts";
 import { IncompatibleDataError, invariant } from "../errors.ts";
 import { HASH_NAME, shardRef } from "../key.ts";
@@ -241,6 +242,8 @@ class Merge {
 
   #missing(name: string, participant: StoredParticipant, what: string, counts: Gone["counts"]): void {
     if (this.#drop.has(name)) this.#dropped.add(name);
+    // What was kept for whoever looks is no loss.
+    else if (counts === "state" && name === `${participant.name}/${EXPLAIN_CELL}`) return;
     else this.gone.push({ name, participant, what, counts });
   }
 
