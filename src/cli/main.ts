@@ -17,6 +17,7 @@ import { type RunCommandOptions } from "./one-run.ts";
 import { runCommand } from "./run-command.ts";
 import { addStateCommand } from "./state-command.ts";
 import { DEFAULT_STORE } from "./store-option.ts";
+import { addTailCommand } from "./tail-command.ts";
 import { addTimersCommand } from "./timers-command.ts";
 import { watermarksCommand } from "./watermarks-command.ts";
 import { workersCommand } from "./workers-command.ts";
@@ -75,6 +76,7 @@ addStateCommand(program, ended);
 addTimersCommand(program, ended);
 addDeadLettersCommand(program, ended);
 addExplainCommand(program, ended);
+addTailCommand(program, ended);
 addGraphCommand(program, ended);
 addInitCommand(program, ended);
 
