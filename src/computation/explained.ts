@@ -23,7 +23,7 @@ export const EXPLAIN_CELL = "millrace.explain";
 /** Most entries that may be asked for. */
 export const EXPLAINED_CALLS = 1_000;
 /** Letters of all entries of a ring, of one value, and productions of a call that are told one by one. */
-export const EXPLAINED_BYTES = 65_536;
+const EXPLAINED_BYTES = 65_536;
 const VALUE_LENGTH = 2_000;
 const NAMED_PRODUCTIONS = 20;
 
