@@ -5,6 +5,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import { auditCommand, type AuditCommandOptions } from "./audit-command.ts";
 import { addDeadLettersCommand } from "./dead-letters-command.ts";
 import { DONE, endingOf, MISTAKEN } from "./exit.ts";
+import { addExplainCommand } from "./explain-command.ts";
 import { addGraphCommand } from "./graph-command.ts";
 import { addInitCommand } from "./init-command.ts";
 import { addInspectCommand } from "./inspect-command.ts";
@@ -12,9 +13,11 @@ import { SHARDS } from "../limits.ts";
 import { resetCommand, type ResetCommandOptions, rewindCommand, type RewindCommandOptions } from "./mending-commands.ts";
 import { copyCommand, exportCommand, importCommand, type MovingOptions } from "./offline-commands.ts";
 import { asking, DEFAULT_PORT, type RemoteOptions } from "./remote.ts";
-import { runCommand, type RunCommandOptions } from "./run-command.ts";
+import { type RunCommandOptions } from "./one-run.ts";
+import { runCommand } from "./run-command.ts";
 import { addStateCommand } from "./state-command.ts";
 import { DEFAULT_STORE } from "./store-option.ts";
+import { addTailCommand } from "./tail-command.ts";
 import { addTimersCommand } from "./timers-command.ts";
 import { watermarksCommand } from "./watermarks-command.ts";
 import { workersCommand } from "./workers-command.ts";
@@ -50,6 +53,8 @@ program
   .addOption(new Option("--lease <ms>", "how long the shards of a worker that died stay its own, ms (default 2000)").argParser(leaseOf))
   .addOption(new Option("--stall <ms>", "how long a handler may keep the process busy before it is ended, ms; 0: for ever (default 30000)").argParser(stallOf))
   .addOption(new Option("--workers <n>", "run it in so many processes on this machine, which share the work: a store on Redis").argParser(workersOf))
+  .option("--json", "what is said on standard error, one object a line", false)
+  .option("--watch", "run new code on the same state whenever the file, or what it imports of the same project, changes", false)
   .action(async (file: string, options: RunCommandOptions) => {
     code = await runCommand(file, options);
   });
@@ -70,6 +75,8 @@ addInspectCommand(program, ended);
 addStateCommand(program, ended);
 addTimersCommand(program, ended);
 addDeadLettersCommand(program, ended);
+addExplainCommand(program, ended);
+addTailCommand(program, ended);
 addGraphCommand(program, ended);
 addInitCommand(program, ended);
 

@@ -1,6 +1,7 @@
 /** What `--store` names. Owned here: the words of the command line; what a store checks, it checks itself. */
-import { LmdbStore } from "../store/lmdb-store.ts";
+import { LmdbStore, loadLmdb } from "../store/lmdb-store.ts";
 import { MemoryStore } from "../store/memory-store.ts";
+import { loadRedis } from "../store/redis/connection.ts";
 import { RedisStore } from "../store/redis/redis-store.ts";
 import type { Store } from "../store/store.ts";
 import { UsageError } from "./exit.ts";
@@ -16,6 +17,8 @@ export interface NamedStore {
   readonly forgets: boolean;
   /** Many processes can have it open. */
   readonly shared: boolean;
+  /** Loads its client, so that opening it has nothing to load. */
+  readonly load: () => Promise<unknown>;
 }
 
 /** Throws `UsageError`, which never repeats what was given: it may hold a password. */
@@ -24,13 +27,13 @@ export function storeOf(text: string): NamedStore {
   switch (scheme.toLowerCase()) {
     case "memory":
       if (rest !== "") throw new UsageError("--store memory: takes nothing after the colon");
-      return { store: new MemoryStore(), forgets: true, shared: false };
+      return { store: new MemoryStore(), forgets: true, shared: false, load: async () => {} };
     case "lmdb":
       if (rest === "") throw new UsageError(`--store lmdb: needs a directory, as in ${DEFAULT_STORE}`);
-      return { store: new LmdbStore(rest), forgets: false, shared: false };
+      return { store: new LmdbStore(rest), forgets: false, shared: false, load: loadLmdb };
     case "redis":
     case "rediss":
-      return { store: new RedisStore(rest.startsWith("//") ? text : rest), forgets: false, shared: true };
+      return { store: new RedisStore(rest.startsWith("//") ? text : rest), forgets: false, shared: true, load: loadRedis };
     default:
       throw new UsageError(`--store is none of ${FORMS}`);
   }

@@ -13,6 +13,7 @@ export class PushedSource implements InjectorSource {
   readonly kind = "injector";
   readonly description: string;
   readonly partitions = 1;
+  readonly schema: InjectorSource["schema"];
   readonly timestamp = undefined;
   readonly id: InjectorSource["id"];
   readonly idRetention: number;
@@ -25,6 +26,7 @@ export class PushedSource implements InjectorSource {
 
   constructor(name: string, original: InjectorSource) {
     this.description = `test of ${name}`;
+    this.schema = original.schema;
     this.id = original.id;
     this.idRetention = original.idRetention;
     this.deduplicate = original.deduplicate;
@@ -73,6 +75,7 @@ export class ClockedSource implements InjectorSource {
   readonly kind = "injector";
   readonly description: string;
   readonly partitions: number;
+  readonly schema: InjectorSource["schema"];
   readonly timestamp: InjectorSource["timestamp"];
   readonly id: InjectorSource["id"];
   readonly idRetention: number;
@@ -87,6 +90,7 @@ export class ClockedSource implements InjectorSource {
     this.#original = original;
     this.description = original.description;
     this.partitions = original.partitions;
+    this.schema = original.schema;
     this.timestamp = original.timestamp;
     this.id = original.id;
     this.idRetention = original.idRetention;

@@ -54,6 +54,9 @@ export interface ConnectionOptions {
   readonly wanted?: Wanted | undefined;
 }
 
+/** Loads the client, which otherwise the first connection does. */
+export const loadRedis = (): Promise<unknown> => import("ioredis");
+
 /** Connects; rejects where the server cannot be reached (`StoreUnavailableError`) or used (`StoreRefusedError`). */
 export async function connect(options: ConnectionOptions): Promise<Connection> {
   // Only here: who does not use Redis does not load the client.
