@@ -4,7 +4,7 @@
  * from when a record was due until its result is visible to another process.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { keyOf } from "../counter-pipeline.ts";
+import { keyOf } from "./peer.ts";
 import { Metronome } from "../metronome.ts";
 import type { LatencyResult, ThroughputResult, Workload } from "./peer.ts";
 import type { Processes } from "./processes.ts";

@@ -51,3 +51,6 @@ export interface Peer {
   throughput(setting: Setting, load: Workload): Promise<ThroughputResult>;
   latency(setting: Setting, load: Workload): Promise<LatencyResult>;
 }
+
+/** The key of the n-th record: 16 bytes; consecutive records have unrelated ones. */
+export const keyOf = (n: number, keys: number): string => `key-${String(((n * 2_654_435_761) >>> 0) % keys).padStart(12, "0")}`;

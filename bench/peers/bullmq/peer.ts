@@ -1,6 +1,6 @@
 /** BullMQ: a job a record, counted once by an idempotent script, on a Redis of its own. */
 import { Queue } from "bullmq";
-import { keyOf } from "../../counter-pipeline.ts";
+import { keyOf } from "../peer.ts";
 import { program } from "../cache.ts";
 import { checkCounts, latencyOf, openLoop, throughputOf, valueOf } from "../measuring.ts";
 import type { Peer, Setting } from "../peer.ts";

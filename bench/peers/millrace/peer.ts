@@ -1,5 +1,5 @@
 /** Millrace beside its peers: a Redis stream in, a Redis stream out, one worker, all on one Redis. */
-import { keyOf } from "../../counter-pipeline.ts";
+import { keyOf } from "../peer.ts";
 import { program } from "../cache.ts";
 import { checkCounts, latencyOf, openLoop, throughputOf, valueOf } from "../measuring.ts";
 import type { Peer, Setting } from "../peer.ts";

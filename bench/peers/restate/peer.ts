@@ -6,7 +6,7 @@ import { Agent, request } from "node:http";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { freePort } from "../../../test/support/redis-server.ts";
-import { keyOf } from "../../counter-pipeline.ts";
+import { keyOf } from "../peer.ts";
 import { npmPeer } from "../cache.ts";
 import { checkCounts, latencyOf, now, openLoop, throughputOf, valueOf } from "../measuring.ts";
 import type { Peer, Setting } from "../peer.ts";
