@@ -16,7 +16,7 @@ import { lineCount, linesOfFile, linesOfStream } from "./lines.ts";
 import type { Load } from "./load.ts";
 import type { Line } from "./pipeline.ts";
 import type { Throttle } from "./numbers.ts";
-import type { Settings } from "./orders.ts";
+import type { ClusterAddress, Settings } from "./orders.ts";
 import type { ChaosResult, StoreName } from "./scenario.ts";
 import { comesTo, until } from "./until.ts";
 import { Verifier, type Verdict } from "./verifier.ts";
@@ -34,6 +34,8 @@ export interface ArenaOptions {
   readonly pipeline?: Settings["pipeline"];
   /** Of a Redis that is the scenario's own. Default: one is started. */
   readonly address?: string;
+  /** A Redis Cluster that has the data, the scenario's own; the lines go to a Redis beside it. */
+  readonly cluster?: ClusterAddress;
   /** Arguments of the Redis server. */
   readonly server?: readonly string[];
 }
@@ -102,7 +104,7 @@ export class Arena {
   #settings(way: string | undefined): Settings {
     const { pipeline = "chaos", load, shards = 16, leaseMs, batchRecords = 64, timeoutMs = 5_000 } = this.options;
     const store = way ?? `lmdb:${join(this.#directory, "store")}`;
-    return { pipeline, store, file: this.#file, load, shards, leaseMs, batchRecords, timeoutMs, throttle: this.#throttle };
+    return { pipeline, store, cluster: this.options.cluster, file: this.#file, load, shards, leaseMs, batchRecords, timeoutMs, throttle: this.#throttle };
   }
 
   get #file(): string {
@@ -165,7 +167,9 @@ export class Arena {
   /** From outside, past every faulty way. */
   async audit(): Promise<AuditReport> {
     const path = this.options.address ?? this.server?.socket;
-    const store = path === undefined ? new LmdbStore(join(this.#directory, "store")) : new RedisStore(path);
+    const { cluster } = this.options;
+    const redis = path === undefined ? undefined : new RedisStore(cluster === undefined ? path : { cluster: cluster.urls });
+    const store = redis ?? new LmdbStore(join(this.#directory, "store"));
     return await audit(store, { pipeline: this.options.pipeline ?? "chaos" });
   }
 
@@ -219,7 +223,7 @@ export class Arena {
     for (const text of [...examples, ...found]) console.error(text);
     return {
       chaos: this.options.chaos,
-      store: this.options.store,
+      store: this.options.cluster === undefined ? this.options.store : "redis-cluster",
       records: this.load.records,
       lost,
       doubled,
