@@ -81,7 +81,8 @@ async function runHere(file: string, options: RunCommandOptions): Promise<number
   const label = number === undefined ? "" : `worker ${number}: `;
   let say = (line: string): void => void process.stderr.write(`${label}${line}\n`);
   const pipeline = await loadPipeline(file);
-  const { store, forgets } = storeOf(options.store);
+  const { store, forgets, warning } = storeOf(options.store);
+  if (warning !== undefined) say(`warning: ${warning}`);
   if (forgets) say("warning: --store memory: keeps nothing; what is done is forgotten when the process ends");
   let draining = false;
   const log = (level: string, text: string, fields: object) => {

@@ -12,12 +12,16 @@ export const DEFAULT_STORE = "lmdb:.millrace";
 /** For the help of options that take any store whose data outlives the command. */
 export const KEPT_FORMS = "lmdb:DIRECTORY, redis://HOST:PORT/DB, redis-cluster://HOST:PORT,HOST:PORT, rediss:// and rediss-cluster:// for TLS, redis:/PATH";
 const FORMS = `${KEPT_FORMS}, or memory:`;
+const ALONE =
+  "a node of the cluster whose replica takes its place without its last writes makes results wrong: add ?durability=replicas, and commits wait for replicas";
 const DURABILITIES = "durability is primary, fsynced, replicas (or replicas:N), or replicas:N,fsynced";
 
 export interface NamedStore {
   readonly store: Store;
   /** It forgets everything with this process. */
   readonly forgets: boolean;
+  /** What whoever runs a pipeline on it should know. */
+  readonly warning?: string;
   /** Many processes can have it open. */
   readonly shared: boolean;
 }
@@ -39,20 +43,21 @@ export function storeOf(text: string): NamedStore {
     }
     case "redis-cluster":
     case "rediss-cluster":
-      return { store: clusterOf(scheme.toLowerCase().replace("-cluster", ""), rest), forgets: false, shared: true };
+      return clusterOf(scheme.toLowerCase().replace("-cluster", ""), rest);
     default:
       throw new UsageError(`--store is none of ${FORMS}`);
   }
 }
 
 /** `//USER:PASSWORD@HOST:PORT,HOST:PORT?domains=N`: user and password, if any, are those of all nodes. */
-function clusterOf(scheme: string, rest: string): RedisStore {
+function clusterOf(scheme: string, rest: string): NamedStore {
   const { bare, durability, domains } = withoutOptions(rest, ["durability", "domains"]);
   const [, credentials = "", nodes] = /^\/\/(.*@)?([^/@]+)\/?$/s.exec(bare) ?? [];
   if (nodes === undefined || nodes.split(",").includes(""))
     throw new UsageError("--store redis-cluster: is a list of nodes, as in redis-cluster://HOST:PORT,HOST:PORT; a cluster has no databases but 0");
   const cluster = nodes.split(",").map((node) => `${scheme}://${credentials}${node}`);
-  return new RedisStore(domains === undefined ? { cluster } : { cluster, domains }, { durability });
+  const store = new RedisStore(domains === undefined ? { cluster } : { cluster, domains }, { durability });
+  return durability === "primary" ? { store, forgets: false, shared: true, warning: ALONE } : { store, forgets: false, shared: true };
 }
 
 interface Divided {
