@@ -16,6 +16,10 @@ export interface Load {
   readonly keys: number;
   readonly hops: number;
   readonly shards: number;
+  /** Into which the source is divided. Default 1. */
+  readonly partitions?: number | undefined;
+  /** Records below it are given; asked again until all are. Default: all. */
+  readonly limit?: () => number;
   /** Ids of the records: none; each taken once; or ids that are not looked at. */
   readonly ids?: "none" | "deduplicated" | "unchecked" | undefined;
 }
@@ -56,31 +60,33 @@ class Counter extends Computation {
 const rekeyed = (key: string): string => key.slice(0, 4) + [...key.slice(4)].toReversed().join("");
 
 export function counterPipeline(load: Load, ages: number[]): Pipeline {
+  const { partitions = 1, limit = () => load.records } = load;
   const streams = Array.from({ length: load.hops + 1 }, (_, hop) => stream<Hit>(`hits-${hop}`));
   const source = injector<Hit>({
     kind: "injector",
     description: `${load.records} records`,
-    partitions: 1,
+    partitions,
     timestamp: undefined,
     id: (load.ids ?? "none") === "none" ? undefined : "item",
     idRetention: load.ids === "deduplicated" ? load.records : 0,
     deduplicate: load.ids !== "unchecked",
     watermark: ascending(),
     maxAhead: Number.POSITIVE_INFINITY,
-    open: (_context, position) => {
-      let n = (position as number | undefined) ?? 0;
-      const pull = (max: number) => {
+    open: ({ partition, signal }, position) => {
+      let n = (position as number | undefined) ?? partition;
+      const pull = async (max: number) => {
         const items = [];
-        for (const end = Math.min(n + max, load.records); n < end; ) {
+        while (n < load.records && n >= limit() && !signal.aborted) await new Promise((resolve) => setTimeout(resolve, 5));
+        for (const end = Math.min(n + max * partitions, limit()); n < end; ) {
           const sent = n % SAMPLE === 0 ? performance.now() : 0;
           items.push({
             value: { key: keyOf(n, load.keys), sent, text: TEXT },
             timestamp: 1_000_000 + n,
             id: load.ids === undefined ? undefined : `id-${n}`,
-            position: ++n,
+            position: (n += partitions),
           });
         }
-        return Promise.resolve({ items, done: n >= load.records });
+        return { items, done: n >= load.records };
       };
       return Promise.resolve({ pull, close: () => Promise.resolve() });
     },

@@ -1,4 +1,4 @@
-/** `npm run --silent bench -- throughput|latency|audit|http|hot-keys|watermark-tick [options]`: prints one JSON object, or a readable form of it. */
+/** `npm run --silent bench -- throughput|latency|audit|http|hot-keys|scale|watermark-tick [options]`: prints one JSON object, or a readable form of it. */
 import { parseArgs } from "node:util";
 import type { RedisDurability } from "../src/index.ts";
 import { auditBench } from "./audit.ts";
@@ -6,6 +6,7 @@ import { hotKeysBench } from "./hot-keys.ts";
 import { httpBench } from "./http.ts";
 import { latency } from "./latency.ts";
 import { watermarkTick } from "./watermark-tick.ts";
+import { scale } from "./scale.ts";
 import { throughput, type ThroughputOptions } from "./throughput.ts";
 
 const { positionals, values } = parseArgs({
@@ -51,7 +52,7 @@ function durabilityOf(text: string): RedisDurability {
 
 function usage(problem: string): never {
   console.error(
-    `${problem}\nusage: bench -- throughput|latency|audit|http|hot-keys|watermark-tick [--store redis|lmdb|memory] [--records N] [--keys N] [--hops N] [--shards N] [--batch N] [--rate N] [--seconds N] [--workers N] [--stages N] [--ids none|deduplicated|unchecked] [--fsync everysec|always|no] [--replicas N] [--durability primary|fsynced|replicas=N] [--json]`,
+    `${problem}\nusage: bench -- throughput|latency|audit|http|hot-keys|scale|watermark-tick [--store redis|lmdb|memory] [--records N] [--keys N] [--hops N] [--shards N] [--batch N] [--rate N] [--seconds N] [--workers N] [--stages N] [--ids none|deduplicated|unchecked] [--fsync everysec|always|no] [--replicas N] [--durability primary|fsynced|replicas=N] [--json]`,
   );
   process.exit(2);
 }
@@ -85,6 +86,9 @@ switch (positionals[0]) {
     break;
   case "hot-keys":
     result = hotKeysBench(number("records", 10_000_000));
+    break;
+  case "scale":
+    result = await scale({ records: number("records", 200_000), keys: shape.keys, hops: shape.hops, batch: shape.batch });
     break;
   case "watermark-tick":
     result = await watermarkTick({

@@ -87,7 +87,7 @@ async function measure(options: ThroughputOptions, { store, server }: BenchStore
 const round = (value: number, digits: number): number => Number(value.toFixed(digits));
 
 /** Every key's count as the store has it; throws unless each hop counted every record exactly once. */
-async function checkTotals(store: PipelineStore, computations: readonly number[], { records, keys, shards }: Load): Promise<void> {
+export async function checkTotals(store: PipelineStore, computations: readonly number[], { records, keys, shards }: Load): Promise<void> {
   for (const id of computations) {
     const fields = new Map<number, string[]>();
     for (let n = 0; n < Math.min(keys, records * 2); n++) {
