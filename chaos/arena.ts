@@ -52,6 +52,8 @@ export class Arena {
   readonly server: RedisServer | undefined;
   /** Of the harness itself, past every faulty way. */
   readonly redis: Redis | undefined;
+  /** The version of the code of workers that are added. */
+  code = 0;
   readonly tenures: Tenure[] = [];
   /** In the order of their starts; those that are gone too. */
   readonly workers: ChaosWorker[] = [];
@@ -104,7 +106,19 @@ export class Arena {
   #settings(way: string | undefined): Settings {
     const { pipeline = "chaos", load, shards = 16, leaseMs, batchRecords = 64, timeoutMs = 5_000 } = this.options;
     const store = way ?? `lmdb:${join(this.#directory, "store")}`;
-    return { pipeline, store, cluster: this.options.cluster, file: this.#file, load, shards, leaseMs, batchRecords, timeoutMs, throttle: this.#throttle };
+    return {
+      pipeline,
+      store,
+      cluster: this.options.cluster,
+      file: this.#file,
+      code: this.code,
+      load,
+      shards,
+      leaseMs,
+      batchRecords,
+      timeoutMs,
+      throttle: this.#throttle,
+    };
   }
 
   get #file(): string {
@@ -127,6 +141,14 @@ export class Arena {
       return counts.reduce((sum, count) => sum + count, 0) === this.shardCount && Math.max(...counts) - Math.min(...counts) <= 2;
     };
     await until("the shards are shared evenly", even, { among: () => this.alive.map(({ name, working }) => `${name} works on ${working.size}`) });
+  }
+
+  /** Waits until every shard is worked on, however they are shared. */
+  async covered(): Promise<void> {
+    const all = (): boolean => new Set(this.alive.flatMap(({ working }) => [...working.keys()])).size === this.shardCount;
+    await until("every shard is worked on", all, {
+      among: () => this.alive.map(({ name, working, log }) => `${name} works on ${working.size}: ${log.at(-1)}`),
+    });
   }
 
   get shardCount(): number {

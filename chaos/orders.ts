@@ -19,6 +19,8 @@ export interface Settings {
   readonly cluster: ClusterAddress | undefined;
   /** A file, for LMDB; else unused: the lines go to the stream LINES of the same Redis. */
   readonly file: string;
+  /** The version of the pipeline's code. */
+  readonly code: number;
   readonly load: Load;
   readonly shards: number;
   readonly leaseMs: number;

@@ -45,7 +45,7 @@ async function start(settings: Settings): Promise<void> {
   const held = (): number => (running === undefined ? 0 : workerOf(running).engine.shards.size);
   struck = new StruckStore(lmdb ? new LmdbStore(where.slice(5)) : redisOf(settings), held, tell);
   const sink: Sink<Line> = lmdb ? toFile<Line>(settings.file) : toRedisStream<Line>(LINES, { connection: where });
-  const options = { load, shards, throttle, sink, seen: (n: number) => n % SAMPLE === 0 && seen.push([n, Date.now()]) };
+  const options = { load, shards, throttle, sink, code: settings.code, seen: (n: number) => n % SAMPLE === 0 && seen.push([n, Date.now()]) };
   const pipeline = settings.pipeline === "timers" ? timersPipeline(options) : chaosPipeline(options);
   running = await run(pipeline, { store: struck, leaseMs, batchRecords, log: say });
   tell({ started: workerOf(running).name });
