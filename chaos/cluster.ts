@@ -110,7 +110,7 @@ async function kill(servers: RedisCluster, victim: ClusterNode, cycle: number): 
 const unknown = (arena: Arena): number => arena.workers.reduce((sum, worker) => sum + worker.unknown.length, 0);
 
 /** What the workers have told so far. */
-export function lossesOf(arena: Arena): { readonly tails: number; readonly commits: number; readonly delivered: number; readonly lostEntries: number } {
+function lossesOf(arena: Arena): { readonly tails: number; readonly commits: number; readonly delivered: number; readonly lostEntries: number } {
   const sums = { tails: 0, commits: 0, delivered: 0, lostEntries: 0 };
   for (const { pulses } of arena.workers) {
     const last = pulses.at(-1);
@@ -123,7 +123,7 @@ export function lossesOf(arena: Arena): { readonly tails: number; readonly commi
 }
 
 /** Waits so many ms, and until commits were made meanwhile. */
-export async function progress(arena: Arena, ms: number): Promise<void> {
+async function progress(arena: Arena, ms: number): Promise<void> {
   const made = (): number => arena.workers.reduce((sum, { pulses }) => sum + (pulses.at(-1)?.commits ?? 0), 0);
   const before = made();
   await delay(ms);
