@@ -1,6 +1,7 @@
 /**
  * `cluster`: three primaries with a replica each, and two workers. Under load slots are moved from node to node, workers
- * are killed with a batch that is not committed, and primaries are killed and replaced by their replicas, every other one by a replica that lacks the last writes: one node goes back, the others do not.
+ * are killed with a batch that is not committed, and primaries are
+ * killed and replaced by their replicas, every other one by a replica that lacks the last writes: one node goes back alone.
  * Commits wait for the replica (strict mode), so that it lacks nothing that any other node or the outside knows of.
  */
 import { setTimeout as delay } from "node:timers/promises";
