@@ -18,6 +18,8 @@ export interface Load {
   readonly keys: number;
   readonly hops: number;
   readonly shards: number;
+  /** Into which the source is divided. Default 1. */
+  readonly partitions?: number | undefined;
   /** Ids of the records: none; each taken once; or ids that are not looked at. */
   readonly ids?: "none" | "deduplicated" | "unchecked" | undefined;
   /** Which key comes when: all in turn; drawn evenly; or by Zipf's law with exponent 1. Default: in turn. */
@@ -123,35 +125,36 @@ export const counters: Workload<Load> = {
 };
 
 /** As fast as they are taken. */
-function saturating({ records, keys, ids = "none", order }: Load, probe: Probe) {
+function saturating({ records, keys, partitions = 1, ids = "none", order }: Load, probe: Probe) {
   return injector<Hit>({
     kind: "injector",
     description: `${records} records`,
-    partitions: 1,
+    partitions,
     timestamp: undefined,
     id: ids === "none" ? undefined : "item",
     idRetention: ids === "deduplicated" ? records : 0,
     deduplicate: ids !== "unchecked",
     watermark: ascending(),
     maxAhead: Number.POSITIVE_INFINITY,
-    open: (_context, position) => {
-      let n = (position as number | undefined) ?? 0;
+    open: ({ partition, signal }, position) => {
+      let n = (position as number | undefined) ?? partition;
       const values = keyRing(keys).map((key): Hit => ({ key, sent: 0, text: TEXT }));
       const numberOf = keyNumbers({ keys, order });
-      const pull = (max: number) => {
+      const pull = async (max: number) => {
         probe.begin();
         const items = [];
-        for (const end = Math.min(n + max, records); n < end; ) {
+        while (n >= probe.limit && n < records && !signal.aborted) await new Promise((resolve) => setTimeout(resolve, 5));
+        for (const end = Math.min(n + max * partitions, records, probe.limit); n < end; ) {
           const value = values[numberOf(n)] as Hit;
           items.push({
             value: n % SAMPLE === 0 ? { ...value, sent: now() } : value,
             timestamp: 1_000_000 + n,
             id: ids === "none" ? undefined : `id-${n}`,
-            position: ++n,
+            position: (n += partitions),
           });
         }
         probe.pulled += items.length;
-        return Promise.resolve({ items, done: n >= records });
+        return { items, done: n >= records };
       };
       return Promise.resolve({ pull, close: () => Promise.resolve() });
     },

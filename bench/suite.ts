@@ -15,6 +15,7 @@ import { http } from "./http.ts";
 import { latency } from "./latency.ts";
 import { peers } from "./peers/peers.ts";
 import { raw } from "./raw.ts";
+import { scale } from "./scale.ts";
 import { throughput } from "./throughput.ts";
 import { watermarkTick } from "./watermark-tick.ts";
 
@@ -29,6 +30,7 @@ export const SUITE: readonly Benchmark[] = [
   recovery,
   nexmark,
   ysb,
+  scale,
   raw,
   peers,
   auditing,

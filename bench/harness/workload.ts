@@ -24,6 +24,8 @@ export class Probe {
   readonly closing: (() => Promise<void> | void)[] = [];
   /** Called with the engine running, before records are pulled. */
   readonly watching: ((published: (participant: string) => number) => void)[] = [];
+  /** Records from this one on are not given yet. */
+  limit = Number.POSITIVE_INFINITY;
   /** ms since the epoch: when the first process of the run began to pull; later ones go on with its schedule. */
   #beganAt: number | undefined;
   readonly #first: () => void;

@@ -61,7 +61,8 @@ export async function runOnce({ pipeline, options, worker, ended, onRunning }: O
   const label = worker === undefined ? "" : `worker ${worker}: `;
   const json = options.json === true;
   let say = saying(json, label, worker);
-  const { store, forgets } = storeOf(options.store);
+  const { store, forgets, warning } = storeOf(options.store);
+  if (warning !== undefined) say(`warning: ${warning}`);
   if (forgets) say("warning: --store memory: keeps nothing; what is done is forgotten when the process ends");
   let draining = false;
   const log = (level: string, text: string, fields: object) => {

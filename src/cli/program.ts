@@ -14,7 +14,7 @@ import { asking, DEFAULT_PORT, type RemoteOptions } from "./remote.ts";
 import { type RunCommandOptions } from "./one-run.ts";
 import { runCommand } from "./run-command.ts";
 import { addStateCommand } from "./state-command.ts";
-import { DEFAULT_STORE } from "./store-option.ts";
+import { DEFAULT_STORE, KEPT_FORMS } from "./store-option.ts";
 import { addTailCommand } from "./tail-command.ts";
 import { addTimersCommand } from "./timers-command.ts";
 import { watermarksCommand } from "./watermarks-command.ts";
@@ -26,7 +26,6 @@ const MOST_WORKERS = 256;
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { readonly version: string };
 
 const storeOption = (forms: string) => new Option("--store <store>", forms).default(DEFAULT_STORE).env("MILLRACE_STORE");
-const STORES = "lmdb:DIRECTORY, redis://HOST:PORT/DB, rediss://..., or redis:/PATH of a socket";
 const shardsOption = () => new Option("--shards <n>", "shards of each computation from now on (default: as many as it has)").argParser(shardsOf);
 
 /** `ended` is told the exit code of the command that was run. */
@@ -41,7 +40,7 @@ export function programOf(ended: (code: number) => void): Command {
     .command("run")
     .description("Runs the pipeline that a file exports, until its inputs end or it is told to stop (SIGINT, SIGTERM).")
     .argument("<file>", "a .ts, .mts, .js, .mjs or .cjs file whose default export is a Pipeline")
-    .addOption(storeOption("lmdb:DIRECTORY, redis://HOST:PORT/DB, rediss://..., redis:/PATH of a socket, or memory:"))
+    .addOption(storeOption(`${KEPT_FORMS}, or memory:`))
     .addOption(
       new Option("--port <port>", "HTTP endpoint, for inspection, operators and records of fromHttp; 0: any free port").default(DEFAULT_PORT).argParser(portOf),
     )
@@ -94,7 +93,7 @@ function addStoreCommands(program: Command, ended: (code: number) => void): void
   program
     .command("audit")
     .description("Checks what is stored of a pipeline, while it runs or not, and writes nothing. Exit code 0: sound, 1: violations, 2: could not be checked.")
-    .addOption(storeOption("lmdb:DIRECTORY, redis://HOST:PORT/DB, rediss://..., or redis:/PATH of a socket"))
+    .addOption(storeOption(KEPT_FORMS))
     .option("--pipeline <name>", "check this one (default: every pipeline of the store)")
     .option("--json", "as JSON", false)
     .action(async (options: AuditCommandOptions) => {
@@ -104,7 +103,7 @@ function addStoreCommands(program: Command, ended: (code: number) => void): void
   program
     .command("copy")
     .description("Copies a stopped pipeline to another store, or to another number of shards. Killed, it goes on when it is given again.")
-    .argument("<from>", STORES)
+    .argument("<from>", KEPT_FORMS)
     .argument("<to>", "the same; it must not have the pipeline yet")
     .option("--pipeline <name>", "copy this one (default: the only one there is)")
     .addOption(shardsOption())
@@ -117,7 +116,7 @@ function addStoreCommands(program: Command, ended: (code: number) => void): void
     .command("export")
     .description("Writes a stopped pipeline to a file.")
     .argument("<file>", "where to; must not be there yet")
-    .addOption(storeOption(STORES))
+    .addOption(storeOption(KEPT_FORMS))
     .option("--pipeline <name>", "export this one (default: the only one there is)")
     .option("--json", "as JSON", false)
     .action(async (file: string, options: MovingOptions & { readonly store: string }) => {
@@ -128,7 +127,7 @@ function addStoreCommands(program: Command, ended: (code: number) => void): void
     .command("import")
     .description("Writes the pipeline that a file holds to a store. Killed, it goes on when it is given again.")
     .argument("<file>", "a file of millrace export")
-    .addOption(storeOption(STORES))
+    .addOption(storeOption(KEPT_FORMS))
     .addOption(shardsOption())
     .option("--json", "as JSON", false)
     .action(async (file: string, options: MovingOptions & { readonly store: string }) => {
@@ -139,7 +138,7 @@ function addStoreCommands(program: Command, ended: (code: number) => void): void
     .command("reset")
     .description("Lets computations and sinks of a stopped pipeline begin anew: tells what goes with them, and with --yes drops it.")
     .argument("<names...>", "computations and sinks")
-    .addOption(storeOption(STORES))
+    .addOption(storeOption(KEPT_FORMS))
     .option("--pipeline <name>", "of this one (default: the only one there is)")
     .option("--yes", "do it", false)
     .option("--json", "as JSON", false)
@@ -154,7 +153,7 @@ function addStoreCommands(program: Command, ended: (code: number) => void): void
     .argument("<injector>", "its name")
     .requiredOption("--to <place>", "start, a time (2026-11-22T10:00:00Z), or position:JSON")
     .option("--reset <name>", "a computation or sink that begins anew with it; may be repeated", collect)
-    .addOption(storeOption(STORES))
+    .addOption(storeOption(KEPT_FORMS))
     .option("--yes", "do it", false)
     .option("--json", "as JSON", false)
     .action(async (file: string, injector: string, options: RewindCommandOptions) => {
