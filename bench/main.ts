@@ -1,10 +1,12 @@
-/** `npm run --silent bench -- throughput|latency|audit|http|hot-keys|watermark-tick [options]`: prints one JSON object, or a readable form of it. */
+/** `npm run --silent bench -- throughput|latency|audit|http|hot-keys|watermark-tick|idle|soak [options]`: prints one JSON object, or a readable form of it. */
 import { parseArgs } from "node:util";
 import type { RedisDurability } from "../src/index.ts";
 import { auditBench } from "./audit.ts";
 import { hotKeysBench } from "./hot-keys.ts";
 import { httpBench } from "./http.ts";
+import { idle } from "./idle.ts";
 import { latency } from "./latency.ts";
+import { soak } from "./soak.ts";
 import { watermarkTick } from "./watermark-tick.ts";
 import { throughput, type ThroughputOptions } from "./throughput.ts";
 
@@ -19,6 +21,7 @@ const { positionals, values } = parseArgs({
     batch: { type: "string", default: "256" },
     rate: { type: "string", default: "10000" },
     seconds: { type: "string", default: "10" },
+    minutes: { type: "string", default: "30" },
     workers: { type: "string", default: "4" },
     stages: { type: "string", default: "10" },
     fsync: { type: "string", default: "everysec" },
@@ -36,7 +39,7 @@ if (!["everysec", "always", "no"].includes(fsync)) usage(`--fsync is everysec, a
 const replicas = Number(values.replicas);
 if (!(Number.isInteger(replicas) && replicas >= 0 && replicas <= 5)) usage(`--replicas is a whole number from 0 to 5, not ${values.replicas}`);
 const durability = durabilityOf(values.durability);
-const number = (name: "records" | "keys" | "hops" | "shards" | "batch" | "rate" | "seconds" | "workers" | "stages", otherwise: number): number => {
+const number = (name: "records" | "keys" | "hops" | "shards" | "batch" | "rate" | "seconds" | "minutes" | "workers" | "stages", otherwise: number): number => {
   const given = values[name] === undefined ? otherwise : Number(values[name]);
   if (!Number.isInteger(given) || given < 1) usage(`--${name} is a whole number from 1 on, not ${values[name]}`);
   return given;
@@ -51,7 +54,7 @@ function durabilityOf(text: string): RedisDurability {
 
 function usage(problem: string): never {
   console.error(
-    `${problem}\nusage: bench -- throughput|latency|audit|http|hot-keys|watermark-tick [--store redis|lmdb|memory] [--records N] [--keys N] [--hops N] [--shards N] [--batch N] [--rate N] [--seconds N] [--workers N] [--stages N] [--ids none|deduplicated|unchecked] [--fsync everysec|always|no] [--replicas N] [--durability primary|fsynced|replicas=N] [--json]`,
+    `${problem}\nusage: bench -- throughput|latency|audit|http|hot-keys|watermark-tick|idle|soak [--store redis|lmdb|memory] [--records N] [--keys N] [--hops N] [--shards N] [--batch N] [--rate N] [--seconds N] [--minutes N] [--workers N] [--stages N] [--ids none|deduplicated|unchecked] [--fsync everysec|always|no] [--replicas N] [--durability primary|fsynced|replicas=N] [--json]`,
   );
   process.exit(2);
 }
@@ -93,6 +96,12 @@ switch (positionals[0]) {
       workers: number("workers", 4),
       ticks: number("records", 100),
     });
+    break;
+  case "idle":
+    result = await idle({ shards: shape.shards, keys: number("keys", 10_000), seconds: number("seconds", 60) });
+    break;
+  case "soak":
+    result = await soak({ shards: shape.shards, keys: number("keys", 1_000), rate: number("rate", 1_000), minutes: number("minutes", 30) });
     break;
   default:
     usage(`no benchmark is called ${positionals[0] ?? "nothing"}`);
