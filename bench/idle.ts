@@ -23,7 +23,7 @@ const CALMING = 8_000;
 export async function idle({ shards, keys, seconds }: IdleOptions): Promise<object> {
   const { store, server, dispose } = await openStore("redis");
   if (server === undefined) throw new Error("a Redis is needed");
-  const pipeline = windowsPipeline({ shards, keys, rate: Math.ceil((keys * 1_000) / FILLING), lasts: FILLING, then: "silence" }, () => {});
+  const pipeline = windowsPipeline({ shards, keys, rate: Math.ceil((keys * 1_000) / FILLING), lasts: FILLING, ending: "silence" }, () => {});
   const running = await run(pipeline, { store });
   try {
     await passed(FILLING + CALMING);

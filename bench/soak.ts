@@ -38,7 +38,7 @@ export async function soak({ shards, keys, rate, minutes }: SoakOptions): Promis
     records += count;
     windows++;
   };
-  const running = await run(windowsPipeline({ shards, keys, rate, lasts: minutes * MINUTE, then: "end" }, counted), { store });
+  const running = await run(windowsPipeline({ shards, keys, rate, lasts: minutes * MINUTE, ending: "end" }, counted), { store });
   const stolen = watchStolen();
   const samples: Sample[] = [];
   const look = async (): Promise<Sample> => {

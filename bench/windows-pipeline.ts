@@ -2,7 +2,20 @@
  * The pipeline that is watched at rest and with age: records of the present at a constant rate, counted by key in windows
  * of ten seconds. Keys have the window's number in their names, so what is not deleted adds up and is seen.
  */
-import { Computation, type Context, fromIterable, input, output, Pipeline, state, stream, type StreamRecord, timer, type Timer, toCallback } from "../src/index.ts";
+import {
+  Computation,
+  type Context,
+  fromIterable,
+  input,
+  output,
+  Pipeline,
+  state,
+  stream,
+  type StreamRecord,
+  timer,
+  type Timer,
+  toCallback,
+} from "../src/index.ts";
 
 interface Hit {
   readonly key: string;
@@ -44,7 +57,7 @@ export interface WindowsLoad {
   /** ms for which records come. */
   readonly lasts: number;
   /** What follows: the end of the input, at which every window closes, or silence. */
-  readonly then: "end" | "silence";
+  readonly ending: "end" | "silence";
 }
 
 /** `counted` is told of each window's count when it has left the pipeline. */
@@ -56,10 +69,14 @@ export function windowsPipeline({ shards, ...load }: WindowsLoad, counted: (coun
       fromIterable<Hit>((position, signal) => constantRate(load, (position as number | undefined) ?? 0, signal)),
     )
     .compute("window-counter", WindowCounter)
-    .sink("counts", counts, toCallback(({ value }) => counted(value)));
+    .sink(
+      "counts",
+      counts,
+      toCallback(({ value }) => counted(value)),
+    );
 }
 
-async function* constantRate({ keys, rate, lasts, then }: Omit<WindowsLoad, "shards">, first: number, signal: AbortSignal) {
+async function* constantRate({ keys, rate, lasts, ending }: Omit<WindowsLoad, "shards">, first: number, signal: AbortSignal) {
   const startedAt = performance.now();
   for (let n = first, spent = 0; spent < lasts && !signal.aborted; spent = performance.now() - startedAt) {
     const due = first + Math.floor((spent / 1_000) * rate);
@@ -69,7 +86,7 @@ async function* constantRate({ keys, rate, lasts, then }: Omit<WindowsLoad, "sha
     if (chunk.length > 0) yield chunk;
     await pause(CHUNK, signal);
   }
-  while (then === "silence" && !signal.aborted) await pause(60_000, signal);
+  while (ending === "silence" && !signal.aborted) await pause(60_000, signal);
 }
 
 const pause = (ms: number, signal: AbortSignal): Promise<void> =>

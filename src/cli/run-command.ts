@@ -97,14 +97,15 @@ async function runHere(file: string, options: RunCommandOptions): Promise<number
     stallMs: options.stall === 0 ? false : options.stall,
     log,
   });
-  const guard = guardProcess(pipeline, (line) => say(line));
+  const guard = guardProcess(workerOf(running), (line) => say(line));
   say(`running pipeline ${pipeline.name}${running.url === undefined ? "" : `; ${running.url}/v1/watermarks says how far it is`}`);
   const shown = display(running, startedAt, { live: label === "" && drawsLive(pipeline), label });
   say = (line) => shown.say(line);
   const conclude = (how: string) => {
     const progress = shown.end();
     guard.over();
-    if (guard.rejections > 0) say(`warning: ${guard.rejections} promises were rejected and nothing waited for them; see above`);
+    const { rejections } = workerOf(running);
+    if (rejections.count > 0) say(`warning: ${rejections.count} promises were rejected and nothing waited for them; see above`);
     for (const line of [`${how} after ${durationText(Date.now() - startedAt)}`, ...summaryTable(progress)]) say(line);
   };
   try {
