@@ -6,10 +6,11 @@ import { run } from "../src/index.ts";
 import { watchStolen } from "./machine.ts";
 import { redisActivity } from "./redis-activity.ts";
 import { redisCpuSeconds } from "./redis-cpu.ts";
+import { benchmark } from "./harness/benchmark.ts";
 import { openStore } from "./stores.ts";
 import { windowsPipeline } from "./windows-pipeline.ts";
 
-export interface IdleOptions {
+interface IdleOptions {
   readonly shards: number;
   readonly keys: number;
   readonly seconds: number;
@@ -20,8 +21,15 @@ const FILLING = 2_000;
 /** ms for everything to come to rest afterwards. */
 const CALMING = 8_000;
 
-export async function idle({ shards, keys, seconds }: IdleOptions): Promise<object> {
-  const { store, server, dispose } = await openStore("redis");
+export const idle = benchmark({
+  name: "idle",
+  about: "a pipeline at rest, on Redis",
+  numbers: { seconds: 60, keys: 10_000, shards: 64 },
+  run: atRest,
+});
+
+async function atRest({ shards, keys, seconds }: IdleOptions): Promise<object> {
+  const { store, server, dispose } = await openStore({ store: "redis" });
   if (server === undefined) throw new Error("a Redis is needed");
   const pipeline = windowsPipeline({ shards, keys, rate: Math.ceil((keys * 1_000) / FILLING), lasts: FILLING, ending: "silence" }, () => {});
   const running = await run(pipeline, { store });

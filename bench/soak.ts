@@ -6,10 +6,11 @@
 import { run } from "../src/index.ts";
 import { watchStolen } from "./machine.ts";
 import { redisActivity } from "./redis-activity.ts";
+import { benchmark } from "./harness/benchmark.ts";
 import { openStore } from "./stores.ts";
 import { windowsPipeline } from "./windows-pipeline.ts";
 
-export interface SoakOptions {
+interface SoakOptions {
   readonly shards: number;
   readonly keys: number;
   /** Records a second. */
@@ -30,8 +31,15 @@ interface Sample {
   readonly timers: number;
 }
 
-export async function soak({ shards, keys, rate, minutes }: SoakOptions): Promise<object> {
-  const { store, server, dispose } = await openStore("redis");
+export const soak = benchmark({
+  name: "soak",
+  about: "windows at a constant rate, on Redis: does anything grow?",
+  numbers: { minutes: 30, rate: 1_000, keys: 1_000, shards: 64 },
+  run: withAge,
+});
+
+async function withAge({ shards, keys, rate, minutes }: SoakOptions): Promise<object> {
+  const { store, server, dispose } = await openStore({ store: "redis" });
   if (server === undefined) throw new Error("a Redis is needed");
   let [records, windows] = [0, 0];
   const counted = (count: number) => {
