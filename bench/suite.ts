@@ -12,10 +12,12 @@ import { auditing } from "./audit.ts";
 import type { Benchmark } from "./harness/benchmark.ts";
 import { hotKeys } from "./hot-keys.ts";
 import { http } from "./http.ts";
+import { idle } from "./idle.ts";
 import { latency } from "./latency.ts";
 import { peers } from "./peers/peers.ts";
 import { raw } from "./raw.ts";
 import { scale } from "./scale.ts";
+import { soak } from "./soak.ts";
 import { throughput } from "./throughput.ts";
 import { watermarkTick } from "./watermark-tick.ts";
 
@@ -37,5 +39,7 @@ export const SUITE: readonly Benchmark[] = [
   http,
   hotKeys,
   watermarkTick,
+  idle,
+  soak,
   check,
 ];

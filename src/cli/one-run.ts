@@ -78,7 +78,7 @@ export async function runOnce({ pipeline, options, worker, ended, onRunning }: O
     stallMs: options.stall === 0 ? false : options.stall,
     log,
   });
-  const guard = guardProcess(pipeline, (line) => say(line));
+  const guard = guardProcess(workerOf(running), (line) => say(line));
   say(`running pipeline ${pipeline.name}${running.url === undefined ? "" : `; ${running.url}/v1/watermarks says how far it is`}`);
   onRunning?.();
   const shown = display(running, startedAt, { live: !json && worker === undefined && drawsLive(pipeline), label, json, worker });
@@ -86,7 +86,8 @@ export async function runOnce({ pipeline, options, worker, ended, onRunning }: O
   const conclude = (how: string) => {
     const progress = shown.end();
     guard.over();
-    if (guard.rejections > 0) say(`warning: ${guard.rejections} promises were rejected and nothing waited for them; see above`);
+    const { rejections } = workerOf(running);
+    if (rejections.count > 0) say(`warning: ${rejections.count} promises were rejected and nothing waited for them; see above`);
     if (json) return tell({ ended: { how, ms: Date.now() - startedAt, ...progressOfAll(progress) } }, worker);
     for (const line of [`${how} after ${durationText(Date.now() - startedAt)}`, ...summaryTable(progress)]) say(line);
   };
