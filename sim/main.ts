@@ -10,6 +10,7 @@ import { RARE_EVENTS } from "./rare-events.ts";
 import { run } from "./schedule.ts";
 import { shrink } from "../src/testing/simulation/shrink.ts";
 import { tapeOfText, textOfTape } from "../src/testing/simulation/tape-text.ts";
+import { checkTapes, makeTape, readTapes } from "./tapes.ts";
 import { median, type Failing, type Totals } from "./totals.ts";
 
 const HELP = `usage: npm run sim -- [options]
@@ -18,6 +19,8 @@ const HELP = `usage: npm run sim -- [options]
   --seed S        the first seed (default 1); each schedule has the next one
   --mutants       plant each wrong of mutants/ in a copy of the engine, and see whether it is found within --schedules
   --only TEXT     only the mutants whose names contain this
+  --tapes         does each tape of test/simulation/tapes still find its wrong?
+  --remake        with --tapes: makes those that do not again; with --only too, makes those of these mutants
   --tape T        run this tape alone, and show its timeline
   --minutes M     begin no more after so long
   --threads N     (default: as many as there are cores)
@@ -34,6 +37,8 @@ const { values } = parseArgs({
     tape: { type: "string" },
     mutants: { type: "boolean", default: false },
     only: { type: "string" },
+    tapes: { type: "boolean", default: false },
+    remake: { type: "boolean", default: false },
     minutes: { type: "string", default: "1440" },
     threads: { type: "string", default: String(availableParallelism()) },
     coverage: { type: "string", default: "0" },
@@ -51,6 +56,7 @@ function number(name: "schedules" | "seed" | "minutes" | "threads" | "coverage")
 
 if (values.help) console.log(HELP);
 else if (values.mutants) await tryMutants();
+else if (values.tapes) await tryTapes();
 else if (values.tape === undefined) await simulate();
 else await replay(values.tape);
 
@@ -120,6 +126,26 @@ async function tryMutants(): Promise<void> {
   const result = { mutants: table.length, caught: caught.length, worstSchedules: Math.max(0, ...caught.map(({ schedules }) => schedules ?? 0)) };
   console.log(values.json ? JSON.stringify({ ...result, table }) : JSON.stringify(result));
   if (caught.length < table.length) process.exitCode = 1;
+}
+
+/** One line for each tape, or one JSON object. Exit code 1: one is stale and was not made again. */
+async function tryTapes(): Promise<void> {
+  const { only, remake } = values;
+  const verdicts = remake && only !== undefined ? [] : await checkTapes(readTapes());
+  const kept = readTapes();
+  const stale = new Set(verdicts.flatMap((verdict) => (verdict.stale ? [kept.get(verdict.file)?.wrong] : [])));
+  const again = remake ? readMutants(only).filter(({ name }) => only !== undefined || stale.has(name)) : [];
+  const made: string[] = [];
+  if (!values.json) for (const { file, stale: is } of verdicts) console.log(`${file.padEnd(60)}${is ? "STALE" : "finds its wrong"}`);
+  for (const mutant of again) {
+    const found = await makeTape(mutant, number("seed"), number("schedules"));
+    if (found !== undefined) made.push(mutant.name);
+    if (!values.json) console.log(`${mutant.name.padEnd(60)}${found === undefined ? "NOT FOUND" : `made again of seed ${found}`}`);
+  }
+  const left = [...stale].filter((wrong) => !made.includes(wrong ?? ""));
+  const result = { tapes: readTapes().size, stale: left, made };
+  console.log(values.json ? JSON.stringify({ ...result, table: verdicts }) : JSON.stringify(result));
+  if (left.length > 0 || made.length < again.length) process.exitCode = 1;
 }
 
 async function replay(text: string): Promise<void> {

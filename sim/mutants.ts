@@ -43,23 +43,35 @@ export function readMutants(only = ""): Mutant[] {
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** Simulates with a mutant, in a process of its own, until it is found or so many schedules have found nothing. */
-export async function tryMutant(mutant: Mutant, seed: number, schedules: number): Promise<Verdict> {
-  const folder = join(built, "mutants", mutant.name.replaceAll("/", "-"));
+/**
+ * Gives `use` a copy of what was built with the mutant planted in it: the path of a folder that is gone afterwards. `parts`
+ * are the folders of the repository that it needs besides `src`, `purpose` keeps those apart that are at it at once.
+ */
+export async function withPlanted<T>(mutant: Mutant, purpose: string, parts: readonly string[], use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = join(built, purpose, mutant.name.replaceAll("/", "-"));
   rmSync(folder, { recursive: true, force: true });
   try {
-    for (const part of ["src", "sim"]) cpSync(join(built, part), join(folder, part), { recursive: true });
+    for (const part of ["src", ...parts]) cpSync(join(built, part), join(folder, part), { recursive: true, filter: (file) => !file.endsWith(".map") });
     cpSync(join(root, "package.json"), join(folder, "package.json"));
     symlinkSync(join(root, "node_modules"), join(folder, "node_modules"), "dir");
-    for (const [file, source] of mutated(mutant)) writeFileSync(join(folder, file.replace(/\.ts$/, ".js")), compiled(source));
+    for (const [file, source] of mutated(mutant)) {
+      writeFileSync(join(folder, file.replace(/\.ts$/, ".js")), file.endsWith(".ts") ? compiled(source) : source);
+    }
+    return await use(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Simulates with a mutant, in a process of its own, until it is found or so many schedules have found nothing. */
+export async function tryMutant(mutant: Mutant, seed: number, schedules: number): Promise<Verdict> {
+  return await withPlanted(mutant, "mutants", ["sim"], async (folder) => {
     const { stdout } = await promisify(execFile)(process.execPath, [join(folder, "sim", "mutant-process.js"), String(seed), String(schedules)], {
       maxBuffer: 1 << 26,
     });
     const { found, rule } = JSON.parse(stdout) as { readonly found?: number; readonly rule?: string };
     return { mutant: mutant.name, text: mutant.text, schedules: found, rule };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 /** The changed files, by path. Throws where the patch does not fit the source any more. */
