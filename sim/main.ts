@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { Tape } from "../src/testing/simulation/tape.ts";
 import { campaign } from "./campaign.ts";
 import { lineCoverage } from "./coverage.ts";
+import { crashPairs, runPairs } from "./crash-pairs.ts";
 import { explain, textOf } from "./explain.ts";
 import { readMutants, tryMutant, type Verdict } from "./mutants.ts";
 import { RARE_EVENTS } from "./rare-events.ts";
@@ -21,6 +22,7 @@ const HELP = `usage: npm run sim -- [options]
   --only TEXT     only the mutants whose names contain this
   --tapes         does each tape of test/simulation/tapes still find its wrong?
   --remake        with --tapes: makes those that do not again; with --only too, makes those of these mutants
+  --crash-pairs   two crash points in one run: all ordered pairs, killed and paused; docs/simulation.md
   --tape T        run this tape alone, and show its timeline
   --minutes M     begin no more after so long
   --threads N     (default: as many as there are cores)
@@ -37,6 +39,7 @@ const { values } = parseArgs({
     tape: { type: "string" },
     mutants: { type: "boolean", default: false },
     only: { type: "string" },
+    "crash-pairs": { type: "boolean", default: false },
     tapes: { type: "boolean", default: false },
     remake: { type: "boolean", default: false },
     minutes: { type: "string", default: "1440" },
@@ -56,6 +59,7 @@ function number(name: "schedules" | "seed" | "minutes" | "threads" | "coverage")
 
 if (values.help) console.log(HELP);
 else if (values.mutants) await tryMutants();
+else if (values["crash-pairs"]) await tryPairs();
 else if (values.tapes) await tryTapes();
 else if (values.tape === undefined) await simulate();
 else await replay(values.tape);
@@ -126,6 +130,20 @@ async function tryMutants(): Promise<void> {
   const result = { mutants: table.length, caught: caught.length, worstSchedules: Math.max(0, ...caught.map(({ schedules }) => schedules ?? 0)) };
   console.log(values.json ? JSON.stringify({ ...result, table }) : JSON.stringify(result));
   if (caught.length < table.length) process.exitCode = 1;
+}
+
+async function tryPairs(): Promise<void> {
+  const begin = performance.now();
+  let told = begin;
+  const totals = await runPairs(crashPairs(), {}, ({ pairs, runs }) => {
+    if (values.json || performance.now() < told + 5_000) return;
+    told = performance.now();
+    console.log(`${pairs} pairs, ${runs} runs`);
+  });
+  const seconds = Number(((performance.now() - begin) / 1_000).toFixed(1));
+  console.log(JSON.stringify({ ...totals, violations: totals.violations.length, seconds }));
+  for (const { pair, time, message } of totals.violations.slice(0, 5)) console.error(`${JSON.stringify(pair)} the time after ${time}: ${message}`);
+  if (totals.violations.length > 0) process.exitCode = 1;
 }
 
 /** One line for each tape, or one JSON object. Exit code 1: one is stale and was not made again. */

@@ -32,13 +32,17 @@ export interface Verdict {
 const root = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "../" : "../../", import.meta.url));
 const built = join(root, ".build");
 
+/** Those that the simulation has to find, and those of the stores' own code, which it does not run. */
+export type MutantsOf = "engine" | "stores";
+const STORES = /^(redis|lmdb)\//;
+
 /** All of them, or those whose names contain `only`. */
-export function readMutants(only = ""): Mutant[] {
+export function readMutants(only = "", of: MutantsOf = "engine"): Mutant[] {
   const folder = join(root, "mutants");
   const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".patch"));
   return files
     .map((file) => ({ name: file.replaceAll("\\", "/").replace(/\.patch$/, ""), patch: readFileSync(join(folder, file), "utf8") }))
-    .filter(({ name }) => name.includes(only))
+    .filter(({ name }) => name.includes(only) && STORES.test(name) === (of === "stores"))
     .map(({ name, patch }) => ({ name, patch, text: /^# (.*)/.exec(patch)?.[1] ?? name }))
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
