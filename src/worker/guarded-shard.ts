@@ -9,6 +9,8 @@
  *
  * A death in between leaves the count. Work that was begun so often and never ended goes to dead letters. All others have
  * only been done in smaller commits for a while, and workers that were killed for another reason lose next to no time.
+ * Whoever kills them, and when, is not known: work with a count is begun again only after a while, in which a death is
+ * seen to be none of its doing, as it counts for nothing.
  *
  * G1  Before work is done alone, a commit that counts it as begun has been acknowledged.
  * G2  At most one piece of work of a worker is being done alone, so that its death is counted for no other.
@@ -28,7 +30,10 @@ const ALONE = 3;
 /** What a small commit is of an ordinary one. */
 const SHARE = 1 / 16;
 /** Times that work may be begun alone and not ended. */
-const PARK_AFTER = 2;
+const PARK_AFTER = 3;
+/** ms that an owner lives before it begins work that one has died in, and how much longer for each further death. */
+const PROBATION = 1_000;
+const LONGER = 4;
 
 export class GuardedShard extends ComputationShard {
   /** The first commit is to say that an owner has begun; what says so is under way. */
@@ -37,6 +42,9 @@ export class GuardedShard extends ComputationShard {
   readonly #starts: number;
   /** Pieces of work that are still suspicious: as many as may have been in the commits that an owner died of. */
   #left: number;
+  /** Of these, those that were begun and never ended. */
+  #begun: number;
+  readonly #since: number;
   /** Of one commit meanwhile; 0: they are done alone. */
   readonly #most: number;
   #alone: { readonly work: Work; readonly key: KeyState; begun: boolean } | undefined = undefined;
@@ -51,7 +59,9 @@ export class GuardedShard extends ComputationShard {
     this.#beginning = guards && abandoned && pending ? "to say" : undefined;
     if (this.#beginning !== undefined) this.image.starts += 1;
     this.#starts = this.image.starts;
-    const begun = this.orphans.filter(({ work }) => work.begun > 0).length;
+    const begun = guards ? this.orphans.filter(({ work }) => work.begun > 0).length : 0;
+    this.#begun = begun;
+    this.#since = host.now;
     const small = Math.max(1, Math.floor(host.options.batchRecords * SHARE));
     const alone = this.#starts >= ALONE || begun > 0;
     this.#most = alone ? 0 : small;
@@ -61,6 +71,12 @@ export class GuardedShard extends ComputationShard {
       const text = "workers have died in the middle of this computation's work: it is done piece by piece for a while, to find what they die of";
       host.logOf(this.name, undefined).info(text);
     }
+  }
+
+  protected override adopt(key: KeyState): void {
+    super.adopt(key);
+    const begun = key.held[0]?.begun ?? 0;
+    if (begun > 0 && begun < this.#parkAfter) key.retryAt = Math.max(key.retryAt, this.#since + PROBATION * LONGER ** (begun - 1));
   }
 
   override pump(budget: number): number {
@@ -81,7 +97,9 @@ export class GuardedShard extends ComputationShard {
       super.run(work, key);
       return;
     }
-    this.#left--;
+    if (work.begun > 0) this.#begun--;
+    // Work that was begun before is done alone, however much is done before it.
+    this.#left = Math.max(this.#begun, this.#left - 1);
     if (work.begun >= this.#parkAfter) {
       this.host.logOf(this.name, key.key).error(`the process has ended ${work.begun} times while this was being done: it goes to dead letters`);
       this.park(work, key, new Error(`the process ended ${work.begun} times while this was being processed, and nothing else`));

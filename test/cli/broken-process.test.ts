@@ -78,7 +78,7 @@ describe("a record that ends its process", () => {
     expect(codes.length).toBeGreaterThanOrEqual(6);
     expect(new Set(codes.slice(0, -1))).toEqual(new Set([70]));
     expect(errors).toContain("code of the pipeline has ended the process (process.exit)");
-    expect(errors).toContain("the process has ended 2 times while this was being done: it goes to dead letters");
+    expect(errors).toContain("the process has ended 3 times while this was being done: it goes to dead letters");
     expectTotals(workplace, 1);
   });
 });

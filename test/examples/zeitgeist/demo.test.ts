@@ -61,8 +61,8 @@ async function json(...args: readonly string[]): Promise<Summary & { readonly re
 }
 
 /** Of all of them `npm run test:all-rows`: that alone takes minutes. */
-describe(withAllRows ? "all rows" : "a million rows", () => {
-  const ROWS = withAllRows ? ALL_ROWS : 1_000_000;
+describe(withAllRows ? "all rows" : "a tenth of the rows", () => {
+  const ROWS = withAllRows ? ALL_ROWS : 300_000;
   test(
     "every window is exact, and started again nothing is recomputed",
     async () => {
@@ -70,7 +70,7 @@ describe(withAllRows ? "all rows" : "a million rows", () => {
       const summary = await json("--data-dir", directory, ...(withAllRows ? [] : ["--limit", String(ROWS)]));
       const { counts, totals } = await readWindows(windowsPath(directory));
       expect(difference(counts, await plainCounts(ROWS))).toBeUndefined();
-      expect(totals).toMatchObject({ windows: withAllRows ? 977_918 : 329_288, flights: ROWS, digest: summary.digest });
+      expect(totals).toMatchObject({ windows: withAllRows ? 977_918 : totalsOf(counts, 0).windows, flights: ROWS, digest: summary.digest });
       if (withAllRows) expect(totals.airports).toBe(229);
       expect(summary).toMatchObject({ records: ROWS, windows: totals.windows, duplicates: 0, deadLetters: 0, violations: 0 });
       expect(summary.late).toBeGreaterThan(0);
