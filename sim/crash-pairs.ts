@@ -14,7 +14,7 @@ export const PAIRED = ["kill", "pause"] as const satisfies readonly Action[];
 export interface CrashPair {
   readonly subject: Subject;
   readonly first: Place;
-  readonly then: Place;
+  readonly second: Place;
   readonly actions: readonly [Action, Action];
 }
 
@@ -31,7 +31,7 @@ export interface PairTotals {
 export function crashPairs(subjects: readonly Subject[] = SUBJECTS): CrashPair[] {
   const both = PAIRED.flatMap((one) => PAIRED.map((other) => [one, other] as const));
   return both.flatMap((actions) =>
-    subjects.flatMap((subject) => PLACES.flatMap((first) => PLACES.map((then): CrashPair => ({ subject, first, then, actions })))),
+    subjects.flatMap((subject) => PLACES.flatMap((first) => PLACES.map((second): CrashPair => ({ subject, first, second, actions })))),
   );
 }
 
@@ -55,19 +55,19 @@ export async function runPairs(pairs: readonly CrashPair[], options: RunOptions 
 }
 
 async function runPair(pair: CrashPair, time: number, totals: PairTotals, options: RunOptions): Promise<void> {
-  const { subject, first, then, actions } = pair;
+  const { subject, first, second, actions } = pair;
   let left = time;
   let happened = 0;
   const trapOf = (simulation: Simulation): Trap => {
     const strike: Trap = (at, worker) => {
-      const isNext = happened === 0 ? at === first && left-- === 0 : happened === 1 && at === then;
+      const isNext = happened === 0 ? at === first && left-- === 0 : happened === 1 && at === second;
       if (!isNext) return false;
       const action = actions[happened++] as Action;
       simulation.trace.line(() => `FAULT at ${at}: ${action}`);
       return act(action, at, simulation, worker);
     };
     // K13 needs someone who is told to stop, K1 someone who has to read.
-    return withHandOver(subject, simulation, strike, first === "K1" || first === "K13" ? first : then);
+    return withHandOver(subject, simulation, strike, first === "K1" || first === "K13" ? first : second);
   };
   const { violation } = await simulate(workloadOf(subject), inOrder(), NO_FAULTS, { ...options, trapOf });
   totals.runs++;

@@ -19,7 +19,7 @@ const HELP = `usage: npm run sim -- [options]
   --schedules N   how many schedules (default 10000)
   --seed S        the first seed (default 1); each schedule has the next one
   --mutants       plant each wrong of mutants/ in a copy of the engine, and see whether it is found within --schedules
-  --only TEXT     only the mutants whose names contain this
+  --only TEXT     only the mutants whose names contain this, or their tapes
   --tapes         does each tape of test/simulation/tapes still find its wrong?
   --remake        with --tapes: makes those that do not again; with --only too, makes those of these mutants
   --crash-pairs   two crash points in one run: all ordered pairs, killed and paused; docs/simulation.md
@@ -149,8 +149,8 @@ async function tryPairs(): Promise<void> {
 /** One line for each tape, or one JSON object. Exit code 1: one is stale and was not made again. */
 async function tryTapes(): Promise<void> {
   const { only, remake } = values;
-  const verdicts = remake && only !== undefined ? [] : await checkTapes(readTapes());
-  const kept = readTapes();
+  const kept = new Map([...readTapes()].filter(([, { wrong }]) => wrong.includes(only ?? "")));
+  const verdicts = remake && only !== undefined ? [] : await checkTapes(kept);
   const stale = new Set(verdicts.flatMap((verdict) => (verdict.stale ? [kept.get(verdict.file)?.wrong] : [])));
   const again = remake ? readMutants(only).filter(({ name }) => only !== undefined || stale.has(name)) : [];
   const made: string[] = [];

