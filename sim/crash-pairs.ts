@@ -9,7 +9,7 @@ import { act, type Action, inOrder, MOST, PLACES, type Subject, SUBJECTS, timesR
 import { type RunOptions, simulate } from "./schedule.ts";
 
 /** What takes a worker away: for good, or past its leases. */
-export const PAIRED = ["kill", "pause"] as const satisfies readonly Action[];
+const PAIRED = ["kill", "pause"] as const satisfies readonly Action[];
 
 export interface CrashPair {
   readonly subject: Subject;

@@ -58,9 +58,9 @@ async function ranTests(mutant: Mutant, folder: string): Promise<Ran> {
   for (const [file, source] of mutated(mutant)) writeFileSync(join(sources, file), source);
   writeFileSync(join(sources, "vitest.config.mjs"), `export default { test: { testTimeout: ${TEST_LIMIT}, hookTimeout: ${TEST_LIMIT}, bail: 1 } };\n`);
   const report = join(sources, "report.json");
-  const file = `test/store/${mutant.name.split("/")[0]}-store.test.ts`;
+  const files = mutant.name.startsWith("lmdb/") ? "test/store/lmdb-" : "test/store/redis-store";
   const vitest = join(root, "node_modules/vitest/vitest.mjs");
-  const { ended } = await ran([vitest, "run", file, "--reporter=json", `--outputFile=${report}`], sources);
+  const { ended } = await ran([vitest, "run", files, "--reporter=json", `--outputFile=${report}`], sources);
   if (!ended) return { by: "nothing: the tests do not end", found: false };
   const { testResults } = JSON.parse(readFileSync(report, "utf8")) as {
     readonly testResults: readonly { readonly assertionResults: readonly { readonly status: string; readonly title: string }[] }[];
