@@ -62,6 +62,9 @@ export const RARE_EVENTS: ReadonlyMap<string, string> = new Map([
   ["barrier lost", "a worker cannot tell, for it has lost a shard or never had it"],
   ["stored barrier passed", "all that comes of some items is committed, says what is stored, whoever owns it"],
   ["stored barrier lost", "it cannot be told, for the store has lost its tail, or is another"],
+  ["graph grows", "code with a larger graph is started beside workers of the old one"],
+  ["outdated graph", "a worker hears that its graph is not the stored one, and leaves"],
+  ["stale-graph", "a commit of a worker that has not heard of it yet is refused"],
   // What users see of it.
   ["late", "a late record"],
   ["duplicates", "a record whose id was there before"],

@@ -20,6 +20,7 @@ import { type Counters, decodeImage } from "../src/worker/image.ts";
 import type { Plan, PlannedComputation } from "../src/worker/plan.ts";
 import { findings } from "./oracle/fold.ts";
 import type { Counted, FoldInjector, FoldItem, Found, FoundBarrier, FoundCommand, FoundLetter, FoundPerformed, FoundResult } from "./oracle/fold-input.ts";
+import { type Joined, joinings, LATE_RESULTS, LATECOMER } from "./workload/latecomer.ts";
 import type { Entry, Item, Sums } from "./workload/program.ts";
 import { type RunStage, type SourceSetting, staged } from "./workload/shapes.ts";
 import { drawWorkload, type Workload } from "./workload/workload.ts";
@@ -38,6 +39,8 @@ export interface RunOptions {
   readonly wrong?: Wrong | undefined;
   /** What happens at certain places. */
   readonly trapOf?: ((simulation: Simulation) => Trap) | undefined;
+  /** The graph grows by a latecomer that reads a stream, after so many steps. */
+  readonly growth?: (Joined & { readonly at: number }) | undefined;
   /** Told of each call of a handler; may throw in its place. */
   readonly called?: (() => void) | undefined;
 }
@@ -52,11 +55,26 @@ export interface Wrong {
 /** A schedule with a workload that is drawn from the tape too. */
 export async function run(tape: Tape, options: RunOptions = {}): Promise<Run> {
   const workload = drawWorkload(tape);
-  return await simulate(workload, tape, swarm(tape, workload.settings.exclusive), options);
+  const faults = swarm(tape, workload.settings.exclusive);
+  return grows(workload) ? await growing(workload, tape, faults, options) : await simulate(workload, tape, faults, options);
 }
 
-export async function simulate(workload: Workload, tape: Tape, faults: Faults, { recording = false, wrong, trapOf, called }: RunOptions = {}): Promise<Run> {
-  const { plan, data, instances, current } = await staged(workload.shape, workload.variant);
+/** About one in twelve with several workers, by what is drawn anyway: the other tapes mean what they meant. */
+const grows = ({ settings }: Workload): boolean => !settings.exclusive && settings.reportEvery === 0 && settings.batchRecords === 8;
+
+/** The graph grows in the midst of it. */
+export async function growing(workload: Workload, tape: Tape, faults: Faults, options: RunOptions = {}): Promise<Run> {
+  const growth = { ...tape.pick(joinings(workload.shape)), at: tape.pick([100, 20, 300, 800]) };
+  // A store that loses its tail may lose the graph with it, so that nothing is stored of who runs the new one.
+  const kinds = faults.kinds.filter((kind) => kind !== "lost-tail" && kind !== "unconfirmed");
+  return await simulate(workload, tape, { ...faults, kinds }, { ...options, growth });
+}
+
+export async function simulate(workload: Workload, tape: Tape, faults: Faults, options: RunOptions = {}): Promise<Run> {
+  const { recording = false, wrong, trapOf, called } = options;
+  const { plan, data, instances, grown, current } = await staged(workload.shape, workload.variant);
+  const idOf = (value: unknown) => (value as Item).id;
+  const growth = options.growth && { ...options.growth, ...(await grown(options.growth)), added: LATECOMER, idOf };
   let calls = 0;
   const counting = () => {
     calls++;
@@ -79,11 +97,16 @@ export async function simulate(workload: Workload, tape: Tape, faults: Faults, {
     failingEffects: workload.failingEffects,
     operators: workload.operators && { ...workload.operators, committed: () => committedIn(simulation, plan, workload) },
     engine: wrong?.engine,
+    growth,
     trap,
     calls: () => calls,
   });
   let found: Found | undefined;
   const outcome = simulation.run(() => {
+    if (growth !== undefined) {
+      const late = sinkIn(simulation, growth.plan, LATE_RESULTS).map(({ value }) => idOf(value));
+      simulation.growth?.drained(late, (shard) => simulation.store.audit.numberOf(shard));
+    }
     found = foundIn(simulation, plan, workload);
     const differences = findings(
       { shape: workload.shape, scripts: workload.scripts, attempts: workload.variant.attempts, injectors: injectorsOf(workload) },
@@ -136,7 +159,9 @@ function foundIn(simulation: Simulation, plan: Plan, workload: Workload): Found 
   };
   for (const participant of plan.participants) {
     const { name } = participant;
-    found.counted.set(name, countedIn(data, shardsOf(participant)));
+    const counted = countedIn(data, shardsOf(participant));
+    const late = simulation.growth?.givenBy(participant.id, (shard) => simulation.store.audit.numberOf(shard)).length ?? 0;
+    found.counted.set(name, { ...counted, produced: counted.produced - late });
     found.revived.set(name, lettersGone(simulation, participant, "revived"));
     found.operated.set(name, operatedIn(simulation, participant));
   }

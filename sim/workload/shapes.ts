@@ -12,6 +12,7 @@ import type { Keyed } from "../../src/worker/keyed.ts";
 import type { Plan } from "../../src/worker/plan.ts";
 import { reconcile } from "../../src/worker/reconcile.ts";
 import type { Item } from "./program.ts";
+import { addLatecomer, type Joined } from "./latecomer.ts";
 import { AsyncScripted, Scripted, type Stage } from "./scripted.ts";
 
 export interface Computed {
@@ -129,6 +130,8 @@ export interface Staged {
   readonly data: MemoryData;
   /** Those of the computations hold nothing of a run, and so serve many; each worker has its own of the effects. */
   readonly instances: (runner: EffectRunner) => ReadonlyMap<number, Keyed>;
+  /** The same with a latecomer that reads the stream. */
+  readonly grown: (joined: Joined) => Promise<Pick<Staged, "plan" | "instances">>;
   /** Where the run puts what its computations and sources go by. */
   readonly current: { stage: RunStage };
 }
@@ -159,8 +162,41 @@ export function staged(shape: Shape, variant: Variant): Promise<Staged> {
   return known;
 }
 
-async function make(shape: Shape, { shards, domains, partitions, attempts, asynchronous, effects, maxSkew }: Variant): Promise<Staged> {
+async function make(shape: Shape, variant: Variant): Promise<Staged> {
   const current: { stage: RunStage } = { stage: { scripts: new Map(), tries: new Map(), sources: new Map() } };
+  const { plan, store } = await planned(variant.domains, [pipelineOf(shape, variant, current).pipeline]);
+  const known = new Map<string, Promise<Pick<Staged, "plan" | "instances">>>();
+  const grow = async (joined: Joined) => {
+    const { pipeline, streamOf } = pipelineOf(shape, variant, current);
+    addLatecomer(pipeline, streamOf(joined.stream));
+    const grown = await planned(variant.domains, [pipelineOf(shape, variant, current).pipeline, pipeline]);
+    return { plan: grown.plan, instances: instancesOf(grown.plan) };
+  };
+  const grown = (joined: Joined) => {
+    let growing = known.get(joined.stream);
+    if (growing === undefined) known.set(joined.stream, (growing = grow(joined)));
+    return growing;
+  };
+  return { plan, data: store.data("simulated"), instances: instancesOf(plan), grown, current };
+}
+
+/** The last of pipelines that were started in this order. */
+async function planned(domains: number, pipelines: readonly Pipeline[]): Promise<{ readonly plan: Plan; readonly store: MemoryStore }> {
+  const store = new MemoryStore({ domains });
+  let plan: Plan | undefined;
+  for (const pipeline of pipelines) {
+    const open = await store.open({ pipeline: "simulated", clock: new VirtualClock(), random: { id: () => "" } });
+    plan = await reconcile(open, pipeline.graph(), []);
+  }
+  return { plan: plan as Plan, store };
+}
+
+interface Declared {
+  readonly pipeline: Pipeline;
+  readonly streamOf: (name: string) => Stream<Item>;
+}
+
+function pipelineOf(shape: Shape, { shards, partitions, attempts, asynchronous, effects, maxSkew }: Variant, current: { readonly stage: RunStage }): Declared {
   const pipeline = new Pipeline("simulated", { shards });
   const streams = new Map<string, Stream<Item>>();
   const streamOf = (name: string): Stream<Item> => {
@@ -192,10 +228,7 @@ async function make(shape: Shape, { shards, domains, partitions, attempts, async
     };
     pipeline.sink(name, streamOf(from), sink<Item>(target));
   }
-  const store = new MemoryStore({ domains });
-  const clock = new VirtualClock();
-  const plan = await reconcile(await store.open({ pipeline: "simulated", clock, random: { id: () => "" } }), pipeline.graph(), []);
-  return { plan, data: store.data("simulated"), instances: instancesOf(plan), current };
+  return { pipeline, streamOf };
 }
 
 function instancesOf(plan: Plan): Staged["instances"] {

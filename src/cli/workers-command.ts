@@ -9,6 +9,7 @@ const COLUMNS: readonly Column[] = [
   { title: "worker" },
   { title: "address" },
   { title: "up", right: true },
+  { title: "graph", right: true },
   { title: "lease left", right: true },
   { title: "shards", right: true },
   { title: "taken", right: true },
@@ -33,12 +34,13 @@ export function workersLines(view: WorkersView): string[] {
   return [...tableLines(COLUMNS, rows), "", ...shares, ...(full.length > 0 ? ["", ...full] : [])];
 }
 
-function rowOf({ worker, alive, address, since, lease, owned, counts, waitsFor }: WorkerView, now: number): string[] {
+function rowOf({ worker, alive, address, since, graph, lease, owned, counts, waitsFor }: WorkerView, now: number): string[] {
   const counted = (count: number | undefined) => (count === undefined ? UNKNOWN : countText(count));
   return [
     worker,
     alive ? (address ?? (counts === null ? UNKNOWN : "no endpoint")) : "silent: it hands over, or is dead",
     since === null ? UNKNOWN : durationText(now - since),
+    graph === null ? UNKNOWN : String(graph),
     lease.margin === null ? "-" : lease.margin < 0 ? "over" : durationText(lease.margin),
     String(owned),
     ...[counts?.taken, counts?.given, counts?.lost, counts?.commits, counts?.fenced].map(counted),

@@ -39,6 +39,8 @@ export interface WorkerView {
   /** When it started, ms by its own clock. */
   readonly since: number | null;
   readonly sinceIso: string | null;
+  /** Version of the graph that it runs: it counts up with each start of code that has another graph. */
+  readonly graph: number | null;
   /** Of the one of its leases that ends first: its length, ms since it was prolonged, ms that are left (negative: it is over). */
   readonly lease: { readonly ms: number | null; readonly age: number | null; readonly margin: number | null };
   /** Shards that it owns. */
@@ -104,6 +106,7 @@ function workerView(worker: string, { stored, exclusive, owned, now, participant
     pid: about?.pid ?? null,
     since: about?.since ?? null,
     sinceIso: isoOf(about?.since),
+    graph: about?.graph ?? null,
     lease: { ms: about?.leaseMs ?? null, age: margin === null || about === undefined ? null : Math.max(0, about.leaseMs - margin), margin },
     owned: owned.length,
     shares: shares.filter(({ shards }) => shards.length > 0),

@@ -108,7 +108,7 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
   announce(worker: string, ms: number, now: number, about?: string): Announced {
     this.workers.set(worker, { worker, until: now + ms, about });
     for (const [each, { until }] of this.workers) if (until <= now) this.workers.delete(each);
-    return { workers: [...this.workers.keys()].sort(), full: false, now };
+    return { workers: [...this.workers.keys()].sort(), full: false, graph: this.graph?.version ?? 0, now };
   }
 
   readWorkers(now: number): { workers: StoredWorker[]; now: number } {

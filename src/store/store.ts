@@ -152,6 +152,8 @@ export interface Announced {
   readonly workers: readonly string[];
   /** The store has no room for more than what empties it: injectors pause. Heard within about a second. */
   readonly full: boolean;
+  /** Version of the stored graph: a worker that runs another one has to leave, for its commits are refused. */
+  readonly graph: number;
   /** Store clock, ms. */
   readonly now: number;
 }

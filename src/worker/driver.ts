@@ -11,8 +11,10 @@ import { participantOf } from "../key.ts";
 import type { PipelineStore } from "../store/store.ts";
 import type { Effect } from "./effect.ts";
 import type { Engine } from "./engine.ts";
+import { makeRoom, releaseAll, waitUntil } from "./giving-up.ts";
 import { OpenEdges } from "./open-edges.ts";
 import { Outage } from "./outage.ts";
+import { GraphChangedError } from "./plan.ts";
 
 /** What is read of a shard when it is acquired. */
 const RECOVER = { timers: 10_000, holds: 10_000 };
@@ -45,6 +47,7 @@ export class Driver {
   #handlers = 0;
   #cancelWake: (() => void) | undefined = undefined;
   #stopped = false;
+  #leaving: Promise<void> | undefined = undefined;
   #settle: (() => void)[] = [];
   readonly finished: Promise<void>;
   #finish: () => void = () => {};
@@ -80,7 +83,7 @@ export class Driver {
   }
 
   #turn(): void {
-    if (this.#stopped) return;
+    if (this.#stopped || this.#leaving !== undefined) return;
     let more = false;
     // Before any effect goes out: what is remembered of another store would be taken for true by this one.
     this.#noticeOtherStore();
@@ -123,8 +126,9 @@ export class Driver {
   }
 
   #failed(error: unknown): void {
-    this.#fail(error);
-    void this.halt();
+    if (error instanceof GraphChangedError) this.#leaving ??= this.#leave(error).catch(() => {});
+    else this.#fail(error);
+    if (this.#leaving === undefined) void this.halt();
   }
 
   // ── effects ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -360,31 +364,29 @@ export class Driver {
 
   /** Finishes what was begun, gives the shards up, and lets go of everything; at most about `limit` ms. */
   async stop(limit: number): Promise<void> {
+    await this.#leaving;
     if (this.#stopped) return;
     this.#engine.stop(this.#clock.now());
     this.#carryOutAll();
-    let expired = false;
-    const cancel = this.#clock.after(limit, () => {
-      expired = true;
-    });
-    while (!this.#engine.drained && !expired && !this.#stopped) {
+    const done = () => {
       this.kick();
-      await this.#pause();
-    }
-    cancel();
+      return this.#engine.drained || this.#stopped;
+    };
+    await waitUntil(done, this.#clock, limit);
+    await this.#giveUp();
+  }
+
+  /** Nothing more that it does is committed: workers of the other graph are to have its shards at once. */
+  async #leave(error: GraphChangedError): Promise<void> {
+    await makeRoom(this.#engine, this.#store, this.#clock).catch(() => {});
+    await this.#giveUp().finally(() => this.#fail(error));
+  }
+
+  async #giveUp(): Promise<void> {
     if (this.#stopped) return;
     const leases = this.#engine.ownership.leases();
     await this.halt();
-    try {
-      await this.#store.release(this.#options.worker, leases);
-      await this.#store.flushed();
-    } catch (error) {
-      if (!(error instanceof StoreUnavailableError)) throw error;
-    }
-  }
-
-  #pause(): Promise<void> {
-    return new Promise((resolve) => void this.#clock.after(1, resolve));
+    await releaseAll(this.#store, this.#options.worker, leases);
   }
 
   /** Stops where it stands: nothing more is sent. The edges are closed. */

@@ -25,7 +25,7 @@ import { logEffects } from "./log-effects.ts";
 import { LostTails } from "./lost-tails.ts";
 import { InboxShard, type OwnedShard, type ShardHost } from "./owned-shard.ts";
 import { Ownership } from "./ownership.ts";
-import { graphChanged, type PlannedParticipant } from "./plan.ts";
+import { GraphChangedError, type PlannedParticipant } from "./plan.ts";
 import { Reporter } from "./reporter.ts";
 import { ShardTable } from "./shard-table.ts";
 import { SinkShard } from "./sink-shard.ts";
@@ -242,7 +242,7 @@ export class Engine implements ShardHost {
         this.lostTails.doubt(shard, `commit ${commit.number} does not follow what is stored`);
         break;
       default:
-        this.fail(graphChanged(this.options.plan));
+        this.fail(new GraphChangedError(this.options.plan));
     }
   }
 

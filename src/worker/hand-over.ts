@@ -57,6 +57,12 @@ export class HandOver {
     return shard.kind === "computation" && now >= since + PATIENCE && shard.readyAt() > now;
   }
 
+  /** Is it a sink's, whose target is amid a write or being opened (H3)? */
+  touches(ref: ShardRef): boolean {
+    const shard = this.#engine.shards.get(ref);
+    return shard?.kind === "sink" && shard.busy;
+  }
+
   wakeAt(): number {
     let at = Number.POSITIVE_INFINITY;
     // One whose time has passed waits for an answer.

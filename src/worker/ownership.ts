@@ -18,6 +18,7 @@ import { HandOver } from "./hand-over.ts";
 import { InjectorShard } from "./injector-shard.ts";
 import { Membership } from "./membership.ts";
 import type { OwnedShard } from "./owned-shard.ts";
+import { GraphChangedError } from "./plan.ts";
 import { SinkShard } from "./sink-shard.ts";
 
 const RETRY = 200;
@@ -144,6 +145,8 @@ export class Ownership {
   onAnnounced(announced: Announced | undefined): void {
     const news = this.membership.onAnnounced(announced);
     if (announced === undefined) return;
+    const { plan } = this.#engine.options;
+    if (announced.graph !== plan.version) this.#engine.fail(new GraphChangedError(plan));
     for (const [ref, claim] of this.#claims) {
       if (news && claim.stage === "wanted") claim.retryAt = 0;
       const shard = claim.stage === "ready" ? this.#engine.shards.get(ref) : undefined;

@@ -4,7 +4,7 @@
 import type { Codec } from "../computation/codec.ts";
 import type { CellNode, ComputationNode, Graph, InjectorNode, InputNode, SinkNode, TimerNode } from "../computation/graph.ts";
 import type { Schema } from "../computation/stream.ts";
-import { MillraceError } from "../errors.ts";
+import { IncompatibleDataError } from "../errors.ts";
 import type { StoredGraph } from "../store/stored-graph.ts";
 
 export interface Plan {
@@ -69,10 +69,11 @@ export interface Consumer {
   readonly key: ((value: unknown) => string) | "record" | undefined;
 }
 
-/** Another graph is stored than the one this worker was planned for. */
-export function graphChanged({ graph }: Plan): MillraceError {
-  return new MillraceError(
-    "incompatible-data",
-    `another process has changed the graph of pipeline "${graph.pipeline}" since this one started: start this one anew with the same code`,
-  );
+/** Another graph is stored than the one this worker was planned for: it leaves its shards to workers of that one. */
+export class GraphChangedError extends IncompatibleDataError {
+  constructor({ graph, version }: Plan) {
+    super(
+      `another process has changed the graph of pipeline "${graph.pipeline}", of which this one runs version ${version}, and its shards go to workers that run the new one; start this one anew with the same code as theirs`,
+    );
+  }
 }

@@ -42,6 +42,8 @@ export interface About {
   /** When it started, ms by its own clock. */
   readonly since: number;
   readonly leaseMs: number;
+  /** Version of the graph that it runs; undefined: a worker of an older Millrace does not say. */
+  readonly graph?: number | undefined;
   readonly reach: Reach | null;
   readonly counts: WorkCounts;
   readonly blocked: readonly Blocked[];
@@ -69,6 +71,7 @@ export class Profile {
       pid,
       since: this.#since,
       leaseMs: options.leaseMs,
+      graph: options.plan.version,
       reach,
       counts: { commits, resends, fenced, gaps, ...ownership.moved },
       blocked: blockedOf(this.#engine),
@@ -102,9 +105,9 @@ export function parseAbout(text: string | undefined): About | undefined {
     return undefined;
   }
   if (typeof about !== "object" || about === null) return undefined;
-  const { host, pid, since, leaseMs, reach, counts, blocked } = about;
+  const { host, pid, since, leaseMs, graph, reach, counts, blocked } = about;
   if (typeof host !== "string" || typeof pid !== "number" || typeof since !== "number" || typeof leaseMs !== "number") return undefined;
   if (typeof counts !== "object" || counts === null || !Array.isArray(blocked)) return undefined;
   const isReach = typeof reach?.address === "string" && URL.canParse(reach.address) && typeof reach.secret === "string" && reach.secret.length > 0;
-  return { host, pid, since, leaseMs, reach: isReach ? reach : null, counts, blocked };
+  return { host, pid, since, leaseMs, graph: typeof graph === "number" ? graph : undefined, reach: isReach ? reach : null, counts, blocked };
 }

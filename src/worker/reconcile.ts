@@ -4,6 +4,8 @@
  * G1  A name that the code no longer has, with data behind it, is refused with what would be orphaned, unless another
  *     says `renamedFrom` it or the operator drops it. Nothing is written before all of it has been checked.
  * G2  An id is never given twice.
+ * G3  A graph that workers run only grows, unless an operator says what to drop: what they know and this code does not may
+ *     get data at any moment, and this code may be the older one.
  */
 import type { ComputationNode, Graph, InputNode, ParticipantNode } from "../computation/graph.ts";
 import { IncompatibleDataError, invariant } from "../errors.ts";
@@ -19,6 +21,7 @@ import {
   type StoredParticipant,
   type StoredTimer,
 } from "../store/stored-graph.ts";
+import { parseAnnounced } from "./declined.ts";
 import type { Consumer, Plan, PlannedParticipant, PlannedStream } from "./plan.ts";
 
 /** Starts in a row that lost against another process starting the same pipeline. */
@@ -30,6 +33,8 @@ export async function reconcile(store: PipelineStore, graph: Graph, drop: readon
     const merge = new Merge(graph, stored, drop);
     const next = merge.merged();
     const orphans = await orphansOf(store, merge);
+    // After the counting: who was not alive by now has committed nothing before what follows.
+    if (merge.gone.length > 0) await checkNobodyRuns(store, merge);
     if (orphans.length > 0) throw orphanError(graph, orphans);
     merge.checkDropped();
     if (stored !== undefined && JSON.stringify({ ...next, version: stored.version }) === JSON.stringify(stored)) return planOf(graph, stored);
@@ -37,6 +42,17 @@ export async function reconcile(store: PipelineStore, graph: Graph, drop: readon
   }
   throw new IncompatibleDataError(
     `other processes go on changing the graph of pipeline "${graph.pipeline}": start them with the same code, one after the other`,
+  );
+}
+
+async function checkNobodyRuns(store: PipelineStore, { gone }: Merge): Promise<void> {
+  const { workers } = store.exclusive ? { workers: [] } : await store.readWorkers();
+  const alive = parseAnnounced(workers.map(({ worker }) => worker)).workers.length;
+  if (alive === 0) return;
+  const text = gone.map(({ what }) => `  - ${what}`).join("\n");
+  throw new IncompatibleDataError(
+    `this code does not name what ${alive === 1 ? "the worker that is running has" : `the ${alive} workers that are running have`}:\n${text}\nIf this code is older than theirs, start theirs. If it is newer, stop them first; one that was killed counts as running for a lease's time`,
+    gone.map(({ what }) => what),
   );
 }
 

@@ -79,7 +79,7 @@ test("millrace workers asks any of them, and shows what each owns", async () => 
   expect(workers).toHaveLength(2);
   // The door for other machines, not the endpoint for this one.
   for (const { address } of workers) expect([address, address === url]).toEqual([expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/), false]);
-  expect(table.out.split("\n")[0]).toMatch(/^worker +address +up +lease left +shards +taken +given +lost +commits +fenced +waits$/);
+  expect(table.out.split("\n")[0]).toMatch(/^worker +address +up +graph +lease left +shards +taken +given +lost +commits +fenced +waits$/);
   for (const { worker } of workers) expect(table.out).toContain(`\n${worker} owns `);
   expect([wrong.code, wrong.errors]).toEqual([2, expect.stringContaining("address is HOST:PORT")]);
   command.process.kill("SIGTERM");

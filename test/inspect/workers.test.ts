@@ -121,7 +121,7 @@ test("a worker that is dead, or of another version, is shown with what is stored
   expect(view.workers.find(({ worker }) => worker === "dead")).toMatchObject({ alive: false, silentIn: null, owned: 1, ...nothing });
   const lines = workersLines(view).join("\n");
   expect(lines).toMatch(/dead +silent: it hands over, or is dead +unknown/);
-  expect(lines).toMatch(/older +unknown +unknown +- +0 +unknown/);
+  expect(lines).toMatch(/older +unknown +unknown +unknown +- +0 +unknown/);
   await store.depart("older");
 });
 

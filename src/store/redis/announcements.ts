@@ -23,14 +23,14 @@ export class Announcements {
   }
 
   async announce(worker: string, ms: number, about: string): Promise<Announced> {
-    const request = this.#calls.begin(this.#keys.workers, this.#keys.authority).text(worker).integer(ms).text(about);
-    const [now, workers] = asList(await this.#calls.run(ANNOUNCE, request));
+    const request = this.#calls.begin(this.#keys.workers, this.#keys.authority, this.#keys.graph).text(worker).integer(ms).text(about);
+    const [now, graph, workers] = asList(await this.#calls.run(ANNOUNCE, request));
     const at = asNumber(now);
     if (this.#full || Math.abs(at - this.#askedForRoom) >= ROOM_MS) {
       this.#full = !(await this.#hasRoom());
       this.#askedForRoom = at;
     }
-    return { workers: asList(workers).map(asText).sort(), full: this.#full, now: at };
+    return { workers: asList(workers).map(asText).sort(), full: this.#full, graph: asNumber(graph), now: at };
   }
 
   async #hasRoom(): Promise<boolean> {

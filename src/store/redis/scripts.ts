@@ -34,9 +34,9 @@ export const INIT_DOMAIN = defineScript({
 export const ANNOUNCE = defineScript({
   file: "announce.lua",
   flags: "allow-oom",
-  keys: "workers authority",
+  keys: "workers authority graph",
   args: "worker ms about",
-  reply: "now (worker)*",
+  reply: "now version (worker)*",
   outcomes: {},
 });
 

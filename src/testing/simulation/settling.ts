@@ -50,7 +50,7 @@ function misplacedIn(simulation: Simulation): string | undefined {
   const names = workers.map((worker) => worker.name).sort();
   const { workers: alive, declines } = parseAnnounced(store.data.alive(time + store.skew));
   if (alive.join() !== names.join()) return `${alive.join()} have announced themselves, ${names.join()} are alive`;
-  const assigned = assign(names, simulation.options.plan.participants, declines);
+  const assigned = assign(names, simulation.plan.participants, declines);
   const owned = ownersIn(simulation);
   for (const [shard, worker] of assigned) if (owned.get(shard) !== worker) return `${name(shard)} is ${owned.get(shard)}'s, assigned to ${worker}`;
   return workers.every(({ engine }) => engine.ownership.complete) ? undefined : "a worker has not begun with all its shards";
@@ -62,6 +62,6 @@ function ownersIn(simulation: Simulation): Map<ShardRef, string | undefined> {
 function sequencersIn(simulation: Simulation): Map<ShardRef, string | undefined> {
   return new Map(simulation.store.data.summarize(shardsOf(simulation)).map(({ shard, sequencer }) => [shard, sequencer]));
 }
-function shardsOf({ options }: Simulation): ShardRef[] {
-  return options.plan.participants.flatMap(({ id, shards }) => Array.from({ length: shards }, (_, index) => shardRef(id, index)));
+function shardsOf({ plan }: Simulation): ShardRef[] {
+  return plan.participants.flatMap(({ id, shards }) => Array.from({ length: shards }, (_, index) => shardRef(id, index)));
 }

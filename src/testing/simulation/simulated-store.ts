@@ -7,6 +7,7 @@ import type { ShardRef } from "../../key.ts";
 import type { Sequencer } from "../../store/commit.ts";
 import type { MemoryData } from "../../store/memory-data.ts";
 import type { AcquireOutcome, Announced, CommitReply, DeliverReply, RecoverLimits, ReportReply } from "../../store/store.ts";
+import type { GrowthAudit } from "./growth-audit.ts";
 import type { StoreAudit } from "./store-audit.ts";
 import { carryOut, describe, name, outcomesOf, type StoreEffect } from "./store-request.ts";
 import type { Trace } from "./trace.ts";
@@ -29,6 +30,7 @@ export interface SimulatedStoreOptions {
   readonly recover: RecoverLimits;
   /** What it shows as processing time, ms; undefined: its clock. */
   readonly processingTime: (() => number) | undefined;
+  readonly growth: GrowthAudit | undefined;
   /** Does anything go wrong now? */
   readonly faulty: () => boolean;
   /** Has this worker a commit under way? */
@@ -160,6 +162,7 @@ export class SimulatedStore {
       }
       if (commit.heldPuts.length > 0) trace.saw("held");
       this.changes++;
+      this.#options.growth?.committed(commit, this.data.readGraph()?.version);
       const { length } = this.audit.gone;
       this.audit.committed(commit, this.#options.processingTime?.() ?? this.#latest);
       if (commit.deadDeletes.length > 0) for (const { fate } of this.audit.gone.slice(length)) trace.saw(`letter ${fate}`);

@@ -6,6 +6,7 @@ import { END } from "../../time.ts";
 import type { CommitReply, ShardSummary } from "../../store/store.ts";
 import type { Effect } from "../../worker/effect.ts";
 import type { Engine } from "../../worker/engine.ts";
+import { GraphChangedError } from "../../worker/plan.ts";
 import { Later } from "./later.ts";
 import { Lines } from "./lines.ts";
 import { describe, name, type StoreEffect, tell } from "./store-request.ts";
@@ -204,6 +205,10 @@ export class SimulatedWorker {
         this.#world.trace.line(() => `${this.name} has finished`);
         break;
       case "failed":
+        if (effect.error instanceof GraphChangedError) {
+          this.#world.outdated(this);
+          break;
+        }
         throw new Violation("failed", `worker ${this.name} gave up: ${effect.error instanceof Error ? effect.error.stack : String(effect.error)}`);
       default:
         this.#send(effect);

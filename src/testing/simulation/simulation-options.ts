@@ -6,6 +6,7 @@ import type { EngineOptions } from "../../worker/engine-options.ts";
 import type { Keyed } from "../../worker/keyed.ts";
 import type { Plan } from "../../worker/plan.ts";
 import type { Faults } from "./faults.ts";
+import type { Growth } from "./growth-audit.ts";
 import type { OperatorSettings } from "./operators.ts";
 import type { Trap } from "./place.ts";
 import type { SimulatedSource } from "./simulated-edges.ts";
@@ -52,6 +53,8 @@ export interface SimulationOptions {
   readonly failingEffects?: number | undefined;
   /** Who asks something of the workers meanwhile. Default: nobody. */
   readonly operators?: OperatorSettings | undefined;
+  /** The graph grows meanwhile: whoever starts from then on runs the grown one. Default: it stays. */
+  readonly growth?: (Growth & { readonly instances: (runner: SimulatedRunner) => ReadonlyMap<number, Keyed> }) | undefined;
   /** Makes the engine of a worker that starts: a test of the simulation gives one that is wrong. */
   readonly engine?: ((options: EngineOptions) => Engine) | undefined;
 }

@@ -22,6 +22,8 @@ import { SimulatedSink, type SimulatedSource } from "./simulated-edges.ts";
 import { settle } from "./settling.ts";
 import { type EffectsWorld, PerformedEffects, SimulatedRunner } from "./simulated-effects.ts";
 import type { Outcome, SimulationOptions } from "./simulation-options.ts";
+import type { Plan } from "../../worker/plan.ts";
+import { GrowthAudit } from "./growth-audit.ts";
 import { SimulatedStore } from "./simulated-store.ts";
 import { SimulatedWorker } from "./simulated-worker.ts";
 import { StoreAudit } from "./store-audit.ts";
@@ -29,7 +31,7 @@ import { name, type StoreEffect } from "./store-request.ts";
 import type { Tape } from "./tape.ts";
 import { drawStrategy, type Strategy } from "./strategy.ts";
 import { Trace } from "./trace.ts";
-import { Violation } from "./violation.ts";
+import { check, Violation } from "./violation.ts";
 import type { World } from "./world.ts";
 
 /** Steps within which all must be done once nothing goes wrong any more. */
@@ -72,6 +74,8 @@ export class Simulation implements World {
   starts: number[] = [];
   readonly stopLimits = new Map<SimulatedWorker, number>();
   readonly #sinks = new Map<string, SimulatedSink>();
+  readonly growth: GrowthAudit | undefined;
+  #grown = false;
   #steps = 0;
   #started = 0;
   #ids = 0;
@@ -87,12 +91,13 @@ export class Simulation implements World {
     this.strategy = drawStrategy(options.tape);
     this.misfortune = new Misfortune(this, options.faults);
     this.operators = options.operators && new Operators(this, options.operators);
-    const { data, plan, sources, settings } = options;
+    this.growth = options.growth && new GrowthAudit(options.growth);
+    const { data, sources, settings } = options;
     const { leaseMs, exclusive, recover } = settings;
     const committing = (name: string) => this.workers.some((worker) => worker.name === name && worker.connection.committing);
     this.store = new SimulatedStore({
       data,
-      audit: StoreAudit.of(plan, sources, {
+      audit: StoreAudit.of(options.growth?.plan ?? options.plan, sources, {
         effects: options.failingEffects === undefined ? undefined : this.effects,
         operators: options.operators !== undefined,
       }),
@@ -102,9 +107,16 @@ export class Simulation implements World {
       exclusive,
       recover,
       processingTime: options.processingTime,
+      growth: this.growth,
       faulty: () => this.faulty,
       committing,
     });
+  }
+
+  /** The graph of whoever starts now. */
+  get plan(): Plan {
+    const { growth, plan } = this.options;
+    return growth !== undefined && this.#grown ? growth.plan : plan;
   }
 
   get faulty(): boolean {
@@ -217,6 +229,7 @@ export class Simulation implements World {
     const { faults } = this.options;
     this.#steps++;
     if (this.effects.violation !== undefined) throw this.effects.violation;
+    if (!this.#grown && this.#steps > (this.options.growth?.at ?? Number.POSITIVE_INFINITY)) this.#grow();
     if (this.faulty && this.misfortune.strikes()) return;
     if (this.faulty && this.operators?.act()) return;
     if (this.faulty && faults.kinds.includes("lost-tail") && this.tape.chance(20)) this.store.keep();
@@ -280,8 +293,28 @@ export class Simulation implements World {
     }
   }
 
+  /** New code is started beside what runs, which has to make room for it. */
+  #grow(): void {
+    this.#grown = true;
+    this.trace.saw("graph grows");
+    this.start();
+  }
+
+  outdated(worker: SimulatedWorker): void {
+    const stored = this.store.data.readGraph()?.version;
+    check(stored !== worker.engine.options.plan.version, "left", () => `${worker.name} leaves for another graph than ${stored}, which it runs`);
+    this.trace.saw("outdated graph");
+    this.trace.line(() => `${worker.name} leaves: its graph is outdated`);
+    this.strays.push({ worker: worker.name, effects: [...worker.leave(), { kind: "depart" }], from: this.time });
+    this.remove(worker);
+    this.starts.push(this.time + this.tape.pick([0, 50]));
+  }
+
   start(): void {
-    const { plan, settings } = this.options;
+    const { plan } = this;
+    const { settings, growth } = this.options;
+    const stored = this.store.data.readGraph()?.version;
+    if (this.#grown && stored !== plan.version) this.store.data.init(plan.stored, stored);
     const { exclusive, leaseMs, batchRecords, cacheBytes, frozen, reportEvery } = settings;
     const skew = this.faulty ? this.tape.pick([0, 0, 7, 1_500, -1_500]) : 0;
     const make = this.options.engine ?? ((options: EngineOptions) => new Engine(options));
@@ -291,7 +324,7 @@ export class Simulation implements World {
       plan,
       worker: `w${(this.#started += 1)}`,
       random: this.#random,
-      instances: this.options.instances?.(runner) ?? makeInstances(plan, runner),
+      instances: (this.#grown ? growth?.instances(runner) : this.options.instances?.(runner)) ?? makeInstances(plan, runner),
       exclusive,
       domains: this.store.data.domains,
       domainOf: (shard) => this.store.data.domainOf(shard),

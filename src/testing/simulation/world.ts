@@ -25,6 +25,8 @@ export interface World {
   reach(place: Place, worker: SimulatedWorker): boolean;
   /** A worker is where the store has carried this out, with this answer. */
   arrived(effect: StoreEffect, answer: unknown, worker: string): void;
+  /** A worker has found that another graph is stored than its own, and leaves. */
+  outdated(worker: SimulatedWorker): void;
   /** A worker has heard who is alive. */
   heard(): void;
   sourceOf(participant: string): readonly SimulatedSource[];

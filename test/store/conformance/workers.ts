@@ -19,6 +19,13 @@ export function workers(define: Define): void {
     expect((await bench.store.announce("a", LEASE)).now).toBeGreaterThan(now);
   });
 
+  define("an announcement tells the version of the stored graph, from the change on", async ({ store, graph }) => {
+    const heard = async () => (await store.announce("a", LEASE)).graph;
+    expect(await heard()).toBe(graph.version);
+    expect(await store.init({ ...graph, version: graph.version + 1 }, graph.version)).toBe("stored");
+    expect(await heard()).toBe(graph.version + 1);
+  });
+
   define("a worker whose time is over is not heard of, and one that prolonged it is", async (bench) => {
     await bench.store.announce("dies", SHORT);
     await bench.store.announce("lives", SHORT);

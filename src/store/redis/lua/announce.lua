@@ -1,9 +1,10 @@
 #!lua flags=allow-oom
--- Says that a worker is alive for a while and what it says of itself, forgets those whose time is over, and gives those that are alive.
+-- Says that a worker is alive for a while and what it says of itself, forgets those whose time is over, and gives those that
+-- are alive, with the version of the graph.
 --
--- KEYS     workers authority
+-- KEYS     workers authority graph
 -- ARGV     worker ms about
--- REPLY    now (worker)*
+-- REPLY    now version (worker)*
 --
 -- The sentinel, last of all, is put there too: data that is older than announcements has none.
 local time = redis.call('TIME')
@@ -19,4 +20,4 @@ for _, worker in ipairs(redis.call('ZRANGE', key, '-inf', string.format('%.0f', 
   redis.call('ZREM', key, worker)
   redis.call('HDEL', KEYS[2], 'about:' .. worker)
 end
-return { now, redis.call('ZRANGE', key, 0, -2) }
+return { now, tonumber(redis.call('HGET', KEYS[3], 'version') or 0), redis.call('ZRANGE', key, 0, -2) }
