@@ -13,23 +13,32 @@ import type { Commit } from "../src/store/commit.ts";
 import type { PipelineStore } from "../src/store/store.ts";
 import { DATA_FORMAT, type StoredGraph } from "../src/store/stored-graph.ts";
 import { encodeImage, newImage } from "../src/worker/image.ts";
+import { benchmark } from "./harness/benchmark.ts";
 import { watchStolen } from "./machine.ts";
 import { redisCpuSeconds } from "./redis-cpu.ts";
 import { openStore, type StoreName } from "./stores.ts";
 
-export interface AuditBenchOptions {
+interface AuditBenchOptions {
   readonly store: StoreName;
   readonly keys: number;
   readonly shards: number;
 }
+
+export const auditing = benchmark({
+  name: "audit",
+  about: "`millrace audit` over many keys: time, CPU and memory",
+  numbers: { keys: 100_000, shards: 64 },
+  tiny: { store: "lmdb", keys: 500, shards: 8 },
+  run: (given) => auditBench(given),
+});
 
 const [INJECTOR, COUNTER, INPUT, CELL, TIMER] = [1, 2, 3, 4, 5];
 /** One key in this many has a timer. */
 const TIMED = 10;
 const AT_ONCE = 1_000;
 
-export async function auditBench({ store: name, keys, shards }: AuditBenchOptions): Promise<object> {
-  const { store, server, dispose } = await openStore(name);
+async function auditBench({ store: name, keys, shards }: AuditBenchOptions): Promise<object> {
+  const { store, server, dispose } = await openStore({ store: name });
   try {
     const opened = await store.open({ pipeline: "audited", clock: systemClock, random: systemRandom });
     await fill(opened, keys, shards);

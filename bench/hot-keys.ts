@@ -1,9 +1,18 @@
 /** What it costs to know the hot keys: ns a record, for keys that are seldom seen twice, for a mix, and for one alone. */
 import { HotKeys } from "../src/worker/hot-keys.ts";
+import { benchmark } from "./harness/benchmark.ts";
 
 const ROUNDS = 5;
 
-export function hotKeysBench(records: number): object {
+export const hotKeys = benchmark({
+  name: "hot-keys",
+  about: "what it costs to know the hot keys",
+  numbers: { records: 10_000_000 },
+  tiny: { records: 1_000 },
+  run: ({ records }) => Promise.resolve(hotKeysBench(records)),
+});
+
+function hotKeysBench(records: number): object {
   const keys = Array.from({ length: 1 << 17 }, (_, i) => `key-${(i * 2_654_435_761) % 100_003}`);
   const mixed = keys.map((key, i) => (i % 10 < 9 ? "hot" : key));
   const one = keys.map(() => "hot");

@@ -6,14 +6,22 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { Computation, type Context, fromHttp, input, Pipeline, run, state, stream, type StreamRecord } from "../src/index.ts";
+import { benchmark } from "./harness/benchmark.ts";
 import { openStore, type StoreName } from "./stores.ts";
 
-export interface HttpBenchOptions {
+interface HttpBenchOptions {
   readonly store: StoreName;
   readonly records: number;
   readonly keys: number;
   readonly shards: number;
 }
+
+export const http = benchmark({
+  name: "http",
+  about: "many lines of NDJSON as one request, counted by key",
+  numbers: { records: 1_000_000, keys: 100_000, shards: 64 },
+  run: (given) => httpBench(given),
+});
 
 interface Line {
   readonly key: string;
@@ -34,8 +42,8 @@ class Count extends Computation {
 const CLIENT = fileURLToPath(new URL("./http-client.js", import.meta.url));
 const MIB = 1 << 20;
 
-export async function httpBench({ store: name, records, keys, shards }: HttpBenchOptions): Promise<object> {
-  const { store, dispose } = await openStore(name);
+async function httpBench({ store: name, records, keys, shards }: HttpBenchOptions): Promise<object> {
+  const { store, dispose } = await openStore({ store: name });
   const running = await run(new Pipeline("ingested", { shards }).inject("lines", lines, fromHttp()).compute("count", Count), { store, http: { port: 0 } });
   try {
     while (((await (await fetch(`${running.url}/v1/streams`)).json()) as { streams: { open: boolean }[] }).streams[0]?.open !== true) await turn();

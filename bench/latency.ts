@@ -1,151 +1,71 @@
 /**
- * Latency at a fixed rate, from an open-loop generator: each record is due at a time fixed beforehand, and its latency
- * counts from then, so a stall shows in every record it delays. Measured where the record becomes visible to the next
- * consumer: in a callback sink behind the last counter, after that counter's commit.
+ * Latency at fixed rates, from an open-loop generator, measured where a record becomes visible to the next consumer: in a
+ * callback sink behind the last counter, after that counter's commit. With `--rewrite N` Redis rewrites its append-only
+ * file all the while, with N keys beside ours.
  */
-import {
-  type RedisDurability,
-  Computation,
-  type Context,
-  injector,
-  input,
-  output,
-  Pipeline,
-  sink,
-  state,
-  stream,
-  type Stream,
-  type StreamRecord,
-} from "../src/index.ts";
-import { run } from "../src/run.ts";
-import { ascending } from "../src/watermark/ascending.ts";
-import { openStore, type StoreName } from "./stores.ts";
-import { watchStolen } from "./machine.ts";
-import { Metronome } from "./metronome.ts";
-import { keyOf } from "./counter-pipeline.ts";
+import { benchmark, type Common, durabilityText, settingOf } from "./harness/benchmark.ts";
+import { measuredRun, quantiles, rewriting, type RunSetting } from "./harness/measured-run.ts";
+import { inTurn, round } from "./harness/medians.ts";
+import { timed, type TimedLoad } from "./timed-pipeline.ts";
 
-export interface LatencyOptions {
-  readonly store: StoreName;
-  /** How often Redis flushes its append-only file: everysec, always or no. */
-  readonly fsync: string;
-  /** Replicas that Redis has, and what a commit waits for. */
-  readonly replicas: number;
-  readonly durability: RedisDurability;
-  readonly keys: number;
-  readonly hops: number;
-  readonly shards: number;
-  readonly batch: number;
-  /** Records a second. */
-  readonly rate: number;
-  readonly seconds: number;
-}
+const RATES = [1_000, 5_000, 10_000, 20_000];
 
-interface Timed {
-  readonly key: string;
-  readonly due: number;
-  readonly text: string;
-}
+export const latency = benchmark({
+  name: "latency",
+  about: "from when a record was due until it is visible behind the last stage, at fixed rates",
+  numbers: { rate: 0, seconds: 10, warmup: 4, keys: 100_000, hops: 1, shards: 64, rewrite: 0 },
+  texts: { ids: ["none", "deduplicated", "unchecked"] },
+  tiny: { rate: 500, seconds: 0.2, warmup: 0.1, keys: 50, shards: 8 },
+  run: async (given) => {
+    const rates = given.rate === 0 ? RATES : [given.rate];
+    const variants = rates.map((rate) => ({ ...given, rate, warmUp: given.warmup, counting: true, lookMs: 0 }));
+    return inTurn(given.runs, variants, (each) => latencyRow(each, given.rewrite));
+  },
+});
 
-class Pass extends Computation {
-  readonly from;
-  readonly to;
-  readonly count = state("count", { initial: 0 });
-  constructor(from: Stream<Timed>, to: Stream<Timed>) {
-    super();
-    this.from = input(from, { key: (timed) => timed.key });
-    this.to = output(to);
-  }
-  override processRecord(record: StreamRecord<Timed>, context: Context): void {
-    const count = context.state(this.count);
-    count.set(count.get() + 1);
-    context.produce(this.to, record.value);
-  }
-}
-
-/** The first seconds warm the code up and are not counted. */
-const WARM_UP = 4;
-/** Ticks a second: a record waits for the next one, so this is part of what is measured. */
-const TICKS = 4_000;
-
-export async function latency(options: LatencyOptions): Promise<object> {
-  const latencies: number[] = [];
-  const metronome = new Metronome(TICKS);
-  const streams = Array.from({ length: options.hops + 1 }, (_, hop) => stream<Timed>(`timed-${hop}`));
-  const pipeline = new Pipeline("latency", { shards: options.shards }).inject("load", streams[0] as Stream<Timed>, openLoop(options, metronome));
-  for (let hop = 0; hop < options.hops; hop++)
-    pipeline.compute(`pass-${hop}`, () => new Pass(streams[hop] as Stream<Timed>, streams[hop + 1] as Stream<Timed>));
-  let counted = Number.POSITIVE_INFINITY;
-  const target = sink<Timed>({
-    kind: "sink",
-    description: "measure",
-    attempts: 1,
-    open: () => {
-      const write = (records: readonly StreamRecord<unknown>[]) => {
-        const now = performance.now();
-        if (counted === Number.POSITIVE_INFINITY) counted = now + WARM_UP * 1_000;
-        else if (latencies.length === 0) metronome.reset();
-        for (const { value } of records) if (now >= counted) latencies.push(now - (value as Timed).due);
-        return Promise.resolve(undefined);
-      };
-      return Promise.resolve({ write, close: () => Promise.resolve() });
+export async function latencyRow(given: TimedLoad & Common, rewrite: number, setting: Partial<RunSetting> = {}): Promise<Record<string, unknown>> {
+  const { rate, seconds, warmUp, keys, hops, shards, counting, ids, lookMs } = given;
+  const rewrites = { count: 0 };
+  const beside: Partial<RunSetting> = rewrite > 0 ? { beside: rewriting(rewrite, rewrites), args: ["--enable-debug-command", "local"] } : {};
+  const run = await measuredRun(
+    timed,
+    { rate, seconds, warmUp, keys, hops, shards, counting, ids, lookMs },
+    {
+      ...settingOf(given),
+      ...beside,
+      ...setting,
+      after: async (used) => ({ roundTripMs: round((await used.roundTrip()) ?? 0) }),
     },
-  });
-  pipeline.sink("measure", streams[options.hops] as Stream<Timed>, target);
-  const stolen = watchStolen();
-  const { store, dispose } = await openStore(options.store, options.fsync, options.replicas, options.durability);
-  try {
-    const running = await run(pipeline, { store, batchRecords: options.batch });
-    await running.finished;
-    await running.stop();
-  } finally {
-    await metronome.stop();
-    await dispose();
-  }
-  latencies.sort((a, b) => a - b);
-  const at = (quantile: number) => Number((latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * quantile))] ?? 0).toFixed(2));
+  );
+  const { recordsPerSecond: _, ...figures } = run.figures;
+  const lags = Object.fromEntries(
+    [...Array(hops).keys()].flatMap((hop) => {
+      const lag = run.histogram(`lag-${hop + 1}`);
+      return lag.count === 0
+        ? []
+        : ([
+            [`lag${hop + 1}P50Ms`, round(lag.at(0.5))],
+            [`lag${hop + 1}P95Ms`, round(lag.at(0.95))],
+            [`lag${hop + 1}MaxMs`, round(lag.max)],
+          ] as const);
+    }),
+  );
   return {
     bench: "latency",
-    store: options.store,
-    hops: options.hops,
-    shards: options.shards,
-    rate: options.rate,
-    records: latencies.length,
-    p50Ms: at(0.5),
-    p90Ms: at(0.9),
-    p99Ms: at(0.99),
-    p999Ms: at(0.999),
-    maxMs: at(1),
-    machineP99Ms: metronome.late(0.99),
-    machineMaxMs: metronome.late(1),
-    stolenPercent: stolen(),
+    store: given.store,
+    fsync: given.fsync,
+    durability: durabilityText(given.durability),
+    rttMs: run.extra["roundTripMs"] ?? null,
+    rate,
+    hops,
+    shards,
+    ids,
+    ...(rewrite > 0 ? { keysBeside: rewrite, rewrites: rewrites.count } : {}),
+    counted: run.histogram("latency").count,
+    ...quantiles(run.histogram("latency")),
+    ...lags,
+    machineP99Ms: run.note("machineP99Ms"),
+    machineMaxMs: run.note("machineMaxMs"),
+    ...figures,
   };
-}
-
-/** Gives the records that are due; a pull that comes late gives all that have become due meanwhile. */
-function openLoop({ rate, seconds, keys }: LatencyOptions, metronome: Metronome) {
-  return injector<Timed>({
-    kind: "injector",
-    description: `${rate} records/s`,
-    partitions: 1,
-    timestamp: undefined,
-    id: undefined,
-    idRetention: 0,
-    watermark: ascending(),
-    maxAhead: Number.POSITIVE_INFINITY,
-    open: () => {
-      const began = performance.now();
-      const all = rate * (seconds + WARM_UP);
-      let n = 0;
-      const pull = async (max: number) => {
-        const dueOf = (i: number) => began + (i * 1_000) / rate;
-        while (n < all && dueOf(n) > performance.now()) await metronome.tick();
-        const items = [];
-        for (const now = performance.now(); n < all && items.length < max && dueOf(n) <= now; n++) {
-          items.push({ value: { key: keyOf(n, keys), due: dueOf(n), text: "x".repeat(54) }, timestamp: 1_000_000 + n, position: n + 1 });
-        }
-        return { items, done: n >= all };
-      };
-      return Promise.resolve({ pull, close: () => Promise.resolve() });
-    },
-  });
 }

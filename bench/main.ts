@@ -1,101 +1,101 @@
-/** `npm run --silent bench -- throughput|latency|audit|http|hot-keys|watermark-tick [options]`: prints one JSON object, or a readable form of it. */
+/** `npm run --silent bench -- NAME [options] [--json]`: prints one JSON object a row, or a readable form of it. */
 import { parseArgs } from "node:util";
 import type { RedisDurability } from "../src/index.ts";
-import { auditBench } from "./audit.ts";
-import { hotKeysBench } from "./hot-keys.ts";
-import { httpBench } from "./http.ts";
-import { latency } from "./latency.ts";
-import { watermarkTick } from "./watermark-tick.ts";
-import { throughput, type ThroughputOptions } from "./throughput.ts";
+import type { Benchmark, Common } from "./harness/benchmark.ts";
+import { smoke } from "./smoke.ts";
+import type { StoreName } from "./stores.ts";
+import { SUITE } from "./suite.ts";
 
-const { positionals, values } = parseArgs({
-  allowPositionals: true,
-  options: {
-    store: { type: "string", default: "redis" },
-    records: { type: "string" },
-    keys: { type: "string", default: "100000" },
-    hops: { type: "string", default: "1" },
-    shards: { type: "string" },
-    batch: { type: "string", default: "256" },
-    rate: { type: "string", default: "10000" },
-    seconds: { type: "string", default: "10" },
-    workers: { type: "string", default: "4" },
-    stages: { type: "string", default: "10" },
-    fsync: { type: "string", default: "everysec" },
-    ids: { type: "string" },
-    replicas: { type: "string", default: "0" },
-    durability: { type: "string", default: "primary" },
-    json: { type: "boolean", default: false },
-  },
-});
-
-const store = values.store as ThroughputOptions["store"];
-if (!["redis", "lmdb", "memory"].includes(store)) usage(`--store is redis, lmdb or memory, not ${store}`);
-const { fsync } = values;
-if (!["everysec", "always", "no"].includes(fsync)) usage(`--fsync is everysec, always or no, not ${fsync}`);
-const replicas = Number(values.replicas);
-if (!(Number.isInteger(replicas) && replicas >= 0 && replicas <= 5)) usage(`--replicas is a whole number from 0 to 5, not ${values.replicas}`);
-const durability = durabilityOf(values.durability);
-const number = (name: "records" | "keys" | "hops" | "shards" | "batch" | "rate" | "seconds" | "workers" | "stages", otherwise: number): number => {
-  const given = values[name] === undefined ? otherwise : Number(values[name]);
-  if (!Number.isInteger(given) || given < 1) usage(`--${name} is a whole number from 1 on, not ${values[name]}`);
-  return given;
-};
-
-function durabilityOf(text: string): RedisDurability {
-  if (text === "primary" || text === "fsynced") return text;
-  const [, wanted] = /^replicas=([1-5])$/.exec(text) ?? usage(`--durability is primary, fsynced or replicas=N, not ${text}`);
-  if (Number(wanted) > replicas) usage(`--durability ${text} needs --replicas ${wanted}`);
-  return { replicas: Number(wanted) };
-}
+const COMMON = {
+  store: { type: "string", default: "redis" },
+  fsync: { type: "string", default: "everysec" },
+  replicas: { type: "string", default: "0" },
+  durability: { type: "string", default: "primary" },
+  runs: { type: "string", default: "5" },
+  rtt: { type: "string", default: "0" },
+  batch: { type: "string", default: "256" },
+  kill: { type: "boolean", default: false },
+  "in-process": { type: "boolean", default: false },
+  json: { type: "boolean", default: false },
+} as const;
 
 function usage(problem: string): never {
+  const lines = SUITE.map(({ name, about, numbers, texts }) => {
+    const own = [
+      ...Object.entries(numbers).map(([each, value]) => `--${each} ${value}`),
+      ...Object.entries(texts).map(([each, of]) => `--${each} ${of.join("|")}`),
+    ];
+    return `  ${name.padEnd(15)} ${about}\n${" ".repeat(18)}${own.join(" ")}`;
+  });
   console.error(
-    `${problem}\nusage: bench -- throughput|latency|audit|http|hot-keys|watermark-tick [--store redis|lmdb|memory] [--records N] [--keys N] [--hops N] [--shards N] [--batch N] [--rate N] [--seconds N] [--workers N] [--stages N] [--ids none|deduplicated|unchecked] [--fsync everysec|always|no] [--replicas N] [--durability primary|fsynced|replicas=N] [--json]`,
+    `${problem}\nusage: bench -- NAME [options], the numbers being the defaults\n${lines.join("\n")}
+  all: --store redis|lmdb|memory --runs 5 --batch 256 --kill --json --fsync everysec|always|no|off --rtt MS
+       --replicas N --durability primary|fsynced|replicas=N`,
   );
   process.exit(2);
 }
 
-const ids = values.ids as ThroughputOptions["ids"];
-if (ids !== undefined && !["none", "deduplicated", "unchecked"].includes(ids)) usage(`--ids is none, deduplicated or unchecked, not ${ids}`);
-const shape = {
-  store,
-  fsync,
-  ids,
-  replicas,
-  durability,
-  keys: number("keys", 100_000),
-  hops: number("hops", 1),
-  shards: number("shards", 64),
-  batch: number("batch", 256),
-};
-let result: object;
-switch (positionals[0]) {
-  case "throughput":
-    result = await throughput({ ...shape, records: number("records", 1_000_000) });
-    break;
-  case "latency":
-    result = await latency({ ...shape, rate: number("rate", 10_000), seconds: number("seconds", 10) });
-    break;
-  case "audit":
-    result = await auditBench({ store, keys: shape.keys, shards: shape.shards });
-    break;
-  case "http":
-    result = await httpBench({ store, records: number("records", 1_000_000), keys: shape.keys, shards: shape.shards });
-    break;
-  case "hot-keys":
-    result = hotKeysBench(number("records", 10_000_000));
-    break;
-  case "watermark-tick":
-    result = await watermarkTick({
-      shards: number("shards", 1_000),
-      stages: number("stages", 10),
-      workers: number("workers", 4),
-      ticks: number("records", 100),
-    });
-    break;
-  default:
-    usage(`no benchmark is called ${positionals[0] ?? "nothing"}`);
+const [, , name = "", ...args] = process.argv;
+if (name === "smoke") {
+  for await (const row of smoke()) console.log(JSON.stringify(row));
+  process.exit(0);
 }
-if (values.json) console.log(JSON.stringify(result));
-else for (const [name, value] of Object.entries(result)) console.log(`${name.padEnd(24)}${String(value)}`);
+// So that servers and directories of a run that is broken off go, too.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+const chosen = SUITE.find((each) => each.name === name) ?? usage(`no benchmark is called ${name === "" ? "nothing" : name}`);
+const { options, json } = optionsOf(chosen, args);
+const result = await chosen.run(options);
+for (const row of Array.isArray(result) ? (result as object[]) : [result]) print(row, json);
+// With the code that a benchmark has set.
+process.exit();
+
+function print(row: object, asJson: boolean): void {
+  if (asJson) console.log(JSON.stringify(row));
+  else for (const [field, value] of Object.entries(row)) console.log(`${field.padEnd(24)}${typeof value === "object" ? JSON.stringify(value) : String(value)}`);
+}
+
+function optionsOf({ numbers, texts }: Benchmark, given: readonly string[]): { readonly options: Record<string, unknown> & Common; readonly json: boolean } {
+  const own = Object.fromEntries([...Object.keys(numbers), ...Object.keys(texts)].map((each) => [each, { type: "string" } as const]));
+  const values = parsed(given, own);
+  const number = (option: string, otherwise: number, least = 0): number => {
+    const value = values[option] === undefined ? otherwise : Number(values[option]);
+    if (!Number.isFinite(value) || value < least) usage(`--${option} is a number from ${least} on, not ${String(values[option])}`);
+    return value;
+  };
+  const text = <T extends string>(option: string, of: readonly T[]): T => {
+    const value = (values[option] ?? of[0]) as T;
+    return of.includes(value) ? value : usage(`--${option} is ${of.join(", ")}, not ${value}`);
+  };
+  const replicas = number("replicas", 0);
+  const common: Common = {
+    store: text<StoreName>("store", ["redis", "lmdb", "memory"]),
+    fsync: text("fsync", ["everysec", "always", "no", "off"]),
+    replicas,
+    durability: durabilityOf(String(values["durability"]), replicas),
+    runs: number("runs", 5, 1),
+    rtt: number("rtt", 0),
+    batch: number("batch", 256, 1),
+    kill: values["kill"] === true,
+    inProcess: values["in-process"] === true,
+  };
+  const ours = [
+    ...Object.entries(numbers).map(([each, value]) => [each, number(each, value)] as const),
+    ...Object.entries(texts).map(([each, of]) => [each, text(each, of)] as const),
+  ];
+  return { options: { ...common, ...Object.fromEntries(ours) }, json: values["json"] === true };
+}
+
+function parsed(given: readonly string[], own: Record<string, { readonly type: "string" }>): Readonly<Record<string, string | boolean | undefined>> {
+  try {
+    return parseArgs({ args: [...given], options: { ...COMMON, ...own } }).values as Record<string, string | boolean | undefined>;
+  } catch (error) {
+    return usage((error as Error).message);
+  }
+}
+
+function durabilityOf(given: string, replicas: number): RedisDurability {
+  if (given === "primary" || given === "fsynced") return given;
+  const [, wanted] = /^replicas=([1-5])$/.exec(given) ?? usage(`--durability is primary, fsynced or replicas=N, not ${given}`);
+  if (Number(wanted) > replicas) usage(`--durability ${given} needs --replicas ${wanted}`);
+  return { replicas: Number(wanted) };
+}

@@ -37,9 +37,11 @@ export class Metronome {
 
   /** ms by which the thread was late, at a quantile. */
   late(quantile: number): number {
-    const total = this.#late.reduce((sum, count) => sum + count, 0);
+    // The thread goes on counting.
+    const late = this.#late.slice();
+    const total = late.reduce((sum, count) => sum + count, 0);
     let seen = 0;
-    const bucket = this.#late.findIndex((count) => (seen += count) >= total * quantile && seen > 0);
+    const bucket = late.findIndex((count) => (seen += count) >= total * quantile && seen > 0);
     return Number(((bucket + 1) * BUCKET).toFixed(2));
   }
 

@@ -28,17 +28,25 @@ import {
 import { workerOf } from "../src/run.ts";
 import { RedisStore } from "../src/store/redis/redis-store.ts";
 import { REPORT } from "../src/store/redis/scripts.ts";
+import { benchmark } from "./harness/benchmark.ts";
 import { startRedis } from "../test/support/redis-server.ts";
 
 const STEP = 1_000;
 const LOGGED = 100_000;
 
-export interface WatermarkTickOptions {
+interface WatermarkTickOptions {
   readonly shards: number;
   readonly stages: number;
   readonly workers: number;
   readonly ticks: number;
 }
+
+export const watermarkTick = benchmark({
+  name: "watermark-tick",
+  about: "what one tick of the watermarks costs, with many shards and a few workers in this process",
+  numbers: { shards: 1_000, stages: 10, workers: 4, records: 100 },
+  run: ({ shards, stages, workers, records }) => tickBench({ shards, stages, workers, ticks: records }),
+});
 
 class Pass extends Computation {
   readonly from;
@@ -90,7 +98,7 @@ class Promises {
   }
 }
 
-export async function watermarkTick({ shards, stages, workers, ticks }: WatermarkTickOptions): Promise<object> {
+async function tickBench({ shards, stages, workers, ticks }: WatermarkTickOptions): Promise<object> {
   const server = await startRedis();
   const promises = new Promises();
   const make = (): Pipeline => {

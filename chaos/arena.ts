@@ -16,7 +16,7 @@ import { lineCount, linesOfFile, linesOfStream } from "./lines.ts";
 import type { Load } from "./load.ts";
 import type { Line } from "./pipeline.ts";
 import type { Throttle } from "./numbers.ts";
-import type { Settings } from "./orders.ts";
+import type { ClusterAddress, Settings } from "./orders.ts";
 import type { ChaosResult, StoreName } from "./scenario.ts";
 import { comesTo, until } from "./until.ts";
 import { Verifier, type Verdict } from "./verifier.ts";
@@ -34,6 +34,8 @@ export interface ArenaOptions {
   readonly pipeline?: Settings["pipeline"];
   /** Of a Redis that is the scenario's own. Default: one is started. */
   readonly address?: string;
+  /** A Redis Cluster that has the data, the scenario's own; the lines go to a Redis beside it. */
+  readonly cluster?: ClusterAddress;
   /** Arguments of the Redis server. */
   readonly server?: readonly string[];
 }
@@ -50,6 +52,8 @@ export class Arena {
   readonly server: RedisServer | undefined;
   /** Of the harness itself, past every faulty way. */
   readonly redis: Redis | undefined;
+  /** The version of the code of workers that are added. */
+  code = 0;
   readonly tenures: Tenure[] = [];
   /** In the order of their starts; those that are gone too. */
   readonly workers: ChaosWorker[] = [];
@@ -102,7 +106,19 @@ export class Arena {
   #settings(way: string | undefined): Settings {
     const { pipeline = "chaos", load, shards = 16, leaseMs, batchRecords = 64, timeoutMs = 5_000 } = this.options;
     const store = way ?? `lmdb:${join(this.#directory, "store")}`;
-    return { pipeline, store, file: this.#file, load, shards, leaseMs, batchRecords, timeoutMs, throttle: this.#throttle };
+    return {
+      pipeline,
+      store,
+      cluster: this.options.cluster,
+      file: this.#file,
+      code: this.code,
+      load,
+      shards,
+      leaseMs,
+      batchRecords,
+      timeoutMs,
+      throttle: this.#throttle,
+    };
   }
 
   get #file(): string {
@@ -125,6 +141,14 @@ export class Arena {
       return counts.reduce((sum, count) => sum + count, 0) === this.shardCount && Math.max(...counts) - Math.min(...counts) <= 2;
     };
     await until("the shards are shared evenly", even, { among: () => this.alive.map(({ name, working }) => `${name} works on ${working.size}`) });
+  }
+
+  /** Waits until every shard is worked on, however they are shared. */
+  async covered(): Promise<void> {
+    const all = (): boolean => new Set(this.alive.flatMap(({ working }) => [...working.keys()])).size === this.shardCount;
+    await until("every shard is worked on", all, {
+      among: () => this.alive.map(({ name, working, log }) => `${name} works on ${working.size}: ${log.at(-1)}`),
+    });
   }
 
   get shardCount(): number {
@@ -165,7 +189,9 @@ export class Arena {
   /** From outside, past every faulty way. */
   async audit(): Promise<AuditReport> {
     const path = this.options.address ?? this.server?.socket;
-    const store = path === undefined ? new LmdbStore(join(this.#directory, "store")) : new RedisStore(path);
+    const { cluster } = this.options;
+    const redis = path === undefined ? undefined : new RedisStore(cluster === undefined ? path : { cluster: cluster.urls });
+    const store = redis ?? new LmdbStore(join(this.#directory, "store"));
     return await audit(store, { pipeline: this.options.pipeline ?? "chaos" });
   }
 
@@ -219,7 +245,7 @@ export class Arena {
     for (const text of [...examples, ...found]) console.error(text);
     return {
       chaos: this.options.chaos,
-      store: this.options.store,
+      store: this.options.cluster === undefined ? this.options.store : "redis-cluster",
       records: this.load.records,
       lost,
       doubled,

@@ -56,7 +56,7 @@ export async function kill({ store, minutes = 2, cycles, rate = 1_000, leaseMs =
 }
 
 /** Kills one of those that hold shards, in the middle of a batch. */
-async function strikeOne(arena: Arena): Promise<Strike | undefined> {
+export async function strikeOne(arena: Arena): Promise<Strike | undefined> {
   await until("a worker holds shards", () => arena.alive.some(({ working }) => working.size > 0));
   const holding = arena.alive.filter(({ working }) => working.size > 0);
   const victim: ChaosWorker | undefined = holding[Math.floor(Math.random() * holding.length)];

@@ -1,6 +1,7 @@
 /** `npm run --silent chaos -- <name> [options]`: one scenario of faults on real processes, one JSON object of what came of it. */
 import { parseArgs } from "node:util";
 import { backlog } from "./backlog.ts";
+import { cluster } from "./cluster.ts";
 import { hotKey } from "./hot-key.ts";
 import { kill } from "./kill.ts";
 import { lostTail } from "./lost-tail.ts";
@@ -22,11 +23,12 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   oom,
   "hot-key": hotKey,
   backlog,
+  cluster,
   timers,
   rolling,
 };
 
-const USAGE = `usage: chaos -- ${Object.keys(SCENARIOS).join("|")} [--minutes M] [--cycles N] [--records N] [--rate N] [--lease MS] [--fsync always|everysec] [--store redis|lmdb] [--json]`;
+const USAGE = `usage: chaos -- ${Object.keys(SCENARIOS).join("|")} [--minutes M] [--cycles N] [--records N] [--rate N] [--lease MS] [--fsync always|everysec] [--durability primary|replicas] [--store redis|lmdb] [--json]`;
 
 function usage(problem: string): never {
   console.error(`${problem}\n${USAGE}`);
@@ -40,10 +42,21 @@ function optionsOf(values: Readonly<Record<string, string | boolean | undefined>
     if (typeof given !== "string" || !(Number(given) > 0)) usage(`--${name} is a number above 0, not ${String(given)}`);
     return Number(given);
   };
-  const { store, fsync } = values;
+  const { store, fsync, durability } = values;
   if (store !== "redis" && store !== "lmdb") usage(`--store is redis or lmdb, not ${String(store)}`);
   if (fsync !== undefined && fsync !== "always" && fsync !== "everysec") usage(`--fsync is always or everysec, not ${String(fsync)}`);
-  return { store, fsync, minutes: number("minutes"), cycles: number("cycles"), records: number("records"), rate: number("rate"), leaseMs: number("lease") };
+  if (durability !== undefined && durability !== "primary" && durability !== "replicas")
+    usage(`--durability is primary or replicas, not ${String(durability)}`);
+  return {
+    store,
+    fsync,
+    durability,
+    minutes: number("minutes"),
+    cycles: number("cycles"),
+    records: number("records"),
+    rate: number("rate"),
+    leaseMs: number("lease"),
+  };
 }
 
 const { positionals, values } = parseArgs({
@@ -56,6 +69,7 @@ const { positionals, values } = parseArgs({
     rate: { type: "string" },
     lease: { type: "string" },
     fsync: { type: "string" },
+    durability: { type: "string" },
     json: { type: "boolean", default: false },
   },
 });

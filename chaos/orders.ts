@@ -1,15 +1,26 @@
 /** What the harness and its workers say to each other: a line of JSON each, orders on standard input, tellings on standard output. */
+import type { RedisDurability } from "../src/index.ts";
 import type { ShardRef } from "../src/key.ts";
 import type { Load } from "./load.ts";
 import type { Throttle } from "./numbers.ts";
+
+export interface ClusterAddress {
+  /** Of its nodes. */
+  readonly urls: readonly string[];
+  readonly durability: RedisDurability;
+}
 
 /** Which pipeline a worker runs, and how. */
 export interface Settings {
   readonly pipeline: "chaos" | "timers";
   /** "lmdb:<folder>", or the address of a Redis: its own way there, which may be a faulty one. */
   readonly store: string;
+  /** A Redis Cluster that has the data; `store` has the lines then. */
+  readonly cluster: ClusterAddress | undefined;
   /** A file, for LMDB; else unused: the lines go to the stream LINES of the same Redis. */
   readonly file: string;
+  /** The version of the pipeline's code. */
+  readonly code: number;
   readonly load: Load;
   readonly shards: number;
   readonly leaseMs: number;
@@ -52,6 +63,9 @@ export interface Pulse {
   /** Times that it found the store without commits it had acknowledged, and how many those were. */
   readonly lostTails: number;
   readonly lostCommits: number;
+  /** Entries delivered from one atomic domain to another; those taken after others that are lost. */
+  readonly delivered: number;
+  readonly lostEntries: number;
   readonly heap: number;
   /** Of the shards of the injector and of the first computation that it owns, since the pipeline began. */
   readonly injected: number;

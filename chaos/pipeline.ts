@@ -6,6 +6,7 @@
 import { Computation, type Context, input, output, Pipeline, type Sink, state, stream, type StreamRecord, type Timer, timer, timers } from "../src/index.ts";
 import { groupOf, type Item, type Load, WINDOW, windowOf } from "./load.ts";
 import { numbersOf, type Throttle } from "./numbers.ts";
+import { type Sum, sums } from "./versions.ts";
 
 const PIPELINE = "chaos";
 /** ms that a group gathers before it writes what it has. */
@@ -45,10 +46,6 @@ const closed = stream<Closed>("closed");
 const parts = stream<Part>("parts");
 const lines = stream<Line>("lines");
 
-interface Sum {
-  readonly count: number;
-  readonly sum: number;
-}
 const NOTHING: Sum = { count: 0, sum: 0 };
 const plus = (to: Sum, amount: number): Sum => ({ count: to.count + 1, sum: to.sum + amount });
 
@@ -57,13 +54,14 @@ class Counter extends Computation {
   readonly numbers = input(numbers, { key: (item) => item.key });
   readonly counted = output(counted);
   readonly closed = output(closed);
-  readonly total = state("total", { initial: NOTHING });
+  readonly total;
   readonly windows = state("windows", { initial: new Map<number, Sum>() });
   readonly closing = timers<number>("closing");
   readonly #load: Load;
 
-  constructor(load: Load) {
+  constructor(load: Load, code: number) {
     super();
+    this.total = state("total", { initial: NOTHING, codec: sums(code) });
     this.#load = load;
   }
 
@@ -118,11 +116,12 @@ class Ledger extends Computation {
   readonly closed = input(closed, { key: ({ key }) => `ledger ${key}` });
   readonly parts = input(parts, { key: ({ group }) => group });
   readonly lines = output(lines);
-  readonly total = state("total", { initial: NOTHING });
+  readonly total;
   readonly #seen: (n: number) => void;
 
-  constructor(seen: (n: number) => void) {
+  constructor(seen: (n: number) => void, code: number) {
     super();
+    this.total = state("total", { initial: NOTHING, codec: sums(code) });
     this.#seen = seen;
   }
 
@@ -149,15 +148,17 @@ export interface ChaosPipelineOptions {
   readonly shards: number;
   readonly throttle: Throttle;
   readonly sink: Sink<Line>;
+  /** The version of the code, as far as it shows in what is stored. */
+  readonly code: number;
   /** Called when the last stage works on a record: not committed yet, and not for the only time where work is done again. */
   readonly seen: (n: number) => void;
 }
 
-export function chaosPipeline({ load, shards, throttle, sink, seen }: ChaosPipelineOptions): Pipeline {
+export function chaosPipeline({ load, shards, throttle, sink, code, seen }: ChaosPipelineOptions): Pipeline {
   return new Pipeline(PIPELINE, { shards })
     .inject("numbers", numbers, numbersOf(load, throttle))
-    .compute("counter", () => new Counter(load))
+    .compute("counter", () => new Counter(load, code))
     .compute("groups", Groups)
-    .compute("ledger", () => new Ledger(seen))
+    .compute("ledger", () => new Ledger(seen, code))
     .sink("lines", lines, sink);
 }

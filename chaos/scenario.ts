@@ -16,6 +16,8 @@ export interface ScenarioOptions {
   readonly leaseMs?: number | undefined;
   /** How often Redis flushes its append-only file; default: as the scenario says. */
   readonly fsync?: "always" | "everysec" | undefined;
+  /** What a commit waits for, on a cluster: "replicas" is one replica. */
+  readonly durability?: "primary" | "replicas" | undefined;
   /** Seed of what is drawn at random: victims, moments, kinds of fault. Default 1. */
   readonly seed?: number | undefined;
 }
@@ -23,7 +25,7 @@ export interface ScenarioOptions {
 /** What is printed. `null` where it does not apply. */
 export interface ChaosResult {
   readonly chaos: string;
-  readonly store: StoreName;
+  readonly store: StoreName | "redis-cluster";
   readonly records: number;
   /** Results that the oracle has and the verifier did not find. */
   readonly lost: number;

@@ -40,18 +40,23 @@ tell({ loaded: true });
 
 async function start(settings: Settings): Promise<void> {
   Object.assign(throttle, settings.throttle);
-  const { store: where, timeoutMs, load, shards, leaseMs, batchRecords } = settings;
+  const { store: where, load, shards, leaseMs, batchRecords } = settings;
   const lmdb = where.startsWith("lmdb:");
   const held = (): number => (running === undefined ? 0 : workerOf(running).engine.shards.size);
-  struck = new StruckStore(lmdb ? new LmdbStore(where.slice(5)) : new RedisStore(where, { timeoutMs }), held, tell);
+  struck = new StruckStore(lmdb ? new LmdbStore(where.slice(5)) : redisOf(settings), held, tell);
   const sink: Sink<Line> = lmdb ? toFile<Line>(settings.file) : toRedisStream<Line>(LINES, { connection: where });
-  const options = { load, shards, throttle, sink, seen: (n: number) => n % SAMPLE === 0 && seen.push([n, Date.now()]) };
+  const options = { load, shards, throttle, sink, code: settings.code, seen: (n: number) => n % SAMPLE === 0 && seen.push([n, Date.now()]) };
   const pipeline = settings.pipeline === "timers" ? timersPipeline(options) : chaosPipeline(options);
   running = await run(pipeline, { store: struck, leaseMs, batchRecords, log: say });
   tell({ started: workerOf(running).name });
   watch(running);
   await running.finished;
   await stop("finished");
+}
+
+function redisOf({ store, cluster, timeoutMs }: Settings): RedisStore {
+  if (cluster === undefined) return new RedisStore(store, { timeoutMs });
+  return new RedisStore({ cluster: cluster.urls }, { timeoutMs, durability: cluster.durability });
 }
 
 function say(level: string, text: string): void {
@@ -88,7 +93,22 @@ function watch(pipeline: RunningPipeline): void {
     }
     const heap = process.memoryUsage().heapUsed;
     const { tails: lostTails, commits: lostCommits } = engine.lostTails.counted;
-    tell({ pulse: Date.now(), commits, fenced, lostTails, lostCommits, owned: engine.shards.size, heap, injected, processed, fired, seen });
+    const { delivered, lost: lostEntries } = engine.delivery.counted;
+    tell({
+      pulse: Date.now(),
+      commits,
+      fenced,
+      lostTails,
+      lostCommits,
+      delivered,
+      lostEntries,
+      owned: engine.shards.size,
+      heap,
+      injected,
+      processed,
+      fired,
+      seen,
+    });
     seen = [];
   };
   setInterval(look, LOOK);

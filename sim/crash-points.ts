@@ -34,7 +34,7 @@ export interface CrashCase {
 const ON_ITS_WAY: ReadonlySet<Place> = new Set<Place>(["K4", "K13", "K14"]);
 const LEASE = 200;
 /** Times that a place is tried in one workload. */
-const MOST = 12;
+export const MOST = 12;
 const ARRIVAL = 1_000_000;
 const NOTHING: Program = [{ do: "add", by: 1 }];
 
@@ -60,7 +60,7 @@ async function crashCase(place: Place, action: Action, subject: Subject, times: 
 }
 
 /** How often the place is reached when nothing happens there. */
-async function timesReached(of: Place, subject: Subject, options: RunOptions): Promise<number> {
+export async function timesReached(of: Place, subject: Subject, options: RunOptions): Promise<number> {
   let reached = 0;
   const count: Trap = (place) => {
     if (place === of) reached++;
@@ -97,7 +97,7 @@ async function runCase(place: Place, action: Action, subject: Subject, after: nu
   return await simulate(workloadOf(subject), inOrder(), NO_FAULTS, { ...options, trapOf, called });
 }
 
-function act(action: Action, place: Place, simulation: Simulation, worker: SimulatedWorker): boolean {
+export function act(action: Action, place: Place, simulation: Simulation, worker: SimulatedWorker): boolean {
   const { connection } = worker;
   switch (action) {
     case "kill":
@@ -120,7 +120,7 @@ function act(action: Action, place: Place, simulation: Simulation, worker: Simul
  * The first worker is told to stop while its first records are not committed, and another takes over: for the hand-over,
  * and for the places that are only there with one (an owner that has to read state, a worker that drains).
  */
-function withHandOver(subject: Subject, simulation: Simulation, trap: Trap, of?: Place): Trap {
+export function withHandOver(subject: Subject, simulation: Simulation, trap: Trap, of?: Place): Trap {
   if (subject !== "hand-over" && of !== "K1" && of !== "K13") return trap;
   return (place, worker) => {
     if (place === "K2" && worker.index === 1 && !worker.stopping) {
@@ -136,9 +136,9 @@ function withHandOver(subject: Subject, simulation: Simulation, trap: Trap, of?:
 // ── workloads ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** In order, without a fault. */
-const inOrder = (): Tape => Tape.of(new Uint32Array(0));
+export const inOrder = (): Tape => Tape.of(new Uint32Array(0));
 
-function workloadOf(subject: Subject): Workload {
+export function workloadOf(subject: Subject): Workload {
   const shape = shapes.find(({ name }) => name === "two stages") as Workload["shape"];
   const produce = { do: "produce", to: 0, key: "k0", other: "k1", program: 0, after: 0 } as const;
   const record: Program = [{ do: "add", by: 1 }, produce];

@@ -4,12 +4,14 @@ import { parseArgs } from "node:util";
 import { Tape } from "../src/testing/simulation/tape.ts";
 import { campaign } from "./campaign.ts";
 import { lineCoverage } from "./coverage.ts";
+import { crashPairs, runPairs } from "./crash-pairs.ts";
 import { explain, textOf } from "./explain.ts";
 import { readMutants, tryMutant, type Verdict } from "./mutants.ts";
 import { RARE_EVENTS } from "./rare-events.ts";
 import { run } from "./schedule.ts";
 import { shrink } from "../src/testing/simulation/shrink.ts";
 import { tapeOfText, textOfTape } from "../src/testing/simulation/tape-text.ts";
+import { checkTapes, makeTape, readTapes } from "./tapes.ts";
 import { median, type Failing, type Totals } from "./totals.ts";
 
 const HELP = `usage: npm run sim -- [options]
@@ -17,7 +19,10 @@ const HELP = `usage: npm run sim -- [options]
   --schedules N   how many schedules (default 10000)
   --seed S        the first seed (default 1); each schedule has the next one
   --mutants       plant each wrong of mutants/ in a copy of the engine, and see whether it is found within --schedules
-  --only TEXT     only the mutants whose names contain this
+  --only TEXT     only the mutants whose names contain this, or their tapes
+  --tapes         does each tape of test/simulation/tapes still find its wrong?
+  --remake        with --tapes: makes those that do not again; with --only too, makes those of these mutants
+  --crash-pairs   two crash points in one run: all ordered pairs, killed and paused; docs/simulation.md
   --tape T        run this tape alone, and show its timeline
   --minutes M     begin no more after so long
   --threads N     (default: as many as there are cores)
@@ -34,6 +39,9 @@ const { values } = parseArgs({
     tape: { type: "string" },
     mutants: { type: "boolean", default: false },
     only: { type: "string" },
+    "crash-pairs": { type: "boolean", default: false },
+    tapes: { type: "boolean", default: false },
+    remake: { type: "boolean", default: false },
     minutes: { type: "string", default: "1440" },
     threads: { type: "string", default: String(availableParallelism()) },
     coverage: { type: "string", default: "0" },
@@ -51,6 +59,8 @@ function number(name: "schedules" | "seed" | "minutes" | "threads" | "coverage")
 
 if (values.help) console.log(HELP);
 else if (values.mutants) await tryMutants();
+else if (values["crash-pairs"]) await tryPairs();
+else if (values.tapes) await tryTapes();
 else if (values.tape === undefined) await simulate();
 else await replay(values.tape);
 
@@ -120,6 +130,40 @@ async function tryMutants(): Promise<void> {
   const result = { mutants: table.length, caught: caught.length, worstSchedules: Math.max(0, ...caught.map(({ schedules }) => schedules ?? 0)) };
   console.log(values.json ? JSON.stringify({ ...result, table }) : JSON.stringify(result));
   if (caught.length < table.length) process.exitCode = 1;
+}
+
+async function tryPairs(): Promise<void> {
+  const begin = performance.now();
+  let told = begin;
+  const totals = await runPairs(crashPairs(), {}, ({ pairs, runs }) => {
+    if (values.json || performance.now() < told + 5_000) return;
+    told = performance.now();
+    console.log(`${pairs} pairs, ${runs} runs`);
+  });
+  const seconds = Number(((performance.now() - begin) / 1_000).toFixed(1));
+  console.log(JSON.stringify({ ...totals, violations: totals.violations.length, seconds }));
+  for (const { pair, time, message } of totals.violations.slice(0, 5)) console.error(`${JSON.stringify(pair)} the time after ${time}: ${message}`);
+  if (totals.violations.length > 0) process.exitCode = 1;
+}
+
+/** One line for each tape, or one JSON object. Exit code 1: one is stale and was not made again. */
+async function tryTapes(): Promise<void> {
+  const { only, remake } = values;
+  const kept = new Map([...readTapes()].filter(([, { wrong }]) => wrong.includes(only ?? "")));
+  const verdicts = remake && only !== undefined ? [] : await checkTapes(kept);
+  const stale = new Set(verdicts.flatMap((verdict) => (verdict.stale ? [kept.get(verdict.file)?.wrong] : [])));
+  const again = remake ? readMutants(only).filter(({ name }) => only !== undefined || stale.has(name)) : [];
+  const made: string[] = [];
+  if (!values.json) for (const { file, stale: is } of verdicts) console.log(`${file.padEnd(60)}${is ? "STALE" : "finds its wrong"}`);
+  for (const mutant of again) {
+    const found = await makeTape(mutant, number("seed"), number("schedules"));
+    if (found !== undefined) made.push(mutant.name);
+    if (!values.json) console.log(`${mutant.name.padEnd(60)}${found === undefined ? "NOT FOUND" : `made again of seed ${found}`}`);
+  }
+  const left = [...stale].filter((wrong) => !made.includes(wrong ?? ""));
+  const result = { tapes: readTapes().size, stale: left, made };
+  console.log(values.json ? JSON.stringify({ ...result, table: verdicts }) : JSON.stringify(result));
+  if (left.length > 0 || made.length < again.length) process.exitCode = 1;
 }
 
 async function replay(text: string): Promise<void> {

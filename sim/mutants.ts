@@ -32,34 +32,50 @@ export interface Verdict {
 const root = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "../" : "../../", import.meta.url));
 const built = join(root, ".build");
 
+/** Those that the simulation has to find, and those of the stores' own code, which it does not run. */
+export type MutantsOf = "engine" | "stores";
+const STORES = /^(redis|lmdb)\//;
+
 /** All of them, or those whose names contain `only`. */
-export function readMutants(only = ""): Mutant[] {
+export function readMutants(only = "", of: MutantsOf = "engine"): Mutant[] {
   const folder = join(root, "mutants");
   const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".patch"));
   return files
     .map((file) => ({ name: file.replaceAll("\\", "/").replace(/\.patch$/, ""), patch: readFileSync(join(folder, file), "utf8") }))
-    .filter(({ name }) => name.includes(only))
+    .filter(({ name }) => name.includes(only) && STORES.test(name) === (of === "stores"))
     .map(({ name, patch }) => ({ name, patch, text: /^# (.*)/.exec(patch)?.[1] ?? name }))
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** Simulates with a mutant, in a process of its own, until it is found or so many schedules have found nothing. */
-export async function tryMutant(mutant: Mutant, seed: number, schedules: number): Promise<Verdict> {
-  const folder = join(built, "mutants", mutant.name.replaceAll("/", "-"));
+/**
+ * Gives `use` a copy of what was built with the mutant planted in it: the path of a folder that is gone afterwards. `parts`
+ * are the folders of the repository that it needs besides `src`, `purpose` keeps those apart that are at it at once.
+ */
+export async function withPlanted<T>(mutant: Mutant, purpose: string, parts: readonly string[], use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = join(built, purpose, mutant.name.replaceAll("/", "-"));
   rmSync(folder, { recursive: true, force: true });
   try {
-    for (const part of ["src", "sim"]) cpSync(join(built, part), join(folder, part), { recursive: true });
+    for (const part of ["src", ...parts]) cpSync(join(built, part), join(folder, part), { recursive: true, filter: (file) => !file.endsWith(".map") });
     cpSync(join(root, "package.json"), join(folder, "package.json"));
     symlinkSync(join(root, "node_modules"), join(folder, "node_modules"), "dir");
-    for (const [file, source] of mutated(mutant)) writeFileSync(join(folder, file.replace(/\.ts$/, ".js")), compiled(source));
+    for (const [file, source] of mutated(mutant)) {
+      writeFileSync(join(folder, file.replace(/\.ts$/, ".js")), file.endsWith(".ts") ? compiled(source) : source);
+    }
+    return await use(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Simulates with a mutant, in a process of its own, until it is found or so many schedules have found nothing. */
+export async function tryMutant(mutant: Mutant, seed: number, schedules: number): Promise<Verdict> {
+  return await withPlanted(mutant, "mutants", ["sim"], async (folder) => {
     const { stdout } = await promisify(execFile)(process.execPath, [join(folder, "sim", "mutant-process.js"), String(seed), String(schedules)], {
       maxBuffer: 1 << 26,
     });
     const { found, rule } = JSON.parse(stdout) as { readonly found?: number; readonly rule?: string };
     return { mutant: mutant.name, text: mutant.text, schedules: found, rule };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 /** The changed files, by path. Throws where the patch does not fit the source any more. */

@@ -54,6 +54,8 @@ export const RARE_EVENTS: ReadonlyMap<string, string> = new Map([
   ["gate closed", "as many calls of an effect run, or have begun, as may"],
   ["effect performed twice", "an effect is performed again, under the same key"],
   ["effect failed for the last time", "the last of an effect's attempts fails"],
+  ["effect given up", "an effect's runner says that it has failed for good, with attempts left"],
+  ["effect handed over", "an effect's runner has given it to another system, and it is no longer ours"],
   ["letter revived", "a dead letter is tried again, in a commit"],
   ["letter discarded", "a dead letter is discarded, in a commit"],
   ["barrier passed", "all that comes of some items is committed, says a worker"],

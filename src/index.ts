@@ -15,7 +15,8 @@ export type { Codec } from "./computation/codec.ts";
 export type { Wrong } from "./computation/handle.ts";
 export { json } from "./computation/json-codec.ts";
 export type { NameFor, Stored } from "./computation/stored.ts";
-export { type Schema, type Stream, stream } from "./computation/stream.ts";
+export type { Schema } from "./computation/schema.ts";
+export { type Stream, stream } from "./computation/stream.ts";
 
 // The pipeline.
 export { type Backoff, exponential } from "./computation/backoff.ts";

@@ -6,6 +6,7 @@ import type { Pipeline } from "./computation/pipeline.ts";
 import type { EffectRunner, Effects } from "./effects/effects.ts";
 import { inProcess } from "./effects/in-process.ts";
 import { ConfigError, invariant, messageOf } from "./errors.ts";
+import { type LogFunction, logFunction, type Logger } from "./log.ts";
 import { checkOptions as checkKnown, show } from "./options.ts";
 import { isHandle } from "./computation/handle.ts";
 import { Access, type HttpOptions } from "./http/access.ts";
@@ -15,6 +16,7 @@ import { systemRandom } from "./random.ts";
 import { isReadable } from "./store/reader.ts";
 import type { PipelineStore, Store } from "./store/store.ts";
 import { reconcile } from "./worker/reconcile.ts";
+import { trace, type Tracing } from "./worker/tracing.ts";
 import { watchProcess } from "./watchdog.ts";
 import { makeWorker, type Worker } from "./worker/worker.ts";
 
@@ -44,8 +46,10 @@ export interface RunOptions {
    * after process goes to dead letters. Off while a debugger is attached. Default: 30,000.
    */
   readonly stallMs?: number | false | undefined;
-  /** Where log lines go. Default: warnings and errors to standard error. */
-  readonly log?: ((level: "debug" | "info" | "warn" | "error", text: string, fields: object) => void) | undefined;
+  /** Where log lines go: a function, or a logger such as pino's. Default: warnings and errors to standard error. */
+  readonly log?: LogFunction | Logger | undefined;
+  /** `openTelemetry()` of `millrace/opentelemetry`: a span for each call of a handler. Default: none, which costs nothing. */
+  readonly tracing?: Tracing | undefined;
 }
 
 export interface RunningPipeline {
@@ -89,7 +93,7 @@ export async function run(pipeline: Pipeline, options: RunOptions): Promise<Runn
   let runner: EffectRunner | undefined;
   try {
     const plan = await reconcile(store, graph, options.drop ?? []);
-    const log = options.log ?? logToStandardError;
+    const log = logFunction("run", options.log);
     runner = await openEffects(graph, options.effects ?? inProcess, log);
     const worker = makeWorker({
       plan,
@@ -103,6 +107,7 @@ export async function run(pipeline: Pipeline, options: RunOptions): Promise<Runn
       runner,
       log,
     });
+    if (options.tracing !== undefined) trace(options.tracing, plan, worker.engine.options.instances);
     // Whether or not someone looks at `finished`.
     worker.driver.finished.then(
       () => worker.engine.counted.commits === 0 && log("info", NOTHING_LEFT, { pipeline: graph.pipeline }),
@@ -117,7 +122,7 @@ export async function run(pipeline: Pipeline, options: RunOptions): Promise<Runn
 }
 
 /** undefined: the pipeline has no effects. */
-async function openEffects(graph: Graph, effects: Effects, log: NonNullable<RunOptions["log"]>): Promise<EffectRunner | undefined> {
+async function openEffects(graph: Graph, effects: Effects, log: LogFunction): Promise<EffectRunner | undefined> {
   const settings = graph.participants.flatMap((node) => (node.kind === "computation" && node.effect !== undefined ? [node.effect] : []));
   if (settings.length === 0) return undefined;
   return await effects.open({ pipeline: graph.pipeline, effects: settings, clock: systemClock, random: systemRandom, log });
@@ -152,15 +157,17 @@ async function served(worker: Worker, store: PipelineStore, { http, store: of }:
 function checkOptions(pipeline: Pipeline, options: RunOptions): void {
   if (!isHandle(pipeline, "pipeline")) throw new ConfigError("run(pipeline, { store }): the first argument is a Pipeline");
   const where = `run of pipeline "${pipeline.name}"`;
-  checkKnown(where, options, ["store", "effects", "http", "drop", "leaseMs", "batchRecords", "cacheBytes", "stallMs", "log"]);
+  checkKnown(where, options, ["store", "effects", "http", "drop", "leaseMs", "batchRecords", "cacheBytes", "stallMs", "log", "tracing"]);
   if ((options as RunOptions | undefined)?.store?.kind !== "store") throw new ConfigError(`${where}: give a store, as in { store: new LmdbStore("./data") }`);
-  const { effects, http, drop, log } = options;
+  const { effects, http, drop, log, tracing } = options;
   if (effects !== undefined && effects?.kind !== "effects")
     throw new ConfigError(`${where}: effects are made by bullmq({ connection }) of "millrace/bullmq", but they are ${show(effects)}`);
   if (http) new Access(`${where}: http`, http);
   if (drop !== undefined && !(Array.isArray(drop) && drop.every((name) => typeof name === "string")))
     throw new ConfigError(`${where}: drop is an array of names, as in ["counter/total"], but it is ${show(drop)}`);
-  if (log !== undefined && typeof log !== "function") throw new ConfigError(`${where}: log is a function of (level, text, fields), but it is ${show(log)}`);
+  logFunction(where, log);
+  if (tracing !== undefined && tracing?.kind !== "tracing")
+    throw new ConfigError(`${where}: tracing is made by openTelemetry() of "millrace/opentelemetry", but it is ${show(tracing)}`);
   checkRange("leaseMs", options.leaseMs, 200, 3_600_000);
   checkRange("batchRecords", options.batchRecords, 1, 10_000);
   if (options.stallMs !== false) checkRange("stallMs", options.stallMs, 1_000, 3_600_000);
@@ -179,9 +186,4 @@ function checkReachable({ pipeline, participants }: Graph, { http }: RunOptions)
 function checkRange(name: string, value: number | undefined, least: number, most: number): void {
   if (value === undefined || (Number.isInteger(value) && value >= least && value <= most)) return;
   throw new ConfigError(`run: ${name} is an integer from ${least} to ${most}, but it is ${String(value)}`);
-}
-
-function logToStandardError(level: string, text: string, fields: object): void {
-  if (level === "debug" || level === "info") return;
-  console.error(`${level}: ${text} ${JSON.stringify(fields)}`);
 }

@@ -8,6 +8,8 @@ export interface DifferentialOptions {
   readonly seed: number;
   /** The stores that are compared with the memory store, one list for each lane: lanes run side by side. */
   readonly lanes: readonly (readonly Contestant[])[];
+  /** Is a difference shrunk? Default: yes. */
+  readonly shrinks?: boolean;
 }
 
 export interface DifferentialResult {
@@ -26,7 +28,7 @@ export interface ShrunkDifference extends Difference {
 /** Histories that run one after the other in the same pipeline: what one leaves behind must not reach the next. */
 const PER_ARENA = 100;
 
-export async function differential({ histories, seed, lanes }: DifferentialOptions): Promise<DifferentialResult> {
+export async function differential({ histories, seed, lanes, shrinks = true }: DifferentialOptions): Promise<DifferentialResult> {
   const differences: ShrunkDifference[] = [];
   let next = 0;
   let ran = 0;
@@ -40,7 +42,8 @@ export async function differential({ histories, seed, lanes }: DifferentialOptio
           const found = await arena.run(historyOf(seed, n));
           ran += 1;
           if (found === undefined) continue;
-          differences.push(await shrunk(contestants, { ...found, seed, n, history: historyOf(seed, n) }));
+          const whole = { ...found, seed, n, history: historyOf(seed, n) };
+          differences.push(shrinks ? await shrunk(contestants, whole) : whole);
           break;
         }
         operations += arena.operations;

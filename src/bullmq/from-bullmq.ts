@@ -1,5 +1,6 @@
 /** The injectors of BullMQ's queues: their options, checked, with their defaults. Reading is `job-reader.ts`. */
 import { type Injector, injector, type InjectorOptions } from "../computation/edges.ts";
+import type { Schema } from "../computation/schema.ts";
 import { ConfigError, InjectorFailedError, messageOf, MillraceError } from "../errors.ts";
 import { injectorSettings } from "../injectors/injector-settings.ts";
 import type { SourceContext, SourceReader } from "../injectors/injector.ts";
@@ -44,6 +45,11 @@ const OPTIONS = ["connection", "prefix", "name", "value", "concurrency", "disord
  * time of the oldest job that waits there, or now if none does, less `disorder`; so it goes on without any job, stands
  * while Redis does not answer, and jobs that have waited for days are not late. Throws `ConfigError`.
  */
+export function fromBullMq<T>(
+  queue: string,
+  options: Omit<BullMqInjectorOptions<T>, "value"> & { readonly schema: Schema<T>; value?(job: BullMqJob): unknown },
+): Injector<T>;
+export function fromBullMq<T>(queue: string, options: BullMqInjectorOptions<T>): Injector<T>;
 export function fromBullMq<T>(queue: string, options: BullMqInjectorOptions<T>): Injector<T> {
   return jobInjector<T>("fromBullMq", queue, options, undefined);
 }

@@ -5,6 +5,7 @@
 import { type RunningPipeline, workerOf } from "../run.ts";
 import { type Progress, progressOf } from "./progress.ts";
 import { furthestBehind, progressLine, progressTable } from "./progress-text.ts";
+import { progressOfAll, tell } from "./said.ts";
 import { Screen } from "./screen.ts";
 
 /** ms between two drawings, between two lines, and over which a rate is taken. */
@@ -24,9 +25,12 @@ export interface DisplayOptions {
   readonly live: boolean;
   /** At the beginning of every line. */
   readonly label: string;
+  /** One object a line. `worker`: which of several. */
+  readonly json: boolean;
+  readonly worker: string | undefined;
 }
 
-export function display(running: RunningPipeline, startedAt: number, { live, label }: DisplayOptions): Display {
+export function display(running: RunningPipeline, startedAt: number, { live, label, json, worker: number }: DisplayOptions): Display {
   const worker = workerOf(running);
   const screen = new Screen(process.stderr);
   const history: Progress[] = [];
@@ -40,6 +44,7 @@ export function display(running: RunningPipeline, startedAt: number, { live, lab
   const show = (): void => {
     const progress = measure();
     if (live) screen.draw((columns) => progressTable(progress, columns), heldText(progress));
+    else if (json) tell({ progress: progressOfAll(progress) }, number);
     else process.stderr.write(`${label}${progressLine(worker, progress, startedAt)}\n`);
   };
   const heldText = (progress: Progress): string => {

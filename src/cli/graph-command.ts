@@ -18,6 +18,10 @@ interface NodeView {
   readonly kind: ParticipantNode["kind"];
   /** Hops of a record from an injector to here, at most; each is a commit and, where workers are many, a way between them. */
   readonly hops: number;
+  /** Of a computation: slices of its keys; of an injector: partitions of its source. */
+  readonly shards: number;
+  /** Participants that read what it produces. */
+  readonly consumers: readonly string[];
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly description?: string;
@@ -47,16 +51,19 @@ export function addGraphCommand(program: Command, ended: (code: number) => void)
     });
 }
 
-function nodesOf({ participants }: Graph): NodeView[] {
+function nodesOf({ participants, streams, shards }: Graph): NodeView[] {
   const hops = new Map<string, number>();
   return participants.map((node) => {
     const far = node.upstream.length === 0 ? 0 : 1 + Math.max(...node.upstream.map((name) => hops.get(name) ?? 0));
     hops.set(node.name, far);
-    return { ...detailsOf(node), hops: far };
+    const details = detailsOf(node);
+    const consumers = new Set(details.outputs.flatMap((stream) => streams.get(stream)?.consumers ?? []).map(({ participant }) => participant));
+    const slices = node.kind === "computation" ? shards : node.kind === "injector" ? node.source.partitions : 1;
+    return { ...details, hops: far, shards: slices, consumers: [...consumers] };
   });
 }
 
-function detailsOf(node: ParticipantNode): Omit<NodeView, "hops"> {
+function detailsOf(node: ParticipantNode): Omit<NodeView, "hops" | "shards" | "consumers"> {
   if (node.kind === "injector") return injectorOf(node);
   return node.kind === "sink" ? sinkOf(node) : computationOf(node);
 }
@@ -82,7 +89,7 @@ const computationOf = ({ name, kind, inputs, outputs, cells, timers, options }: 
 function textLines({ pipeline, shards }: Graph, nodes: readonly NodeView[], explain: boolean): string[] {
   return [
     `pipeline ${pipeline}: ${nodes.length} participants, ${shards} shards a computation`,
-    ...nodes.flatMap((node) => ["", `${node.kind} ${node.name}`, ...edgeLines(node), ...(explain ? explainLines(node, nodes) : [])]),
+    ...nodes.flatMap((node) => ["", `${node.kind} ${node.name}`, ...edgeLines(node), ...(explain ? explainLines(node) : [])]),
   ];
 }
 
@@ -92,8 +99,7 @@ const edgeLines = ({ inputs, outputs, description }: NodeView): string[] => [
   ...outputs.map((stream) => `  -> ${stream}`),
 ];
 
-function explainLines({ name, kind, hops, watermark, state = [], timers = [], attempts, onFailure, outputs }: NodeView, nodes: readonly NodeView[]): string[] {
-  const consumers = nodes.filter(({ inputs }) => inputs.some((stream) => outputs.includes(stream))).map((each) => each.name);
+function explainLines({ name, kind, hops, shards, consumers, watermark, state = [], timers = [], attempts, onFailure, outputs }: NodeView): string[] {
   const cells = state.map((cell) => `${cell.name} (${cell.codec}${cell.ttl === null ? "" : `, for ${durationText(cell.ttl)} after it was written`})`);
   const set = timers.map(
     (timer) => `${timer.name} (by ${timer.clock === "watermark" ? "event time" : "the clock"}, ${timer.tagged ? "one a key and tag" : "one a key"})`,
@@ -101,6 +107,7 @@ function explainLines({ name, kind, hops, watermark, state = [], timers = [], at
   return [
     ...(watermark === undefined ? [] : [`  watermark: ${watermark}`]),
     `  hops: ${hops === 0 ? "0, records come in here" : `${hops}, each record is committed ${hops === 1 ? "once" : `${hops} times`} before it is done here`}`,
+    `  shards: ${shards}${kind === "sink" ? ", one worker writes" : `, so at most ${shards} ${shards === 1 ? "worker has" : "workers have"} a part of it`}`,
     ...(kind === "computation"
       ? [`  state: ${cells.length === 0 ? "none" : cells.join(", ")}`, `  timers: ${set.length === 0 ? "none" : set.join(", ")}`]
       : []),

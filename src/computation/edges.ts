@@ -6,6 +6,7 @@ import type { InjectorSource } from "../injectors/injector.ts";
 import type { SinkTarget } from "../sinks/sink.ts";
 import type { WatermarkPolicy } from "../watermark/policy.ts";
 import type { carries } from "./handle.ts";
+import type { Schema } from "./schema.ts";
 
 /** Brings values of exactly T into a stream. Made by `fromFile`, `fromIterable`, ... or by `injector` from a source of your own. */
 export interface Injector<T> extends InjectorSource {
@@ -19,6 +20,12 @@ export interface Sink<T> extends SinkTarget {
 
 /** What every injector may be told. */
 export interface InjectorOptions<T> {
+  /**
+   * Any Standard Schema (zod, valibot, arktype, ...), synchronous or not: what it makes of a value is the record's value, and
+   * what `timestamp` and `id` see. A value that it refuses, or has not answered for in 30 s, is a dead letter with the paths
+   * of what is wrong and the value as it came. Default: none, a value is taken as it comes.
+   */
+  readonly schema?: Schema<T> | undefined;
   /** Event time of a value, integer ms since the epoch. Default: the source's own, else the time of arrival. */
   readonly timestamp?: ((value: T) => number) | undefined;
   /** Identity of a value, for sources that may deliver one twice: a second one with the same id is dropped. Default: none. */
@@ -36,8 +43,8 @@ export interface InjectorOptions<T> {
   readonly maxAhead?: number | undefined;
 }
 
-/** Gives a source its type: the way to bring data in from where Millrace has no injector. */
-export function injector<T>(source: InjectorSource): Injector<T> {
+/** Gives a source its type: the way to bring data in from where Millrace has no injector. Its `schema`, if it has one, says what T is. */
+export function injector<T>(source: Omit<InjectorSource, "schema"> & { readonly schema?: Schema<T> | undefined }): Injector<T> {
   return source as Injector<T>;
 }
 

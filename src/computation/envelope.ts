@@ -7,11 +7,14 @@
  *   u16 LE version of the codec
  *       the codec's bytes
  *
+ * Before the envelope of a record's value may stand where its trace goes on (`trace-context.ts`); reading passes over that.
+ *
  * E1  The layout is part of the stored format (`DATA_FORMAT`).
  * E2  Whatever the bytes are, reading gives a value or throws `DecodeError` or `IncompatibleDataError`, nothing else.
  */
 import { DecodeError, IncompatibleDataError, InvalidUseError, messageOf, NewerDataError } from "../errors.ts";
 import type { Codec } from "./codec.ts";
+import { isTraced, TRACE_BYTES, TRACED } from "./trace-context.ts";
 
 const CBOR = 0;
 const JSON_TEXT = 1;
@@ -62,6 +65,7 @@ export interface Head {
 /** The head of an envelope; undefined: these bytes begin none. They need not go on to its end. */
 export function headOf(bytes: Uint8Array): Head | undefined {
   const first = bytes[0] ?? 0xff;
+  if (first === TRACED && isTraced(bytes, 0, bytes.length)) return headOf(bytes.subarray(TRACE_BYTES));
   const mark = first & NAMED;
   const named = mark === NAMED;
   const at = named ? 2 + (bytes[1] ?? 0) : 1;
@@ -86,6 +90,7 @@ export function openValueAt(codec: Codec<unknown>, bytes: Uint8Array, start: num
   let at = start + 1;
   if (mark === NAMED) at += 1 + (at < stop ? (bytes[at] as number) : 0);
   const end = at + ((first & EXPIRES) !== 0 ? 10 : 2);
+  if (first === TRACED && isTraced(bytes, start, stop)) return openValueAt(codec, bytes, start + TRACE_BYTES, stop, where);
   if (stop < end) throw new DecodeError(`${where}: ${stop - start} bytes are too few for a value; it was damaged or not written by Millrace`);
   const written = mark === CBOR ? "cbor" : mark === JSON_TEXT ? "json" : mark === NAMED ? nameOf(bytes, start + 2, at, codec.id) : undefined;
   if (written === undefined || first > 0x7f) throw new DecodeError(`${where}: byte ${first} begins no value; it was damaged or not written by Millrace`);

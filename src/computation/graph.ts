@@ -9,7 +9,7 @@ import type { TimerClock } from "../store/commit.ts";
 import type { Codec } from "./codec.ts";
 import type { Computation } from "./computation.ts";
 import type { ReplySettings } from "./reply.ts";
-import type { Schema } from "./stream.ts";
+import type { Schema } from "./schema.ts";
 
 export interface Graph {
   readonly pipeline: string;

@@ -15,6 +15,7 @@ import { checkInteger, checkName, checkRenamedFrom, show } from "./checks.ts";
 import { type Computation, isComputation, isComputationClass } from "./computation.ts";
 import type { Injector, Sink } from "./edges.ts";
 import { hours } from "../time.ts";
+import { EXPLAINED_CALLS, explained } from "./explained.ts";
 import { COMPUTATION_DEFAULTS, type ComputationNode, type ComputationOptions, type Graph } from "./graph.ts";
 import { type Addition, buildGraph } from "./graph-builder.ts";
 import { HANDLE, isHandle, kindOf } from "./handle.ts";
@@ -50,6 +51,12 @@ export interface ComputeOptions extends ParticipantOptions {
   readonly backoff?: Backoff | undefined;
   /** ms that an async handler may take before its attempt counts as failed. Default: 60,000. */
   readonly timeLimit?: number | undefined;
+  /**
+   * Calls of each key that can be looked at afterwards (`millrace explain`), 1 to 1,000: what came in, the state before and after,
+   * what was produced, timers. Kept beside the key's state, at most 64 KiB of it, in the commit of the call; each call reads
+   * and writes it, so it is for finding out. Default: none, and nothing is written.
+   */
+  readonly explain?: number | undefined;
 }
 
 const DEFAULT_SHARDS = 64;
@@ -112,7 +119,10 @@ export class Pipeline {
    */
   compute<M>(name: string, computation: Whole<M>, options?: ComputeOptions): this {
     const where = this.#nameOf("computation", name);
-    const make = makerOf(where, computation);
+    const given = makerOf(where, computation);
+    const most = options?.explain;
+    if (most !== undefined) checkInteger(where, "explain, calls,", most, 1, EXPLAINED_CALLS);
+    const make = most === undefined ? given : explained(given, most);
     const first = make();
     checkMethods(where, first);
     const { inputs, outputs, cells, timers, reads, writes } = prefixed(where, () => declarationsOf(first));
@@ -120,7 +130,7 @@ export class Pipeline {
     if (timers[0] !== undefined && typeof first.processTimer !== "function") {
       throw new ConfigError(`${where}: it declares timer ${show(timers[0].name)} but has no method processTimer(timer, context)`);
     }
-    const renamedFrom = renamedFromOf(where, name, options, ["onFailure", "attempts", "backoff", "timeLimit"]);
+    const renamedFrom = renamedFromOf(where, name, options, ["onFailure", "attempts", "backoff", "timeLimit", "explain"]);
     const node: ComputationNode = {
       kind: "computation",
       name,

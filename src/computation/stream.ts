@@ -4,18 +4,9 @@ import { cbor } from "./cbor-codec.ts";
 import { checkOptions } from "../options.ts";
 import { checkCodec, checkName, show } from "./checks.ts";
 import type { Codec } from "./codec.ts";
+import { checkSchema, type Schema } from "./schema.ts";
 import { type carries, HANDLE, isHandle } from "./handle.ts";
 import type { NameFor } from "./stored.ts";
-
-/** Any Standard Schema that validates synchronously: zod, valibot, arktype, ... Every value is checked with it before it is produced. */
-export interface Schema<T> {
-  readonly "~standard": {
-    readonly version: 1;
-    readonly vendor: string;
-    readonly types?: { readonly input: unknown; readonly output: T } | undefined;
-    readonly validate: (value: unknown) => unknown;
-  };
-}
 
 /**
  * A named, typed edge; any number of producers and consumers. An edge, not a log: a consumer that is added later
@@ -35,7 +26,9 @@ export interface StreamHandle extends Stream<any> {
 
 /**
  * Declares a stream, once, to be shared by all who name it. `name` is durable. `codec` (default: `cbor()`) makes bytes
- * of its values; without one, a T that would not survive the store does not compile.
+ * of its values; without one, a T that would not survive the store does not compile. Every value is checked with `schema`
+ * (zod, valibot, arktype, ...) before it is carried, whoever produces it, and carried as it was given; it has to validate
+ * synchronously. A value from outside is better checked by its injector, whose schema may also change it.
  */
 export function stream<T>(name: string, options: { readonly codec: Codec<T>; readonly schema?: Schema<T> | undefined }): Stream<T>;
 export function stream<T>(name: NameFor<T>, options?: { readonly codec?: undefined; readonly schema?: Schema<T> | undefined }): Stream<T>;
@@ -46,9 +39,7 @@ export function stream(name: unknown, options?: { readonly codec?: Codec<any> | 
   const codec: Codec<unknown> = options?.codec ?? cbor();
   checkCodec(where, codec);
   const schema: Schema<unknown> | undefined = options?.schema;
-  if (schema !== undefined && typeof schema?.["~standard"]?.validate !== "function") {
-    throw new ConfigError(`${where}: schema is a Standard Schema (zod, valibot, arktype, ...), but it is ${show(schema)}`);
-  }
+  checkSchema(where, schema);
   const handle = { [HANDLE]: true, kind: "stream", name, codec, schema };
   return Object.freeze(handle) as unknown as StreamHandle;
 }

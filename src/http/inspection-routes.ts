@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Inspection } from "../inspect/inspection.ts";
 import { type Metric, PROMETHEUS_TYPE, prometheusText } from "../inspect/prometheus.ts";
-import type { DeadLettersView, HotKeysView, LostTailsView, PipelineView, ReadinessView, ShardsView, TimersView } from "../inspect/views.ts";
+import type { DeadLettersView, HealthView, HotKeysView, LostTailsView, PipelineView, ReadinessView, ShardsView, TimersView } from "../inspect/views.ts";
 import type { WorkersView } from "../inspect/workers-view.ts";
 import { described, LOOKING, OPEN, type RouteAbout } from "./described-route.ts";
 
@@ -44,7 +44,7 @@ const HOT_KEYS: RouteAbout = {
 };
 const LOST_TAILS: RouteAbout = { ...LOOKING, about: "What the store had acknowledged to this worker and lost.", answer: "LostTailsView" };
 const METRICS: RouteAbout = { ...LOOKING, about: "Metrics of this worker, for Prometheus.", answer: "text/plain" };
-const HEALTH: RouteAbout = { ...OPEN, about: "Answers while the process lives.", answer: "application/json" };
+const HEALTH: RouteAbout = { ...OPEN, about: "Answers while the process lives.", answer: "HealthView" };
 const READINESS: RouteAbout = {
   ...OPEN,
   about: "Is every shard owned, and does this worker report its own? What is missing is told to those who may look.",
@@ -69,9 +69,9 @@ export function addInspectionRoutes(server: FastifyInstance, inspection: Inspect
   server.get("/metrics", described(METRICS), async (_request, reply) =>
     reply.type(PROMETHEUS_TYPE).send(prometheusText([...inspection.metrics(), ...metrics()])),
   );
-  server.get("/healthz", described(HEALTH), async () => ({ status: "ok" }));
+  server.get("/healthz", described(HEALTH), async (): Promise<HealthView> => inspection.health());
   server.get("/readyz", described(READINESS), async (request, reply) => {
     const readiness: ReadinessView = inspection.readiness();
-    return reply.code(readiness.ready ? 200 : 503).send(mayRead(request) ? readiness : { ...readiness, missing: [] });
+    return reply.code(readiness.ready ? 200 : 503).send(mayRead(request) ? readiness : { ...readiness, missing: [], warnings: [] });
   });
 }

@@ -6,10 +6,12 @@
  *     the engine would put it into dead letters, and the client would send it again.
  */
 import type { Clock } from "../clock.ts";
+import type { Validated } from "../computation/schema.ts";
 import { refusalOfId } from "../dedup/client-id.ts";
 import { messageOf } from "../errors.ts";
 import type { HttpDoor, HttpRecord } from "../injectors/http-door.ts";
 import { HttpReceipt } from "../injectors/http-receipt.ts";
+import { validateInTime } from "../injectors/validated-source.ts";
 import { RequestError } from "../inspect/request-error.ts";
 import { type ShardRef, shardRef } from "../key.ts";
 import type { Random } from "../random.ts";
@@ -83,8 +85,17 @@ export class Intake {
     return `injector ${this.planned.name} is not open: the worker is starting, or has failed`;
   }
 
-  /** A record that may be handed in. `id`: of the request, where it gives one; `bytes`: of its text. */
-  check({ value, id: own, timestamp: told }: Draft, given: string | undefined, bytes: number): ReadOutcome<HttpRecord> {
+  /** A record that may be handed in. `given`: the id, where the request gives one; `bytes`: of its text. A promise only where the schema gives one. */
+  check(draft: Draft, given: string | undefined, bytes: number): ReadOutcome<HttpRecord> | Promise<ReadOutcome<HttpRecord>> {
+    const { schema } = this.planned.node.source;
+    if (schema === undefined) return this.#check(draft, given, bytes);
+    const checked = (outcome: Validated): ReadOutcome<HttpRecord> =>
+      "refused" in outcome ? this.refuse(`the schema refuses the value: ${outcome.refused}`) : this.#check({ ...draft, value: outcome.value }, given, bytes);
+    const validated = validateInTime(schema, draft.value, this.#clock);
+    return validated instanceof Promise ? validated.then(checked) : checked(validated);
+  }
+
+  #check({ value, id: own, timestamp: told }: Draft, given: string | undefined, bytes: number): ReadOutcome<HttpRecord> {
     const { source } = this.planned.node;
     try {
       const id: unknown = typeof source.id === "function" ? source.id(value) : (given ?? own ?? this.#random.id());

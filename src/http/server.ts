@@ -37,6 +37,7 @@ import { NOT_MEANT } from "./peer-call.ts";
 import { openPeerDoor, type PeerDoor } from "./peer-door.ts";
 import type { Peers } from "./peers.ts";
 import { addStateRoutes } from "./state-routes.ts";
+import { addTailRoutes } from "./tail-routes.ts";
 import { addTimerRoutes } from "./timer-routes.ts";
 import { addWatermarkRoutes } from "./watermark-routes.ts";
 
@@ -100,6 +101,7 @@ export async function serve(worker: Worker, store: PipelineStore, { clock, rando
   addIngestionRoutes(server, ingestion);
   addDeadLetterRoutes(server, { worker, store, clock, forwarder });
   const lookedAt = addStateRoutes(server, { worker, clock, readable });
+  addTailRoutes(server, { worker, store, clock });
   addTimerRoutes(server, { worker, store, clock, forwarder });
   addDocumentRoute(server, routes);
   let door: PeerDoor | undefined;

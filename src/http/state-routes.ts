@@ -1,6 +1,7 @@
 /** The routes that show the state of keys. They read the store from outside, on a connection that is opened when first asked. */
 import type { FastifyInstance } from "fastify";
 import type { Clock } from "../clock.ts";
+import { type ExplainView, explanationOf } from "../inspect/explain-view.ts";
 import { computationOf, headOf, limitOf, queryOf } from "../inspect/inspection.ts";
 import { RequestError } from "../inspect/request-error.ts";
 import { keysOf, stateOf } from "../inspect/state-views.ts";
@@ -29,6 +30,14 @@ const STATE: RouteAbout = {
   statuses: { 404: "Nothing is stored of that key, or there is no such computation." },
 };
 
+const EXPLAIN: RouteAbout = {
+  ...READING,
+  about: "The last calls of a key: what came in, the state before and after, productions, timers. Of computations with the option `explain`.",
+  path: { computation: COMPUTATION, key: { about: "The key, percent-encoded." } },
+  answer: "ExplainView",
+  statuses: { 404: "The computation keeps none, or there is no such computation." },
+};
+
 export interface StateRouteOptions {
   readonly worker: Worker;
   readonly clock: Clock;
@@ -53,6 +62,15 @@ export function addStateRoutes(server: FastifyInstance, { worker, clock, readabl
       const found = await stateOf(await outside.reader(), planned, key);
       if (found === undefined) throw new RequestError(404, "not-found", `nothing is stored of key ${JSON.stringify(key)} of ${planned.name}`);
       return { ...headOf(worker, clock), computation: planned.name, key, ...found };
+    },
+  );
+  server.get<{ Params: { computation: string; key: string } }>(
+    "/v1/computations/:computation/explain/:key",
+    described(EXPLAIN),
+    async ({ params: { computation, key }, query }): Promise<ExplainView> => {
+      const planned = computationOf(worker, computation);
+      queryOf(query, []);
+      return { ...headOf(worker, clock), computation: planned.name, key, ...(await explanationOf(await outside.reader(), planned, key)) };
     },
   );
   return outside;

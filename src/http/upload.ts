@@ -46,11 +46,13 @@ export async function uploadWhole(upload: Upload, kind: Exclude<BodyKind, "lines
   const records: HttpRecord[] = [];
   const wrong: RefusedRecord[] = [];
   const share = Math.ceil(bytes.length / Math.max(1, drafts.length));
-  drafts.forEach((draft, index) => {
-    const id = idOf(key, many ? index : undefined);
-    const checked = "refused" in draft ? intake.refuse(draft.refused) : intake.check(draft.read, id, share);
-    if ("read" in checked) records.push(checked.read);
-    else if (wrong.length < LISTED_RECORDS) wrong.push({ index, id: id ?? "", reason: checked.refused });
+  const checks = drafts.map((draft, index) =>
+    "refused" in draft ? intake.refuse(draft.refused) : intake.check(draft.read, idOf(key, many ? index : undefined), share),
+  );
+  const checked = checks.some((each) => each instanceof Promise) ? await Promise.all(checks.map(async (each) => each)) : (checks as ReadOutcome<HttpRecord>[]);
+  checked.forEach((each, index) => {
+    if ("read" in each) records.push(each.read);
+    else if (wrong.length < LISTED_RECORDS) wrong.push({ index, id: idOf(key, many ? index : undefined) ?? "", reason: each.refused });
   });
   const [first] = wrong;
   if (first !== undefined) throw refusedError(first, "nothing of the request is taken", wrong);
@@ -104,8 +106,9 @@ export async function uploadLines({ intake, body, key, receipt }: Upload, clock:
       const index = receipt.handed + group.length;
       const id = idOf(key, index);
       const json = readJson(line);
-      const checked =
+      const checking =
         "refused" in json ? intake.refuse(json.refused) : intake.check({ value: json.read, id: undefined, timestamp: undefined }, id, line.length);
+      const checked = checking instanceof Promise ? await checking : checking;
       if ("refused" in checked) {
         await handGroup();
         throw refusedError({ index, id: id ?? "", reason: checked.refused }, "what is before it is taken, what is after it is not", []);

@@ -33,6 +33,8 @@ export function fromHttp<T>(options: InjectorOptions<T> = {}): Injector<T> {
     ...settings,
     id: settings.id ?? "item",
     confirms: true,
+    // Who posts is told at once what is wrong (`http/intake.ts`).
+    validatesItself: true,
     door,
     open: (context) => Promise.resolve(door.open(context)),
   };

@@ -7,6 +7,7 @@
  * F3  A pushed promise comes after everything that the iterable has yielded before it.
  */
 import { type Injector, injector, type InjectorOptions } from "../computation/edges.ts";
+import type { Schema } from "../computation/schema.ts";
 import { ConfigError, InjectorFailedError, messageOf } from "../errors.ts";
 import { isWatermark } from "../watermark/saved-estimate.ts";
 import type { Pulled, SourceContext, SourceItem, SourceReader } from "./injector.ts";
@@ -64,7 +65,15 @@ export interface IterableOptions<T> extends InjectorOptions<T> {
  * Defaults: `watermark` ascending(), `maxAhead` one hour.
  */
 export function fromIterable<T, P = unknown>(
+  open: (position: P | undefined, signal: AbortSignal) => PositionedIterable<unknown, P>,
+  options: IterableOptions<T> & { readonly schema: Schema<T> },
+): Injector<T>;
+export function fromIterable<T, P = unknown>(
   open: (position: P | undefined, signal: AbortSignal) => PositionedIterable<T, P>,
+  options?: IterableOptions<T>,
+): Injector<T>;
+export function fromIterable<T, P = unknown>(
+  open: (position: P | undefined, signal: AbortSignal) => PositionedIterable<unknown, P>,
   options: IterableOptions<T> = {},
 ): Injector<T> {
   // Whatever was given: the description is part of what is said of it.

@@ -2,6 +2,7 @@
  * What every injector may be told, made whole: checked, with its defaults. It does not own the injector's own options.
  */
 import type { InjectorOptions } from "../computation/edges.ts";
+import { checkSchema } from "../computation/schema.ts";
 import { ConfigError } from "../errors.ts";
 import { checkOptions } from "../options.ts";
 import { hours } from "../time.ts";
@@ -9,9 +10,9 @@ import { ascending } from "../watermark/ascending.ts";
 import type { WatermarkPolicy } from "../watermark/policy.ts";
 import type { InjectorSource } from "./injector.ts";
 
-export type InjectorSettings = Pick<InjectorSource, "timestamp" | "id" | "idRetention" | "deduplicate" | "watermark" | "maxAhead">;
+export type InjectorSettings = Pick<InjectorSource, "schema" | "timestamp" | "id" | "idRetention" | "deduplicate" | "watermark" | "maxAhead">;
 
-const OPTIONS = ["timestamp", "id", "idRetention", "deduplicate", "watermark", "maxAhead"];
+const OPTIONS = ["schema", "timestamp", "id", "idRetention", "deduplicate", "watermark", "maxAhead"];
 
 export interface InjectorDefaults {
   /** Names of the options that the injector has beside those of every injector. */
@@ -30,6 +31,7 @@ export interface InjectorDefaults {
 export function injectorSettings<T>(injector: string, options: InjectorOptions<T>, defaults: InjectorDefaults): InjectorSettings {
   checkOptions(injector, options, [...defaults.own, ...OPTIONS]);
   const {
+    schema,
     timestamp,
     id,
     idRetention = hours(1),
@@ -37,6 +39,7 @@ export function injectorSettings<T>(injector: string, options: InjectorOptions<T
     watermark = defaults.watermark ?? ascending(),
     maxAhead = defaults.maxAhead ?? hours(1),
   } = options;
+  checkSchema(injector, schema);
   for (const [name, given] of [
     ["timestamp", timestamp],
     ["id", id],
@@ -53,7 +56,7 @@ export function injectorSettings<T>(injector: string, options: InjectorOptions<T
   if (watermark?.kind !== "watermark-policy") {
     throw new ConfigError(`${injector}: watermark is not a policy; give ascending(), boundedDisorder(ms), learnedDisorder(), trailingClock(ms) or byHand()`);
   }
-  return { timestamp, id, idRetention, deduplicate, watermark, maxAhead };
+  return { schema, timestamp, id, idRetention, deduplicate, watermark, maxAhead };
 }
 
 function isDuration(value: unknown): value is number {

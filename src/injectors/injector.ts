@@ -4,6 +4,7 @@
  * and its watermark. A source only reads, from a position it is given, and never confirms anything outside.
  */
 import type { Clock } from "../clock.ts";
+import type { Schema } from "../computation/schema.ts";
 import type { WatermarkPolicy } from "../watermark/policy.ts";
 
 /** What `Pipeline.inject` takes, without its types. Made by `fromFile`, `fromIterable`, ... */
@@ -13,6 +14,9 @@ export interface InjectorSource {
   readonly description: string;
   /** Partitions of the source, each with its own position: 1 for a file or an iterable. Fixed for the life of the data. */
   readonly partitions: number;
+  /** Its values are asked of it before there are records; where `validatesItself`, before they are items. Default: none. */
+  readonly schema?: Schema<any> | undefined;
+  readonly validatesItself?: boolean | undefined;
   /** Event time of a value. Without it, an item's own `timestamp`, else the time of its arrival. */
   readonly timestamp: ((value: any) => number) | undefined;
   /** Identity of a value, for sources that may deliver one twice; "item": each item has its own. Sources with positions need none. */

@@ -18,6 +18,8 @@ import type {
   WatermarksView,
   WholeLetterView,
 } from "./views.ts";
+import type { TailView } from "./tail.ts";
+import type { ExplainView } from "./explain-view.ts";
 import type { KeysView, StateView } from "./state-views.ts";
 import type { WorkersView } from "./workers-view.ts";
 
@@ -45,6 +47,10 @@ export interface Endpoint {
   workers(): Promise<WorkersView>;
   /** All cells of a key, as of one commit. 404 where nothing is stored of it. */
   state(computation: string, key: string): Promise<StateView>;
+  /** Samples of what a stream carries, as the worker commits it; `rate`: records a second at most, default 20. Ends with the worker. */
+  tail(stream: string, query?: { readonly rate?: number | undefined }): AsyncIterable<TailView>;
+  /** The last calls of a key, of a computation with the option `explain`. */
+  explain(computation: string, key: string): Promise<ExplainView>;
   /** A page of the keys that have state; `limit`: 1 to 1,000, default 100; `cursor`: `next` of the page before. */
   keys(computation: string, query?: { readonly limit?: number | undefined; readonly cursor?: string | undefined }): Promise<KeysView>;
   /** The earliest pending timers; `limit`: 1 to 1,000, default 100. */
@@ -96,6 +102,8 @@ export function endpoint(url: string, { token }: EndpointOptions = {}): Endpoint
     pipeline: () => asked.get("/v1/pipeline"),
     shards: (query) => asked.get("/v1/shards", query),
     workers: () => asked.get("/v1/workers"),
+    tail: (stream, query) => asked.events(`/v1/streams/${encodeURIComponent(stream)}/tail`, query),
+    explain: (computation, key) => asked.get(`/v1/computations/${encodeURIComponent(computation)}/explain/${encodeURIComponent(key)}`),
     state: (computation, key) => asked.get(`${stateOf(computation)}/${encodeURIComponent(key)}`),
     keys: (computation, query) => asked.get(stateOf(computation), query),
     timers: (query) => asked.get("/v1/timers", query),
@@ -131,6 +139,39 @@ class Asked {
 
   get<View>(path: string, query?: object): Promise<View> {
     return this.ask("GET", path, query);
+  }
+
+  /** The data of the server-sent events of a route, until the server or whoever asks ends it. */
+  async *events<View>(path: string, query: object = {}): AsyncGenerator<View> {
+    const { origin } = this.#base;
+    const url = new URL(path, this.#base);
+    for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, String(value));
+    const ended = new AbortController();
+    try {
+      const response = await fetch(url, { headers: this.#headers, signal: ended.signal, redirect: "error" });
+      if (!response.ok) {
+        const refusal = ((await response.json()) as Partial<ErrorView> | null)?.error?.message;
+        throw new EndpointError(`${origin} refused ${path}: ${refusal ?? `status ${response.status}`}`, response.status);
+      }
+      const decoder = new TextDecoder();
+      let text = "";
+      for await (const chunk of response.body ?? []) {
+        text += decoder.decode(chunk as Uint8Array, { stream: true });
+        const events = text.split("\n\n");
+        text = events.pop() ?? "";
+        for (const event of events) {
+          const data = /^data: (.*)$/m.exec(event)?.[1];
+          if (data !== undefined) yield JSON.parse(data) as View;
+        }
+      }
+    } catch (error) {
+      if (error instanceof EndpointError) throw error;
+      throw new EndpointError(`${origin} does not answer as a Millrace pipeline does (${reasonOf(error)}): is it running, with this port?`, undefined, {
+        cause: error,
+      });
+    } finally {
+      ended.abort();
+    }
   }
 
   async ask<View>(method: string, path: string, query: object = {}, alsoAnswers: readonly number[] = []): Promise<View> {

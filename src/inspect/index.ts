@@ -42,5 +42,7 @@ export type {
   WatermarksView,
   WholeLetterView,
 } from "./views.ts";
+export type { TailedRecord, TailView } from "./tail.ts";
+export type { ExplainView } from "./explain-view.ts";
 export type { CellView, KeysView, KeyView, StateView } from "./state-views.ts";
 export type { BackPressureView, FullInboxView, WorkersView, WorkerView } from "./workers-view.ts";

@@ -8,12 +8,13 @@ import { hotKeysOf } from "./hot-keys-view.ts";
 import { metricsOf } from "./metrics.ts";
 import { pipelineView } from "./pipeline-view.ts";
 import type { Metric } from "./prometheus.ts";
-import { readinessOf } from "./readiness.ts";
+import { healthOf, readinessOf } from "./readiness.ts";
 import { RequestError } from "./request-error.ts";
 import { isoOf } from "./times.ts";
 import { deadLettersView, shardsOf, shardViews, timersView } from "./stored-views.ts";
 import type {
   DeadLettersView,
+  HealthView,
   HotKeysView,
   LostTailsView,
   ParticipantShardsView,
@@ -97,7 +98,7 @@ export class Inspection {
   }
 
   metrics(): readonly Metric[] {
-    return metricsOf(this.#worker, this.#clock.now());
+    return metricsOf(this.#worker, this.#clock.now(), this.readiness().ready);
   }
 
   lostTails(): LostTailsView {
@@ -109,6 +110,10 @@ export class Inspection {
 
   readiness(): ReadinessView {
     return readinessOf(this.#worker, this.#failure);
+  }
+
+  health(): HealthView {
+    return healthOf(this.#worker);
   }
 
   /** The participants that a query is about: all, or the one it names. */

@@ -42,14 +42,15 @@ export function countedOf(engine: Engine, participant: PlannedParticipant): Coun
   return sum([engine.tally.of(participant.id), ...engine.shardsOf(participant).map((shard) => shard.counted)]);
 }
 
-/** `now`: ms by the worker's clock. */
-export function metricsOf(worker: Worker, now: number): Metric[] {
+/** `now`: ms by the worker's clock; `ready`: as `/readyz` says. */
+export function metricsOf(worker: Worker, now: number, ready: boolean): Metric[] {
   const { participants } = worker.engine.options.plan;
   return [
     ...countersOf(worker.engine, participants),
     ...watermarkGauges(watermarksView(worker, now).participants),
     ...pendingGauges(worker.engine, participants),
     ...workerMetrics(worker.engine),
+    ...healthMetrics(worker, participants, ready),
   ];
 }
 
@@ -85,16 +86,15 @@ function watermarkGauges(views: readonly ParticipantWatermarks[]): Metric[] {
     }),
   });
   const inSeconds = (ms: number | null) => (ms === null ? null : ms / 1_000);
+  const timeOf = (watermark: number | string | null) => (typeof watermark === "number" ? watermark : null);
   return [
-    gauge(
-      "input_watermark_milliseconds",
-      "Input low watermark, ms since the Unix epoch. Absent before the first and at the end of time.",
-      ({ input }) => input,
+    gauge("input_watermark_timestamp_seconds", "Input low watermark, since the Unix epoch. Absent before the first and at the end of time.", ({ input }) =>
+      inSeconds(timeOf(input)),
     ),
     gauge(
-      "output_watermark_milliseconds",
-      "Output low watermark in force, ms since the Unix epoch. Absent before the first and at the end of time.",
-      ({ output }) => output,
+      "output_watermark_timestamp_seconds",
+      "Output low watermark in force, since the Unix epoch. Absent before the first and at the end of time.",
+      ({ output }) => inSeconds(timeOf(output)),
     ),
     gauge("watermark_lag_seconds", "How far the output watermark is behind the clock. 0 at the end of time.", ({ lag }) => inSeconds(lag.clock)),
     gauge("watermark_input_lag_seconds", "How far the output watermark is behind what the inputs allow.", ({ lag }) => inSeconds(lag.inputs)),
@@ -135,7 +135,7 @@ function pendingGauges(engine: Engine, participants: readonly PlannedParticipant
     gauge("held_records", "Records and timers that stand aside.", (participant) => computed(participant, (shard) => shard.heldHolds.size)),
     gauge("timers", "Pending timers in this worker's memory.", (participant) => computed(participant, (shard) => shard.watermark.size + shard.wall.size)),
     gauge(
-      "hottest_key_share",
+      "hottest_key_ratio",
       "Part of the latest records of this worker's shards that had the key that most had, 0 to 1. /v1/hot-keys names it.",
       (participant) => (participant.kind === "computation" ? hottestShare(engine, participant) : undefined),
     ),
@@ -150,7 +150,7 @@ function workerMetrics({ counted, lostTails, ownership }: Engine): Metric[] {
     counter("millrace_commits_total", "Commits sealed.", counted.commits),
     counter("millrace_commit_calls_total", "Calls that carried them to the store.", counted.calls),
     counter("millrace_commit_resends_total", "Calls sent again because no outcome was known.", counted.resends),
-    counter("millrace_fenced_total", "Commits refused because another worker owns the shard.", counted.fenced),
+    counter("millrace_fenced_commits_total", "Commits refused because another worker owns the shard.", counted.fenced),
     {
       name: "millrace_moved_shards_total",
       help: "Shards that this worker has come to own (taken), has handed over (given), and has lost without that.",
@@ -174,6 +174,27 @@ function workerMetrics({ counted, lostTails, ownership }: Engine): Metric[] {
       samples: [{ labels: {}, value: process.memoryUsage.rss() }],
     },
     counter("process_cpu_seconds_total", "CPU time of the process, user and system.", (user + system) / 1_000_000),
+  ];
+}
+
+function healthMetrics({ rejections }: Worker, participants: readonly PlannedParticipant[], ready: boolean): Metric[] {
+  const computations = participants.filter(({ kind }) => kind === "computation");
+  return [
+    {
+      name: "millrace_ready",
+      help: "1 while /readyz says that the worker is ready.",
+      type: "gauge",
+      samples: [{ labels: {}, value: Number(ready) }],
+    },
+    {
+      name: "millrace_unhandled_rejections_total",
+      help: "Promises of user code that were rejected and that nothing waited for; without a participant where none is known. Since the process started.",
+      type: "counter",
+      samples: [
+        ...computations.map((participant) => ({ labels: labelsOf(participant), value: rejections.of(participant.name) })),
+        { labels: {}, value: rejections.unattributed },
+      ],
+    },
   ];
 }
 

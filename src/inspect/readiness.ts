@@ -2,13 +2,14 @@
 import { indexOf } from "../key.ts";
 import type { Worker } from "../worker/worker.ts";
 import { shardsOf } from "./stored-views.ts";
-import type { ReadinessView } from "./views.ts";
+import type { Rejections } from "../worker/rejections.ts";
+import type { HealthView, ReadinessView } from "./views.ts";
 
 /** Shards of one participant that a sentence names. */
 const NAMED = 8;
 
 /** `failure`: why the pipeline has stopped for good, if it has. */
-export function readinessOf({ engine }: Worker, failure: string | undefined): ReadinessView {
+export function readinessOf({ engine, rejections }: Worker, failure: string | undefined): ReadinessView {
   const missing: string[] = [];
   if (failure !== undefined) missing.push(`the pipeline has failed: ${failure}`);
   if (engine.stopping) missing.push("the worker is stopping");
@@ -18,7 +19,20 @@ export function readinessOf({ engine }: Worker, failure: string | undefined): Re
     if (unowned.length > 0) missing.push(`${who}: ${shardsText(unowned.map(indexOf))} without an owner`);
     else if (engine.shardsOf(participant).length > 0 && !engine.reporter.reporting(participant.id)) missing.push(`${who}: its watermarks are not reported yet`);
   }
-  return { ready: missing.length === 0, missing };
+  return { ready: missing.length === 0, missing, warnings: rejectionText(rejections) };
+}
+
+export function healthOf({ rejections: { count } }: Worker): HealthView {
+  return count === 0 ? { status: "ok" } : { status: "degraded", unhandledRejections: count };
+}
+
+function rejectionText({ count, last }: Rejections): string[] {
+  if (last === undefined) return [];
+  const { computation, key, reason, at } = last;
+  const whose = computation === undefined ? "" : ` of computation "${computation}"${key === undefined ? "" : `, key ${JSON.stringify(key)},`}`;
+  const how =
+    count === 1 ? "a promise of user code was rejected and nothing waited for it" : `${count} promises of user code were rejected and nothing waited for them`;
+  return [`${how}; the last${whose} at ${new Date(at).toISOString()}: ${reason}`];
 }
 
 function shardsText(indexes: readonly number[]): string {

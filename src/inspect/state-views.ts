@@ -3,6 +3,7 @@
  * outside, so any worker answers for all, and what it gives is committed.
  */
 import { type Codec } from "../computation/codec.ts";
+import { EXPLAIN_CELL } from "../computation/explained.ts";
 import { openValue } from "../computation/envelope.ts";
 import { messageOf } from "../errors.ts";
 import { shardOf, shardRef } from "../key.ts";
@@ -75,7 +76,7 @@ export async function stateOf(
   key: string,
 ): Promise<Pick<StateView, "shard" | "commit" | "cells" | "hold" | "holdIso"> | undefined> {
   const shard = shardOf(key, computation.shards);
-  const { cells } = computation;
+  const cells = computation.cells.filter(({ node }) => node.name !== EXPLAIN_CELL);
   const fields = [...cells.map(({ id }) => stateField(id, key)), stateField(HOLD_CELL, key)];
   const { number, values } = await reader.readValues(shardRef(computation.id, shard), fields);
   if (values.every((value) => value === undefined)) return undefined;
@@ -143,7 +144,8 @@ function namesOf(computation: PlannedComputation, fields: readonly string[]): Ma
   const names = new Map<string, string[]>();
   for (const field of fields) {
     const address = parseStateField(field);
-    const name = computation.cells.find(({ id }) => id === address?.cell)?.node.name;
+    const found = computation.cells.find(({ id }) => id === address?.cell)?.node.name;
+    const name = found === EXPLAIN_CELL ? undefined : found;
     if (address === undefined || (name === undefined && address.cell !== HOLD_CELL)) continue;
     const cells = names.get(address.key) ?? [];
     if (name !== undefined && !cells.includes(name)) cells.push(name);

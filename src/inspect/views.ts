@@ -288,10 +288,19 @@ export interface WholeLetterView extends DeadLetterView {
   readonly bytes: number;
 }
 
+/** `degraded`: the process lives, and work of user code may be undone that no one waits for. */
+export interface HealthView {
+  readonly status: "ok" | "degraded";
+  /** Promises that were rejected and that nothing waited for, since the process started. Absent: none. */
+  readonly unhandledRejections?: number;
+}
+
 export interface ReadinessView {
   readonly ready: boolean;
   /** What is missing, in sentences. */
   readonly missing: readonly string[];
+  /** What is wrong although work can be done, in sentences. */
+  readonly warnings: readonly string[];
 }
 
 /** The streams to which records may be posted. */

@@ -4,6 +4,7 @@ import type { Clock } from "../clock.ts";
 import type { InjectorNode } from "../computation/graph.ts";
 import { ConfigError } from "../errors.ts";
 import type { SourceReader } from "../injectors/injector.ts";
+import { openSource } from "../injectors/validated-source.ts";
 import { shardRef } from "../key.ts";
 import type { PipelineStore } from "../store/store.ts";
 import { decodeImage } from "../worker/image.ts";
@@ -47,7 +48,7 @@ export async function positionsAt(search: Search): Promise<unknown[]> {
 async function positionBefore({ node, time, clock, tell }: Search, partition: number, current: unknown): Promise<{ readonly position: unknown } | undefined> {
   const { source } = node;
   const ended = new AbortController();
-  const reader = await source.open({ partition, signal: ended.signal, clock, warn: tell }, undefined);
+  const reader = await openSource(source, { partition, signal: ended.signal, clock, warn: tell }, undefined);
   try {
     let position: unknown;
     for (;;) {

@@ -135,7 +135,9 @@ export class StoppedPipeline {
   /** Commits what `changes` say, each of another shard, on top of what is stored. */
   async commit(changes: readonly ShardChange[]): Promise<void> {
     await this.#learnNumbers(changes.map(({ shard }) => shard));
-    for (const part of partsOf(changes)) {
+    // One call is of one atomic domain.
+    const domains = [...new Set(changes.map(({ shard }) => this.store.domainOf(shard)))];
+    for (const part of domains.flatMap((domain) => partsOf(changes.filter(({ shard }) => this.store.domainOf(shard) === domain)))) {
       const commits = part.map((change) => this.#sealed(change));
       const { outcomes } = await this.#tried(() => this.store.commit(commits));
       outcomes.forEach((outcome, i) => {

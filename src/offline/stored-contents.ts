@@ -7,6 +7,7 @@ import type { StoredGraph } from "../store/stored-graph.ts";
 import type { Published } from "../watermark/authority.ts";
 import { type Contents, type ContentsEntry, ENTRIES_KINDS, type HeadPiece, type InboxPiece, type Piece, TIMES_KINDS } from "./contents.ts";
 import { shardsOf, type StoppedPipeline } from "./stopped-pipeline.ts";
+import { deliverAll } from "./undelivered.ts";
 
 /** Entries asked for at once. */
 const ENTRIES = 2_000;
@@ -35,12 +36,11 @@ export class StoredContents implements Contents {
 
   /** Of a pipeline all of whose shards are held. `reader` gives values whole. */
   static async of(reader: StoreReader, stopped: StoppedPipeline): Promise<StoredContents> {
-    const { graph } = stopped;
+    const { graph, store } = stopped;
+    await deliverAll(store, shardsOf(graph), () => stopped.keep());
     const authorities = await reader.readAuthorities(graph.participants.map(({ id }) => id));
     const watermarks = new Map([...authorities].map(([id, { published }]) => [id, published]));
-    const contents = new StoredContents(reader, stopped, await fingerprintOf(reader, stopped), watermarks);
-    await contents.#refuseUndelivered();
-    return contents;
+    return new StoredContents(reader, stopped, await fingerprintOf(reader, stopped), watermarks);
   }
 
   /** What was read is what is stored still. */
@@ -50,16 +50,6 @@ export class StoredContents implements Contents {
     throw new StoreRefusedError(
       `pipeline "${this.graph.pipeline}" in ${this.description} was changed meanwhile: stop its workers, and give this command again`,
     );
-  }
-
-  async #refuseUndelivered(): Promise<void> {
-    for (const shard of shardsOf(this.graph)) {
-      const { there } = await this.#reader.countEntries(shard);
-      if (there.outbox > 0)
-        throw new StoreRefusedError(
-          `${this.#name(shard)} has ${there.outbox} productions that are not delivered: run the pipeline until they are, and stop it again`,
-        );
-    }
   }
 
   async *pieces(wanted: (shard: ShardRef) => boolean): AsyncGenerator<Piece> {

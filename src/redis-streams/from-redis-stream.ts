@@ -1,5 +1,6 @@
 /** The injector for Redis Streams: entries after a position that is ours, exactly once. `StreamReader` does the reading. */
 import { type Injector, injector, type InjectorOptions } from "../computation/edges.ts";
+import type { Schema } from "../computation/schema.ts";
 import { ConfigError, messageOf } from "../errors.ts";
 import type { SourceContext, SourceReader } from "../injectors/injector.ts";
 import { type InjectorSettings, injectorSettings } from "../injectors/injector-settings.ts";
@@ -52,7 +53,15 @@ export interface RedisStreamOptions<T> extends InjectorOptions<T> {
  * Stops the pipeline with a ConfigError where the key is no stream, the user or password is wrong, or `onTrimmed` says so;
  * and where a stream was deleted and made anew with smaller ids. Throws one where options cannot be meant.
  */
-export function fromRedisStream<T = Readonly<Record<string, string>>>(keys: string | readonly string[], options: RedisStreamOptions<T>): Injector<T> {
+export function fromRedisStream<T>(
+  keys: string | readonly string[],
+  options: Omit<RedisStreamOptions<T>, "value"> & {
+    readonly schema: Schema<T>;
+    readonly value?: ((fields: Readonly<Record<string, string>>, entry: StreamEntry) => unknown) | undefined;
+  },
+): Injector<T>;
+export function fromRedisStream<T = Readonly<Record<string, string>>>(keys: string | readonly string[], options: RedisStreamOptions<T>): Injector<T>;
+export function fromRedisStream<T>(keys: string | readonly string[], options: RedisStreamOptions<T>): Injector<T> {
   const list = checkedKeys(keys);
   const where = `fromRedisStream (${list.join(", ")})`;
   const settings = injectorSettings(where, options, {

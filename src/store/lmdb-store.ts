@@ -22,6 +22,9 @@ import { DATA_FORMAT } from "./stored-graph.ts";
 /** Layout of the keys and records of this store, beside the format of what the engine puts into them. */
 const LAYOUT = 1;
 
+/** Loads the client, which otherwise the first store to be opened does. */
+export const loadLmdb = (): Promise<unknown> => import("lmdb");
+
 export class LmdbStore implements Store, ReadableStore {
   readonly kind = "store";
   readonly #directory: string;

@@ -1,5 +1,6 @@
 /** `millrace/testing`: a whole pipeline in a test, on a clock that stands still. */
 export { PipelineTester } from "./pipeline-tester.ts";
+export type { FailOptions } from "./commanded-failures.ts";
 export type { ConnectorCheck } from "./conformance/check.ts";
 export { injectorChecks, type InjectorHarness } from "./conformance/injector-checks.ts";
 export { sinkChecks, type SinkHarness } from "./conformance/sink-checks.ts";

@@ -4,11 +4,14 @@
  * What differs from production: injectors give what the test pushes, and promise event time by its word alone; sinks
  * write nowhere (read `values`); state and records that user code reads are frozen. Nothing else.
  */
-import { show } from "../computation/checks.ts";
+import { checkInteger, show } from "../computation/checks.ts";
+import type { Computation } from "../computation/computation.ts";
 import { isHandle } from "../computation/handle.ts";
 import type { Pipeline } from "../computation/pipeline.ts";
+import type { Stream } from "../computation/stream.ts";
 import { systemClock } from "../clock.ts";
 import { ConfigError, InvalidUseError } from "../errors.ts";
+import { checkOptions } from "../options.ts";
 import type { StreamRecord } from "../record.ts";
 import type { CommitReply, PipelineStore } from "../store/store.ts";
 import type { MemoryData } from "../store/memory-data.ts";
@@ -17,6 +20,7 @@ import type { Engine } from "../worker/engine.ts";
 import type { Plan } from "../worker/plan.ts";
 import { reconcile } from "../worker/reconcile.ts";
 import { startWorker, type Worker } from "../worker/worker.ts";
+import { CommandedFailures, type FailOptions } from "./commanded-failures.ts";
 import { RecordedEffects } from "./recorded-effects.ts";
 import { ClockedSource, PushedSource, type Tap } from "./recorded-edges.ts";
 import { checkTesterOptions, type CrashOptions, type Staged, staged, START, Tester, type TesterOptions } from "./tester.ts";
@@ -38,6 +42,7 @@ export class PipelineTester extends Tester {
   #ids = 0;
   #restarting: Promise<void> = Promise.resolve();
   #error: { readonly error: unknown } | undefined = undefined;
+  readonly #failures = new CommandedFailures();
 
   private constructor({ graph, sources, taps }: Staged, options: TesterOptions) {
     super(graph);
@@ -77,6 +82,7 @@ export class PipelineTester extends Tester {
       runner: this.recordedEffects,
       log: () => {},
     });
+    this.#failures.watch(this.#worker.engine.options.instances);
     this.#worker.driver.finished.catch((error: unknown) => {
       this.#error = { error };
     });
@@ -160,6 +166,34 @@ export class PipelineTester extends Tester {
       await this.rest();
     }
     this.#clock.advance(Math.max(0, until - this.#clock.now()));
+    await this.rest();
+  }
+
+  /**
+   * The next calls of a computation's handlers fail: each does its work and throws then, so whatever it did has to leave no
+   * trace. Tries count: with two attempts and `times: 2` the record goes to dead letters.
+   */
+  fail<C extends Computation>(computation: abstract new (...args: never[]) => C, options: FailOptions = {}): void {
+    checkOptions("fail", options, ["key", "times", "error"]);
+    const { times } = options;
+    if (times !== undefined && times !== Number.POSITIVE_INFINITY) checkInteger("fail", "times", times, 1);
+    this.#failures.command(computation, options);
+    this.#failures.watch(this.#worker.engine.options.instances);
+  }
+
+  /**
+   * The injectors, or those of one stream, are silent until they are pushed to again: they hold no watermark meanwhile. What is
+   * pushed then may be late.
+   */
+  async idle(options: { readonly of?: Stream<any> | undefined } = {}): Promise<void> {
+    checkOptions("idle", options, ["of"]);
+    if (options.of !== undefined && !isHandle(options.of, "stream")) throw new ConfigError(`idle: of is a stream, but it is ${show(options.of)}`);
+    for (const name of this.injectorsOf(options.of)) {
+      const source = this.#sources.get(name);
+      if (source instanceof PushedSource) source.rest();
+    }
+    await this.rest();
+    // Silence is noticed by a look at which nothing comes, and that may be the last thing that happened.
     await this.rest();
   }
 

@@ -7,28 +7,36 @@ import type { StreamRecord } from "../record.ts";
 import type { SinkTarget, SinkWriter } from "../sinks/sink.ts";
 import { END } from "../time.ts";
 import { byHand } from "../watermark/by-hand.ts";
+import type { WatermarkPolicy } from "../watermark/policy.ts";
 
 /** Gives, in order, what was pushed; its position is how many items were given. */
 export class PushedSource implements InjectorSource {
   readonly kind = "injector";
   readonly description: string;
   readonly partitions = 1;
+  readonly schema: InjectorSource["schema"];
   readonly timestamp = undefined;
   readonly id: InjectorSource["id"];
   readonly idRetention: number;
   readonly deduplicate: boolean | undefined;
-  readonly watermark = byHand();
+  readonly watermark: WatermarkPolicy;
   readonly maxAhead: number;
   readonly #log: SourceItem[] = [];
   #done = false;
+  /** Silent as far as the pipeline can tell, until something is pushed. */
+  #quiet = false;
+  /** Times that a reader was made to look although nothing came. */
+  #nudges = 0;
   #wake: (() => void) | undefined = undefined;
 
   constructor(name: string, original: InjectorSource) {
     this.description = `test of ${name}`;
+    this.schema = original.schema;
     this.id = original.id;
     this.idRetention = original.idRetention;
     this.deduplicate = original.deduplicate;
     this.maxAhead = original.maxAhead;
+    this.watermark = Object.defineProperty({ ...byHand() }, "idleAfter", { get: () => (this.#quiet ? 0 : undefined) });
   }
 
   push(value: unknown, timestamp: number, given: string | undefined): void {
@@ -46,7 +54,15 @@ export class PushedSource implements InjectorSource {
     this.#wake?.();
   }
 
+  /** Nothing is to be expected of it, until something is pushed. */
+  rest(): void {
+    this.#quiet = true;
+    this.#nudges++;
+    this.#wake?.();
+  }
+
   #add(item: SourceItem): void {
+    this.#quiet = false;
     this.#log.push(item);
     this.#wake?.();
   }
@@ -55,7 +71,8 @@ export class PushedSource implements InjectorSource {
     let at = (position as number | undefined) ?? 0;
     signal.addEventListener("abort", () => this.#wake?.(), { once: true });
     const pull = async (max: number): Promise<Pulled> => {
-      while (at >= this.#log.length && !this.#done && !signal.aborted) {
+      const nudges = this.#nudges;
+      while (at >= this.#log.length && !this.#done && !signal.aborted && nudges === this.#nudges) {
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
         });
@@ -73,6 +90,7 @@ export class ClockedSource implements InjectorSource {
   readonly kind = "injector";
   readonly description: string;
   readonly partitions: number;
+  readonly schema: InjectorSource["schema"];
   readonly timestamp: InjectorSource["timestamp"];
   readonly id: InjectorSource["id"];
   readonly idRetention: number;
@@ -87,6 +105,7 @@ export class ClockedSource implements InjectorSource {
     this.#original = original;
     this.description = original.description;
     this.partitions = original.partitions;
+    this.schema = original.schema;
     this.timestamp = original.timestamp;
     this.id = original.id;
     this.idRetention = original.idRetention;

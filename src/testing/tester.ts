@@ -2,6 +2,7 @@
  * What a test says to a pipeline and reads of it, whatever runs it: `pipeline-tester.ts` on a clock that stands still,
  * `faulty-tester.ts` in the simulator.
  */
+import { EXPLAIN_CELL } from "../computation/explained.ts";
 import type { Computation } from "../computation/computation.ts";
 import { checkInteger, show } from "../computation/checks.ts";
 import { openValue } from "../computation/envelope.ts";
@@ -107,7 +108,7 @@ export abstract class Tester {
     checkOptions(`push to stream "${stream.name}"`, options, ["at", "id"]);
     if (typeof (options as { readonly at?: unknown } | undefined)?.at !== "number")
       throw new ConfigError(`push to stream "${stream.name}": give the timestamp, integer ms since the epoch, as in push(stream, value, { at: 1_000 })`);
-    const name = this.#injectorsOf(stream)[0];
+    const name = this.injectorsOf(stream)[0];
     if (name === undefined) throw new InvalidUseError(`push: no injector feeds stream "${stream.name}" of pipeline "${this.graph.pipeline}"`);
     this.inject(name, value, { at: options.at, id: options.id ?? this.#newId(name) });
     await this.rest();
@@ -123,7 +124,7 @@ export abstract class Tester {
   async advanceWatermark(to: number, options: { readonly of?: Stream<any> | undefined } = {}): Promise<void> {
     checkOptions("advanceWatermark", options, ["of"]);
     if (options.of !== undefined) checkStream("advanceWatermark: of", options.of);
-    for (const name of this.#injectorsOf(options.of)) this.promise(name, to);
+    for (const name of this.injectorsOf(options.of)) this.promise(name, to);
     await this.rest();
   }
 
@@ -132,14 +133,16 @@ export abstract class Tester {
     await this.pass(by);
   }
 
-  /** Ends every input: the watermarks go to the end of time and everything that is left fires. */
-  async finish(): Promise<void> {
-    for (const name of this.#injectorsOf(undefined)) this.end(name);
+  /** Ends every input, or those of one stream. When all have ended, the watermarks go to the end of time and everything that is left fires. */
+  async finish(options: { readonly of?: Stream<any> | undefined } = {}): Promise<void> {
+    checkOptions("finish", options, ["of"]);
+    if (options.of !== undefined) checkStream("finish: of", options.of);
+    for (const name of this.injectorsOf(options.of)) this.end(name);
     await this.rest();
   }
 
   /** undefined: of all streams. */
-  #injectorsOf(stream: Stream<any> | undefined): string[] {
+  protected injectorsOf(stream: Stream<any> | undefined): string[] {
     return this.graph.participants.filter((node) => node.kind === "injector" && (stream === undefined || node.stream === stream.name)).map((node) => node.name);
   }
 
@@ -168,6 +171,7 @@ export abstract class Tester {
     );
     const state: Record<string, unknown> = {};
     planned.cells.forEach(({ node }, i) => {
+      if (node.name === EXPLAIN_CELL) return;
       const bytes = values[i];
       const opened = bytes === undefined ? undefined : openValue(node.codec, bytes);
       const gone = opened === undefined || (opened.expiresAt !== undefined && opened.expiresAt <= this.now);
@@ -218,6 +222,15 @@ export abstract class Tester {
 
   /** Has the dead letters of a computation or effect tried again, from their first attempt. Gives how many there were. */
   async retryDeadLetters(participant: string): Promise<number> {
+    return await this.#eachDeadLetter(participant, "retry", "cannot be tried again");
+  }
+
+  /** Deletes the dead letters of a computation or effect. Gives how many there were. */
+  async discardDeadLetters(participant: string): Promise<number> {
+    return await this.#eachDeadLetter(participant, "discard", "cannot be deleted");
+  }
+
+  async #eachDeadLetter(participant: string, action: "retry" | "discard", cannot: string): Promise<number> {
     const planned = this.plan.participants.find(({ name }) => name === participant);
     if (planned?.kind !== "computation") throw new InvalidUseError(`pipeline "${this.graph.pipeline}" has no computation or effect "${participant}"`);
     const letters = Array.from({ length: planned.shards }, (_, index) => shardRef(planned.id, index)).flatMap((shard) =>
@@ -227,8 +240,8 @@ export abstract class Tester {
       // A worker may die before it has committed this; then it is asked for again.
       for (let tries = 0; tries < RETRIES && this.data.readDeadLetters(shard, DEAD_LETTERS).some(({ id }) => id === letter.id); tries++) {
         const owner = this.engines.map((engine) => engine.computation(shard)).find((each) => each !== undefined);
-        const refused = owner === undefined ? undefined : apply("retry", owner, letter);
-        if (refused !== undefined) throw new InvalidUseError(`a dead letter of "${participant}" cannot be tried again: ${refused}`);
+        const refused = owner === undefined ? undefined : apply(action, owner, letter);
+        if (refused !== undefined) throw new InvalidUseError(`a dead letter of "${participant}" ${cannot}: ${refused}`);
         await this.rest();
       }
     }

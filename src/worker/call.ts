@@ -26,6 +26,8 @@ import type { Work } from "./work.ts";
 
 /** What a call needs of the shard it runs in. */
 export interface CallShard {
+  /** Of the last commit that was sealed. */
+  readonly number: number;
   readonly planned: PlannedComputation;
   readonly input: number;
   /** Smallest timestamp that is still on time downstream. */
@@ -98,6 +100,10 @@ export class Call implements SystemContext {
   }
   now(): number {
     return this.#shard.wallTime();
+  }
+  /** Number of the shard's commit that has what the call does, if it succeeds now. */
+  get commit(): number {
+    return this.#shard.number + 1;
   }
   get attempt(): number {
     return this.#work.attempts + 1;

@@ -209,9 +209,9 @@ export class Driver {
     );
   }
 
-  /** Handlers whose promises have not settled. */
+  /** Handlers whose promises have not settled, and sources that wait for their schema. */
   get handlers(): number {
-    return this.#handlers;
+    return this.#handlers + this.#edges.validating;
   }
 
   /** Follows a promise that settles whatever happens, and lets the engine work after it. */

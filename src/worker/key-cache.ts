@@ -3,6 +3,8 @@
  *
  * C1  A key that is not here is as the store has it.
  * C2  `complete`: every key with stored state is here, so a key that is not here is new, and nothing is read.
+ * C3  While it is complete, a key of which nothing is stored is let go as soon as its commit is acknowledged: keys that come
+ *     and go, as those of windows do, take no memory that grows. Otherwise it stays, for to forget it would cost a read.
  */
 import type { KeyState } from "./key-state.ts";
 
@@ -10,6 +12,8 @@ export class KeyCache {
   readonly #keys = new Map<string, KeyState>();
   readonly #loading = new Set<string>();
   readonly #wanted = new Set<string>();
+  /** Of which nothing was stored when they came in, or were encoded last. */
+  readonly #empty = new Set<KeyState>();
   readonly #limit: number;
   #complete: boolean;
   #bytes = 0;
@@ -37,12 +41,14 @@ export class KeyCache {
   add(key: KeyState): void {
     this.#keys.set(key.key, key);
     this.#bytes += key.size;
+    if (this.#complete && key.empty) this.#empty.add(key);
   }
 
   /** The key's cells have other bytes than before. */
   weigh(key: KeyState): void {
     this.#bytes -= key.size;
     this.#bytes += key.weigh();
+    if (this.#complete && key.empty) this.#empty.add(key);
   }
 
   /** The key will be needed soon. */
@@ -67,6 +73,7 @@ export class KeyCache {
 
   /** Lets go of keys that were not used lately, oldest first, when there are too many bytes of them. Only what is committed may go. */
   sweep(mayGo: (key: KeyState) => boolean): void {
+    this.#sweepEmpty(mayGo);
     if (this.#bytes <= this.#limit) return;
     for (const [name, key] of this.#keys) {
       if (this.#bytes <= 0.75 * this.#limit) return;
@@ -77,6 +84,17 @@ export class KeyCache {
       this.#keys.delete(name);
       this.#bytes -= key.size;
       this.#complete = false;
+    }
+  }
+
+  #sweepEmpty(mayGo: (key: KeyState) => boolean): void {
+    for (const key of this.#empty) {
+      if (this.#complete && key.empty) {
+        if (!mayGo(key)) continue;
+        this.#keys.delete(key.key);
+        this.#bytes -= key.size;
+      }
+      this.#empty.delete(key);
     }
   }
 }

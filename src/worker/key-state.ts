@@ -122,6 +122,13 @@ export class KeyState {
     return this.running === undefined && this.waiting.length === 0 && this.held.length === 0 && !this.dirty;
   }
 
+  /** Is nothing of it stored, as far as was sealed? */
+  get empty(): boolean {
+    if (this.hold !== undefined) return false;
+    for (const cell of this.cells) if (cell.bytes !== undefined) return false;
+    return true;
+  }
+
   /** Has a cell been written since it was last encoded? */
   get dirty(): boolean {
     for (const cell of this.cells) if (cell.dirty) return true;

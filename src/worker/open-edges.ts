@@ -9,6 +9,7 @@
 import type { Clock } from "../clock.ts";
 import { messageOf, SinkLostDataError, SinkUnavailableError } from "../errors.ts";
 import type { SourceReader } from "../injectors/injector.ts";
+import { openSource, ValidatedReader } from "../injectors/validated-source.ts";
 import { indexOf, participantOf, type ShardRef } from "../key.ts";
 import type { SinkWriter } from "../sinks/sink.ts";
 import type { Effect } from "./effect.ts";
@@ -57,6 +58,13 @@ export class OpenEdges {
     }
   }
 
+  /** Sources that wait for what their schema says of a value. */
+  get validating(): number {
+    let count = 0;
+    for (const { reader } of this.#sources.values()) if (reader instanceof ValidatedReader && reader.validating) count++;
+    return count;
+  }
+
   async closeAll(): Promise<void> {
     await Promise.all([...this.#sources.keys(), ...this.#sinks.keys(), ...this.#opening.keys()].map((shard) => this.#closeEdge(shard)));
   }
@@ -71,7 +79,7 @@ export class OpenEdges {
     if (source.abort.signal.aborted) return;
     try {
       const context = { partition: indexOf(shard), signal: source.abort.signal, clock: this.#clock, warn: this.#warn };
-      source.reader = await planned.node.source.open(context, position);
+      source.reader = await openSource(planned.node.source, context, position);
       if (source.abort.signal.aborted) await source.reader.close();
       else this.#engine.injector(shard)?.onOpened();
     } catch (error) {

@@ -3,7 +3,7 @@
  */
 import type { Codec } from "../computation/codec.ts";
 import type { CellNode, ComputationNode, Graph, InjectorNode, InputNode, SinkNode, TimerNode } from "../computation/graph.ts";
-import type { Schema } from "../computation/stream.ts";
+import type { Schema } from "../computation/schema.ts";
 import { IncompatibleDataError } from "../errors.ts";
 import type { StoredGraph } from "../store/stored-graph.ts";
 

@@ -6,6 +6,7 @@
 import { encodePlain } from "../computation/cbor-codec.ts";
 import type { Codec } from "../computation/codec.ts";
 import { encodePayload, sealValue } from "../computation/envelope.ts";
+import { validate } from "../computation/schema.ts";
 import { InvalidUseError, LimitExceededError, messageOf } from "../errors.ts";
 import { shardOf, shardRef } from "../key.ts";
 import { KEY_BYTES, RECORD_BYTES } from "../limits.ts";
@@ -74,11 +75,7 @@ function checkKey(key: unknown): string {
 
 function checkSchema(stream: PlannedStream, value: unknown): void {
   if (stream.schema === undefined) return;
-  const result = stream.schema["~standard"].validate(value);
-  if (result instanceof Promise) throw new InvalidUseError(`the schema of stream "${stream.name}" validates asynchronously; give one that does not`);
-  const issues = (result as { issues?: readonly { message: string; path?: readonly unknown[] }[] }).issues;
-  if (issues === undefined || issues.length === 0) return;
-  const first = issues[0] as { message: string; path?: readonly unknown[] };
-  const place = first.path?.map((part) => String(typeof part === "object" && part !== null && "key" in part ? (part as { key: unknown }).key : part)).join(".");
-  throw new InvalidUseError(`stream "${stream.name}" refuses the value: ${place ? `${place}: ` : ""}${first.message}`);
+  const validated = validate(stream.schema, value);
+  if (validated instanceof Promise) throw new InvalidUseError(`the schema of stream "${stream.name}" validates asynchronously; give one that does not`);
+  if ("refused" in validated) throw new InvalidUseError(`stream "${stream.name}" refuses the value: ${validated.refused}`);
 }

@@ -7,6 +7,7 @@
  * G3  A graph that workers run only grows, unless an operator says what to drop: what they know and this code does not may
  *     get data at any moment, and this code may be the older one.
  */
+import { EXPLAIN_CELL } from "../computation/explained.ts";
 import type { ComputationNode, Graph, InputNode, ParticipantNode } from "../computation/graph.ts";
 import { IncompatibleDataError, invariant } from "../errors.ts";
 import { HASH_NAME, shardRef } from "../key.ts";
@@ -257,6 +258,8 @@ class Merge {
 
   #missing(name: string, participant: StoredParticipant, what: string, counts: Gone["counts"]): void {
     if (this.#drop.has(name)) this.#dropped.add(name);
+    // What was kept for whoever looks is no loss.
+    else if (counts === "state" && name === `${participant.name}/${EXPLAIN_CELL}`) return;
     else this.gone.push({ name, participant, what, counts });
   }
 

@@ -24,8 +24,9 @@ import { InboxEnds } from "./inbox-ends.ts";
 import { InboxShard, type OwnedShard } from "./owned-shard.ts";
 import type { PlannedInjector, PlannedParticipant } from "./plan.ts";
 
-/** ms between reports at most: where others may have changed something, and where they cannot. */
+/** ms between reports at most: where others may have changed something, where none is known but one may come, and where they cannot. */
 const POLL_SHARED = 100;
+const POLL_LONELY = 500;
 const POLL_ALONE = 1_000;
 /** ms between them at least, when another has just appended; and the share of the time since then that they are apart. */
 const POLL_SOON = 5;
@@ -148,7 +149,8 @@ export class Reporter {
   /** Where others append often, one that waits for it looks often; where all is quiet, it looks rarely. */
   #pollShared(): number {
     const { pollSoon = POLL_SOON } = this.#engine.options;
-    return Math.min(Math.max((this.#lastAt - this.#othersAt) * POLL_SHARE, pollSoon), POLL_SHARED);
+    const most = this.#engine.ownership.membership.workers.length > 1 ? POLL_SHARED : POLL_LONELY;
+    return Math.min(Math.max((this.#lastAt - this.#othersAt) * POLL_SHARE, pollSoon), most);
   }
 
   wakeAt(): number {

@@ -3,7 +3,7 @@ import type { Input } from "../computation/input.ts";
 import type { Timer, TimerFamily, TimerSlot } from "../computation/timer.ts";
 import type { Of, StreamRecord } from "../record.ts";
 import type { Keyed } from "./keyed.ts";
-import { placeId } from "./parcel.ts";
+import { type ParcelRecord, placeId } from "./parcel.ts";
 import type { PlannedComputation } from "./plan.ts";
 import type { RecordWork, TimerWork } from "./work.ts";
 
@@ -27,6 +27,11 @@ export class UserRecord<T = unknown> implements StreamRecord<T> {
   get id(): string {
     const { record } = this.#work;
     return record.id ?? placeId(record.sender, record.monotonic, record.place);
+  }
+
+  /** The record as it is stored, for what stands around handlers. */
+  static stored(record: UserRecord): ParcelRecord {
+    return record.#work.record;
   }
 
   is<U>(input: Input<U>): this is UserRecord<U> & StreamRecord<U> & Of<Input<U>> {

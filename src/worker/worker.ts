@@ -11,6 +11,7 @@ import { Engine } from "./engine.ts";
 import { makeInstances } from "./instances.ts";
 import type { Plan } from "./plan.ts";
 import { Profile } from "./profile.ts";
+import { Rejections } from "./rejections.ts";
 
 export interface WorkerOptions {
   readonly plan: Plan;
@@ -41,6 +42,8 @@ export interface Worker {
   readonly runner: EffectRunner | undefined;
   /** What it says of itself. */
   readonly profile: Profile;
+  /** What it was told of promises that nothing waited for. */
+  readonly rejections: Rejections;
 }
 
 export function startWorker(options: WorkerOptions): Worker {
@@ -72,5 +75,5 @@ export function makeWorker(options: WorkerOptions): Worker {
   });
   const profile = new Profile(engine, clock.now());
   const driver = new Driver({ engine, store, clock, worker: name, leaseMs, about: () => profile.text(), log });
-  return { name, engine, driver, runner: options.runner, profile };
+  return { name, engine, driver, runner: options.runner, profile, rejections: new Rejections() };
 }

@@ -3,6 +3,7 @@
  * depends on the machine and is not judged here; what they may never do is.
  */
 import { describe, expect, test } from "vitest";
+import { cluster } from "../../chaos/cluster.ts";
 import { hotKey } from "../../chaos/hot-key.ts";
 import { kill } from "../../chaos/kill.ts";
 import { lostTail } from "../../chaos/lost-tail.ts";
@@ -67,6 +68,17 @@ describe("nothing is lost, doubled or out of order", () => {
       const result = await lostTail({ store: "redis", cycles: 3, rate: 200 });
       expectSafe(result, 3);
       expect(result.details).toMatchObject({ failovers: 3, detected: 3, collisions: 0 });
+    },
+    LIMIT,
+  );
+
+  test(
+    "where slots of a cluster move, one of two workers is killed, and a node is replaced by a replica that lacks its last writes",
+    async () => {
+      const result = await cluster({ store: "redis", cycles: 1, rate: 200 });
+      expectSafe(result, 3);
+      expect(result.details).toMatchObject({ moved: 2, workers: 1, killed: 1, lostTails: 0, lostCommits: 0, lostEntries: 0 });
+      expect(result.details["crossingShare"]).toBeGreaterThan(0.5);
     },
     LIMIT,
   );

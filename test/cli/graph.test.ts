@@ -44,12 +44,15 @@ sink report
   <- counts
 `);
   expect(explained.out).toContain(`  hops: 1, each record is committed once before it is done here
+  shards: 4, so at most 4 workers have a part of it
   state: count (cbor, for 1 min 30 s after it was written)
   timers: closing (by event time, one a key and tag)
   on failure: 3 tries, then park
   feeds: report
 `);
-  expect(explained.out).toContain("  watermark: by hand\n  hops: 0, records come in here\n  feeds: counter\n");
+  expect(explained.out).toContain(
+    "  watermark: by hand\n  hops: 0, records come in here\n  shards: 1, so at most 1 worker has a part of it\n  feeds: counter\n",
+  );
   expect(mermaid.out).toBe(`flowchart LR
   n0(["feed"])
   n1["counter<br><small>count, closing timer</small>"]
@@ -60,8 +63,8 @@ sink report
   expect(JSON.parse(json.out)).toMatchObject({
     pipeline: "shown",
     participants: [
-      { name: "feed", hops: 0 },
-      { name: "counter", hops: 1 },
+      { name: "feed", hops: 0, shards: 1, consumers: ["counter"] },
+      { name: "counter", hops: 1, shards: 4, consumers: ["report"] },
       { name: "report", hops: 2 },
     ],
   });

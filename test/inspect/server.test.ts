@@ -108,7 +108,7 @@ test("the keys that most records had are shown with their shares, and never in a
   const { computations } = await inspection.endpoint.hotKeys({ computation: "counter", limit: 1 });
   expect(computations).toEqual([{ computation: "counter", records: 4, keys: [{ key: "a", share: 0.75, records: 3, atLeast: 3 }] }]);
   const metrics = await (await fetch(`${inspection.running.url}/metrics`)).text();
-  expect(metrics).toContain('millrace_hottest_key_share{participant="counter",kind="computation"} 0.75');
+  expect(metrics).toContain('millrace_hottest_key_ratio{participant="counter",kind="computation"} 0.75');
 });
 
 test("a parameter that cannot be meant is refused", async () => {
@@ -279,7 +279,7 @@ test("metrics count what this worker did and show where it stands", async () => 
   feed.promise(300);
   await expect
     .poll(async () => (await ask(first, "/metrics")).text, POLL)
-    .toContain('millrace_output_watermark_milliseconds{participant="list",kind="sink"} 300\n');
+    .toContain('millrace_output_watermark_timestamp_seconds{participant="list",kind="sink"} 0.3\n');
   const { text, headers } = await ask(first, "/metrics");
   expect(headers["content-type"]).toBe("text/plain; version=0.0.4; charset=utf-8");
   const lines = text.split("\n");
@@ -291,7 +291,7 @@ test("metrics count what this worker did and show where it stands", async () => 
     'millrace_owned_shards{participant="counter",kind="computation"} 1',
     'millrace_status{participant="feed",kind="injector",status="live"} 1',
     'millrace_cached_keys{participant="counter",kind="computation"} 1',
-    "millrace_fenced_total 0",
+    "millrace_fenced_commits_total 0",
   ]) {
     expect(lines).toContain(line);
   }
@@ -317,7 +317,7 @@ test("it is healthy while it lives, and ready once every shard is owned and repo
   store.release("recover");
   store.release("report");
   await expect.poll(async () => (await ask(inspection, "/readyz")).status, POLL).toBe(200);
-  expect(await inspection.endpoint.readiness()).toEqual({ ready: true, missing: [] });
+  expect(await inspection.endpoint.readiness()).toEqual({ ready: true, missing: [], warnings: [] });
 });
 
 test("a pipeline that has failed is healthy and not ready, and says why", async () => {

@@ -128,5 +128,5 @@ test("every YAML block of the documents parses", () => {
 test("the rights that docs/redis.md names are those that the code asks for", () => {
   const { permissions, readingPermissions } = new Keys("millrace", "any");
   const rules = [...documentText("docs/redis.md").matchAll(/^ACL SETUSER \w+ on >PASSWORD (.*)$/gm)].map(([, rule]) => rule);
-  expect(rules).toEqual([permissions, readingPermissions]);
+  expect(rules).toEqual([permissions, readingPermissions, permissions]);
 });

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { crashPairs, runPairs } from "../../sim/crash-pairs.ts";
 import { ACTIONS, crashPoints, PLACES, SUBJECTS } from "../../sim/crash-points.ts";
 import { wrongs } from "./wrongs.ts";
 
@@ -14,6 +15,21 @@ test.each(SUBJECTS)(
       cases.filter(({ runs }) => runs === 0),
       "places that were never reached",
     ).toEqual([]);
+  },
+  LIMIT,
+);
+
+/** One of so many pairs. */
+const SAMPLED = 661;
+
+test(
+  "two crash points in one run change nothing: a sample of what `npm run sim -- --crash-pairs` runs all of",
+  async () => {
+    const all = crashPairs();
+    expect(all).toHaveLength(SUBJECTS.length * PLACES.length ** 2 * 4);
+    const { runs, both, violations } = await runPairs(all.filter((_, i) => i % SAMPLED === 0));
+    expect(violations).toEqual([]);
+    expect(both).toBeGreaterThan(runs / 2);
   },
   LIMIT,
 );

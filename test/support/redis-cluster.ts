@@ -162,6 +162,56 @@ export class RedisCluster {
   }
   readonly #dead = new Set<ClusterNode>();
 
+  /** Kills a primary with kill -9, and makes its replica take its place at once, as an operator would. */
+  async takeOver(primary: ClusterNode): Promise<void> {
+    const replica = await this.#replicaOf(primary);
+    primary.admin.disconnect();
+    await primary.server.kill();
+    this.#dead.add(primary);
+    replica.server.thaw();
+    await replica.admin.call("CLUSTER", "FAILOVER", "TAKEOVER");
+    await this.#until(
+      "a replica has taken over",
+      async () => (await Promise.all(this.#alive().map(isUp))).every(Boolean) && (await this.#agreeWithout(primary)),
+    );
+  }
+
+  /** From now on nothing reaches its replica: what is committed there will be lost by `takeOver`. */
+  async cut(primary: ClusterNode): Promise<void> {
+    (await this.#replicaOf(primary)).server.freeze();
+    await primary.admin.client("KILL", "TYPE", "REPLICA");
+  }
+
+  /** Starts a node that was killed again: it follows whoever has its slots now. Resolves when it has caught up. */
+  async rejoin(node: ClusterNode): Promise<void> {
+    await node.server.start();
+    await node.admin.connect();
+    this.#dead.delete(node);
+    await this.#until("a node that was killed follows", async () => {
+      const info = await node.admin.info("replication");
+      return info.includes("role:slave") && info.includes("master_link_status:up") && (await isUp(node));
+    });
+  }
+
+  /** A primary that has a replica still. */
+  async withReplica(): Promise<ClusterNode> {
+    for (const node of this.#alive()) if (((await node.admin.call("CLUSTER", "REPLICAS", node.id).catch(() => [])) as string[]).length > 0) return node;
+    throw new Error("no primary has a replica");
+  }
+
+  async #replicaOf(primary: ClusterNode): Promise<ClusterNode> {
+    const lines = (await primary.admin.call("CLUSTER", "REPLICAS", primary.id)) as string[];
+    const node = this.#alive().find(({ id }) => lines.some((line) => line.startsWith(id)));
+    if (node === undefined) throw new Error(`the primary on port ${primary.server.port} has no replica`);
+    return node;
+  }
+
+  /** Does no node think that this one has slots? */
+  async #agreeWithout({ id }: ClusterNode): Promise<boolean> {
+    const seen = await Promise.all(this.#alive().map(({ admin }) => admin.call("CLUSTER", "SLOTS") as Promise<[number, number, [string, number, string]][]>));
+    return seen.every((slots) => slots.every(([, , [, , owner]]) => owner !== id));
+  }
+
   #alive(): ClusterNode[] {
     return this.nodes.filter((node) => !this.#dead.has(node));
   }

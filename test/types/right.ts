@@ -1,9 +1,9 @@
 /** Programs that must compile as they stand, without an annotation more: what the types promise not to be in the way of. */
 import {
-  boundedDisorder, cbor, type Codec, Computation, type Context, exponential, hours, type Input, input, injector, json, minutes, type Output, output, Pipeline, type Schema,
+  boundedDisorder, cbor, type Codec, Computation, type Context, exponential, hours, type Injector, type Input, input, injector, json, minutes, type Output, output, Pipeline, type Schema,
   seconds, sink, state, stream, type StreamRecord, type Timer, timer, timers,
 } from "../../src/index.ts";
-import { fromFile, toCallback, toFile } from "./edges.ts";
+import { fromFile, fromIterable, toCallback, toFile } from "./edges.ts";
 
 // ── state with a default, the context's key, a value that is a string ───────────────────────────────────────────────
 const words = stream<string>("words");
@@ -149,6 +149,11 @@ class Last<T> extends Computation {
 interface Click { user: string; at: number; tags: string[]; page?: string | undefined }
 declare const ClickSchema: Schema<Click>;
 const clicks = stream("clicks", { schema: ClickSchema });
+export const checkedEdges = [
+  fromFile("clicks.ndjson", { schema: ClickSchema, timestamp: (click) => click.at }),
+  fromIterable(() => [{ value: "whatever the schema takes", position: 1 }], { schema: ClickSchema, id: ({ user }) => user }),
+  injector({ ...({} as Injector<unknown>), schema: ClickSchema }),
+] satisfies Injector<Click>[];
 const lastClicks = stream<Click[]>("last-clicks", { codec: json() });
 
 class Money {

@@ -57,4 +57,7 @@ export const messages: Readonly<Record<string, string>> = {
   "57": "'maxSkew' does not exist in type 'ComputeOptions'",
   "58": `parameter of type 'Wrong<"'total' does not come back from the store: keep plain data, or give a codec">'`,
   "59": "Property 'amount' does not exist on type 'Order'",
+  "60": "is not assignable to",
+  "61": "Property 'total' does not exist on type 'Payment'",
+  "62": "is not assignable to",
 };

@@ -2,8 +2,8 @@
  * Lines that must not compile. Each case is a comment with its number, over the one line that is wrong;
  * `wrong-messages.ts` says what the compiler tells about it. What lies between cases is right.
  */
-import { Computation, type Context, type EffectResult, input, output, Pipeline, state, type Stream, stream, type StreamRecord, type Timer, timer, timers, twoPhase, type WindowTotal } from "../../src/index.ts";
-import { fromFile, toCallback, toFile } from "./edges.ts";
+import { Computation, type Context, type EffectResult, input, output, Pipeline, type Schema, state, type Stream, stream, type StreamRecord, type Timer, timer, timers, twoPhase, type WindowTotal } from "../../src/index.ts";
+import { fromFile, fromIterable, toCallback, toFile } from "./edges.ts";
 
 interface Order { id: string; total: number; customer: number; note?: string }
 interface Payment { orderId: string; amount: number }
@@ -197,4 +197,12 @@ p.compute("partial", twoPhase("ok", { ...totals, to: sums, initial: () => 0, add
 twoPhase<Order, Sum>("x", { ...totals, to: moneys, initial: () => ({ total: new Money(0) }), add: (sum) => sum, merge: (one) => one });
 // CASE 59 an aggregation of a field the value lacks
 twoPhase("x", { ...totals, to: sums, initial: () => 0, add: (sum: number, order) => sum + order.amount });
+declare const paymentSchema: Schema<Payment>;
+p.inject("i", payments, fromFile("x", { schema: paymentSchema, timestamp: ({ amount }) => amount }));
+// CASE 60 an injector's schema of another type than the stream
+p.inject("i", orders, fromFile("x", { schema: paymentSchema }));
+// CASE 61 a timestamp of a field that the schema does not give
+p.inject("i", payments, fromFile("x", { schema: paymentSchema, timestamp: ({ total }) => total }));
+// CASE 62 an iterable of another type, without a schema that makes it right
+p.inject("i", orders, fromIterable(() => [{ value: { orderId: "1", amount: 2 }, position: 1 }]));
 export { Misspelt };

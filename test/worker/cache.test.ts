@@ -46,6 +46,22 @@ describe("the cache of states", () => {
     expect(await bench.seen("a")).toHaveLength(5);
   });
 
+  test("lets go of keys of which nothing is stored any more, and needs no read when they come again", async () => {
+    const onRecord: OnRecordNow = (record, context, self) => {
+      if (record.value.do === "delete") context.state(self.seen).delete();
+      else self.see(context, record.value.do);
+    };
+    const bench = await Bench.start({ onRecord });
+    const cached = () => bench.rig.worker.engine.computation(bench.rig.shards("probe")[0] as number)?.cachedKeys;
+    await bench.give("a:x@1 b:x@1 c:x@1");
+    expect(cached()).toBe(3);
+    await bench.give("a:delete@2 b:delete@2");
+    expect(cached()).toBe(1);
+    await bench.give("a:y@3");
+    expect([cached(), bench.rig.line.count("readState")]).toEqual([2, 0]);
+    expect([await bench.seen("a"), await bench.seen("b")]).toEqual([["y"], undefined]);
+  });
+
   test("reads the states of a whole run of records at once, not one by one", async () => {
     const bench = await Bench.start({ onRecord: counting });
     bench.feed.pushAll(

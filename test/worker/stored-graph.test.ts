@@ -51,7 +51,9 @@ test.each(["memory", "redis"] as const)(
     await change(store(), () => ({}));
     bench.feed.push({ key: "k", do: "b" }, 2);
     await until(() => (trial.failure as { code?: string } | undefined)?.code, "incompatible-data");
-    expect((trial.failure as Error).message).toMatch(/another process has changed the graph of pipeline "bench", of which this one runs version 1.*start this one anew/);
+    expect((trial.failure as Error).message).toMatch(
+      /another process has changed the graph of pipeline "bench", of which this one runs version 1.*start this one anew/,
+    );
     expect(bench.kept.values).toEqual(["a"]);
     // Nothing of it was committed: the next worker reads it again.
     await trial.start(bench.pipeline);

@@ -11,7 +11,7 @@ import type { Clock } from "../../clock.ts";
 import { MillraceError, messageOf, StoreUnavailableError } from "../../errors.ts";
 import type { ClientOptions } from "./client-options.ts";
 import { connect, type Connection, type ConnectionOptions } from "./connection.ts";
-import type { Line, Servers } from "./line.ts";
+import type { Covers, Line, Servers } from "./line.ts";
 import { asList, asNumber, asText } from "./reply.ts";
 import { Request } from "./request.ts";
 import { SlotLine } from "./slot-line.ts";
@@ -84,10 +84,13 @@ export class Cluster implements Servers {
       if (this.#connections.get(address) === undefined) throw new StoreUnavailableError(`${address}: not reached (${this.#reason})`);
   }
 
-  line(slot: number): Line {
+  line(slot: number): SlotLine {
     let line = this.#lines.get(slot);
     if (line === undefined) this.#lines.set(slot, (line = new SlotLine(slot, this)));
     return line;
+  }
+  coveredLine(slot: number, covers: Covers): Line {
+    return this.line(slot).covered(covers);
   }
 
   lines(): readonly Line[] {

@@ -20,7 +20,7 @@ import { asText } from "./reply.ts";
 import { Request } from "./request.ts";
 import type { Script } from "./script.ts";
 import { PROBE, READING_SCRIPTS, SCRIPTS } from "./scripts.ts";
-import { type Line, redirectOf } from "./line.ts";
+import { type Covers, type Line, redirectOf } from "./line.ts";
 import { describeServer, readServerFacts } from "./server-check.ts";
 
 /** Parts of the time-out between two looks at what is open. A call is given up within a quarter more than its time. */
@@ -53,6 +53,9 @@ export interface ConnectionOptions {
   /** What the server must be able to promise of commits; undefined: no more than that it has applied them. */
   readonly wanted?: Wanted | undefined;
 }
+
+/** Loads the client, which otherwise the first connection does. */
+export const loadRedis = (): Promise<unknown> => import("ioredis");
 
 /** Connects; rejects where the server cannot be reached (`StoreUnavailableError`) or used (`StoreRefusedError`). */
 export async function connect(options: ConnectionOptions): Promise<Connection> {
@@ -155,6 +158,12 @@ export class Connection {
   /** Where calls on keys of a slot go: all here. */
   line(): Line {
     return this;
+  }
+  coveredLine(_slot: number, covers: Covers): Line {
+    return {
+      run: (script, bytes) => covers.after(this, () => this.run(script, bytes), false),
+      command: (name, bytes) => covers.after(this, () => this.command(name, bytes), false),
+    };
   }
   lines(): readonly Line[] {
     return [this];

@@ -4,6 +4,7 @@
  */
 import type { Buffer } from "node:buffer";
 import { StoreUnavailableError } from "../../errors.ts";
+import type { Connection } from "./connection.ts";
 import type { Script } from "./script.ts";
 
 /** Calls on one line take effect, and are answered, in the order in which they are made. */
@@ -14,12 +15,19 @@ export interface Line {
   command(name: string, bytes: Buffer): Promise<unknown>;
 }
 
+/** What a call is followed by, on the connection on which it is made, before its answer counts. */
+export interface Covers {
+  after(connection: Connection, call: () => Promise<unknown>, asking: boolean): Promise<unknown>;
+}
+
 /** A server, or a cluster of them, that was connected to. */
 export interface Servers {
   readonly description: string;
   readonly generation: number;
   /** For keys of this slot. */
   line(slot: number): Line;
+  /** The same, each call followed by what covers it; their order among all calls of the slot is kept. */
+  coveredLine(slot: number, covers: Covers): Line;
   /** One to each server that has keys, for what concerns all keys. */
   lines(): readonly Line[];
   close(): Promise<void>;

@@ -41,11 +41,9 @@ import type {
   WatermarkReport,
 } from "../store.ts";
 import { parseStoredGraph, type StoredGraph } from "../stored-graph.ts";
-import { parsePublished, statusLetter, workerDigest } from "./authority-bytes.ts";
 import { cutByWeight, decodeCommitReply, encodeCommits } from "./commit-request.ts";
 import { Announcements } from "./announcements.ts";
 import { Calls } from "./calls.ts";
-import type { Connection } from "./connection.ts";
 import { divided } from "./divided.ts";
 import { ClusterGraph } from "./cluster-graph.ts";
 import { decodeDeliverReply, encodeDeliveries } from "./delivery-request.ts";
@@ -56,6 +54,7 @@ import type { Wanted } from "./durability.ts";
 import { countsOf, numbersOf, recoveredShard, shardProgress, shardSummary, timerEntries, times } from "./recovered.ts";
 import { Registrar } from "./registrar.ts";
 import { ReplicaBarrier } from "./replica-barrier.ts";
+import { decodeReportReply, encodeReports } from "./report-request.ts";
 import { asBytes, asList, asNumber, asText } from "./reply.ts";
 import { Request } from "./request.ts";
 import type { Script } from "./script.ts";
@@ -65,6 +64,7 @@ import { ACQUIRE, COMMIT, DELIVER, INBOX, INIT, PROGRESS, RECOVER, RELEASE, RENE
 /** Shards per call of scripts that read: keeps each well below a millisecond or two of the server's time. */
 const READ_SHARDS = 32;
 const itself = (shard: ShardRef): ShardRef => shard;
+type Args = (request: Request) => void;
 const shardOfLease = ({ shard }: Lease): ShardRef => shard;
 
 export class RedisPipelineStore implements PipelineStore {
@@ -79,10 +79,12 @@ export class RedisPipelineStore implements PipelineStore {
   readonly #clusterGraph: ClusterGraph | undefined;
   readonly #registrar: Registrar;
   readonly #announcements: Announcements;
+  /** The same by domain, for calls whose answer counts once it is as durable as the store promises (X4). */
+  readonly #safeByDomain: readonly Calls[];
   /** undefined: a commit counts as soon as the primary has it. */
-  readonly #barrier: ReplicaBarrier | undefined;
+  readonly #wanted: Wanted | undefined;
 
-  constructor(servers: Servers, keys: Keys, random: Random, strict?: { readonly connection: Connection; readonly wanted: Wanted }) {
+  constructor(servers: Servers, keys: Keys, random: Random, wanted?: Wanted) {
     const request = new Request();
     this.#servers = servers;
     this.#keys = keys;
@@ -93,7 +95,8 @@ export class RedisPipelineStore implements PipelineStore {
     this.#byDomain =
       keys.domains === 1 ? [this.#calls] : Array.from({ length: keys.domains }, (_, domain) => new Calls(servers.line(keys.slotOf(domain)), request));
     this.#clusterGraph = keys.domains === 1 ? undefined : new ClusterGraph(keys, this.#calls, (domain) => this.#byDomain[domain]!);
-    this.#barrier = strict && new ReplicaBarrier(strict.connection, this.#calls, keys, strict.wanted);
+    this.#wanted = wanted;
+    this.#safeByDomain = wanted === undefined ? this.#byDomain : this.#byDomain.map((_, domain) => this.#covered(domain, wanted, request));
   }
 
   get description(): string {
@@ -111,10 +114,19 @@ export class RedisPipelineStore implements PipelineStore {
   #of(shard: ShardRef): Calls {
     return this.#byDomain[this.#keys.domainOf(shard)]!;
   }
+  #covered(domain: number, wanted: Wanted, request: Request): Calls {
+    const { appends } = this.#keys.domain(domain);
+    return new Calls(this.#servers.coveredLine(this.#keys.slotOf(domain), new ReplicaBarrier(appends, wanted)), request);
+  }
 
-  #divided<T, R>(list: readonly T[], shardOf: (each: T) => ShardRef, work: (part: readonly T[], calls: Calls) => Promise<readonly R[]>): Promise<R[]> {
+  #divided<T, R>(
+    list: readonly T[],
+    shardOf: (each: T) => ShardRef,
+    work: (part: readonly T[], calls: Calls) => Promise<readonly R[]>,
+    byDomain = this.#byDomain,
+  ): Promise<R[]> {
     const domainOf = (each: T): number => this.#keys.domainOf(shardOf(each));
-    return divided(list, domainOf, (part, domain) => work(part, this.#byDomain[domain]!));
+    return divided(list, domainOf, (part, domain) => work(part, byDomain[domain]!));
   }
 
   // ── the graph ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -205,10 +217,9 @@ export class RedisPipelineStore implements PipelineStore {
   }
 
   async recover(shards: readonly ShardRef[], limits: RecoverLimits): Promise<RecoveredShard[]> {
-    const read = this.#readEach(RECOVER, shards, ["meta", "state", "timers", "wall", "holds", "held", "dead", "ids", "outbox"], (request) =>
-      request.integer(limits.timers).integer(limits.holds),
-    );
-    const replies = await this.#safe(read);
+    const structures: readonly Structure[] = ["meta", "state", "timers", "wall", "holds", "held", "dead", "ids", "outbox"];
+    const args: Args = (request) => request.integer(limits.timers).integer(limits.holds);
+    const replies = await this.#readEach(RECOVER, shards, structures, args, this.#safeByDomain);
     return replies.map((reply, i) => recoveredShard(shards[i]!, reply));
   }
 
@@ -217,7 +228,7 @@ export class RedisPipelineStore implements PipelineStore {
   async commit(commits: readonly Commit[]): Promise<CommitReply> {
     invariant(new Set(commits.map(({ shard }) => shard)).size === commits.length, "a list has two commits of one shard");
     // All calls go out before the first is awaited: what is called after this call comes after all of them.
-    const replies = await this.#safe(Promise.all(cutByWeight(commits).map((part) => this.#commit(part))));
+    const replies = await Promise.all(cutByWeight(commits).map((part) => this.#commit(part)));
     const [first] = replies;
     if (replies.length === 1) return first!;
     const { appends, now } = replies.at(-1)!;
@@ -226,38 +237,35 @@ export class RedisPipelineStore implements PipelineStore {
     return { outcomes: replies.flatMap(({ outcomes }) => outcomes), tails: [...tails.values()], appends, now };
   }
 
-  /** What was just sent, once it and all it has seen are as durable as the store promises (X4). */
-  #safe<T>(sent: Promise<T>): Promise<T> {
-    return this.#barrier === undefined ? sent : this.#barrier.after(sent);
-  }
-
   async #commit(commits: readonly Commit[]): Promise<CommitReply> {
-    const calls = this.#one(commits.map(({ shard }) => shard));
+    const calls = this.#oneSafe(commits.map(({ shard }) => shard));
     const request = calls.begin();
     const call = encodeCommits(request, this.#keys, commits);
     return decodeCommitReply(call, await calls.run(COMMIT, request));
   }
 
   async deliver(deliveries: readonly Delivery[]): Promise<DeliverReply> {
-    const calls = this.#one(deliveries.map(({ to }) => to));
+    // What was delivered is deleted by its sender, so it has to be where a commit has to be (R25).
+    const calls = this.#oneSafe(deliveries.map(({ to }) => to));
     const request = calls.begin();
     const call = encodeDeliveries(request, this.#keys, deliveries);
     return decodeDeliverReply(call, await calls.run(DELIVER, request));
   }
 
-  /** On the domain that all of these are in. */
-  #one(shards: readonly ShardRef[]): Calls {
+  #oneDomain(shards: readonly ShardRef[]): number {
     const domain = shards.length === 0 ? 0 : this.#keys.domainOf(shards[0]!);
-    for (const shard of shards)
-      invariant(this.#keys.domainOf(shard) === domain, `a call names shards ${shards[0]} and ${shard}, which are in two atomic domains`);
-    return this.#byDomain[domain]!;
+    const other = shards.find((shard) => this.#keys.domainOf(shard) !== domain);
+    invariant(other === undefined, `a call names shards ${shards[0]} and ${other}, which are in two atomic domains`);
+    return domain;
+  }
+  #oneSafe(shards: readonly ShardRef[]): Calls {
+    return this.#safeByDomain[this.#oneDomain(shards)]!;
   }
 
   async readInbox(shard: ShardRef, from: number, maxParcels: number, early = false): Promise<InboxRead> {
     const { meta, inbox } = this.#keys.of(shard);
-    const calls = this.#of(shard);
-    const read = calls.run(INBOX, calls.begin(meta, inbox).integer(from).integer(Math.max(maxParcels, 1)));
-    const [start, tail, parcels] = asList(await (early ? read : this.#safe(read)));
+    const calls = (early ? this.#byDomain : this.#safeByDomain)[this.#keys.domainOf(shard)]!;
+    const [start, tail, parcels] = asList(await calls.run(INBOX, calls.begin(meta, inbox).integer(from).integer(Math.max(maxParcels, 1))));
     return { from: asNumber(start), parcels: parcels as Uint8Array[], tail: asNumber(tail) };
   }
 
@@ -298,8 +306,9 @@ export class RedisPipelineStore implements PipelineStore {
   }
 
   async readTails(shards: readonly ShardRef[]): Promise<{ tails: InboxTail[]; appends: number }> {
-    const calls = this.#one(shards);
-    const { appends: counter } = this.#keys.domain(shards.length === 0 ? 0 : this.#keys.domainOf(shards[0]!));
+    const domain = this.#oneDomain(shards);
+    const calls = this.#byDomain[domain]!;
+    const { appends: counter } = this.#keys.domain(domain);
     const [appends, ends] = asList(await calls.run(TAILS, calls.begin(counter, ...shards.map((shard) => this.#keys.of(shard).meta))));
     const flat = asList(ends);
     return { tails: shards.map((shard, i) => ({ shard, tail: asNumber(flat[2 * i]), queued: asNumber(flat[2 * i + 1]) })), appends: asNumber(appends) };
@@ -339,20 +348,9 @@ export class RedisPipelineStore implements PipelineStore {
   }
 
   async report(worker: string, reports: readonly WatermarkReport[]): Promise<ReportReply> {
-    const request = this.#calls.begin(this.#keys.authority, this.#keys.appends).bytes(workerDigest(worker));
-    for (const { participant, generation, number, output, status, last } of reports) {
-      request.integer(participant).integer(generation).integer(number).integer(output).integer(last).text(statusLetter(status));
-    }
-    const [now, appends, refused, published] = asList(await this.#calls.run(REPORT, request));
-    return {
-      refused: asText(refused)
-        .split(" ")
-        .filter((text) => text !== "")
-        .map(Number),
-      watermarks: parsePublished(asBytes(published) ?? new Uint8Array()),
-      appends: this.#keys.domains === 1 ? [asNumber(appends)] : await this.#appends(),
-      now: asNumber(now),
-    };
+    const request = encodeReports(this.#calls.begin(this.#keys.authority, this.#keys.appends), worker, reports);
+    const { appends, ...reply } = decodeReportReply(await this.#calls.run(REPORT, request));
+    return { ...reply, appends: this.#keys.domains === 1 ? [appends] : await this.#appends() };
   }
 
   /** Of all domains, read after the watermarks (R5); -1 where that fails: the ends of its inboxes are then read by themselves. */
@@ -367,7 +365,7 @@ export class RedisPipelineStore implements PipelineStore {
   async flushed(): Promise<void> {}
 
   async whyNotFsynced(): Promise<string | undefined> {
-    return this.#barrier?.fsynced === true ? undefined : whyNotFsynced(this.#servers);
+    return this.#wanted?.fsynced === true ? undefined : whyNotFsynced(this.#servers);
   }
 
   async close(): Promise<void> {
@@ -384,8 +382,8 @@ export class RedisPipelineStore implements PipelineStore {
   }
 
   /** Runs a reading script over many shards, some at a time, all calls in flight at once; one reply per shard. */
-  async #readEach(script: Script, shards: readonly ShardRef[], structures: readonly Structure[], args?: (request: Request) => void): Promise<unknown[]> {
-    return this.#divided(shards, itself, async (part, calls) => {
+  async #readEach(script: Script, shards: readonly ShardRef[], structures: readonly Structure[], args?: Args, byDomain = this.#byDomain): Promise<unknown[]> {
+    const work = async (part: readonly ShardRef[], calls: Calls): Promise<unknown[]> => {
       const replies: Promise<unknown>[] = [];
       for (let first = 0; first < part.length; first += READ_SHARDS) {
         const request = calls.begin();
@@ -394,6 +392,7 @@ export class RedisPipelineStore implements PipelineStore {
         replies.push(calls.run(script, request));
       }
       return (await Promise.all(replies)).flatMap(asList);
-    });
+    };
+    return this.#divided(shards, itself, work, byDomain);
   }
 }

@@ -10,7 +10,7 @@ import type { OpenOptions, PipelineStore, Store } from "../store.ts";
 import { type ClientOptions, clientOptions, clusterOptions, type ClusterTarget, DOMAINS, isCluster, type RedisTarget } from "./client-options.ts";
 import { Calls } from "./calls.ts";
 import { connectCluster } from "./cluster.ts";
-import { connect, type Connection } from "./connection.ts";
+import { connect } from "./connection.ts";
 import { type RedisDurability, type Wanted, wantedOf } from "./durability.ts";
 import { Keys } from "./keys.ts";
 import type { Servers } from "./line.ts";
@@ -49,8 +49,6 @@ export class RedisStore implements Store, ReadableStore {
     const { prefix = "millrace", timeoutMs = 5_000, durability = "primary" } = options;
     this.#cluster = isCluster(target) ? clusterOptions(target) : undefined;
     this.#client = isCluster(target) ? undefined : clientOptions(target);
-    if (isCluster(target) && durability !== "primary")
-      throw new ConfigError("RedisStore: durability is for one Redis, with or without Sentinels; in a cluster a commit waits for its primary alone");
     this.#prefix = prefix;
     this.#timeoutMs = timeoutMs;
     if (!(timeoutMs >= 1 && timeoutMs <= 600_000)) throw new ConfigError(`RedisStore: timeoutMs ${timeoutMs} must be from 1 to 600000`);
@@ -60,22 +58,14 @@ export class RedisStore implements Store, ReadableStore {
 
   /** Each pipeline has a connection of its own. Throws `StoreUnavailableError` or `StoreRefusedError`. */
   async open({ pipeline, clock, random }: OpenOptions): Promise<PipelineStore> {
-    const { servers, keys, connection } = await this.#connect(pipeline, clock, false);
-    const wanted = this.#wanted;
-    return new RedisPipelineStore(servers, keys, random, wanted && connection && { connection, wanted });
+    const { servers, keys } = await this.#connect(pipeline, clock, false);
+    return new RedisPipelineStore(servers, keys, random, this.#wanted);
   }
 
-  async #connect(
-    pipeline: string,
-    clock: Clock,
-    reading: boolean,
-  ): Promise<{ readonly servers: Servers; readonly keys: Keys; readonly connection: Connection | undefined }> {
+  async #connect(pipeline: string, clock: Clock, reading: boolean): Promise<{ readonly servers: Servers; readonly keys: Keys }> {
     const own = new Keys(this.#prefix, pipeline);
-    const options = { keys: own, clock, timeoutMs: this.#timeoutMs, reading };
-    if (this.#client !== undefined) {
-      const connection = await connect({ ...options, client: this.#client, wanted: reading ? undefined : this.#wanted });
-      return { servers: connection, keys: own, connection };
-    }
+    const options = { keys: own, clock, timeoutMs: this.#timeoutMs, reading, wanted: reading ? undefined : this.#wanted };
+    if (this.#client !== undefined) return { servers: await connect({ ...options, client: this.#client }), keys: own };
     const { seeds, domains: given } = this.#cluster as ReturnType<typeof clusterOptions>;
     const servers = await connectCluster({ ...options, seeds });
     try {
@@ -86,7 +76,7 @@ export class RedisStore implements Store, ReadableStore {
         throw new StoreRefusedError(
           `${servers.description}: pipeline "${pipeline}" is in ${domains} atomic domains, which never change: leave \`domains\` out, or give ${domains}`,
         );
-      return { servers, keys: new Keys(this.#prefix, pipeline, domains), connection: undefined };
+      return { servers, keys: new Keys(this.#prefix, pipeline, domains) };
     } catch (error) {
       await servers.close();
       throw error;

@@ -10,7 +10,7 @@ import type { Buffer } from "node:buffer";
 import { StoreUnavailableError } from "../../errors.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Connection } from "./connection.ts";
-import { type Line, RedirectedError } from "./line.ts";
+import { type Covers, type Line, RedirectedError } from "./line.ts";
 import type { Script } from "./script.ts";
 
 /** Times that one call is sent on. */
@@ -44,6 +44,14 @@ export class SlotLine implements Line {
   }
   command(name: string, bytes: Buffer): Promise<unknown> {
     return this.#call((connection, asking) => connection.command(name, bytes, asking));
+  }
+
+  /** A view of this line whose calls are each followed by what covers them, where they are carried out (B2). */
+  covered(covers: Covers): Line {
+    return {
+      run: (script, bytes) => this.#call((connection, asking) => covers.after(connection, () => connection.run(script, bytes, asking), asking)),
+      command: (name, bytes) => this.#call((connection, asking) => covers.after(connection, () => connection.command(name, bytes, asking), asking)),
+    };
   }
 
   #call(send: Job["send"]): Promise<unknown> {

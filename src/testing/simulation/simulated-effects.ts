@@ -83,6 +83,10 @@ export interface EffectsWorld {
   readonly failing: number;
 }
 
+/** Of a thousand calls that fail and need not be the last, and of a thousand without results that succeed. */
+const GIVEN_UP = 150;
+const HANDED_OVER = 400;
+
 /** Of one effect in one worker. */
 interface Lane {
   readonly inside: Set<AbortSignal>;
@@ -109,21 +113,27 @@ export class SimulatedRunner implements EffectRunner {
 
   #perform(task: EffectTask): Promise<EffectOutcome> {
     const { tape, trace, effects, failing } = this.#world;
-    const { name, attempts } = task.settings;
+    const { name, attempts, results } = task.settings;
     const known = effects.begin(task, trace);
     const lane = this.#enter(task);
     const fails = tape.chance(failing);
+    const isLast = task.attempt >= attempts;
+    // Another system may perform it: that has tries of its own, and where nobody waits for results it need not be waited for.
+    const givenUp = fails && !isLast && tape.chance(GIVEN_UP);
+    const handedOver = !fails && results === undefined && tape.chance(HANDED_OVER);
     trace.line(() => `effect ${name} is called with ${task.idempotencyKey}, attempt ${task.attempt}${fails ? ", and will fail" : ""}`);
     const later = new Later<EffectOutcome>(() => {
       lane.inside.delete(task.signal);
       if (!fails) {
         known.succeeded++;
+        if (handedOver) trace.saw("effect handed over");
+        if (handedOver) return { kind: "handed-over" };
         return { kind: "performed", value: valueOf(task.idempotencyKey), attempts: task.attempt };
       }
-      if (task.attempt >= attempts) {
-        known.failedLast++;
-        trace.saw("effect failed for the last time");
-      }
+      if (isLast || givenUp) known.failedLast++;
+      if (isLast) trace.saw("effect failed for the last time");
+      if (givenUp) trace.saw("effect given up");
+      if (givenUp) return { kind: "failed", error: new Error(FAILURE), attempts: task.attempt };
       throw new Error(FAILURE);
     });
     return later as unknown as Promise<EffectOutcome>;

@@ -75,6 +75,15 @@ function outbox(define: Define): void {
     expect((await listed(bench)).length).toBe(2);
   });
 
+  define("the note of a channel's last place is one entry, however often its owner puts it", async (bench) => {
+    const owner = await bench.acquire(counter);
+    const m = monotonicOf(owner.sequencer);
+    await owner.commit({ outbox: [entry(0, far, place(5, 7))] });
+    await owner.commit({ outbox: [entry(0, far, place(6, 1)), entry(1)] });
+    expect(await listed(bench)).toEqual([`far ${m} 0 0 entry 0 after 6/1`, `far ${m} 1 1 entry 1`]);
+    expect((await bench.store.summarize([counter]))[0]!.outbox).toBe(2);
+  });
+
   define("one commit deletes entries and puts new ones", async (bench) => {
     const owner = await bench.acquire(counter);
     const m = monotonicOf(owner.sequencer);

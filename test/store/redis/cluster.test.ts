@@ -2,6 +2,8 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { audit } from "../../../src/audit/audit.ts";
+import { storeOf } from "../../../src/cli/store-option.ts";
 import { systemClock } from "../../../src/clock.ts";
 import { StoreRefusedError, StoreUnavailableError } from "../../../src/errors.ts";
 import {
@@ -9,6 +11,7 @@ import {
   type Context,
   fromIterable,
   input,
+  LmdbStore,
   output,
   Pipeline,
   type Positioned,
@@ -20,6 +23,7 @@ import {
   toFile,
 } from "../../../src/index.ts";
 import { shardRef } from "../../../src/key.ts";
+import { copy } from "../../../src/offline/copy.ts";
 import { systemRandom } from "../../../src/random.ts";
 import { RedisStore } from "../../../src/store/redis/redis-store.ts";
 import { domainTags, slotOfDomain, slotOfTag } from "../../../src/store/redis/slots.ts";
@@ -188,20 +192,22 @@ class Count extends Computation {
   }
 }
 
-test("a pipeline over many domains is exact through slots that move, and a primary that dies and is replaced", async () => {
-  const directory = fresh("cluster");
-  mkdirSync(directory);
-  const path = join(directory, "totals.ndjson");
-  let allowed = 0;
+interface Gate {
+  /** Numbers below it are given. */
+  allowed: number;
+}
+
+/** Counts numbers by key, and writes each count to a file. */
+function counting(name: string, path: string, gate: Gate): Pipeline {
   async function* source(position: number | undefined): AsyncGenerator<Positioned<number, number>[]> {
     for (let next = position === undefined ? 0 : position + 1; next < RECORDS; ) {
-      while (next >= allowed) await new Promise((resolve) => setTimeout(resolve, 5));
-      const chunk = Array.from({ length: Math.min(50, allowed - next) }, (_, i) => ({ value: next + i, position: next + i, timestamp: next + i }));
+      while (next >= gate.allowed) await new Promise((resolve) => setTimeout(resolve, 5));
+      const chunk = Array.from({ length: Math.min(50, gate.allowed - next) }, (_, i) => ({ value: next + i, position: next + i, timestamp: next + i }));
       next += chunk.length;
       yield chunk;
     }
   }
-  const pipeline = new Pipeline("exact", { shards: 16 })
+  return new Pipeline(name, { shards: 16 })
     .inject(
       "numbers",
       numbers,
@@ -209,6 +215,14 @@ test("a pipeline over many domains is exact through slots that move, and a prima
     )
     .compute("count", Count)
     .sink("totals-file", totals, toFile(path));
+}
+
+test("a pipeline over many domains is exact through slots that move, and a primary that dies and is replaced", async () => {
+  const directory = fresh("cluster");
+  mkdirSync(directory);
+  const path = join(directory, "totals.ndjson");
+  const gate: Gate = { allowed: 0 };
+  const pipeline = counting("exact", path, gate);
   const written = (): number => (existsSync(path) ? readFileSync(path, "utf8").split("\n").length - 1 : 0);
   const store = () => new RedisStore({ cluster: cluster.urls, domains: 16 }, { timeoutMs: 2_000 });
   const running: RunningPipeline = await run(pipeline, { store: store(), leaseMs: 1_000 });
@@ -216,7 +230,7 @@ test("a pipeline over many domains is exact through slots that move, and a prima
   finished.catch(() => {});
   const through = (n: number) => eventually(async () => expect(written()).toBeGreaterThanOrEqual(n), 60_000);
   try {
-    allowed = 1_000;
+    gate.allowed = 1_000;
     await through(100);
     for (const domain of [1, 5]) {
       const slot = slotOfDomain(domain, 16);
@@ -226,13 +240,22 @@ test("a pipeline over many domains is exact through slots that move, and a prima
     // What is on one node alone would be lost with it: that is what the tests of lost tails are about.
     await new Promise((resolve) => setTimeout(resolve, 500));
     await cluster.failOver(await cluster.primaryOf(slotOfDomain(3, 16)));
-    allowed = RECORDS;
+    gate.allowed = RECORDS;
     await finished;
     const { delivery } = workerOf(running).engine;
     expect(delivery.counted.delivered).toBeGreaterThan(20);
     expect(delivery.counted.lost).toBe(0);
   } finally {
     await running.stop();
+  }
+  // As the command line names it, and reads it.
+  const named = storeOf(`redis-cluster://${cluster.urls.map((url) => url.slice("redis://".length)).join(",")}?durability=primary`).store;
+  expect((await audit(named, { pipeline: "exact" })).violations).toBe(0);
+  const elsewhere = new LmdbStore(join(directory, "copy"));
+  const back = new RedisStore({ cluster: cluster.urls }, { prefix: "copied" });
+  for (const [from, to] of [[named, elsewhere] as const, [elsewhere, back] as const]) {
+    const copied = await copy({ clock: systemClock, random: systemRandom, tell: () => {}, pipeline: "exact", from, to });
+    expect(copied).toMatchObject({ pipeline: "exact", differing: 0, violations: 0 });
   }
   const all = readFileSync(path, "utf8")
     .trimEnd()
@@ -243,5 +266,35 @@ test("a pipeline over many domains is exact through slots that move, and a prima
     const of = all.filter((total) => total.key === `k${key}`);
     expect(of.map(({ n }) => n)).toEqual(Array.from({ length: RECORDS / KEYS }, (_, i) => key + i * KEYS));
     expect(of.map(({ count }) => count)).toEqual(Array.from({ length: RECORDS / KEYS }, (_, i) => i + 1));
+  }
+}, 120_000);
+
+test("a node that goes back alone, as its commits wait for no replica, is found and told of by its own shards, and the run comes to its end", async () => {
+  const directory = fresh("gone-back");
+  mkdirSync(directory);
+  const gate: Gate = { allowed: 500 };
+  const store = new RedisStore({ cluster: cluster.urls, domains: 16 }, { timeoutMs: 2_000 });
+  const running = await run(counting("gone-back", join(directory, "totals.ndjson"), gate), { store, leaseMs: 1_000, batchRecords: 32, log: () => {} });
+  running.finished.catch(() => {});
+  const { engine } = workerOf(running);
+  const committed = async (n: number) => eventually(async () => expect(engine.counted.commits).toBeGreaterThan(n), 60_000);
+  try {
+    await committed(20);
+    const victim = await cluster.withReplica();
+    const domains = new Set<number>();
+    for (let domain = 0; domain < 16; domain++) if ((await cluster.primaryOf(slotOfDomain(domain, 16))) === victim) domains.add(domain);
+    await cluster.cut(victim);
+    const { commits } = engine.counted;
+    gate.allowed = 1_500;
+    await committed(commits + 8);
+    await cluster.takeOver(victim);
+    gate.allowed = RECORDS;
+    await eventually(async () => expect(engine.lostTails.counted.tails).toBeGreaterThan(0), 60_000);
+    const [lost] = engine.lostTails.found;
+    expect(lost?.shards.length).toBeGreaterThan(0);
+    for (const { shard, exact } of lost?.shards ?? []) expect([domains.has(shard % 16), exact]).toEqual([true, true]);
+    await running.finished;
+  } finally {
+    await running.stop();
   }
 }, 120_000);

@@ -1,0 +1,49 @@
+/** Kafka Streams, exactly_once_v2, with a broker of its own. */
+import { join } from "node:path";
+import type { Peer, Setting } from "../peer.ts";
+import { Processes } from "../processes.ts";
+import { kafkaClasses, type KafkaEnds, openKafkaEnds, QUIET } from "./broker.ts";
+
+let classes = "";
+
+export const kafkaStreams: Peer = {
+  name: "kafka-streams",
+  guarantee: "exactly_once_v2, results visible at each commit interval; acks=all, the log flushed by the operating system",
+  settings: [
+    { label: "commit.interval 100 ms (default), cache 10 MiB", interval: 100, threads: 1, cache: 10 << 20 },
+    { label: "commit.interval 1 s, cache 64 MiB, 2 threads", interval: 1_000, threads: 2, cache: 64 << 20 },
+    { label: "commit.interval 10 ms, no cache", interval: 10, threads: 1, cache: 0 },
+  ],
+  part: 1,
+  prepare: async () => void (classes = await kafkaClasses()),
+
+  async throughput(setting, load) {
+    const processes = new Processes();
+    await using ends = await openKafkaEnds(classes, processes);
+    try {
+      await ends.fill(load.records, load.keys);
+      startCounter(processes, ends, setting);
+      return await ends.throughput(processes, "counter", load);
+    } finally {
+      await processes.stop();
+    }
+  },
+
+  async latency(setting, load) {
+    const processes = new Processes();
+    await using ends = await openKafkaEnds(classes, processes);
+    try {
+      await ends.fill(0, load.keys);
+      // Without a cache: each record has a result of its own, and nothing waits for another one of its key.
+      startCounter(processes, ends, { ...setting, cache: 0 });
+      return await ends.latency(processes, load);
+    } finally {
+      await processes.stop();
+    }
+  },
+};
+
+function startCounter(processes: Processes, { address, folder }: KafkaEnds, { interval = 100, threads = 1, cache = 0 }: Setting): void {
+  const args = [address, interval, threads, join(folder, "state"), cache].map(String);
+  processes.start("kafka-streams", true, "java", ["-Xmx1G", ...QUIET, "-cp", classes, "StreamsCounter", ...args]);
+}

@@ -1,0 +1,102 @@
+/**
+ * `millrace/opentelemetry`: spans for the calls of handlers, by OpenTelemetry's API. It alone imports that package, which is
+ * an optional peer; which exporter the spans go to, and how many are sampled, is said to the SDK that the program sets up.
+ */
+import { createRequire } from "node:module";
+import type * as Api from "@opentelemetry/api";
+import { ConfigError } from "../errors.ts";
+import { checkOptions, show } from "../options.ts";
+import type { TraceContext } from "../computation/trace-context.ts";
+import type { CallSpan, TracedCall, Tracing } from "../worker/tracing.ts";
+
+export type { Tracing } from "../worker/tracing.ts";
+
+export interface OpenTelemetryOptions {
+  /** Write keys and ids of records into spans, as `millrace.key` and `millrace.record.id`. Default: false, for both are often about persons. */
+  readonly keys?: boolean | undefined;
+}
+
+/**
+ * For the option `tracing` of `run`: a span for each call of a handler, as a part of which the handler runs, so that spans
+ * of its own (`fetch`, a database) are parts of it too. A record's spans are one trace through all computations, over
+ * processes and restarts: where it goes on is stored with each record that is produced, 26 bytes. A timer begins a trace
+ * of its own. A call that fails is marked so, and has another span when it is tried again.
+ *
+ * Throws `ConfigError` where `@opentelemetry/api` is not installed.
+ */
+export function openTelemetry(options: OpenTelemetryOptions = {}): Tracing {
+  checkOptions("openTelemetry", options, ["keys"]);
+  if (options.keys !== undefined && typeof options.keys !== "boolean")
+    throw new ConfigError(`openTelemetry: keys is true or false, but it is ${show(options.keys)}`);
+  return new OpenTelemetryTracing(api(), options.keys ?? false);
+}
+
+function api(): typeof Api {
+  try {
+    return createRequire(import.meta.url)("@opentelemetry/api") as typeof Api;
+  } catch (error) {
+    throw new ConfigError("openTelemetry: the package @opentelemetry/api is not installed: npm install @opentelemetry/api", { cause: error });
+  }
+}
+
+class OpenTelemetryTracing implements Tracing {
+  readonly kind = "tracing";
+  readonly #api: typeof Api;
+  readonly #keys: boolean;
+  readonly #tracer: Api.Tracer;
+
+  constructor(api: typeof Api, keys: boolean) {
+    this.#api = api;
+    this.#keys = keys;
+    this.#tracer = api.trace.getTracer("millrace");
+  }
+
+  begin(call: TracedCall): CallSpan {
+    const { trace, ROOT_CONTEXT, SpanKind } = this.#api;
+    // Not what is active now: that is whatever has made the engine turn.
+    const before = call.parent === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, remote(call.parent));
+    const attributes: Api.Attributes = {
+      "millrace.pipeline": call.pipeline,
+      "millrace.computation": call.computation,
+      "millrace.time": call.time,
+      "millrace.attempt": call.attempt,
+    };
+    if (this.#keys) attributes["millrace.key"] = call.key;
+    if (this.#keys && call.id !== undefined) attributes["millrace.record.id"] = call.id;
+    const span = this.#tracer.startSpan(`${call.computation} ${call.kind}`, { kind: SpanKind.CONSUMER, attributes }, before);
+    return new OpenSpan(this.#api, span, trace.setSpan(before, span));
+  }
+}
+
+const remote = ({ traceId, spanId, flags }: TraceContext): Api.SpanContext => ({ traceId, spanId, traceFlags: flags, isRemote: true });
+
+class OpenSpan implements CallSpan {
+  readonly #api: typeof Api;
+  readonly #span: Api.Span;
+  readonly #within: Api.Context;
+
+  constructor(api: typeof Api, span: Api.Span, within: Api.Context) {
+    this.#api = api;
+    this.#span = span;
+    this.#within = within;
+  }
+
+  /** Also what is not sampled is carried on, or the next computation would begin to sample in the middle of a trace. */
+  get context(): TraceContext | undefined {
+    const { traceId, spanId, traceFlags } = this.#span.spanContext();
+    return this.#api.isSpanContextValid({ traceId, spanId, traceFlags }) ? { traceId, spanId, flags: traceFlags } : undefined;
+  }
+
+  run(handler: () => unknown): unknown {
+    return this.#api.context.with(this.#within, handler);
+  }
+
+  end(failure?: { readonly error: unknown }): void {
+    if (failure !== undefined) {
+      const { error } = failure;
+      this.#span.setStatus({ code: this.#api.SpanStatusCode.ERROR });
+      this.#span.recordException(error instanceof Error ? error : String(error));
+    }
+    this.#span.end();
+  }
+}
