@@ -11,7 +11,7 @@ import { wrongs } from "./wrongs.ts";
 
 const SCHEDULES = 800;
 /** Rare events that need more schedules than these; a campaign sees them. */
-const RARER = ["zombie", "timers paged", "stray deliver"];
+const RARER = ["zombie", "timers paged", "stray deliver", "unanswered deliver"];
 /** Schedules within which a wrong is found. */
 const SOON = 3_000;
 /** ms for all schedules, on a slow machine: each takes about 15. */
