@@ -30,6 +30,7 @@ export interface HandledJob extends BullMqJob {
 export interface Closable {
   on(event: string, listener: (...given: any[]) => void): unknown;
   close(force?: boolean): Promise<void>;
+  waitUntilReady(): Promise<unknown>;
   /** Ends its connections, whatever it waits for. */
   disconnect?(): Promise<void>;
 }
@@ -86,6 +87,7 @@ const CLOSE_MS = 2_000;
  * that does not answer, is left to BullMQ: its other workers take it over.
  */
 export async function closeWorker(worker: BullMqWorker, clock: Clock, ms: number): Promise<void> {
+  await ready(worker, clock);
   const ended = await within(clock, ms, worker.pause());
   // Not forced, it would wait again, and longer.
   await closeInTime(worker, clock, !ended);
@@ -93,8 +95,14 @@ export async function closeWorker(worker: BullMqWorker, clock: Clock, ms: number
 
 /** Where Redis does not answer, connections are ended without it. */
 export async function closeInTime(part: Closable, clock: Clock, force = false): Promise<void> {
+  await ready(part, clock);
   if (await within(clock, CLOSE_MS, part.close(force))) return;
   await within(clock, CLOSE_MS, part.disconnect?.() ?? Promise.resolve());
+}
+
+/** BullMQ 5, closed while it connects, leaves promises that are rejected and that nothing waits for: that would end the user's process. */
+async function ready(part: Closable, clock: Clock): Promise<void> {
+  await within(clock, CLOSE_MS, part.waitUntilReady());
 }
 
 /** Has it been fulfilled in so many ms? Never rejects. */
