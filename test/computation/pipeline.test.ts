@@ -170,7 +170,7 @@ const mistakes: readonly (readonly [string, () => unknown, string])[] = [
     read(Reader, { backoff: { kind: "backoff", first: 5, most: 1 } }),
     "longest wait of backoff, ms, is an integer from 5 up, but it is 1",
   ],
-  ["a misspelt option", read(Reader, { onfailure: "stop" }), 'there is no option "onfailure"; there are onFailure, attempts, backoff, timeLimit, renamedFrom'],
+  ["a misspelt option", read(Reader, { onfailure: "stop" }), 'there is no option "onfailure"; there are onFailure, attempts, backoff, timeLimit, explain, renamedFrom'],
   ["a bad name of a computation", () => p().compute("my reader", Reader), 'pipeline "p": a computation needs a name of 1 to 64'],
   ["a stream before the name", () => p().inject(orders, "in", anInjector()), 'the name of an injector comes first, then stream "orders"'],
   ["a name in place of a stream", () => p().inject("in", "orders", anInjector()), 'injector "in": a stream is expected, but it is "orders"'],

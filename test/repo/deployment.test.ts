@@ -29,7 +29,7 @@ interface Deployment {
 
 /** s, as `run` bounds how long it takes to stop. */
 const stopSeconds = Number(/STOP_LIMIT = ([\d_]+)/.exec(documentText("src/run.ts"))?.[1]?.replace("_", "")) / 1_000;
-const commandLine = documentText("src/cli/main.ts");
+const commandLine = documentText("src/cli/program.ts");
 
 const manifests = parseAllDocuments(documentText("examples/deploy/kubernetes.yml")).map((each) => {
   expect(each.errors).toEqual([]);
