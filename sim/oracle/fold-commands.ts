@@ -11,8 +11,6 @@ import type { FoundCommand } from "./fold-input.ts";
 export class KeyCommands {
   readonly #waiting: FoundCommand[];
   readonly #all: readonly FoundCommand[];
-  /** Settings that have fired: no command has to explain them any more. */
-  readonly #fired = new Set<SetTimer>();
 
   /** All commands of one key, in order. */
   constructor(commands: readonly FoundCommand[]) {
@@ -48,14 +46,9 @@ export class KeyCommands {
   firedBefore(timer: string, set: SetTimer, settings: readonly SetTimer[]): SetTimer | undefined {
     const fire = this.#waiting.find((each) => each.timer === timer && each.time === set.time && each.action === "fire");
     if (fire === undefined || fire.output === set.output) return undefined;
-    const before = settings.find((each) => each.time === set.time && each.output === fire.output && !this.#fired.has(each));
+    const before = settings.find(({ time, output }) => time === set.time && output === fire.output);
     if (before !== undefined) this.#take(fire);
     return before;
-  }
-
-  /** This setting has fired, whether or not a command was why. */
-  hasFired(set: SetTimer): void {
-    this.#fired.add(set);
   }
 
   /** Was it fired, or deleted? Takes that. */
@@ -93,10 +86,7 @@ export function settingOf({ timers, settings, commands }: KeyModel, timer: strin
   const before = set?.time === time ? commands.firedBefore(timer, set, all) : undefined;
   if (before !== undefined) return { ...before, asked: true };
   const now = set === undefined || set.time === time ? set : commands.movedTo(timer, set, time);
-  if (set !== undefined && now !== undefined) {
-    commands.hasFired(set);
-    return { ...now, asked: false };
-  }
+  if (now !== undefined) return { ...now, asked: false };
   for (const each of all) {
     const then = each.time === time ? each : commands.movedTo(timer, each, time);
     if (then !== undefined && commands.takes("fire", timer, time)) return { ...then, asked: true };

@@ -82,15 +82,15 @@ export function drawWorkload(tape: Tape): Workload {
   const sources = new Map<string, readonly SimulatedSource[]>();
   const sourceSettings = new Map<string, SourceSetting>();
   // What goes to effects takes more steps.
-  const most = tape.pick(shape.effects === undefined ? [6, 12, 30] : [4, 8, 12]);
+  const most = tape.pick(shape.effects === undefined ? [10, 20, 50] : [5, 10, 15]);
   for (const { name } of shape.injectors) {
-    const setting = drawSource(tape, name, Math.ceil((4 + tape.choose(most)) / shape.injectors.length / variant.partitions), variant.partitions, keys);
+    const setting = drawSource(tape, name, Math.ceil((6 + tape.choose(most)) / shape.injectors.length / variant.partitions), variant.partitions, keys);
     sources.set(name, setting.sources);
     sourceSettings.set(name, { policy: setting.policy, ids: setting.ids, retention: setting.retention });
   }
   const settings: Settings = {
     exclusive,
-    leaseMs: tape.pick([2_000, 800, 800, 400, 200]),
+    leaseMs: tape.pick([2_000, 400, 400, 200, 200]),
     batchRecords: tape.pick([256, 8, 3, 1]),
     cacheBytes: tape.pick([1 << 28, 1 << 28, 3_000, 0]),
     frozen: tape.chance(100),

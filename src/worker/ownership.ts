@@ -175,8 +175,8 @@ export class Ownership {
     const given = new Set(refs);
     const leases = this.leases().filter(({ shard }) => given.has(shard));
     this.moved.given += leases.length;
-    // What was committed here stays known: until another has it, nobody else could tell that the store has lost it.
     this.#forgo(refs);
+    for (const ref of refs) this.#engine.lostTails.forget(ref);
     this.#engine.effect({ kind: "release", leases });
   }
 

@@ -47,14 +47,10 @@ export class Lines {
   }
 
   get nextArrival(): number {
-    let at = this.#first.nextArrival;
-    for (let i = 1; i < this.#lines.length; i++) at = Math.min(at, (this.#lines[i] as Connection).nextArrival);
-    return at;
+    return Math.min(...this.#lines.map((line) => line.nextArrival));
   }
   get nextAnswer(): number {
-    let at = this.#first.nextAnswer;
-    for (let i = 1; i < this.#lines.length; i++) at = Math.min(at, (this.#lines[i] as Connection).nextAnswer);
-    return at;
+    return Math.min(...this.#lines.map((line) => line.nextAnswer));
   }
 
   arrive(): void {

@@ -118,17 +118,12 @@ export class SimulatedWorker {
     return this.stalledUntil > this.#world.time || this.stopping || this.#tasks.some((task) => task.from() < Number.POSITIVE_INFINITY);
   }
 
-  /** The next true time at which something can happen by itself: `wakesAt` is not counted. */
+  /** The next true time at which something can happen. */
   nextAt(): number {
-    let mine = this.#wants ? this.#restUntil : this.connection.nextAnswer;
+    let mine = this.#wants ? this.#restUntil : Math.max(this.#wakeAt - this.skew, this.#restUntil);
     mine = Math.min(mine, this.connection.nextAnswer);
     for (const task of this.#tasks) mine = Math.min(mine, task.from());
     return Math.min(this.connection.nextArrival, Math.max(mine, this.stalledUntil));
-  }
-
-  /** The true time at which its own timers want a turn. */
-  wakesAt(): number {
-    return Math.max(this.#wakeAt - this.skew, this.#restUntil, this.stalledUntil);
   }
 
   // ── turns ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -225,10 +220,7 @@ export class SimulatedWorker {
   #send(effect: StoreEffect): void {
     this.#world.trace.line(() => `${this.name} → ${describe(effect)}`);
     this.connection.send(effect);
-    if (effect.kind === "release") {
-      this.#world.trace.saw("handed over");
-      this.#world.losses.gave(this.name, effect.leases);
-    }
+    if (effect.kind === "release") this.#world.trace.saw("handed over");
     if (effect.kind === "commit") this.#world.reach(this.stopping ? "K13" : "K4", this);
     else if (effect.kind === "deliver") this.#world.reach("K14", this);
     else if (effect.kind === "read-state") this.#world.reach("K1", this);

@@ -326,7 +326,7 @@ export class StoreAudit {
       check(output <= limit, "A3 watermark passes", () => `${audited.participant.name} has published ${output}; what is pending allows ${limit}`);
       check(status !== "finished" || limit === END, "A3 finished", () => `${audited.participant.name} is finished; what is pending allows ${limit}`);
     }
-    if (different) for (const { participant } of this.#audited.values()) this.#raiseBound(participant);
+    for (const { participant } of this.#audited.values()) this.#raiseBound(participant);
     return different;
   }
 
