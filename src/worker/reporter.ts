@@ -148,8 +148,10 @@ export class Reporter {
 
   /** Where others append often, one that waits for it looks often; where all is quiet, it looks rarely. */
   #pollShared(): number {
-    const { pollSoon = POLL_SOON } = this.#engine.options;
-    const most = this.#engine.ownership.membership.workers.length > 1 ? POLL_SHARED : POLL_LONELY;
+    const { pollSoon = POLL_SOON, leaseMs } = this.#engine.options;
+    // Whoever asks for short leases wants to hear of others soon, too.
+    const lonely = Math.min(Math.max(leaseMs / 4, POLL_SHARED), POLL_LONELY);
+    const most = this.#engine.ownership.membership.workers.length > 1 ? POLL_SHARED : lonely;
     return Math.min(Math.max((this.#lastAt - this.#othersAt) * POLL_SHARE, pollSoon), most);
   }
 
