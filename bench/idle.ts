@@ -4,7 +4,7 @@
  */
 import { run } from "../src/index.ts";
 import { watchStolen } from "./machine.ts";
-import { redisActivity } from "./redis-activity.ts";
+import { redisActivity, redisCommands } from "./redis-activity.ts";
 import { redisCpuSeconds } from "./redis-cpu.ts";
 import { benchmark } from "./harness/benchmark.ts";
 import { openStore } from "./stores.ts";
@@ -36,21 +36,23 @@ async function atRest({ shards, keys, seconds }: IdleOptions): Promise<object> {
   try {
     await passed(FILLING + CALMING);
     const stolen = watchStolen();
-    const [before, redisBefore] = [await redisActivity(server), await redisCpuSeconds(server)];
+    const [before, redisBefore] = [await redisCommands(server), await redisCpuSeconds(server)];
     const [startedAt, cpu] = [performance.now(), process.cpuUsage()];
     await passed(seconds * 1_000);
     const took = (performance.now() - startedAt) / 1_000;
     const { user, system } = process.cpuUsage(cpu);
-    const [after, redisAfter] = [await redisActivity(server), await redisCpuSeconds(server)];
+    const [after, redisAfter] = [await redisCommands(server), await redisCpuSeconds(server)];
     const each = (amount: number) => Number((amount / took).toFixed(2));
+    const commands = [...after.byName].map(([name, count]) => [name, count - (before.byName.get(name) ?? 0)] as const).filter(([, count]) => count > 0);
     return {
       shards,
       seconds,
-      entries: after.entries,
+      entries: (await redisActivity(server)).entries,
       cpuPercent: each((user + system) / 10_000),
       redisCpuPercent: each((redisAfter - redisBefore) * 100),
       redisCallsPerSecond: each(after.calls - before.calls),
-      redisCommandsPerSecond: each(after.commands - before.commands),
+      redisCommandsPerSecond: each(commands.reduce((sum, [, count]) => sum + count, 0)),
+      commandsPerSecond: Object.fromEntries(commands.map(([name, count]) => [name, each(count)])),
       stolenPercent: stolen(),
     };
   } finally {

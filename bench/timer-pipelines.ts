@@ -2,21 +2,9 @@
  * Two pipelines of timers: one sets many for event times that come at the end of the input, so that all of them are
  * stored at once and then fire; the other sets timers by the wall clock at a steady rate and looks how late they fire.
  */
-import {
-  Computation,
-  type Context,
-  input,
-  injector,
-  Pipeline,
-  state,
-  stream,
-  type StreamRecord,
-  type Timer,
-  timers,
-  type Injector,
-  ascending,
-} from "../src/index.ts";
+import { Computation, type Context, input, Pipeline, state, stream, type StreamRecord, type Timer, timers, type Injector } from "../src/index.ts";
 import { keyRing, timesOf } from "./counter-pipeline.ts";
+import { numbered } from "./harness/numbered.ts";
 import { now, type Probe, type Workload } from "./harness/workload.ts";
 import { counts, openLoop, recordsOf, type Schedule } from "./open-loop.ts";
 
@@ -74,30 +62,11 @@ export const timerLoad: Workload<TimerLoad> = {
 };
 
 function saturating({ records, keys }: TimerLoad, probe: Probe): Injector<Reminder> {
-  return injector<Reminder>({
-    kind: "injector",
-    description: `${records} reminders`,
-    partitions: 1,
-    timestamp: undefined,
-    id: undefined,
-    idRetention: 0,
-    watermark: ascending(),
-    maxAhead: Number.POSITIVE_INFINITY,
-    open: (_context, position) => {
-      let n = (position as number | undefined) ?? 0;
-      const ring = keyRing(keys);
-      const pull = (max: number) => {
-        probe.begin();
-        const items = [];
-        for (const end = Math.min(n + max, records); n < end; n++) {
-          items.push({ value: { n, key: ring[n % keys] as string }, timestamp: 1_000_000 + Math.floor(n / 1_000), position: n + 1 });
-        }
-        probe.pulled += items.length;
-        return Promise.resolve({ items, done: n >= records });
-      };
-      return Promise.resolve({ pull, close: () => Promise.resolve() });
-    },
-  });
+  const from = () => {
+    const ring = keyRing(keys);
+    return { valueOf: (n: number): Reminder => ({ n, key: ring[n % keys] as string }), timeOf: (n: number) => 1_000_000 + Math.floor(n / 1_000) };
+  };
+  return numbered({ description: `${records} reminders`, records, from, probe });
 }
 
 export interface WallTimerLoad extends Schedule {

@@ -4,11 +4,12 @@
  * before the events, and not a look-up by hand; counts are kept in the store as they change, exactly once, where the
  * original writes them out every second. A campaign's update time less the end of its window is the original's latency.
  */
-import { ascending, Computation, type Context, injector, type Injector, input, output, Pipeline, state, stream, type StreamRecord } from "../src/index.ts";
+import { Computation, type Context, type Injector, input, output, Pipeline, state, stream, type StreamRecord } from "../src/index.ts";
 import { drawn } from "./counter-pipeline.ts";
 import { benchmark, settingOf } from "./harness/benchmark.ts";
 import { measuredRun, quantiles } from "./harness/measured-run.ts";
 import { inTurn, round } from "./harness/medians.ts";
+import { numbered } from "./harness/numbered.ts";
 import { now, type Probe, type Workload } from "./harness/workload.ts";
 import { counts, openLoop, recordsOf, type Schedule } from "./open-loop.ts";
 
@@ -128,7 +129,7 @@ export const ysbEvents: Workload<YsbLoad> = {
   pipeline(load, probe) {
     const source = load.records > 0 ? saturating(load, probe) : openLoop(load, probe, (n, due) => textOf(n, Math.floor(due), load));
     const pipeline = new Pipeline("ysb", { shards: load.shards })
-      .inject("advertisements", advertisements, campaigns(load, probe))
+      .inject("advertisements", advertisements, campaigns(load))
       .inject("events", texts, source)
       .compute("parser", Parser)
       .compute("joiner", Joiner);
@@ -154,45 +155,20 @@ export const ysbEvents: Workload<YsbLoad> = {
   },
 };
 
-function campaigns({ campaigns: many }: YsbLoad, probe: Probe): Injector<Advertisement> {
+const timeOf = (n: number): number => START + Math.floor(n / PER_MS);
+
+function campaigns({ campaigns: many }: YsbLoad): Injector<Advertisement> {
   const valueOf = (n: number): Advertisement => ({ ad: `ad ${n}`, campaign: nameOf(Math.floor(n / ADS_EACH)) });
-  return bounded("advertisements", many * ADS_EACH, START, () => valueOf, probe);
+  return numbered({ description: "advertisements", records: many * ADS_EACH, from: () => ({ valueOf, timeOf }) });
 }
 
 /** Made before the first is pulled. */
 function saturating(load: YsbLoad, probe: Probe): Injector<string> {
-  const timeOf = (n: number): number => START + Math.floor(n / PER_MS);
-  const made = (from: number): ((n: number) => string) => {
-    const ready = Array.from({ length: load.records - from }, (_, i) => textOf(from + i, timeOf(from + i), load));
-    return (n) => ready[n - from] as string;
+  const from = (first: number) => {
+    const ready = Array.from({ length: load.records - first }, (_, i) => textOf(first + i, timeOf(first + i), load));
+    return { valueOf: (n: number) => ready[n - first] as string, timeOf };
   };
-  return bounded("events", load.records, START, made, probe, true);
-}
-
-/** `counted`: these are the records of the run. */
-function bounded<T>(description: string, many: number, start: number, made: (from: number) => (n: number) => T, probe: Probe, counted = false): Injector<T> {
-  return injector<T>({
-    kind: "injector",
-    description,
-    partitions: 1,
-    timestamp: undefined,
-    id: undefined,
-    idRetention: 0,
-    watermark: ascending(),
-    maxAhead: Number.POSITIVE_INFINITY,
-    open: (_context, position) => {
-      let n = (position as number | undefined) ?? 0;
-      const valueOf = made(n);
-      const pull = (max: number) => {
-        if (counted) probe.begin();
-        const items = [];
-        for (const end = Math.min(n + max, many); n < end; n++) items.push({ value: valueOf(n), timestamp: start + Math.floor(n / PER_MS), position: n + 1 });
-        if (counted) probe.pulled += items.length;
-        return Promise.resolve({ items, done: n >= many });
-      };
-      return Promise.resolve({ pull, close: () => Promise.resolve() });
-    },
-  });
+  return numbered({ description: "events", records: load.records, from, probe });
 }
 
 export const ysb = benchmark({

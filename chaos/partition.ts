@@ -17,8 +17,8 @@ const WORKERS = 3;
 const KINDS = ["latency", "half-open", "before-command", "after-command", "before-reply", "after-reply"] as const;
 type Kind = (typeof KINDS)[number];
 /** ms that a worker waits for an answer, and that its way is silent: it gives up, and its leases run out. */
-const TIMEOUT = 500;
-const SILENT = 1_500;
+const TIMEOUT = 1_000;
+const SILENT = 2_000;
 /** ms that every command and reply is late while the way is slow. */
 const SLOW = { delay: 30, jitter: 120 };
 /** ms to settle what was unknown, and to have a share again. */

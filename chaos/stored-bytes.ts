@@ -15,7 +15,7 @@ export async function storedBytes(redis: Redis): Promise<Map<string, string>> {
   let cursor = "0";
   do {
     const [next, page] = await redis.scan(cursor, "MATCH", "{millrace:chaos*", "COUNT", 1_000);
-    keys.push(...page.filter((key) => !/\{millrace:chaos\}:[rw]$/.test(key)));
+    keys.push(...page.filter((key) => !/\{millrace:chaos[^}]*\}:[rwl]$/.test(key)));
     cursor = next;
   } while (cursor !== "0");
   const bytes = new Map<string, string>();

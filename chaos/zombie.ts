@@ -10,11 +10,13 @@ import { quantile, rounded } from "./quantile.ts";
 import type { ChaosResult, ScenarioOptions } from "./scenario.ts";
 import { differing, storedBytes } from "./stored-bytes.ts";
 import { comesTo, until } from "./until.ts";
+import type { ChaosWorker } from "./worker.ts";
 
 const WORKERS = 3;
 /** Records of a cycle: enough for the worker to come to a commit, and then some. */
 const RECORDS = 200;
-/** ms in which nothing changes: then all that was given is done. */
+/** Pulses, a tenth of a second each, and ms in which nothing changes: then all that was given is done. */
+const RESTING = 8;
 const STILL = 200;
 
 interface Seen {
@@ -25,7 +27,8 @@ interface Seen {
 
 export async function zombie({ store, cycles = 100, leaseMs = 500 }: ScenarioOptions): Promise<ChaosResult> {
   if (store !== "redis") throw new Error("zombie: LMDB belongs to one process; give --store redis");
-  const load: Load = { records: RECORDS * (cycles + 1), rate: 0, keys: 40, partitions: 4, shape: "even", bendsAt: 0 };
+  // After the last cycle there are records left: workers that have finished end.
+  const load: Load = { records: RECORDS * (cycles + 2), rate: 0, keys: 40, partitions: 4, shape: "even", bendsAt: 0 };
   const arena = await Arena.open({ chaos: "zombie", store, load, workers: WORKERS, leaseMs, shards: 8, batchRecords: 16 });
   try {
     await arena.begin();
@@ -62,7 +65,7 @@ async function one(arena: Arena, cycle: number, seen: Seen): Promise<Strike | un
     return new Set(others).size === arena.shardCount;
   };
   await until("others own all shards", taken, { among: () => [`${arena.alive.map(({ working }) => working.size).join(", ")} of ${arena.shardCount}`] });
-  const before = await still(arena);
+  const before = await still(arena, victim);
   const woken = victim.woken.length;
   victim.signal("SIGCONT");
   await until("the commit that stood still was answered", () => victim.woken.length > woken);
@@ -76,13 +79,20 @@ async function one(arena: Arena, cycle: number, seen: Seen): Promise<Strike | un
   return strike.refs.length === 0 ? undefined : strike;
 }
 
-/** Waits until nothing changes any more; gives what is there then. */
-async function still(arena: Arena): Promise<Map<string, string>> {
-  let before = await storedBytes(arena.redis!);
-  for (;;) {
+/** Waits until the others have nothing to commit any more; gives what is there then. */
+async function still(arena: Arena, victim: ChaosWorker): Promise<Map<string, string>> {
+  const others = arena.alive.filter((worker) => worker !== victim);
+  await until("the others have nothing to do", () => others.every(({ pulses }) => restsFor(pulses)));
+  for (let before = await storedBytes(arena.redis!); ; ) {
     await delay(STILL);
     const after = await storedBytes(arena.redis!);
     if (differing(before, after).length === 0) return after;
     before = after;
   }
+}
+
+/** As it says itself: it had time for so many pulses, and no commit was made between them. */
+function restsFor(pulses: ChaosWorker["pulses"]): boolean {
+  const last = pulses.slice(-RESTING);
+  return last.length === RESTING && last.every(({ commits }) => commits === last[0]?.commits);
 }

@@ -23,6 +23,7 @@ export default class TallyReporter {
     const tests = files.flatMap((file) => [...file.children.allTests()]);
     const states = tests.map((test) => test.result().state);
     const skipped = tests.filter((_, index) => states[index] === "skipped" || states[index] === "pending");
+    const broken = tests.filter((_, index) => states[index] === "failed");
     const brokenSuites = files.flatMap((file) => [file, ...file.children.allSuites()]).filter((suite) => suite.errors().length > 0);
     const passed = states.filter((state) => state === "passed").length;
     writeFileSync(
@@ -31,8 +32,11 @@ export default class TallyReporter {
         complete,
         passed,
         failed: tests.length - passed + brokenSuites.length + unhandledErrors.length,
-        skipped: skipped.map((test) => `${test.module.relativeModuleId} > ${test.fullName}`),
+        skipped: skipped.map(nameOf),
+        broken: broken.map((test) => `${nameOf(test)}: ${(test.result().errors?.[0]?.message ?? "").split("\n")[0]}`),
       }),
     );
   }
 }
+
+const nameOf = (test) => `${test.module.relativeModuleId} > ${test.fullName}`;

@@ -35,13 +35,15 @@ try {
 } catch (error) {
   problems.push(error.message);
 }
-const tally = existsSync(tallyFile) ? JSON.parse(readFileSync(tallyFile, "utf8")) : { complete: false, passed: 0, failed: 0, skipped: [] };
+const tally = existsSync(tallyFile) ? JSON.parse(readFileSync(tallyFile, "utf8")) : { complete: false, passed: 0, failed: 0, skipped: [], broken: [] };
 try {
   // Processes that were killed a moment ago may still be at it.
   rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
 } catch (error) {
   problems.push(`The temporary files of the tests stay: ${error.message}`);
 }
+// Once more, for whoever has only the end of what was printed, or a run that was cut short.
+for (const name of tally.broken) console.error(`Failed: ${name}`);
 for (const name of tally.skipped) console.error(`Skipped, which counts as failed: ${name}`);
 for (const problem of problems) console.error(problem);
 // Vitest's own verdict is already in the tally, unless it never gave one.

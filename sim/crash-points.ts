@@ -150,7 +150,7 @@ export function workloadOf(subject: Subject): Workload {
   const B: Script = { records: [record], timers: [NOTHING], flush: NOTHING };
   return {
     shape,
-    variant: { shards: 2, domains: 2, partitions: 1, attempts: 9, asynchronous: false, effects: undefined, maxSkew: undefined },
+    variant: { shards: 2, domains: 2, partitions: 1, attempts: 9, asynchronous: false, effects: undefined, maxSkew: undefined, percentile: undefined },
     keys: ["k0", "k1"],
     scripts: new Map([
       ["A", A],

@@ -109,7 +109,13 @@ export async function simulate(workload: Workload, tape: Tape, faults: Faults, o
     }
     found = foundIn(simulation, plan, workload);
     const differences = findings(
-      { shape: workload.shape, scripts: workload.scripts, attempts: workload.variant.attempts, injectors: injectorsOf(workload) },
+      {
+        shape: workload.shape,
+        scripts: workload.scripts,
+        attempts: workload.variant.attempts,
+        percentile: workload.variant.percentile !== undefined,
+        injectors: injectorsOf(workload),
+      },
       found,
     );
     if (differences.length > 0) throw new Violation("fold", differences.join("\n      "));

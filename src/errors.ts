@@ -10,6 +10,8 @@ export type ErrorCode =
   | "limit-exceeded"
   | "invalid-use"
   | "record-failed"
+  | "record-refused"
+  | "record-not-taken"
   | "store-unavailable"
   | "store-refused"
   | "injector-failed"
@@ -80,6 +82,23 @@ export class RecordFailedError extends MillraceError {
     this.computation = computation;
     this.key = key;
     this.attempts = attempts;
+  }
+}
+
+/** A record that `push` was given can never be taken as it is. Correct it. Nothing of it is in the pipeline but, where the message says so, a dead letter. */
+export class RecordRefusedError extends MillraceError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("record-refused", message, options);
+  }
+}
+
+/** A record that `push` was given was not taken, as far as is known. Push it again, under the same id: it is taken once. */
+export class RecordNotTakenError extends MillraceError {
+  /** `unknown`: it may be committed, or be so a moment later. */
+  readonly taken: "no" | "unknown";
+  constructor(message: string, taken: "no" | "unknown", options?: ErrorOptions) {
+    super("record-not-taken", message, options);
+    this.taken = taken;
   }
 }
 

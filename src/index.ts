@@ -21,6 +21,7 @@ export { type Stream, stream } from "./computation/stream.ts";
 // The pipeline.
 export { type Backoff, exponential } from "./computation/backoff.ts";
 export { type ComputeOptions, type InjectOptions, type ParticipantOptions, Pipeline, type PipelineOptions } from "./computation/pipeline.ts";
+export type { ExplainOptions } from "./computation/explained.ts";
 export type { ReplyOptions } from "./computation/reply.ts";
 export type { Whole } from "./computation/whole.ts";
 
@@ -36,6 +37,7 @@ export { type Injector, type InjectorOptions, injector, type Sink, sink } from "
 export type { CsvOptions } from "./injectors/csv-format.ts";
 export { type FileOptions, fromFile } from "./injectors/from-file.ts";
 export { fromHttp } from "./injectors/from-http.ts";
+export { fromPush } from "./injectors/from-push.ts";
 export {
   fromIterable,
   type IterableOptions,
@@ -62,6 +64,9 @@ export type { PolicyOptions } from "./watermark/policy-options.ts";
 
 // Running.
 export type { AccessToken, HttpOptions, Scope } from "./http/access.ts";
+export type { Pushed, PushOptions } from "./http/pushes.ts";
+export type { CellView, StateView } from "./inspect/state-views.ts";
+export type { ReplyView } from "./inspect/views.ts";
 export { run, type RunningPipeline, type RunOptions } from "./run.ts";
 
 // Stores.
@@ -84,6 +89,8 @@ export {
   LimitExceededError,
   MillraceError,
   RecordFailedError,
+  RecordNotTakenError,
+  RecordRefusedError,
   SinkLostDataError,
   SinkUnavailableError,
   StoreRefusedError,

@@ -3,19 +3,28 @@ import { hostname } from "node:os";
 import { systemClock } from "./clock.ts";
 import type { Graph } from "./computation/graph.ts";
 import type { Pipeline } from "./computation/pipeline.ts";
+import type { Stream } from "./computation/stream.ts";
 import type { EffectRunner, Effects } from "./effects/effects.ts";
 import { inProcess } from "./effects/in-process.ts";
-import { ConfigError, invariant, messageOf } from "./errors.ts";
+import { ConfigError, InvalidUseError, invariant, messageOf } from "./errors.ts";
 import { type LogFunction, logFunction, type Logger } from "./log.ts";
 import { checkOptions as checkKnown, show } from "./options.ts";
 import { isHandle } from "./computation/handle.ts";
 import { Access, type HttpOptions } from "./http/access.ts";
 import type { HttpServer } from "./http/server.ts";
-import { doorOf } from "./injectors/from-http.ts";
+import { Ingestion } from "./http/ingestion.ts";
+import { type Pushed, Pushes, type PushOptions } from "./http/pushes.ts";
+import { doorOf } from "./injectors/door-source.ts";
+import { computationOf, headOf } from "./inspect/inspection.ts";
+import { Outside } from "./inspect/outside.ts";
+import { RequestError } from "./inspect/request-error.ts";
+import { type StateView, stateOf } from "./inspect/state-views.ts";
 import { systemRandom } from "./random.ts";
 import { isReadable } from "./store/reader.ts";
 import type { PipelineStore, Store } from "./store/store.ts";
 import { reconcile } from "./worker/reconcile.ts";
+import { RejectionWatch } from "./worker/rejection-watch.ts";
+import { tracedPlan } from "./worker/traced-edges.ts";
 import { trace, type Tracing } from "./worker/tracing.ts";
 import { watchProcess } from "./watchdog.ts";
 import { makeWorker, type Worker } from "./worker/worker.ts";
@@ -48,8 +57,15 @@ export interface RunOptions {
   readonly stallMs?: number | false | undefined;
   /** Where log lines go: a function, or a logger such as pino's. Default: warnings and errors to standard error. */
   readonly log?: LogFunction | Logger | undefined;
-  /** `openTelemetry()` of `millrace/opentelemetry`: a span for each call of a handler. Default: none, which costs nothing. */
+  /** `openTelemetry()` of `millrace/opentelemetry`: spans of what is read, handled and written. Default: none, which costs nothing. */
   readonly tracing?: Tracing | undefined;
+  /**
+   * Promises that a handler made, that were rejected and that nothing waits for are counted, logged with their computation and
+   * key, and told by `/healthz`; the process goes on. While the pipeline runs, the process is listened to for that, and each
+   * call costs a little more. Rejections of other code are left to who listens to them, and end the process where no one does.
+   * Default: false, nothing is listened to, and Node ends the process.
+   */
+  readonly reportRejections?: boolean | undefined;
 }
 
 export interface RunningPipeline {
@@ -61,6 +77,21 @@ export interface RunningPipeline {
    * where no one waits for this. Never settles while an input lives.
    */
   readonly finished: Promise<void>;
+  /**
+   * Hands a record to a stream that an injector of `fromPush` or `fromHttp` feeds, whichever worker owns that. Resolves when the
+   * record is durable as `level` says; until then the caller is who knows of it. The value is taken as it is now, and is what
+   * JSON carries. Waits while the pipeline has no room, 30 s at most.
+   *
+   * Rejects with a `RecordRefusedError` (correct it), a `RecordNotTakenError` (push it again, under the same id), an
+   * `InvalidUseError` where the stream has no such injector, or a `StoreRefusedError` where the level cannot be promised.
+   */
+  push<T>(stream: Stream<T>, value: NoInfer<T>, options?: PushOptions): Promise<Pushed>;
+  /**
+   * What is stored of a key, whichever worker owns it, as of one commit: as `/v1/computations/:computation/state/:key` shows it,
+   * its values as JSON. undefined: nothing is. Rejects with an `InvalidUseError` where there is no such computation, or the
+   * store cannot be read from outside, and with a `StoreUnavailableError`.
+   */
+  state(computation: string, key: string): Promise<StateView | undefined>;
   /** Commits what was begun, gives the shards up so that another worker may go on at once, and closes everything. */
   stop(): Promise<void>;
 }
@@ -92,7 +123,8 @@ export async function run(pipeline: Pipeline, options: RunOptions): Promise<Runn
   const store = await options.store.open({ pipeline: graph.pipeline, clock: systemClock, random: systemRandom });
   let runner: EffectRunner | undefined;
   try {
-    const plan = await reconcile(store, graph, options.drop ?? []);
+    const reconciled = await reconcile(store, graph, options.drop ?? []);
+    const plan = options.tracing === undefined ? reconciled : tracedPlan(options.tracing, reconciled);
     const log = logFunction("run", options.log);
     runner = await openEffects(graph, options.effects ?? inProcess, log);
     const worker = makeWorker({
@@ -131,33 +163,75 @@ async function openEffects(graph: Graph, effects: Effects, log: LogFunction): Pr
 async function running(worker: Worker, store: PipelineStore, runner: EffectRunner | undefined, options: RunOptions): Promise<RunningPipeline> {
   // Before the worker starts: a port that cannot be had must not be told of amid a run that has begun.
   Object.assign(worker.profile, { host: hostname(), pid: process.pid });
-  const http = await served(worker, store, options);
+  const ingestion = new Ingestion({ worker, store, clock: systemClock, random: systemRandom });
+  const http = await served(worker, store, options, ingestion);
+  const outside = new Outside(isReadable(options.store) ? options.store : undefined, worker.engine.options.plan.graph.pipeline, systemClock);
   const watchdog = options.stallMs === false ? undefined : watchProcess(systemClock, options.stallMs ?? 30_000);
+  const watch = options.reportRejections === true ? watchRejections(worker, logFunction("run", options.log)) : undefined;
   worker.driver.start();
   let stopped: Promise<void> | undefined;
   const stop = async () => {
     await worker.driver.stop(STOP_LIMIT);
+    ingestion.close();
     await http?.close();
+    await outside.close();
     await runner?.close();
     await store.close();
     await watchdog?.close();
+    watch?.close();
   };
-  const pipeline: RunningPipeline = { url: http?.url, finished: worker.driver.finished, stop: () => (stopped ??= stop()) };
+  const pushes = new Pushes(ingestion, systemClock, systemRandom);
+  const pipeline: RunningPipeline = {
+    url: http?.url,
+    finished: worker.driver.finished,
+    push: (stream, value, given) => pushes.push(stream, value, given),
+    state: (computation, key) => {
+      if (stopped !== undefined) return Promise.reject(new InvalidUseError("state: the worker has been stopped; read state before that"));
+      return stateInStore(worker, outside, computation, key);
+    },
+    stop: () => (stopped ??= stop()),
+  };
   workers.set(pipeline, worker);
   return pipeline;
 }
 
+async function stateInStore(worker: Worker, outside: Outside, computation: string, key: string): Promise<StateView | undefined> {
+  if (typeof key !== "string") throw new InvalidUseError(`state of ${show(computation)}: the key is a string, but it is ${show(key)}`);
+  try {
+    const planned = computationOf(worker, computation);
+    const found = await stateOf(await outside.reader(), planned, key);
+    return found && { ...headOf(worker, systemClock), computation: planned.name, key, ...found };
+  } catch (error) {
+    throw error instanceof RequestError ? new InvalidUseError(`state of ${show(computation)}: ${error.message}`, { cause: error }) : error;
+  }
+}
+
+function watchRejections(worker: Worker, log: LogFunction): RejectionWatch {
+  const { pipeline } = worker.engine.options.plan.graph;
+  return new RejectionWatch({
+    worker,
+    clock: systemClock,
+    takes: "own",
+    tell: (reason, whose) =>
+      log("error", `a promise was rejected and nothing waits for it; what it was to do may not be done: ${messageOf(reason)}`, {
+        pipeline,
+        ...whose,
+        ...(reason instanceof Error && { stack: reason.stack }),
+      }),
+  });
+}
+
 /** Fastify is loaded only by those who ask for it. */
-async function served(worker: Worker, store: PipelineStore, { http, store: of }: RunOptions): Promise<HttpServer | undefined> {
+async function served(worker: Worker, store: PipelineStore, { http, store: of }: RunOptions, ingestion: Ingestion): Promise<HttpServer | undefined> {
   if (!http) return undefined;
   const { serve } = await import("./http/server.ts");
-  return serve(worker, store, { ...http, clock: systemClock, random: systemRandom, readable: isReadable(of) ? of : undefined });
+  return serve(worker, store, { ...http, ingestion, clock: systemClock, random: systemRandom, readable: isReadable(of) ? of : undefined });
 }
 
 function checkOptions(pipeline: Pipeline, options: RunOptions): void {
   if (!isHandle(pipeline, "pipeline")) throw new ConfigError("run(pipeline, { store }): the first argument is a Pipeline");
   const where = `run of pipeline "${pipeline.name}"`;
-  checkKnown(where, options, ["store", "effects", "http", "drop", "leaseMs", "batchRecords", "cacheBytes", "stallMs", "log", "tracing"]);
+  checkKnown(where, options, ["store", "effects", "http", "drop", "leaseMs", "batchRecords", "cacheBytes", "stallMs", "log", "tracing", "reportRejections"]);
   if ((options as RunOptions | undefined)?.store?.kind !== "store") throw new ConfigError(`${where}: give a store, as in { store: new LmdbStore("./data") }`);
   const { effects, http, drop, log, tracing } = options;
   if (effects !== undefined && effects?.kind !== "effects")
@@ -168,6 +242,8 @@ function checkOptions(pipeline: Pipeline, options: RunOptions): void {
   logFunction(where, log);
   if (tracing !== undefined && tracing?.kind !== "tracing")
     throw new ConfigError(`${where}: tracing is made by openTelemetry() of "millrace/opentelemetry", but it is ${show(tracing)}`);
+  if (options.reportRejections !== undefined && typeof options.reportRejections !== "boolean")
+    throw new ConfigError(`${where}: reportRejections is true or false, but it is ${show(options.reportRejections)}`);
   checkRange("leaseMs", options.leaseMs, 200, 3_600_000);
   checkRange("batchRecords", options.batchRecords, 1, 10_000);
   if (options.stallMs !== false) checkRange("stallMs", options.stallMs, 1_000, 3_600_000);
@@ -176,10 +252,10 @@ function checkOptions(pipeline: Pipeline, options: RunOptions): void {
 
 /** What comes by HTTP comes through the endpoint of this very worker. */
 function checkReachable({ pipeline, participants }: Graph, { http }: RunOptions): void {
-  const taking = participants.find((node) => node.kind === "injector" && doorOf(node.source) !== undefined);
+  const taking = participants.find((node) => node.kind === "injector" && doorOf(node.source)?.posted === true);
   if (taking === undefined || http) return;
   throw new ConfigError(
-    `run of pipeline "${pipeline}": injector "${taking.name}" takes records over HTTP, and there is no endpoint: give a port, as in http: { port: 7077 }`,
+    `run of pipeline "${pipeline}": injector "${taking.name}" takes records over HTTP, and there is no endpoint: give a port, as in http: { port: 7077 }, or use fromPush where the program alone hands records in`,
   );
 }
 

@@ -36,6 +36,19 @@ export class TimeIndex {
     return Math.min(this.first()?.time ?? Number.POSITIVE_INFINITY, this.#horizon);
   }
 
+  /** As `bound`, of those whose time is not below `from`; where that is not known, of all. */
+  boundFrom(from: number): number {
+    if (this.bound >= from || this.#horizon < from) return this.bound;
+    for (let limit = 16; ; limit *= 4) {
+      const members = this.upTo(Number.POSITIVE_INFINITY, limit);
+      for (const member of members) {
+        const time = this.timeOf(member) as number;
+        if (time >= from) return Math.min(time, this.#horizon);
+      }
+      if (members.length < limit) return this.#horizon;
+    }
+  }
+
   timeOf(member: string): number | undefined {
     return this.#entries.get(member)?.time;
   }

@@ -205,7 +205,7 @@ test.each([
   [{}, /give a store, as in \{ store: new LmdbStore/],
   [{ stroe: new MemoryStore() }, /^run of pipeline "visits": there is no option "stroe"; there are store, effects, http/],
   [{ store: new MemoryStore(), htttp: false }, /there is no option "htttp"/],
-  [{ store: new MemoryStore(), http: 8_080 }, /http: options are an object with port, host, address, tokens, names, but they are 8080/],
+  [{ store: new MemoryStore(), http: 8_080 }, /http: options are an object with port, host, address, tokens, names, requestsPerSecond, but they are 8080/],
   [{ store: new MemoryStore(), http: { prot: 1 } }, /http: there is no option "prot"; there are port, host, address, tokens, names/],
   [{ store: new MemoryStore(), drop: "counter" }, /drop is an array of names, as in \["counter\/total"\], but it is "counter"/],
   [{ store: new MemoryStore(), log: "debug" }, /log is a function of \(level, text, fields\)/],

@@ -1,8 +1,9 @@
 /** Nexmark: eight of its queries over generated events, each answer compared with plain code's. */
-import { boundedDisorder, injector, type Injector, Pipeline } from "../../src/index.ts";
+import { boundedDisorder, type Injector, Pipeline } from "../../src/index.ts";
 import { benchmark, settingOf } from "../harness/benchmark.ts";
 import { measuredRun } from "../harness/measured-run.ts";
 import { inTurn, round } from "../harness/medians.ts";
+import { numbered } from "../harness/numbered.ts";
 import type { Probe, Workload } from "../harness/workload.ts";
 import { expectAnswers, QUERIES, type Query } from "./answers.ts";
 import { BEHIND, type Event, eventAt, type Events } from "./events.ts";
@@ -49,30 +50,15 @@ function queried(pipeline: Pipeline, query: Exclude<Query, "q12">): Pipeline {
 
 /** All of them in memory before the first is pulled: generating is not what is measured. */
 function generated(load: NexmarkLoad, probe: Probe): Injector<Event> {
-  return injector<Event>({
-    kind: "injector",
+  return numbered<Event>({
     description: `${load.events} events of Nexmark`,
-    partitions: 1,
-    timestamp: undefined,
-    id: undefined,
-    idRetention: 0,
+    records: load.events,
     watermark: boundedDisorder(BEHIND),
-    maxAhead: Number.POSITIVE_INFINITY,
-    open: (_context, position) => {
-      let n = (position as number | undefined) ?? 0;
-      const first = n;
-      const all = Array.from({ length: load.events - n }, (_, i) => eventAt(n + i, load));
-      const pull = (max: number) => {
-        probe.begin();
-        const items = [];
-        for (const end = Math.min(n + max, load.events); n < end; n++) {
-          const value = all[n - first] as Event;
-          items.push({ value, timestamp: value.at, position: n + 1 });
-        }
-        probe.pulled += items.length;
-        return Promise.resolve({ items, done: n >= load.events });
-      };
-      return Promise.resolve({ pull, close: () => Promise.resolve() });
+    probe,
+    from: (first) => {
+      const all = Array.from({ length: load.events - first }, (_, i) => eventAt(first + i, load));
+      const valueOf = (n: number): Event => all[n - first] as Event;
+      return { valueOf, timeOf: (n) => valueOf(n).at };
     },
   });
 }

@@ -58,6 +58,7 @@ export class Arena {
   readonly #model: MemoryData;
   readonly #clock = new ArenaClock();
   #opened: PipelineStore[] = [];
+  #openings = 0;
   #open: Made[] = [];
   #done: Done[] = [];
 
@@ -95,8 +96,9 @@ export class Arena {
   }
 
   async #openAll(): Promise<void> {
-    // One for ever, since stores draw at different moments: sequencers differ by their monotonic parts.
-    const random = { id: () => "r" };
+    // One until they are opened again, since stores draw at different moments: sequencers differ by their monotonic parts.
+    const opening = ++this.#openings;
+    const random = { id: () => `r${opening}` };
     this.#opened = await Promise.all(this.#contestants.map(({ store }) => store.open({ pipeline: this.#pipeline, clock: this.#clock, random })));
   }
 

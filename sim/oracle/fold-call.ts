@@ -38,6 +38,8 @@ export interface KeyModel {
   /** Poisoned timers that were replaced or deleted, or had gone to dead letters before: no one can tell. */
   readonly doubtful: string[];
   watermark: number;
+  /** The last one seen, where one is followed. */
+  percentile?: number;
   now: number;
   /** Largest event time of the records of this key. */
   largest: number;

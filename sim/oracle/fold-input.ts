@@ -13,6 +13,8 @@ export interface FoldInput {
   readonly scripts: ReadonlyMap<string, Script>;
   /** Tries of a record or timer, after which it is a dead letter. */
   readonly attempts: number;
+  /** Do the timers `due` go by a percentile watermark, which each call's log has first of what it read? */
+  readonly percentile: boolean;
   /** By injector: whether it knows ids, may go idle; its partitions' items, with the watermark promised before each. */
   readonly injectors: ReadonlyMap<string, FoldInjector>;
 }

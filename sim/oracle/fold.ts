@@ -14,12 +14,13 @@
  *     What was brought back from dead letters comes when it comes: neither F2 nor F4 is about it.
  * F5  State, productions, timestamps and sinks are what the calls make of them.
  *
- * F6 and F7 are of `fold-effects.ts`, F8 of `fold-barriers.ts`, F9 of `fold-commands.ts`.
+ * F6 and F7 are of `fold-effects.ts`, F8 of `fold-barriers.ts`, F9 of `fold-commands.ts`, F10 of `fold-percentiles.ts`.
  */
 import { barrierFindings } from "./fold-barriers.ts";
 import { type Called, CallFold, type Delivery, END, isMortal, isPoison, type KeyModel, type SetTimer } from "./fold-call.ts";
 import { KeyCommands, settingOf } from "./fold-commands.ts";
 import { effectFindings } from "./fold-effects.ts";
+import { fixedPart, percentileFindings } from "./fold-percentiles.ts";
 import type { Counted, FoldInjector, FoldInput, FoldShape, Found, FoundLetter } from "./fold-input.ts";
 import { type Entry, FUEL, type Item, type Program, type Script, type Sums } from "../workload/program.ts";
 
@@ -223,6 +224,7 @@ class Fold {
     const none = { brief: undefined, hold: undefined, timers: new Map(), settings: new Map(), doubtful: [], watermark: -1, now: 0, largest: -1 };
     const model: KeyModel = { key, sums, commands, ...none };
     const order = new Map<string, number>();
+    const fixed = fixedPart(this.#input.percentile);
     log.forEach((entry, index) => {
       const [what, watermark, now, late] = entry;
       const where = `${name} ${key}, call ${index}, ${what}`;
@@ -230,13 +232,14 @@ class Fold {
       if (now < model.now) this.#wrong(`${where}: processing time fell from ${model.now} to ${now}`);
       model.watermark = watermark;
       model.now = now;
+      if (this.#input.percentile) for (const wrong of percentileFindings(model, entry, where)) this.#wrong(wrong);
       const called = what.includes("/")
         ? this.#record(computation, model, entry, index, waiting, order, where)
         : this.#timer(computation, model, entry, index, where);
       if (called === undefined) return;
       if (late) this.#counted.late++;
       for (const step of called.steps) this.#calls.step(step, called);
-      if (called.saw !== entry.length) this.#wrong(`${where}: logged ${entry.length - 4} readings, should be ${called.saw - 4}`);
+      if (called.saw !== entry.length) this.#wrong(`${where}: logged ${entry.length - fixed} readings, should be ${called.saw - fixed}`);
     });
     for (const [timer, set] of model.timers) this.#leftOver(name, model, timer, set, dead);
     for (const doubtful of model.doubtful) {
@@ -292,12 +295,15 @@ class Fold {
     this.#counted.timersFired++;
     if (set.droppable) this.#last.push({ where, time: set.time });
     const isWall = timer === "wait";
-    const isEarly = isWall ? now < set.time : watermark < set.time;
+    const byPercentile = this.#input.percentile && timer === "due";
+    const isEarly = isWall ? now < set.time : (byPercentile ? (model.percentile ?? -1) : watermark) < set.time;
     if (isEarly && !set.asked && !model.commands.takes("fire", address, set.time))
       this.#wrong(`F3: ${where}: fired early, at watermark ${watermark} and time ${now}`);
     for (const [each, { time: earlier, droppable, poison }] of model.timers) {
       const isNext = each.startsWith("wait:") === isWall && earlier < set.time && !droppable && !poison;
-      const isAsked = set.asked || model.commands.concerned(address) || model.commands.concerned(each);
+      // It may have been begun, and have failed, before the low watermark came to the others.
+      const mayWait = byPercentile && !each.startsWith("due:");
+      const isAsked = mayWait || set.asked || model.commands.concerned(address) || model.commands.concerned(each);
       if (isNext && !isAsked) this.#wrong(`F3: ${where}: fired before ${each} of ${earlier}`);
     }
     if (!set.asked) model.timers.delete(address);
@@ -317,7 +323,7 @@ class Fold {
   ): Called {
     const held = model.hold;
     const inTimeFrom = Math.min(inTime ? base : Number.POSITIVE_INFINITY, held?.inTime ? held.time : Number.POSITIVE_INFINITY);
-    return { computation, model, entry, index, steps, base, from, stamped, isTimer, inTimeFrom, held, saw: 4, produced: 0 };
+    return { computation, model, entry, index, steps, base, from, stamped, isTimer, inTimeFrom, held, saw: fixedPart(this.#input.percentile), produced: 0 };
   }
 
   /** A timer that is still set when all is done. */

@@ -56,7 +56,8 @@ export interface Item {
 
 /**
  * One committed call of a key, as the key's own log has it: a record (its id) or a timer (`<name>:<tag>:<time>`), the
- * input watermark and the processing time it saw, whether it was late, and what it read by the way.
+ * input watermark and the processing time it saw, whether it was late, and what it read by the way: first the percentile
+ * watermark, where timers `due` go by one.
  */
 export type Entry = readonly [what: string, watermark: number, now: number, late: boolean, ...saw: number[]];
 

@@ -10,6 +10,7 @@ import {
   type Stream,
   type StreamRecord,
   type Timer,
+  type TimerFamily,
   timer,
   timers,
 } from "../../src/index.ts";
@@ -30,6 +31,8 @@ export interface Streams {
   readonly outputs: readonly Stream<Item>[];
   /** Keyed by `other`. */
   readonly other: boolean;
+  /** Of the timers `due`. */
+  readonly percentile: number | undefined;
 }
 
 /** One call under way. */
@@ -57,20 +60,23 @@ export class Scripted extends Computation {
   readonly log = state("log", { initial: [] as Entry[] });
   readonly sums = state("sums", { initial: { total: 0, fuel: FUEL, hold: -1 } as Sums });
   readonly brief = state<number>("brief", { ttl: BRIEF });
-  readonly due = timers<number>("due");
+  readonly due: TimerFamily<number>;
   readonly wait = timers<number>("wait", { clock: "wall" });
   readonly flush = timer("flush");
   readonly release = timer("release");
+  readonly percentile: number | undefined;
   readonly stageName: string;
   readonly stage: () => Stage;
 
-  constructor(name: string, { inputs, outputs, other }: Streams, stage: () => Stage) {
+  constructor(name: string, { inputs, outputs, other, percentile }: Streams, stage: () => Stage) {
     super();
     const key = (item: Item) => (other ? item.other : item.key);
     this.first = input(inputs[0] as Stream<Item>, { key });
     this.second = inputs[1] && input(inputs[1], { key });
     this.out = outputs[0] && output(outputs[0]);
     this.more = outputs[1] && output(outputs[1]);
+    this.due = timers<number>("due", { percentile });
+    this.percentile = percentile;
     this.stageName = name;
     this.stage = stage;
   }
@@ -98,6 +104,7 @@ export class Scripted extends Computation {
     this.stage().called?.();
     const { hold } = context.state(this.sums).get();
     const entry = [what, context.watermark, context.now(), late];
+    if (this.percentile !== undefined) entry.push(context.percentileWatermark(this.due));
     const running: Running = { name: this.stageName, context, what, steps, from, stamped, isTimer, held: hold, entry, produced: 0, at: 0 };
     return this.#go(running) as void | Promise<void>;
   }

@@ -148,6 +148,8 @@ export interface Variant {
   readonly effects: EffectLimits | undefined;
   /** Of the first of several injectors, or of all of them; undefined: of none. */
   readonly maxSkew: { readonly of: "first" | "all"; readonly ms: number } | undefined;
+  /** Timers `due` fire by this percentile watermark; undefined: by the low one. */
+  readonly percentile: number | undefined;
 }
 
 /** ms that a handler may take. */
@@ -196,7 +198,11 @@ interface Declared {
   readonly streamOf: (name: string) => Stream<Item>;
 }
 
-function pipelineOf(shape: Shape, { shards, partitions, attempts, asynchronous, effects, maxSkew }: Variant, current: { readonly stage: RunStage }): Declared {
+function pipelineOf(
+  shape: Shape,
+  { shards, partitions, attempts, asynchronous, effects, maxSkew, percentile }: Variant,
+  current: { readonly stage: RunStage },
+): Declared {
   const pipeline = new Pipeline("simulated", { shards });
   const streams = new Map<string, Stream<Item>>();
   const streamOf = (name: string): Stream<Item> => {
@@ -210,7 +216,7 @@ function pipelineOf(shape: Shape, { shards, partitions, attempts, asynchronous, 
   });
   const Class = asynchronous ? AsyncScripted : Scripted;
   for (const { name, inputs, outputs, other } of shape.computations) {
-    const declared = { inputs: inputs.map(streamOf), outputs: outputs.map(streamOf), other };
+    const declared = { inputs: inputs.map(streamOf), outputs: outputs.map(streamOf), other, percentile };
     pipeline.compute(name, () => new Class(name, declared, () => current.stage), { attempts, backoff: exponential(20, 100), timeLimit: TIME_LIMIT });
   }
   for (const { name, stream: from, results } of shape.effects ?? []) {

@@ -30,6 +30,7 @@ import { EntryRules } from "./entry-rules.ts";
 import { type Checked, Findings } from "./findings.ts";
 import { checkCounts, checkHead, checkImage, checkKind, checkMonotone, imageOf } from "./head-rules.ts";
 import { AuditedShard, checkGraph, StoredNames } from "./stored-names.ts";
+import { checkPercentiles, FollowedTracks } from "./track-rules.ts";
 import { type Authorities, checkAuthorities, checkOutputs, checkRise, isAtEnd, largestBound } from "./watermark-rules.ts";
 import { WorkRules } from "./work-rules.ts";
 
@@ -116,6 +117,7 @@ class Audit {
   readonly #reader: StoreReader;
   readonly #names: StoredNames;
   readonly #findings = new Findings();
+  readonly #tracks: FollowedTracks;
   readonly #entries = { state: 0, held: 0, dead: 0, outbox: 0, watermark: 0, wall: 0, holds: 0, ids: 0, waiting: 0 };
   #owned = 0;
   /** Largest input watermark of each participant's shards, and in which it is. */
@@ -124,6 +126,7 @@ class Audit {
   constructor(reader: StoreReader, graph: StoredGraph) {
     this.#reader = reader;
     this.#names = new StoredNames(graph);
+    this.#tracks = new FollowedTracks(this.#names);
   }
 
   async run(pipeline: string): Promise<AuditReport> {
@@ -136,8 +139,11 @@ class Audit {
     const shards = graph.participants.flatMap(({ id, shards }) => Array.from({ length: shards }, (_, index) => shardRef(id, index)));
     const queue = shards.filter((shard) => !unreadable.has(shard)).values();
     await Promise.all(Array.from({ length: SHARDS }, () => this.#drain(queue, before)));
-    const after = await this.#reader.readAuthorities(ids);
+    const tracks = await this.#reader.readAuthorities(this.#tracks.ids);
+    await this.#checkPromised(tracks);
+    const after = await this.#reader.readAuthorities([...ids, ...this.#tracks.ids]);
     checkAuthorities(this.#names, after, this.#findings);
+    this.#tracks.check(tracks, after, this.#findings);
     checkRise(this.#names, before, after, this.#findings);
     checkOutputs(this.#names, after, this.#findings);
     this.#checkInputs(after);
@@ -187,6 +193,8 @@ class Audit {
     const last = await this.#reader.readHead(shard.ref);
     const lastImage = imageOf(shard, last, findings);
     if (lastImage !== undefined) checkImage(shard, lastImage, there.dead, entries, work, findings);
+    if (firstImage !== undefined && lastImage !== undefined) checkPercentiles(shard, [firstImage, lastImage], findings);
+    if (lastImage !== undefined) this.#tracks.learn(shard, lastImage);
     checkKind(shard, there, last, findings);
     checkMonotone(shard, first, last, firstImage && lastImage && [firstImage, lastImage], findings);
     for (let from: number | undefined = 0; from !== undefined; ) from = work.inbox(await this.#reader.readParcels(shard.ref, from, PARCELS));
@@ -248,6 +256,18 @@ class Audit {
     if (shard.participant.kind === "injector")
       findings.expect("watermark-pending", output <= later, shard.at(), () => `${output} is published; the injector has committed to ${later}`);
     else if (later > (this.#inputs.get(shard.participant.id)?.input ?? -1)) this.#inputs.set(shard.participant.id, { input: later, shard });
+  }
+
+  /** Which tracks there are is known from the shards; so the injectors' are looked at once more, after the tracks (Q1). */
+  async #checkPromised(tracks: Authorities): Promise<void> {
+    if (tracks.size === 0) return;
+    for (const participant of this.#names.participants.values()) {
+      for (let index = 0; participant.kind === "injector" && index < participant.shards; index++) {
+        const shard = new AuditedShard(this.#names, shardRef(participant.id, index));
+        const image = imageOf(shard, await this.#reader.readHead(shard.ref), this.#findings);
+        if (image !== undefined) this.#tracks.checkPromised(shard, image, tracks, this.#findings);
+      }
+    }
   }
 
   #atEnd(shard: AuditedShard, there: EntryCount, { queued }: ShardHead): void {

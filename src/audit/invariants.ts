@@ -45,7 +45,8 @@ export const INVARIANTS = {
     remedy: RESTORE,
   },
   image: {
-    claim: "The image can be read; its times and counters are whole, its counts of ids are above every id in use.",
+    claim:
+      "The image can be read; its times and counters are whole, its counts of ids are above every id in use, no percentile watermark is behind its low one.",
     meaning: "A new owner could not start from it, or would give an id twice and overwrite a held record or dead letter.",
     remedy: RESTORE,
   },

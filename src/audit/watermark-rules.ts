@@ -20,7 +20,12 @@ export function checkAuthorities(names: StoredNames, authorities: Authorities, f
   }
 }
 
-function checkAuthority({ name, shards }: NamedParticipant, { generation, owners, cells, published }: Authority, findings: Findings): void {
+/** Of one watermark of a participant. */
+export function checkAuthority(
+  { name, shards }: Pick<NamedParticipant, "name" | "shards">,
+  { generation, owners, cells, published }: Authority,
+  findings: Findings,
+): void {
   const where = { participant: name };
   const expect = (holds: boolean, found: () => string) => findings.expect("authority", holds, where, found);
   expect(owners.length === shards, () => `it has owners of ${owners.length} shards; there are ${shards}`);

@@ -3,7 +3,6 @@ import type { Command } from "commander";
 import type { ComputationNode, Graph, InjectorNode, ParticipantNode, SinkNode } from "../computation/graph.ts";
 import { durationText } from "../inspect/times.ts";
 import { DONE } from "./exit.ts";
-import { loadPipeline } from "./load-pipeline.ts";
 import { print } from "./remote.ts";
 
 interface GraphOptions {
@@ -42,6 +41,7 @@ export function addGraphCommand(program: Command, ended: (code: number) => void)
     .option("--explain", "with what each participant does, keeps and waits for", false)
     .option("--json", "as JSON", false)
     .action(async (file: string, { mermaid, explain, json }: GraphOptions) => {
+      const { loadPipeline } = await import("./load-pipeline.ts");
       const graph = (await loadPipeline(file)).graph();
       const nodes = nodesOf(graph);
       print({ pipeline: graph.pipeline, shards: graph.shards, participants: nodes }, { json }, () =>

@@ -1,6 +1,7 @@
 /** `millrace inspect`: what a running pipeline is made of and what is stored of it, on one screen. */
 import type { Command } from "commander";
-import type { ParticipantView, PipelineView, ReadinessView, ShardsView, ShardView, WatermarksView } from "../inspect/views.ts";
+import type { ReadinessView } from "../inspect/health-views.ts";
+import type { ParticipantView, PipelineView, ShardsView, ShardView, WatermarksView } from "../inspect/views.ts";
 import { DONE } from "./exit.ts";
 import { watermarkText } from "./progress-text.ts";
 import { asking, endpointOf, print, type RemoteOptions } from "./remote.ts";

@@ -5,7 +5,6 @@
 import { statSync } from "node:fs";
 import { extname, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { createJiti } from "jiti";
 import { isPipeline, type Pipeline } from "../computation/pipeline.ts";
 import { messageOf } from "../errors.ts";
 import { UsageError } from "./exit.ts";
@@ -23,11 +22,17 @@ export async function loadPipeline(file: string): Promise<Pipeline> {
   if (![...SCRIPT, ...TYPED].includes(extension)) throw new UsageError(`${file}: a pipeline is in a file that ends in ${[...TYPED, ...SCRIPT].join(", ")}`);
   let exported: object;
   try {
-    exported = TYPED.includes(extension) ? await createJiti(import.meta.url).import<object>(path) : ((await import(pathToFileURL(path).href)) as object);
+    exported = TYPED.includes(extension) ? await importTyped(path) : ((await import(pathToFileURL(path).href)) as object);
   } catch (error) {
     throw new UsageError(`${file} could not be loaded: ${messageOf(error)}${placeOf(error)}`, { cause: error });
   }
   return pipelineIn(exported, file);
+}
+
+/** jiti takes longer to load than most commands take. */
+async function importTyped(path: string): Promise<object> {
+  const { createJiti } = await import("jiti");
+  return await createJiti(import.meta.url).import<object>(path);
 }
 
 function pipelineIn(exported: object, file: string): Pipeline {

@@ -1,20 +1,22 @@
-/** The words and options of the `millrace` command. What each does is in the file of its name; `main.ts` runs it. */
+/**
+ * The words and options of the `millrace` command. What each does is in the file of its name; `main.ts` runs it. Commands
+ * that need the engine or a store load it when they are given: the others ask an endpoint, and are done before it were loaded.
+ */
 import { readFileSync } from "node:fs";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { auditCommand, type AuditCommandOptions } from "./audit-command.ts";
+import type { AuditCommandOptions } from "./audit-command.ts";
 import { addDeadLettersCommand } from "./dead-letters-command.ts";
 import { addExplainCommand } from "./explain-command.ts";
 import { addGraphCommand } from "./graph-command.ts";
 import { addInitCommand } from "./init-command.ts";
 import { addInspectCommand } from "./inspect-command.ts";
 import { SHARDS } from "../limits.ts";
-import { resetCommand, type ResetCommandOptions, rewindCommand, type RewindCommandOptions } from "./mending-commands.ts";
-import { copyCommand, exportCommand, importCommand, type MovingOptions } from "./offline-commands.ts";
+import type { ResetCommandOptions, RewindCommandOptions } from "./mending-commands.ts";
+import type { MovingOptions } from "./offline-commands.ts";
 import { asking, DEFAULT_PORT, type RemoteOptions } from "./remote.ts";
-import { type RunCommandOptions } from "./one-run.ts";
-import { runCommand } from "./run-command.ts";
+import type { RunCommandOptions } from "./one-run.ts";
 import { addStateCommand } from "./state-command.ts";
-import { DEFAULT_STORE, KEPT_FORMS } from "./store-option.ts";
+import { DEFAULT_STORE, KEPT_FORMS } from "./store-forms.ts";
 import { addTailCommand } from "./tail-command.ts";
 import { addTimersCommand } from "./timers-command.ts";
 import { watermarksCommand } from "./watermarks-command.ts";
@@ -58,6 +60,7 @@ export function programOf(ended: (code: number) => void): Command {
     .option("--json", "what is said on standard error, one object a line", false)
     .option("--watch", "run new code on the same state whenever the file, or what it imports of the same project, changes", false)
     .action(async (file: string, options: RunCommandOptions) => {
+      const { runCommand } = await import("./run-command.ts");
       ended(await runCommand(file, options));
     });
 
@@ -85,6 +88,7 @@ export function programOf(ended: (code: number) => void): Command {
     },
   );
   addStoreCommands(program, ended);
+  addMendingCommands(program, ended);
   return program;
 }
 
@@ -97,6 +101,7 @@ function addStoreCommands(program: Command, ended: (code: number) => void): void
     .option("--pipeline <name>", "check this one (default: every pipeline of the store)")
     .option("--json", "as JSON", false)
     .action(async (options: AuditCommandOptions) => {
+      const { auditCommand } = await import("./audit-command.ts");
       ended(await auditCommand(options));
     });
 
@@ -109,6 +114,7 @@ function addStoreCommands(program: Command, ended: (code: number) => void): void
     .addOption(shardsOption())
     .option("--json", "as JSON", false)
     .action(async (from: string, to: string, options: MovingOptions) => {
+      const { copyCommand } = await import("./offline-commands.ts");
       ended(await copyCommand(from, to, options));
     });
 
@@ -120,6 +126,7 @@ function addStoreCommands(program: Command, ended: (code: number) => void): void
     .option("--pipeline <name>", "export this one (default: the only one there is)")
     .option("--json", "as JSON", false)
     .action(async (file: string, options: MovingOptions & { readonly store: string }) => {
+      const { exportCommand } = await import("./offline-commands.ts");
       ended(await exportCommand(file, options));
     });
 
@@ -131,9 +138,13 @@ function addStoreCommands(program: Command, ended: (code: number) => void): void
     .addOption(shardsOption())
     .option("--json", "as JSON", false)
     .action(async (file: string, options: MovingOptions & { readonly store: string }) => {
+      const { importCommand } = await import("./offline-commands.ts");
       ended(await importCommand(file, options));
     });
+}
 
+/** Commands for what is stored of a stopped pipeline, after which it does work again. */
+function addMendingCommands(program: Command, ended: (code: number) => void): void {
   program
     .command("reset")
     .description("Lets computations and sinks of a stopped pipeline begin anew: tells what goes with them, and with --yes drops it.")
@@ -143,6 +154,7 @@ function addStoreCommands(program: Command, ended: (code: number) => void): void
     .option("--yes", "do it", false)
     .option("--json", "as JSON", false)
     .action(async (names: string[], options: ResetCommandOptions) => {
+      const { resetCommand } = await import("./mending-commands.ts");
       ended(await resetCommand(names, options));
     });
 
@@ -157,6 +169,7 @@ function addStoreCommands(program: Command, ended: (code: number) => void): void
     .option("--yes", "do it", false)
     .option("--json", "as JSON", false)
     .action(async (file: string, injector: string, options: RewindCommandOptions) => {
+      const { rewindCommand } = await import("./mending-commands.ts");
       ended(await rewindCommand(file, injector, options));
     });
 }

@@ -6,12 +6,8 @@ import type { RedisDurability } from "../store/redis/durability.ts";
 import { RedisStore } from "../store/redis/redis-store.ts";
 import type { Store } from "../store/store.ts";
 import { UsageError } from "./exit.ts";
+import { DEFAULT_STORE, KEPT_FORMS } from "./store-forms.ts";
 
-/** Under the working directory; each pipeline has a directory of its name in it. */
-export const DEFAULT_STORE = "lmdb:.millrace";
-
-/** For the help of options that take any store whose data outlives the command. */
-export const KEPT_FORMS = "lmdb:DIRECTORY, redis://HOST:PORT/DB, redis-cluster://HOST:PORT,HOST:PORT, rediss:// and rediss-cluster:// for TLS, redis:/PATH";
 const FORMS = `${KEPT_FORMS}, or memory:`;
 const ALONE =
   "a node of the cluster whose replica takes its place without its last writes makes results wrong: add ?durability=replicas, and commits wait for replicas";

@@ -16,13 +16,9 @@ export async function watermarksCommand(participant: string | undefined, options
 
 function pipelineLines({ participants, now }: WatermarksView): string[] {
   const columns = [{ title: "" }, { title: "status" }, { title: "input" }, { title: "output" }, { title: "lag", right: true }, { title: "for", right: true }];
-  const rows = participants.map(({ name, status, input, output, lag, since }) => [
-    name,
-    status,
-    watermarkText(input),
-    watermarkText(output),
-    lagText(lag),
-    output === "end" ? "" : durationText(now - since),
+  const rows = participants.flatMap(({ name, status, input, output, lag, since, percentiles = [] }) => [
+    [name, status, watermarkText(input), watermarkText(output), lagText(lag), output === "end" ? "" : durationText(now - since)],
+    ...percentiles.map((each) => [`  ${each.percentile}%`, "", watermarkText(each.input), watermarkText(each.output), "", ""]),
   ]);
   return [...tableLines(columns, rows), ...holderLines(participants.map(({ name, heldBy }) => [name, heldBy]))];
 }

@@ -102,7 +102,14 @@ export function declarationsOf(instance: Computation): Declarations {
       case "timer":
       case "timers": {
         handles.set(handle, { kind: handle.kind, index: timers.length });
-        timers.push({ field, name: handle.name, renamedFrom: handle.renamedFrom, clock: handle.clock, tagged: handle.kind === "timers" });
+        timers.push({
+          field,
+          name: handle.name,
+          renamedFrom: handle.renamedFrom,
+          clock: handle.clock,
+          percentile: handle.percentile,
+          tagged: handle.kind === "timers",
+        });
         break;
       }
     }
@@ -151,7 +158,10 @@ function shapeOf(declared: Pick<ComputationNode, "inputs" | "outputs" | "cells" 
     ...declared.inputs.map((input) => `input ${input.field} ${show(input.name)} of stream ${show(input.stream)}`),
     ...declared.outputs.map((output) => `output ${output.field} of stream ${show(output.stream)}`),
     ...declared.cells.map((cell) => `state ${cell.field} ${show(cell.name)} of codec ${show(cell.codec.id)}`),
-    ...declared.timers.map((timer) => `${timer.tagged ? "timers" : "timer"} ${timer.field} ${show(timer.name)} of the ${timer.clock} clock`),
+    ...declared.timers.map(
+      (timer) =>
+        `${timer.tagged ? "timers" : "timer"} ${timer.field} ${show(timer.name)} of the ${timer.percentile === undefined ? "" : `${timer.percentile}th percentile of the `}${timer.clock} clock`,
+    ),
   ];
 }
 

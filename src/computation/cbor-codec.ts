@@ -11,6 +11,7 @@ import { addExtension, Encoder } from "cbor-x";
 import { DecodeError, messageOf } from "../errors.ts";
 import type { Codec } from "./codec.ts";
 import { HANDLE } from "./handle.ts";
+import { NOT_PLAIN, Pages, readPlain, writePlain } from "./plain-cbor.ts";
 
 /**
  * `useRecords`, `structuredClone`: C1. `mapsAsObjects`: CBOR maps are objects and a Map has a tag of its own.
@@ -43,7 +44,7 @@ function bigintOf(bytes: unknown): bigint {
   return BigInt(`0x0${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex")}`);
 }
 
-const shared: Codec<any> = Object.freeze({ [HANDLE]: true, id: "cbor", version: 0, encode: encodePlain, decode: decodePlain });
+const shared: Codec<any> = Object.freeze({ [HANDLE]: true, id: "cbor", version: 0, encode: encodePlain, decode: (bytes: Uint8Array) => decodePlain(bytes) });
 
 /** The default codec, for use where T is not known to the compiler, or to say it. */
 export function cbor<T>(): Codec<T> {
@@ -52,8 +53,16 @@ export function cbor<T>(): Codec<T> {
 
 /** CBOR of plain data. The bytes may share memory with other encoded values; they are never written again. */
 export function encodePlain(value: unknown): Uint8Array {
-  return encoder.encode(value);
+  return writePlain(value, passing) ?? encoder.encode(value);
 }
+
+/** As `encodePlain`, for what is kept: behind `free` bytes for the caller to write. undefined: not of these bytes; use `encodePlain`. */
+export function encodeKept(value: unknown, free: number): Buffer | undefined {
+  return writePlain(value, kept, free);
+}
+
+const passing = new Pages();
+const kept = new Pages();
 
 /** As `decodePlain`, of what the engine has stored. `what` begins the message: "a held record". Throws `DecodeError`. */
 export function decodeStored(bytes: Uint8Array, what: string): unknown {
@@ -64,9 +73,15 @@ export function decodeStored(bytes: Uint8Array, what: string): unknown {
   }
 }
 
-/** The value, sharing no memory with `bytes`. Throws where they are not CBOR, whatever the decoder throws: the caller classes that. */
-export function decodePlain(bytes: Uint8Array): unknown {
+/**
+ * The value whose bytes are these, or those from `start` to `stop`, sharing no memory with them. Throws where they are not
+ * CBOR, whatever the decoder throws: the caller classes that.
+ */
+export function decodePlain(bytes: Uint8Array, start = 0, stop = bytes.length): unknown {
+  const value = readPlain(Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), start, stop);
   // Of a Buffer the decoder would slice Buffers.
-  const plain = bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return encoder.decode(plain);
+  return value !== NOT_PLAIN ? value : encoder.decode(new Uint8Array(bytes.buffer, bytes.byteOffset + start, stop - start));
 }
+
+/** Is this codec the default one, whose values can be read where they lie? */
+export const isDefaultCodec = (codec: Codec<unknown>): boolean => codec === shared;

@@ -1,7 +1,7 @@
 /** What a computation may do while it is called. Only the types: the engine makes contexts (`src/worker`). */
 import type { Output } from "./output.ts";
 import type { StateCell } from "./state.ts";
-import type { TimerSlot } from "./timer.ts";
+import type { TimerFamily, TimerSlot } from "./timer.ts";
 
 /** Lines for people; each says which pipeline, computation and key it is about. */
 export interface Log {
@@ -35,6 +35,12 @@ export interface Context {
   readonly key: string;
   /** The input low watermark, ms since the epoch, as of the start of the call; -1 before anything is known. */
   readonly watermark: number;
+  /**
+   * The percentile watermark that a timer declared with `percentile` fires by, ms since the epoch: at least `watermark`; -1
+   * before anything is known. A record with a smaller timestamp came behind it, and is late only if it is behind `watermark`
+   * too. Throws `InvalidUseError` for a timer without a percentile.
+   */
+  percentileWatermark(timer: TimerSlot | TimerFamily<string> | TimerFamily<number>): number;
   /** The smallest timestamp that is still on time downstream, ms since the epoch: for what late records and late timers produce. */
   readonly outputFloor: number;
   /** Processing time, ms since the epoch: the wall clock, never running back for a key; virtual in tests. */

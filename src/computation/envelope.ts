@@ -13,6 +13,7 @@
  * E2  Whatever the bytes are, reading gives a value or throws `DecodeError` or `IncompatibleDataError`, nothing else.
  */
 import { DecodeError, IncompatibleDataError, InvalidUseError, messageOf, NewerDataError } from "../errors.ts";
+import { decodePlain, encodeKept, isDefaultCodec } from "./cbor-codec.ts";
 import type { Codec } from "./codec.ts";
 import { isTraced, TRACE_BYTES, TRACED } from "./trace-context.ts";
 
@@ -27,10 +28,16 @@ export interface Opened {
   readonly expiresAt: number | undefined;
 }
 
-/** The value in its envelope: a `Buffer` of its own. Throws `InvalidUseError` where the codec refuses the value. */
+/** The value in its envelope, in bytes that nobody writes again. Throws `InvalidUseError` where the codec refuses the value. */
 export function sealValue(codec: Codec<unknown>, value: unknown, expiresAt?: number): Uint8Array {
+  const head = headBytes(codec) + (expiresAt === undefined ? 0 : 8);
+  const whole = isDefaultCodec(codec) ? encodeKept(value, head) : undefined;
+  if (whole !== undefined) {
+    writeHead(codec, whole, 0, expiresAt);
+    return whole;
+  }
   const payload = encodePayload(codec, value);
-  const sealed = Buffer.allocUnsafe(headBytes(codec) + (expiresAt === undefined ? 0 : 8) + payload.length);
+  const sealed = Buffer.allocUnsafe(head + payload.length);
   sealed.set(payload, writeHead(codec, sealed, 0, expiresAt));
   return sealed;
 }
@@ -105,7 +112,7 @@ export function openValueAt(codec: Codec<unknown>, bytes: Uint8Array, start: num
       `${where}: written by version ${version} of codec ${quote(codec.id)}, this code has version ${codec.version}: run the newer code, which can read both`,
     );
   }
-  return decode(codec, new Uint8Array(bytes.buffer, bytes.byteOffset + end, stop - end), version, where);
+  return decode(codec, bytes, end, stop, version, where);
 }
 
 /** The codec's bytes of a value, without an envelope. Throws `InvalidUseError` where the codec refuses the value. */
@@ -120,11 +127,12 @@ export function encodePayload(codec: Codec<unknown>, value: unknown): Uint8Array
   throw new InvalidUseError(`codec ${quote(codec.id)}: encode gives a Uint8Array, but gave ${payload instanceof Promise ? "a promise" : typeof payload}`);
 }
 
-function decode(codec: Codec<unknown>, payload: Uint8Array, version: number, where: string): unknown {
+function decode(codec: Codec<unknown>, bytes: Uint8Array, start: number, stop: number, version: number, where: string): unknown {
   try {
-    return codec.decode(payload, version);
+    if (isDefaultCodec(codec)) return decodePlain(bytes, start, stop);
+    return codec.decode(new Uint8Array(bytes.buffer, bytes.byteOffset + start, stop - start), version);
   } catch (error) {
-    throw new DecodeError(`${where}: codec ${quote(codec.id)} cannot decode ${payload.length} bytes of its version ${version}: ${messageOf(error)}`, {
+    throw new DecodeError(`${where}: codec ${quote(codec.id)} cannot decode ${stop - start} bytes of its version ${version}: ${messageOf(error)}`, {
       cause: error,
     });
   }

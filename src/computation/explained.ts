@@ -6,22 +6,26 @@
  * X1  A computation does with the option what it does without: what its methods give, throw and write passes through.
  * X2  A call that fails leaves no entry, for it leaves nothing.
  * X3  A ring has at most as many entries as the option says, and EXPLAINED_BYTES; the oldest go first.
+ * X4  A ring goes when its key has had no call for its time to live, so a key of which nothing else is left leaves none.
  */
 import { inspect } from "node:util";
 import { jsonLine } from "../sinks/json-line.ts";
+import { type Given, standAround } from "./around-handlers.ts";
 import { fieldsOf } from "./binding.ts";
+import { checkInteger } from "./checks.ts";
+import { checkOptions } from "../options.ts";
 import type { Computation } from "./computation.ts";
 import type { Context, ProduceOptions } from "./context.ts";
 import type { InputHandle } from "./input.ts";
 import type { OutputHandle } from "./output.ts";
 import { type CellHandle, state, type StateCell } from "./state.ts";
 import type { SlotHandle, Timer } from "./timer.ts";
-import type { StreamRecord } from "../record.ts";
+import { days } from "../time.ts";
 
 /** The cell that has a key's ring. */
 export const EXPLAIN_CELL = "millrace.explain";
 /** Most entries that may be asked for. */
-export const EXPLAINED_CALLS = 1_000;
+const EXPLAINED_CALLS = 1_000;
 /** Letters of all entries of a ring, of one value, and productions of a call that are told one by one. */
 const EXPLAINED_BYTES = 65_536;
 const VALUE_LENGTH = 2_000;
@@ -61,29 +65,37 @@ export interface Explained {
   readonly cleared: boolean;
 }
 
-/** `make` with instances that keep what the last `most` calls of each key did. */
-export function explained(make: () => Computation, most: number): () => Computation {
+/** The option `explain`; a number is `calls`. */
+export interface ExplainOptions {
+  /** Of each key, 1 to 1,000. */
+  readonly calls: number;
+  /** ms after a key's last call at which what was kept of it is gone, by processing time. Default: a day. */
+  readonly ttl?: number | undefined;
+}
+
+export function explainOptionsOf(where: string, explain: number | ExplainOptions): Required<ExplainOptions> {
+  const given = typeof explain === "object" ? explain : { calls: explain };
+  checkOptions(`${where}: explain`, given, ["calls", "ttl"]);
+  const { calls, ttl = days(1) } = given;
+  checkInteger(where, "explain, calls,", calls, 1, EXPLAINED_CALLS);
+  checkInteger(where, "explain, ttl, ms,", ttl, 1);
+  return { calls, ttl };
+}
+
+/** `make` with instances that keep what the last calls of each key did. */
+export function explained(make: () => Computation, { calls, ttl }: Required<ExplainOptions>): () => Computation {
   return () => {
     const instance = make();
     const fields = fieldsOf(instance).map(({ handle }) => handle);
-    const ring = state<string[]>(EXPLAIN_CELL, { initial: [] });
-    const explaining = new Explaining(ring, most, fields);
+    const ring = state<string[]>(EXPLAIN_CELL, { initial: [], ttl });
+    const explaining = new Explaining(ring, calls, fields);
     // Own and enumerable: handles are found there, and this is one more.
     Object.defineProperty(instance, EXPLAIN_CELL, { value: ring, enumerable: true });
-    const { processRecord, processTimer } = instance;
-    const wrapped = {
-      processRecord: (record: StreamRecord<unknown>, context: Context) =>
-        explaining.call(context, { record }, (watched) => processRecord.call(instance, record as never, watched)),
-      ...(typeof processTimer === "function" && {
-        processTimer: (timer: Timer<never>, context: Context) => explaining.call(context, { timer }, (watched) => processTimer.call(instance, timer, watched)),
-      }),
-    };
-    for (const [name, value] of Object.entries(wrapped)) Object.defineProperty(instance, name, { value });
+    standAround(instance, (given, context, handler) => explaining.call(context, given, handler));
     return instance;
   };
 }
 
-type Cause = { readonly record: StreamRecord<unknown> } | { readonly timer: Timer<never> };
 type Handle = ReturnType<typeof fieldsOf>[number]["handle"];
 type Deed = { -readonly [Name in "produced" | "timers"]: Explained[Name][number][] } & { producedInAll: number; hold?: number | null; cleared: boolean };
 
@@ -102,7 +114,7 @@ class Explaining {
     this.#timers = handles.filter((handle) => handle.kind === "timer" || handle.kind === "timers") as unknown as SlotHandle[];
   }
 
-  call(context: Context, cause: Cause, run: (watched: Context) => unknown): unknown {
+  call(context: Context, given: Given, run: (watched: Context) => unknown): unknown {
     const before = this.#stateOf(context);
     const rings = [...(context.state(this.#ring).get() as readonly string[])];
     const deed: Deed = { produced: [], producedInAll: 0, timers: [], cleared: false };
@@ -113,7 +125,7 @@ class Explaining {
         commit: (context as Context & { readonly commit?: number }).commit ?? 0,
         at: context.now(),
         watermark,
-        ...this.#causeOf(cause),
+        ...this.#causeOf(given),
         state: this.#changes(before, this.#stateOf(context)),
         ...deed,
       };
@@ -143,17 +155,17 @@ class Explaining {
     });
   }
 
-  #causeOf(cause: Cause): Pick<Explained, "record" | "timer"> {
-    if ("record" in cause) {
-      const { record } = cause;
-      const stream = this.#inputs.find((input) => record.is(input as never))?.stream.name ?? "";
-      return { record: { stream, id: record.id, timestamp: record.timestamp, late: record.late, value: valueOf(record.value) }, timer: null };
+  #causeOf(given: Given): Pick<Explained, "record" | "timer"> {
+    if (isTimer(given)) {
+      const name = this.#timers.find((each) => given.is(each as never))?.name ?? "";
+      return { record: null, timer: { name, tag: (given.tag as string | number | undefined) ?? null, time: given.time, clock: given.clock } };
     }
-    const { timer } = cause;
-    const name = this.#timers.find((each) => timer.is(each as never))?.name ?? "";
-    return { record: null, timer: { name, tag: timer.tag ?? null, time: timer.time, clock: timer.clock } };
+    const stream = this.#inputs.find((input) => given.is(input as never))?.stream.name ?? "";
+    return { record: { stream, id: given.id, timestamp: given.timestamp, late: given.late, value: valueOf(given.value) }, timer: null };
   }
 }
+
+const isTimer = (given: Given): given is Timer<unknown> => "clock" in given;
 
 /** The context, and what is done by it. */
 function watching(context: Context, deed: Deed): Context {

@@ -103,6 +103,8 @@ export interface TimerNode {
   readonly name: string;
   readonly renamedFrom: readonly string[];
   readonly clock: TimerClock;
+  /** Of the watermark that it fires by; undefined: of the low one, or of none. */
+  readonly percentile: number | undefined;
   /** Has it a tag (`timers(name)`), or is it one a key (`timer(name)`)? */
   readonly tagged: boolean;
 }

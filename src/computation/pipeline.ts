@@ -15,7 +15,7 @@ import { checkInteger, checkName, checkRenamedFrom, show } from "./checks.ts";
 import { type Computation, isComputation, isComputationClass } from "./computation.ts";
 import type { Injector, Sink } from "./edges.ts";
 import { hours } from "../time.ts";
-import { EXPLAINED_CALLS, explained } from "./explained.ts";
+import { explained, type ExplainOptions, explainOptionsOf } from "./explained.ts";
 import { COMPUTATION_DEFAULTS, type ComputationNode, type ComputationOptions, type Graph } from "./graph.ts";
 import { type Addition, buildGraph } from "./graph-builder.ts";
 import { HANDLE, isHandle, kindOf } from "./handle.ts";
@@ -54,9 +54,10 @@ export interface ComputeOptions extends ParticipantOptions {
   /**
    * Calls of each key that can be looked at afterwards (`millrace explain`), 1 to 1,000: what came in, the state before and after,
    * what was produced, timers. Kept beside the key's state, at most 64 KiB of it, in the commit of the call; each call reads
-   * and writes it, so it is for finding out. Default: none, and nothing is written.
+   * and writes it, so it is for finding out. A key's are gone when it has had no call for `ttl`, also where nothing else is
+   * left of it. Default: none, and nothing is written.
    */
-  readonly explain?: number | undefined;
+  readonly explain?: number | ExplainOptions | undefined;
 }
 
 const DEFAULT_SHARDS = 64;
@@ -120,9 +121,8 @@ export class Pipeline {
   compute<M>(name: string, computation: Whole<M>, options?: ComputeOptions): this {
     const where = this.#nameOf("computation", name);
     const given = makerOf(where, computation);
-    const most = options?.explain;
-    if (most !== undefined) checkInteger(where, "explain, calls,", most, 1, EXPLAINED_CALLS);
-    const make = most === undefined ? given : explained(given, most);
+    const explain = options?.explain;
+    const make = explain === undefined ? given : explained(given, explainOptionsOf(where, explain));
     const first = make();
     checkMethods(where, first);
     const { inputs, outputs, cells, timers, reads, writes } = prefixed(where, () => declarationsOf(first));

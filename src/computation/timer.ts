@@ -5,12 +5,19 @@ import { ConfigError, InvalidUseError } from "../errors.ts";
 import type { Of } from "../record.ts";
 import type { TimerClock } from "../store/commit.ts";
 import { checkOptions } from "../options.ts";
+import { checkPercentile } from "../watermark/percentile.ts";
 import { checkName, checkRenamedFrom, show } from "./checks.ts";
 import { type carries, HANDLE } from "./handle.ts";
 
 export interface TimerOptions {
   /** `watermark` (the default): fires once the input low watermark has reached its time. `wall`: once processing time has. */
   readonly clock?: TimerClock | undefined;
+  /**
+   * It fires once so many percent of the records before its time are in, by how late records have come to the injectors:
+   * from 50 to 99.99, at most two decimals. For event timers. What comes behind it is not late, and a timer set in
+   * the past fires at once, so that a result can be corrected. Default: none; it fires by the low watermark.
+   */
+  readonly percentile?: number | undefined;
   /** Earlier names of this timer. */
   readonly renamedFrom?: string | readonly string[] | undefined;
 }
@@ -47,6 +54,7 @@ export interface TimerHandle {
   readonly kind: "timer" | "timers";
   readonly name: string;
   readonly clock: TimerClock;
+  readonly percentile: number | undefined;
   readonly renamedFrom: readonly string[];
 }
 
@@ -71,14 +79,17 @@ export function timers<Tag extends string | number>(name: string, options?: Time
 function declared(kind: "timer" | "timers", name: unknown, options: TimerOptions | undefined): TimerHandle {
   checkName(kind === "timer" ? "a timer" : "a family of timers", name);
   const where = `timer ${show(name)}`;
-  checkOptions(where, options, ["clock", "renamedFrom"]);
+  checkOptions(where, options, ["clock", "percentile", "renamedFrom"]);
   const clock: TimerClock = options?.clock ?? "watermark";
   if (clock !== "watermark" && clock !== "wall") throw new ConfigError(`${where}: clock is "watermark" or "wall", but it is ${show(clock)}`);
+  const percentile = checkPercentile(where, options?.percentile);
+  if (percentile !== undefined && clock === "wall") throw new ConfigError(`${where}: percentile is for event timers; leave it out, or the clock "wall"`);
   const handle: TimerHandle & { readonly [HANDLE]: true } = {
     [HANDLE]: true,
     kind,
     name,
     clock,
+    percentile,
     renamedFrom: checkRenamedFrom(where, name, options?.renamedFrom),
   };
   return handle;

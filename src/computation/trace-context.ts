@@ -14,6 +14,8 @@ export const TRACED = 0x80;
 export const TRACE_BYTES = 26;
 
 const SPAN_AT = 18;
+/** Of the flags, the one that has a meaning in all versions. */
+const SAMPLED = 1;
 
 /** As W3C Trace Context has it. */
 export interface TraceContext {
@@ -42,4 +44,15 @@ export function traceOf(bytes: Uint8Array, from: number, to: number): TraceConte
   if (!isTraced(bytes, from, to)) return undefined;
   const head = Buffer.from(bytes.buffer, bytes.byteOffset + from, TRACE_BYTES);
   return { traceId: head.toString("hex", 2, SPAN_AT), spanId: head.toString("hex", SPAN_AT), flags: head[1] as number };
+}
+
+const TRACEPARENT = /^(?!ff)[\da-f]{2}-(?!0{32})([\da-f]{32})-(?!0{16})([\da-f]{16})-([\da-f]{2})(-.*)?$/;
+
+/** What a `traceparent` header says; undefined: there is none, or none that is right, which is as if it were not there. */
+export function traceparentOf(header: string | string[] | undefined): TraceContext | undefined {
+  const [whole, traceId, spanId, flags, more] = typeof header === "string" ? (TRACEPARENT.exec(header) ?? []) : [];
+  // Later versions may say more, this one may not.
+  if (whole === undefined || traceId === undefined || spanId === undefined || flags === undefined || (more !== undefined && whole.startsWith("00")))
+    return undefined;
+  return { traceId, spanId, flags: Number.parseInt(flags, 16) & SAMPLED };
 }

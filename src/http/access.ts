@@ -36,6 +36,11 @@ export interface HttpOptions {
   readonly tokens?: readonly AccessToken[] | undefined;
   /** Names by which it may be asked besides its addresses, as a proxy in front of it is called. Default: none. */
   readonly names?: readonly string[] | undefined;
+  /**
+   * Requests that one client, by its address, may make a second, 1 to 1,000,000; false: any number. Default: 2,000 where other
+   * machines can reach it; any number on loopback, where what asks may be a proxy with all clients behind it.
+   */
+  readonly requestsPerSecond?: number | false | undefined;
 }
 
 /** What a route asks for. `open`: nothing. `secret`: a token even where none is configured, so that it is refused there. */
@@ -56,14 +61,14 @@ export class Access {
   readonly host: string;
   readonly names: readonly string[];
   readonly #tokens: readonly { readonly digest: Buffer; readonly scopes: ReadonlySet<Scope> }[];
-  readonly #beyondLoopback: boolean;
+  readonly beyondLoopback: boolean;
 
   /** Throws `ConfigError` where it cannot be opened so. */
   constructor(where: string, options: HttpOptions) {
     const { port, host = LOOPBACK, tokens = [], names = [] } = checked(where, options);
     this.host = host;
-    this.#beyondLoopback = !isLoopback(host);
-    if (this.#beyondLoopback && tokens.length === 0) {
+    this.beyondLoopback = !isLoopback(host);
+    if (this.beyondLoopback && tokens.length === 0) {
       throw new ConfigError(
         `${where}: ${host} can be reached from other machines, so whoever asks needs a token: give tokens (millrace run: MILLRACE_TOKENS, or --tokens FILE), or leave the host out to listen on ${LOOPBACK}:${port} alone`,
       );
@@ -77,7 +82,7 @@ export class Access {
    * may reach it any address will do.
    */
   answersTo(hostname: string): boolean {
-    return this.names.includes(hostname) || (this.#beyondLoopback && isIP(hostname.replace(/^\[|\]$/g, "")) > 0);
+    return this.names.includes(hostname) || (this.beyondLoopback && isIP(hostname.replace(/^\[|\]$/g, "")) > 0);
   }
 
   /** `authorization`: the header of a request. */
@@ -104,8 +109,8 @@ function isLoopback(host: string): boolean {
 }
 
 function checked(where: string, options: HttpOptions): HttpOptions {
-  checkOptions(where, options, ["port", "host", "address", "tokens", "names"]);
-  const { port, host, address, tokens, names } = options;
+  checkOptions(where, options, ["port", "host", "address", "tokens", "names", "requestsPerSecond"]);
+  const { port, host, address, tokens, names, requestsPerSecond: rate } = options;
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw new ConfigError(`${where}: port is an integer from 0 (any free one) to 65535, but it is ${String(port)}`);
   if (host !== undefined && !(typeof host === "string" && (isIP(host) > 0 || NAME.test(host.toLowerCase()))))
@@ -113,6 +118,8 @@ function checked(where: string, options: HttpOptions): HttpOptions {
   if (address !== undefined) parseAddress(where, address);
   if (names !== undefined && !(Array.isArray(names) && names.every((name) => typeof name === "string" && NAME.test(name.toLowerCase()))))
     throw new ConfigError(`${where}: names are names of hosts without a port, as in ["millrace.example.com"]`);
+  if (rate !== undefined && rate !== false && !(Number.isInteger(rate) && rate >= 1 && rate <= 1_000_000))
+    throw new ConfigError(`${where}: requestsPerSecond is an integer from 1 to 1000000, or false for any number, but it is ${show(rate)}`);
   if (tokens !== undefined && !Array.isArray(tokens)) throw new ConfigError(`${where}: tokens are an array, as in [{ token, scopes: ["read"] }]`);
   tokens?.forEach((token, at) => checkToken(`${where}: tokens[${at}]`, token));
   return options;

@@ -1,11 +1,12 @@
 /**
- * The streams that take records over HTTP, and the answer to a request that brings some: nothing is answered before what
- * was handed in is durable, or known not to be known.
+ * The streams that take records, over HTTP and from the program itself (`pushes.ts`), and the answer to a request that
+ * brings some: nothing is answered before what was handed in is durable, or known not to be known.
  */
 import type { IncomingMessage } from "node:http";
 import type { Clock } from "../clock.ts";
+import { traceparentOf } from "../computation/trace-context.ts";
 import { ConfigError, StoreUnavailableError } from "../errors.ts";
-import { doorOf } from "../injectors/from-http.ts";
+import { doorOf } from "../injectors/door-source.ts";
 import { HttpReceipt } from "../injectors/http-receipt.ts";
 import type { Metric } from "../inspect/prometheus.ts";
 import { RequestError } from "../inspect/request-error.ts";
@@ -21,11 +22,11 @@ import type { Barrier } from "../worker/barrier.ts";
 import { Body } from "./body.ts";
 import { type BodyKind, bodyKindOf, idempotencyKeyOf } from "./body-kind.ts";
 import { Downstream } from "./downstream.ts";
-import type { Forwarder } from "./forwarder.ts";
+import { Forwarder } from "./forwarder.ts";
 import { Intake } from "./intake.ts";
 import { NOT_OWNER, type PeerAnswer } from "./peer-call.ts";
 import type { ReadOutcome } from "./read-outcome.ts";
-import { PATIENCE, refusedError, type Upload, uploadLines, uploadWhole } from "./upload.ts";
+import { PATIENCE, refusedError, uploadLines, uploadWhole } from "./upload.ts";
 
 const LEVELS: readonly DurabilityLevel[] = ["committed", "fsynced"];
 const OUTCOMES = ["accepted", "duplicate", "refused"] as const;
@@ -36,7 +37,7 @@ const LONGEST_WAIT = 60_000;
 
 /** ms that a body is waited for beyond the time of the worker it is passed on to. */
 const BEYOND = 10_000;
-const SEND_AGAIN = "send again with the same ids, what is known by them is taken once";
+export const SEND_AGAIN = "send again with the same ids, what is known by them is taken once";
 
 /** What a request asks for, as it stands in its URL. */
 export interface Asked {
@@ -50,7 +51,13 @@ export interface IngestionOptions {
   readonly store: PipelineStore;
   readonly clock: Clock;
   readonly random: Random;
-  readonly forwarder: Forwarder;
+}
+
+/** What is promised of records, and waited for. */
+export interface Promised {
+  readonly level: DurabilityLevel;
+  /** ms to wait for what is downstream of them; undefined: not at all. */
+  readonly patience: number | undefined;
 }
 
 /** What another worker has answered, which is the answer. */
@@ -64,24 +71,25 @@ export class Ingestion {
   readonly #clock: Clock;
   readonly #intakes = new Map<string, Intake>();
   readonly #downstream: Downstream;
-  readonly #forwarder: Forwarder;
+  readonly forwarder: Forwarder;
   /** Requests whose bodies are being read. */
   #uploads = 0;
 
   /** ConfigError where two injectors would take the records of one stream. */
-  constructor({ worker, store, clock, random, forwarder }: IngestionOptions) {
-    this.#forwarder = forwarder;
+  constructor({ worker, store, clock, random }: IngestionOptions) {
+    this.forwarder = new Forwarder({ worker, store, clock });
     this.#worker = worker;
     this.#store = store;
     this.#clock = clock;
     this.#downstream = new Downstream({ worker, store, clock });
     for (const planned of worker.engine.options.plan.participants) {
       if (planned.kind !== "injector") continue;
-      const door = doorOf(planned.node.source);
-      if (door === undefined) continue;
-      const intake = new Intake({ worker, planned, door, clock, random });
+      const found = doorOf(planned.node.source);
+      if (found === undefined) continue;
+      const { door, posted } = found;
+      const intake = new Intake({ worker, planned, door, posted, clock, random });
       if (this.#intakes.has(intake.stream))
-        throw new ConfigError(`stream "${intake.stream}" has two injectors of fromHttp, and records are posted to a stream: give it one`);
+        throw new ConfigError(`stream "${intake.stream}" has two injectors of fromHttp or fromPush, and records are handed to a stream: give it one`);
       this.#intakes.set(intake.stream, intake);
     }
   }
@@ -92,14 +100,19 @@ export class Ingestion {
       pipeline: engine.options.plan.graph.pipeline,
       worker: name,
       now: this.#clock.now(),
-      streams: await Promise.all([...this.#intakes.values()].map(async (intake) => this.#viewOf(intake))),
+      streams: await Promise.all([...this.#posted()].map(async (intake) => this.#viewOf(intake))),
     };
+  }
+
+  /** Those that clients post to. */
+  #posted(): Intake[] {
+    return [...this.#intakes.values()].filter(({ posted }) => posted);
   }
 
   async #viewOf(intake: Intake): Promise<StreamDoorView> {
     const base = { stream: intake.stream, injector: intake.planned.name, waiting: intake.waiting };
     if (intake.isOpen) return { ...base, open: true, reason: null, owner: this.#worker.name };
-    const owner = await this.#forwarder.peers.ownerOf(intake.shard);
+    const owner = await this.forwarder.peers.ownerOf(intake.shard);
     if (owner.kind === "peer") return { ...base, open: true, reason: null, owner: owner.peer.worker };
     if (owner.kind === "nobody") return { ...base, open: false, reason: intake.whyClosed, owner: null };
     return { ...base, open: false, reason: `injector ${base.injector} belongs to worker ${owner.worker}, which ${owner.reason}`, owner: owner.worker };
@@ -109,7 +122,7 @@ export class Ingestion {
     return [
       {
         name: "millrace_http_records_total",
-        help: "Records that clients sent, by what became of them. Since the process started.",
+        help: "Records that clients sent or the program pushed, by what became of them. Since the process started.",
         type: "counter",
         samples: [...this.#intakes.values()].flatMap(({ stream, counted }) =>
           OUTCOMES.map((outcome) => ({ labels: { stream, outcome }, value: counted[outcome] })),
@@ -135,10 +148,10 @@ export class Ingestion {
   }
 
   async #take(request: IncomingMessage, body: Body, stream: string, asked: Asked): Promise<TakenView | PassedOn> {
-    const intake = this.#intakeOf(stream);
-    const wanted = LEVELS.find((each) => each === (asked.level ?? "committed"));
-    if (wanted === undefined) throw new RequestError(400, "bad-request", `level is ${LEVELS.map((each) => JSON.stringify(each)).join(" or ")}`);
-    const patience = patienceOf(asked);
+    const intake = this.#intakeOf(stream, this.forwarder.peers.isForwarded(request.headers) === true);
+    const level = LEVELS.find((each) => each === (asked.level ?? "committed"));
+    if (level === undefined) throw new RequestError(400, "bad-request", `level is ${LEVELS.map((each) => JSON.stringify(each)).join(" or ")}`);
+    const promised = { level, patience: patienceOf(asked) };
     const kind = whatWasRead(bodyKindOf(request.headers), 415, "unsupported-media-type");
     const key = whatWasRead(idempotencyKeyOf(request.headersDistinct), 400, "bad-request");
     if (!intake.isOpen && !this.#store.exclusive) {
@@ -146,30 +159,47 @@ export class Ingestion {
       if (passedOn !== undefined) return { passedOn };
     }
     intake.checkReady();
-    if (wanted === "fsynced") await this.#checkFsynced();
-    const receipt = new HttpReceipt();
+    const receipt = new HttpReceipt(traceparentOf(request.headers["traceparent"]));
+    return await this.takeHere(intake, promised, receipt, async () => {
+      const upload = { intake, body, headers: request.headers, key, receipt };
+      await this.#reading(async () => (kind === "lines" ? uploadLines(upload, this.#clock) : uploadWhole(upload, kind)));
+    });
+  }
+
+  /** Takes what `hand` hands in, and answers when that is as durable as was promised. RequestError says why not, and of which it is. */
+  async takeHere(intake: Intake, { level, patience }: Promised, receipt: HttpReceipt, hand: () => Promise<void>): Promise<TakenView> {
+    if (level === "fsynced") await this.#checkFsynced();
     const barrier = patience === undefined ? undefined : await this.#downstream.barrier(intake.planned);
-    const stopped = await this.#read({ intake, body, headers: request.headers, key, receipt }, kind);
+    const stopped = await whatStopped(hand);
     await intake.settled(receipt);
-    if (wanted === "fsynced") await this.#flushed(receipt);
-    const answer = answerOf(stream, wanted, receipt, stopped);
+    if (level === "fsynced") await this.#flushed(receipt);
+    const answer = answerOf(intake.stream, level, receipt, stopped);
     return barrier === undefined ? answer : await this.#followed(answer, barrier, intake.planned, patience as number);
+  }
+
+  /** Where the records of a stream are handed in; undefined: it takes none. */
+  intakeOf(stream: string): Intake | undefined {
+    return this.#intakes.get(stream);
+  }
+
+  close(): void {
+    this.forwarder.close();
   }
 
   /** The answer of the worker that owns the injector; undefined: this one does by now. */
   async #passOn(intake: Intake, request: IncomingMessage, body: Body, kind: BodyKind): Promise<PeerAnswer | undefined> {
-    if (this.#forwarder.peers.isForwarded(request.headers)) throw new RequestError(503, NOT_OWNER, intake.whyClosed);
+    if (this.forwarder.peers.isForwarded(request.headers)) throw new RequestError(503, NOT_OWNER, intake.whyClosed);
     const wanted = { shard: intake.shard, what: `injector ${intake.planned.name}`, here: () => intake.isOpen };
     return await this.#reading(async () => {
       if (kind === "lines") {
         const isReady = (answer: PeerAnswer) => takesNow(answer, intake.stream);
         // Longer than the other waits, so that it is the other that says how much it has taken.
         const body_ = { next: () => body.next(this.#clock.now() + PATIENCE + BEYOND) };
-        return await this.#forwarder.stream(wanted, request, body_, { asking: { path: "/v1/streams", isReady }, unknown: SEND_AGAIN });
+        return await this.forwarder.stream(wanted, request, body_, { asking: { path: "/v1/streams", isReady }, unknown: SEND_AGAIN });
       }
       const bytes = await body.whole(HTTP_BODY_BYTES, PATIENCE);
       const { url: path = "/", rawHeaders } = request;
-      return await this.#forwarder.ask(wanted, { method: "POST", path, rawHeaders, bytes }, SEND_AGAIN);
+      return await this.forwarder.ask(wanted, { method: "POST", path, rawHeaders, bytes }, SEND_AGAIN);
     });
   }
 
@@ -178,17 +208,6 @@ export class Ingestion {
     if (answer.duplicates > 0) barrier.includeEarlier();
     const complete = (await this.#downstream.passed(barrier, injector, patience)) === "passed";
     return { ...answer, complete, replies: await this.#downstream.replies((answer.results ?? []).map(({ id }) => id)) };
-  }
-
-  /** Hands in the records of the body; gives what stopped it, if anything did. */
-  async #read(upload: Upload, kind: BodyKind): Promise<RequestError | undefined> {
-    try {
-      await this.#reading(async () => (kind === "lines" ? uploadLines(upload, this.#clock) : uploadWhole(upload, kind)));
-      return undefined;
-    } catch (error) {
-      if (error instanceof RequestError) return error;
-      throw error;
-    }
   }
 
   /** Reads a body, as one of those that may be read at once. */
@@ -202,10 +221,13 @@ export class Ingestion {
     }
   }
 
-  #intakeOf(stream: string): Intake {
+  /** What is pushed is taken of this pipeline's other workers alone. */
+  #intakeOf(stream: string, ofWorker: boolean): Intake {
     const intake = this.#intakes.get(stream);
-    if (intake !== undefined) return intake;
-    const names = [...this.#intakes.keys()].join(", ");
+    if (intake !== undefined && (intake.posted || ofWorker)) return intake;
+    const names = this.#posted()
+      .map((each) => each.stream)
+      .join(", ");
     throw new RequestError(
       404,
       "not-found",
@@ -243,6 +265,17 @@ function patienceOf({ wait, timeout }: Asked): number | undefined {
   const patience = Number(timeout);
   if (!/^\d+$/.test(timeout) || patience > LONGEST_WAIT) throw new RequestError(400, "bad-request", `timeout is an integer from 0 to ${LONGEST_WAIT}, in ms`);
   return patience;
+}
+
+/** undefined: nothing did. */
+async function whatStopped(hand: () => Promise<void>): Promise<RequestError | undefined> {
+  try {
+    await hand();
+    return undefined;
+  } catch (error) {
+    if (error instanceof RequestError) return error;
+    throw error;
+  }
 }
 
 function whatWasRead<T>(outcome: ReadOutcome<T>, status: number, code: string): T {

@@ -2,7 +2,8 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Inspection } from "../inspect/inspection.ts";
 import { type Metric, PROMETHEUS_TYPE, prometheusText } from "../inspect/prometheus.ts";
-import type { DeadLettersView, HealthView, HotKeysView, LostTailsView, PipelineView, ReadinessView, ShardsView, TimersView } from "../inspect/views.ts";
+import type { HealthView, ReadinessView } from "../inspect/health-views.ts";
+import type { DeadLettersView, HotKeysView, LostTailsView, PipelineView, ShardsView, TimersView } from "../inspect/views.ts";
 import type { WorkersView } from "../inspect/workers-view.ts";
 import { described, LOOKING, OPEN, type RouteAbout } from "./described-route.ts";
 

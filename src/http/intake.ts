@@ -29,6 +29,8 @@ export interface IntakeOptions {
   readonly worker: Worker;
   readonly planned: PlannedInjector;
   readonly door: HttpDoor;
+  /** Do clients post to it, or does the program alone push? */
+  readonly posted: boolean;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -36,14 +38,16 @@ export interface IntakeOptions {
 export class Intake {
   readonly #worker: Worker;
   readonly planned: PlannedInjector;
+  readonly posted: boolean;
   readonly #door: HttpDoor;
   readonly #clock: Clock;
   readonly #random: Random;
 
-  constructor({ worker, planned, door, clock, random }: IntakeOptions) {
+  constructor({ worker, planned, door, posted, clock, random }: IntakeOptions) {
     this.#worker = worker;
     this.planned = planned;
     this.#door = door;
+    this.posted = posted;
     this.#clock = clock;
     this.#random = random;
   }
@@ -75,6 +79,10 @@ export class Intake {
   /** A worker that stops commits what it has begun, and begins nothing. */
   get isOpen(): boolean {
     return this.#door.isOpen && !this.#worker.engine.stopping;
+  }
+
+  get stopping(): boolean {
+    return this.#worker.engine.stopping;
   }
 
   get whyClosed(): string {

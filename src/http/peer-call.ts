@@ -37,8 +37,8 @@ export interface PeerBody {
   readonly length?: number | undefined;
 }
 
-/** Headers that say what a body is and what its records are called. */
-const PASSED = /^(content-type|content-encoding|idempotency-key|ce-.*)$/i;
+/** Headers that say what a body is, what its records are called, and which trace they are of. */
+const PASSED = /^(content-type|content-encoding|idempotency-key|traceparent|ce-.*)$/i;
 /** ms that a connection may take; that one without a request is kept, less than the other side keeps it; between looks. */
 const CONNECT = 2_000;
 const IDLE = 4_000;

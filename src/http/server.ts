@@ -9,7 +9,8 @@
  * H4  A web page that is not of this server cannot post: what it may send unasked has a content type that is refused, and
  *     an origin that is.
  * H5  Nobody is told anything before their token was looked at, but that there is such a route and whether the worker is well.
- * H6  A request of another worker's proves by its secret that it is one: it is held to neither H1's names nor an origin, and
+ * H6  A client that asks more often than it may is told so before anything else of its request is looked at.
+ * H7  A request of another worker's proves by its secret that it is one: it is held to neither H1's names nor an origin, and
  *     needs no token where workers ask each other. Whoever it asks for has shown theirs to that worker.
  */
 import type { IncomingMessage } from "node:http";
@@ -29,13 +30,13 @@ import { Access, type HttpOptions, LOOPBACK, type Needed } from "./access.ts";
 import { addDeadLetterRoutes } from "./dead-letter-routes.ts";
 import { aboutOf, collectRoutes, type DescribedRoute, LOOKING, Methods, type RouteAbout } from "./described-route.ts";
 import { addDocumentRoute } from "./document-route.ts";
-import { Forwarder } from "./forwarder.ts";
-import { Ingestion } from "./ingestion.ts";
+import type { Ingestion } from "./ingestion.ts";
 import { addIngestionRoutes } from "./ingestion-routes.ts";
 import { addInspectionRoutes } from "./inspection-routes.ts";
 import { NOT_MEANT } from "./peer-call.ts";
 import { openPeerDoor, type PeerDoor } from "./peer-door.ts";
 import type { Peers } from "./peers.ts";
+import { RateLimit, rateOf } from "./rate-limit.ts";
 import { addStateRoutes } from "./state-routes.ts";
 import { addTailRoutes } from "./tail-routes.ts";
 import { addTimerRoutes } from "./timer-routes.ts";
@@ -44,8 +45,10 @@ import { addWatermarkRoutes } from "./watermark-routes.ts";
 export interface ServeOptions extends HttpOptions {
   /** The clock the worker runs by. */
   readonly clock: Clock;
-  /** Ids of records to which nobody gave one. */
+  /** Makes the secret by which other workers are known. */
   readonly random: Random;
+  /** Of the same worker; whoever made it closes it. */
+  readonly ingestion: Ingestion;
   /** The store from outside, for what is shown of state; undefined: it cannot be read so. */
   readonly readable?: ReadableStore | undefined;
 }
@@ -76,11 +79,10 @@ const HEADERS = {
 } as const;
 
 /** Tells other workers how it is reached, and starts to listen. Throws `ConfigError` where it may not listen so, the port cannot be had, or the pipeline cannot take records. */
-export async function serve(worker: Worker, store: PipelineStore, { clock, random, readable, ...options }: ServeOptions): Promise<HttpServer> {
+export async function serve(worker: Worker, store: PipelineStore, { clock, random, readable, ingestion, ...options }: ServeOptions): Promise<HttpServer> {
   const access = new Access("http", options);
   const secret = random.id();
-  const forwarder = new Forwarder({ worker, store, clock });
-  const ingestion = new Ingestion({ worker, store, clock, random, forwarder });
+  const { forwarder } = ingestion;
   const server = fastify({
     logger: false,
     bodyLimit: 1_024,
@@ -93,7 +95,8 @@ export async function serve(worker: Worker, store: PipelineStore, { clock, rando
   // A body may take as long as records keep coming, so its time is kept by who reads it.
   Object.assign(server.server, { headersTimeout: PATIENCE, requestTimeout: 0, maxConnections: HTTP_CONNECTIONS });
   const routes = collectRoutes(server);
-  harden(server, { access, peers: forwarder.peers, routes });
+  const rateLimit = rateOf(options.requestsPerSecond, access.beyondLoopback);
+  harden(server, { access, peers: forwarder.peers, routes, rateLimit, clock });
   const inspection = new Inspection(worker, store, clock);
   const mayRead = ({ headers }: FastifyRequest): boolean => access.judge(LOOKING, headers.authorization) === "allowed";
   addInspectionRoutes(server, inspection, { metrics: () => [...ingestion.metrics(), ...forwarder.metrics()], mayRead });
@@ -106,7 +109,6 @@ export async function serve(worker: Worker, store: PipelineStore, { clock, rando
   addDocumentRoute(server, routes);
   let door: PeerDoor | undefined;
   const close = async (): Promise<void> => {
-    forwarder.close();
     await door?.close();
     await server.close();
     await lookedAt.close();
@@ -147,13 +149,18 @@ interface Hardening {
   readonly access: Access;
   readonly peers: Peers;
   readonly routes: readonly DescribedRoute[];
+  /** undefined: as many requests as they like. */
+  readonly rateLimit: number | undefined;
+  readonly clock: Clock;
 }
 
-function harden(server: FastifyInstance, { access, peers, routes }: Hardening): void {
+function harden(server: FastifyInstance, { access, peers, routes, rateLimit, clock }: Hardening): void {
   let methods: Methods | undefined;
+  const limit = rateLimit === undefined ? undefined : new RateLimit(rateLimit);
   server.addHook("onRequest", async (request, reply) => {
     void reply.headers(HEADERS);
     const forwarded = peers.isForwarded(request.headers);
+    if (!forwarded && limit !== undefined) checkRate(limit.wait(request.socket.remoteAddress ?? "", clock.now()), rateLimit, request, reply);
     if (forwarded === false) throw new RequestError(403, NOT_MEANT, "the request is meant for another worker than this one");
     if (!forwarded && !access.answersTo(hostnameOf(request.headers.host)))
       throw new RequestError(403, "forbidden-host", `this endpoint answers only to ${access.names.join(", ")}`);
@@ -172,6 +179,14 @@ function harden(server: FastifyInstance, { access, peers, routes }: Hardening): 
     throw new RequestError(404, "not-found", "there is no such route", { routes: paths });
   });
   server.setErrorHandler((error: FastifyError, _request, reply) => answerError(error, reply));
+}
+
+/** `wait`: ms until the next one may be made. */
+function checkRate(wait: number, rate: number | undefined, request: FastifyRequest, reply: FastifyReply): void {
+  if (wait === 0) return;
+  void reply.header("retry-after", String(Math.ceil(wait / 1_000)));
+  if (hasBody(request)) void reply.header("connection", "close");
+  throw new RequestError(429, "too-many-requests", `this address makes more requests than ${rate} a second: wait, or send more records in one request`);
 }
 
 type Closed = Pick<RouteAbout, "scopes" | "secret" | "bodies" | "amongWorkers">;

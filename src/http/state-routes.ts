@@ -3,10 +3,11 @@ import type { FastifyInstance } from "fastify";
 import type { Clock } from "../clock.ts";
 import { type ExplainView, explanationOf } from "../inspect/explain-view.ts";
 import { computationOf, headOf, limitOf, queryOf } from "../inspect/inspection.ts";
+import { Outside } from "../inspect/outside.ts";
 import { RequestError } from "../inspect/request-error.ts";
 import { keysOf, stateOf } from "../inspect/state-views.ts";
 import type { KeysView, StateView } from "../inspect/state-views.ts";
-import type { ReadableStore, StoreReader } from "../store/reader.ts";
+import type { ReadableStore } from "../store/reader.ts";
 import type { Worker } from "../worker/worker.ts";
 import { described, parametersOf, READING, type RouteAbout } from "./described-route.ts";
 
@@ -74,37 +75,4 @@ export function addStateRoutes(server: FastifyInstance, { worker, clock, readabl
     },
   );
   return outside;
-}
-
-/** The store from outside. */
-class Outside {
-  readonly #readable: ReadableStore | undefined;
-  readonly #pipeline: string;
-  readonly #clock: Clock;
-  #reader: Promise<StoreReader> | undefined;
-
-  constructor(readable: ReadableStore | undefined, pipeline: string, clock: Clock) {
-    this.#readable = readable;
-    this.#pipeline = pipeline;
-    this.#clock = clock;
-  }
-
-  reader(): Promise<StoreReader> {
-    if (this.#readable === undefined) throw new RequestError(501, "not-readable", "this store cannot be read from outside: it has no `read`");
-    this.#reader ??= this.#open(this.#readable);
-    return this.#reader;
-  }
-
-  async #open(readable: ReadableStore): Promise<StoreReader> {
-    try {
-      return await readable.read({ pipeline: this.#pipeline, clock: this.#clock });
-    } catch (error) {
-      this.#reader = undefined;
-      throw error;
-    }
-  }
-
-  async close(): Promise<void> {
-    await (await this.#reader?.catch(() => undefined))?.close();
-  }
 }

@@ -1,5 +1,5 @@
 /**
- * The door of an HTTP injector: the server of a worker hands records in here, and is told when they are durable. It
+ * The door of an injector of HTTP or pushes: whoever took records hands them in here, and is told when they are durable. It
  * parses nothing and judges nothing; the server does before, the engine after.
  *
  * D1  Records are taken only while a reader of the source is open, which is while a worker owns the injector. Each is
@@ -103,7 +103,7 @@ class HttpReader implements SourceReader {
 
   take(records: readonly HttpRecord[], receipt: HttpReceipt): void {
     for (const { value, id, timestamp, bytes } of records) {
-      this.#items.push({ value, id, timestamp, position: POSITION });
+      this.#items.push({ value, id, timestamp, position: POSITION, parent: receipt.parent });
       this.#queued.push({ receipt, id, bytes });
       this.#bytes += bytes;
     }

@@ -4,6 +4,7 @@
  *
  * R1  Each record that was handed in is told of once, in the order in which they were handed in.
  */
+import type { TraceContext } from "../computation/trace-context.ts";
 import type { ItemFate } from "./injector.ts";
 
 /** `unknown`: committed or not, no one here will know. `untaken`: not committed, and never will be. */
@@ -38,8 +39,14 @@ export class HttpReceipt {
   readonly refused: RefusedRecord[] = [];
   /** Of all records; undefined once there are more than `LISTED_RECORDS`. */
   records: ReceivedRecord[] | undefined = [];
+  /** The span that its sender has named. */
+  readonly parent: TraceContext | undefined;
   #told = 0;
   #wake: (() => void) | undefined;
+
+  constructor(parent?: TraceContext) {
+    this.parent = parent;
+  }
 
   /** Records that were handed in and not told of. */
   get waiting(): number {

@@ -5,6 +5,7 @@
  */
 import type { Clock } from "../clock.ts";
 import type { Schema } from "../computation/schema.ts";
+import type { TraceContext } from "../computation/trace-context.ts";
 import type { WatermarkPolicy } from "../watermark/policy.ts";
 
 /** What `Pipeline.inject` takes, without its types. Made by `fromFile`, `fromIterable`, ... */
@@ -83,6 +84,10 @@ export interface SourceItem {
   readonly watermark?: number | undefined;
   /** Not a value but why there is none (a line that does not parse); `value` is then the raw text. A dead letter. */
   readonly failure?: string | undefined;
+  /** The span that it came from, as its sender says: with `tracing`, its trace goes on. */
+  readonly parent?: TraceContext | undefined;
+  /** What the record carries as the span that it comes from. Set by `tracing` alone. */
+  readonly trace?: TraceContext | undefined;
   /** A mark without a record: only `position` and `watermark` count. */
   readonly mark?: boolean | undefined;
 }

@@ -1,4 +1,5 @@
 /** A client of the HTTP endpoint of a running pipeline. */
+import type { ReadinessView } from "./health-views.ts";
 import { messageOf } from "../errors.ts";
 import type { TimerClock } from "../store/commit.ts";
 import type {
@@ -9,7 +10,6 @@ import type {
   LostTailsView,
   ParticipantShardsView,
   PipelineView,
-  ReadinessView,
   ShardsView,
   StreamsView,
   TimerOutcomeView,

@@ -27,7 +27,6 @@ export type {
   ParticipantView,
   ParticipantWatermarks,
   PipelineView,
-  ReadinessView,
   ShardsView,
   ShardView,
   ShardWatermarks,
@@ -42,6 +41,8 @@ export type {
   WatermarksView,
   WholeLetterView,
 } from "./views.ts";
+export type { PercentileWatermarks, WatermarkPair } from "./watermark-pair.ts";
+export type { HealthView, ReadinessView } from "./health-views.ts";
 export type { TailedRecord, TailView } from "./tail.ts";
 export type { ExplainView } from "./explain-view.ts";
 export type { CellView, KeysView, KeyView, StateView } from "./state-views.ts";

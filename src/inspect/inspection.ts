@@ -1,4 +1,5 @@
 /** The answers of the routes that show a pipeline, without HTTP: `src/http` routes to them. */
+import type { HealthView, ReadinessView } from "./health-views.ts";
 import type { Clock } from "../clock.ts";
 import { messageOf } from "../errors.ts";
 import type { PipelineStore } from "../store/store.ts";
@@ -12,18 +13,7 @@ import { healthOf, readinessOf } from "./readiness.ts";
 import { RequestError } from "./request-error.ts";
 import { isoOf } from "./times.ts";
 import { deadLettersView, shardsOf, shardViews, timersView } from "./stored-views.ts";
-import type {
-  DeadLettersView,
-  HealthView,
-  HotKeysView,
-  LostTailsView,
-  ParticipantShardsView,
-  PipelineView,
-  ReadinessView,
-  ShardsView,
-  TimersView,
-  WatermarksView,
-} from "./views.ts";
+import type { DeadLettersView, HotKeysView, LostTailsView, ParticipantShardsView, PipelineView, ShardsView, TimersView, WatermarksView } from "./views.ts";
 import { participantShardsView, watermarksView } from "./watermarks-view.ts";
 import { type WorkersView, workersView } from "./workers-view.ts";
 
@@ -109,7 +99,7 @@ export class Inspection {
   }
 
   readiness(): ReadinessView {
-    return readinessOf(this.#worker, this.#failure);
+    return readinessOf(this.#worker, this.#failure, this.#clock.now());
   }
 
   health(): HealthView {

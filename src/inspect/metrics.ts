@@ -45,9 +45,11 @@ export function countedOf(engine: Engine, participant: PlannedParticipant): Coun
 /** `now`: ms by the worker's clock; `ready`: as `/readyz` says. */
 export function metricsOf(worker: Worker, now: number, ready: boolean): Metric[] {
   const { participants } = worker.engine.options.plan;
+  const watermarks = watermarksView(worker, now).participants;
   return [
     ...countersOf(worker.engine, participants),
-    ...watermarkGauges(watermarksView(worker, now).participants),
+    ...watermarkGauges(watermarks),
+    ...percentileGauges(watermarks),
     ...pendingGauges(worker.engine, participants),
     ...workerMetrics(worker.engine),
     ...healthMetrics(worker, participants, ready),
@@ -108,6 +110,21 @@ function watermarkGauges(views: readonly ParticipantWatermarks[]): Metric[] {
       samples: views.map((view) => ({ labels: { ...labelsOf(view), status: view.status }, value: 1 })),
     },
   ];
+}
+
+function percentileGauges(views: readonly ParticipantWatermarks[]): Metric[] {
+  const gauge = (which: "input" | "output", help: string): Metric => ({
+    name: `millrace_percentile_${which}_watermark_timestamp_seconds`,
+    help: `${help}, since the Unix epoch. Absent before the first and at the end of time.`,
+    type: "gauge",
+    samples: views.flatMap((view) =>
+      (view.percentiles ?? []).flatMap((each): Sample[] => {
+        const watermark = each[which];
+        return typeof watermark === "number" ? [{ labels: { ...labelsOf(view), percentile: String(each.percentile) }, value: watermark / 1_000 }] : [];
+      }),
+    ),
+  });
+  return [gauge("input", "Input percentile watermark"), gauge("output", "Output percentile watermark in force")];
 }
 
 function pendingGauges(engine: Engine, participants: readonly PlannedParticipant[]): Metric[] {
@@ -188,12 +205,15 @@ function healthMetrics({ rejections }: Worker, participants: readonly PlannedPar
     },
     {
       name: "millrace_unhandled_rejections_total",
-      help: "Promises of user code that were rejected and that nothing waited for; without a participant where none is known. Since the process started.",
+      help: "Promises of user code that were rejected and that nothing waited for; without a participant where none is known; no samples where the program listens itself. Since the process started.",
       type: "counter",
-      samples: [
-        ...computations.map((participant) => ({ labels: labelsOf(participant), value: rejections.of(participant.name) })),
-        { labels: {}, value: rejections.unattributed },
-      ],
+      samples:
+        !rejections.complete && rejections.count === 0
+          ? []
+          : [
+              ...computations.map((participant) => ({ labels: labelsOf(participant), value: rejections.of(participant.name) })),
+              { labels: {}, value: rejections.unattributed },
+            ],
     },
   ];
 }

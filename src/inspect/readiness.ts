@@ -1,17 +1,19 @@
-/** Can this pipeline do work: is every shard owned, here or by another worker, and does this worker report its own? */
+/** Can this pipeline do work: does the store answer, is every shard owned, here or by another worker, and does this worker report its own? */
 import { indexOf } from "../key.ts";
 import type { Worker } from "../worker/worker.ts";
 import { shardsOf } from "./stored-views.ts";
 import type { Rejections } from "../worker/rejections.ts";
-import type { HealthView, ReadinessView } from "./views.ts";
+import type { HealthView, ReadinessView } from "./health-views.ts";
 
 /** Shards of one participant that a sentence names. */
 const NAMED = 8;
 
 /** `failure`: why the pipeline has stopped for good, if it has. */
-export function readinessOf({ engine, rejections }: Worker, failure: string | undefined): ReadinessView {
+export function readinessOf({ engine, driver, rejections }: Worker, failure: string | undefined, now: number): ReadinessView {
   const missing: string[] = [];
   if (failure !== undefined) missing.push(`the pipeline has failed: ${failure}`);
+  const outage = driver.outage.lasting(now);
+  if (outage !== undefined) missing.push(outage);
   if (engine.stopping) missing.push("the worker is stopping");
   for (const participant of engine.options.plan.participants) {
     const unowned = shardsOf(participant).filter((shard) => !engine.shards.has(shard) && engine.ownership.otherOwnerOf(shard) === undefined);
@@ -19,11 +21,12 @@ export function readinessOf({ engine, rejections }: Worker, failure: string | un
     if (unowned.length > 0) missing.push(`${who}: ${shardsText(unowned.map(indexOf))} without an owner`);
     else if (engine.shardsOf(participant).length > 0 && !engine.reporter.reporting(participant.id)) missing.push(`${who}: its watermarks are not reported yet`);
   }
-  return { ready: missing.length === 0, missing, warnings: rejectionText(rejections) };
+  return { ready: missing.length === 0, missing, warnings: [...rejectionText(rejections), ...roomText(engine)] };
 }
 
-export function healthOf({ rejections: { count } }: Worker): HealthView {
-  return count === 0 ? { status: "ok" } : { status: "degraded", unhandledRejections: count };
+export function healthOf({ rejections: { count, complete } }: Worker): HealthView {
+  if (count > 0) return { status: "degraded", unhandledRejections: count };
+  return complete ? { status: "ok" } : { status: "ok", unhandledRejections: null };
 }
 
 function rejectionText({ count, last }: Rejections): string[] {
@@ -33,6 +36,10 @@ function rejectionText({ count, last }: Rejections): string[] {
   const how =
     count === 1 ? "a promise of user code was rejected and nothing waited for it" : `${count} promises of user code were rejected and nothing waited for them`;
   return [`${how}; the last${whose} at ${new Date(at).toISOString()}: ${reason}`];
+}
+
+function roomText({ ownership }: Worker["engine"]): string[] {
+  return ownership.membership.room.full ? ["the store is full: injectors wait until it has room again; give it more memory"] : [];
 }
 
 function shardsText(indexes: readonly number[]): string {

@@ -1,6 +1,7 @@
 /** What is stored of a pipeline's shards, whoever owns them: `/v1/shards`, `/v1/timers`, `/v1/dead-letters`. Reads, and changes nothing. */
 import type { EffectRunner, FailedEffect } from "../effects/effects.ts";
 import { indexOf, shardOf, type ShardRef, shardRef } from "../key.ts";
+import { committedBytes } from "../sinks/to-file.ts";
 import { parseTimerMember } from "../store/address.ts";
 import type { Numbered, TimerClock } from "../store/commit.ts";
 import type { PipelineStore, ShardSummary } from "../store/store.ts";
@@ -42,6 +43,7 @@ function shardView(participant: PlannedParticipant, stored: ShardSummary): Shard
     held: stored.held,
     deadLetters: stored.dead,
     undelivered: stored.outbox,
+    fileBytes: participant.kind === "sink" ? (committedBytes(participant.node.target, image.checkpoint) ?? null) : null,
     counters: image.counters,
   };
 }

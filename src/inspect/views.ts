@@ -9,9 +9,9 @@ import type { Status } from "../store/store.ts";
 import type { Counters } from "../worker/image.ts";
 import type { HolderKind } from "../worker/holder.ts";
 import type { LostConfirmed, LostShard } from "../worker/lost-tails.ts";
+import type { EventTime, PercentileWatermarks, WatermarkPair } from "./watermark-pair.ts";
 
-/** A low watermark: ms since the epoch, `null` before anything is known, "end" when every input has finished. */
-export type EventTime = number | "end" | null;
+export type { EventTime } from "./watermark-pair.ts";
 
 export type ParticipantKind = "injector" | "computation" | "sink";
 
@@ -26,15 +26,12 @@ export interface WatermarksView {
 }
 
 /** The watermarks in force of an injector, a computation or a sink: the least of all its shards, of all workers. */
-export interface ParticipantWatermarks {
+export interface ParticipantWatermarks extends WatermarkPair {
   readonly name: string;
   readonly kind: ParticipantKind;
   readonly status: Status;
-  /** Of an injector: what its policy has promised; the output watermark follows when that is committed. */
-  readonly input: EventTime;
-  readonly inputIso: string | null;
-  readonly output: EventTime;
-  readonly outputIso: string | null;
+  /** Absent where no timer, here or downstream, fires by a percentile. */
+  readonly percentiles?: readonly PercentileWatermarks[];
   /** Since when the output watermark has this value. */
   readonly since: number;
   readonly sinceIso: string | null;
@@ -193,6 +190,8 @@ export interface ShardView {
   readonly held: number;
   readonly deadLetters: number;
   readonly undelivered: number;
+  /** Of a sink of `toFile`: bytes of its file that are committed and never change; what is behind them may be taken back. Else null. */
+  readonly fileBytes: number | null;
   /** Since the data began, each effect counted once, whoever did the work. */
   readonly counters: Counters;
 }
@@ -286,21 +285,6 @@ export interface WholeLetterView extends DeadLetterView {
   readonly raw: string | null;
   /** Bytes that are stored of it. */
   readonly bytes: number;
-}
-
-/** `degraded`: the process lives, and work of user code may be undone that no one waits for. */
-export interface HealthView {
-  readonly status: "ok" | "degraded";
-  /** Promises that were rejected and that nothing waited for, since the process started. Absent: none. */
-  readonly unhandledRejections?: number;
-}
-
-export interface ReadinessView {
-  readonly ready: boolean;
-  /** What is missing, in sentences. */
-  readonly missing: readonly string[];
-  /** What is wrong although work can be done, in sentences. */
-  readonly warnings: readonly string[];
 }
 
 /** The streams to which records may be posted. */

@@ -9,6 +9,7 @@ import type { Worker } from "../worker/worker.ts";
 import { type Cause, causeOf, causeOfMissing, causeOfShard, shardIndex } from "./cause.ts";
 import { causeText } from "./cause-text.ts";
 import { eventTime, isoOf } from "./times.ts";
+import type { PercentileWatermarks } from "./watermark-pair.ts";
 import type { HolderView, Lag, ParticipantShardsView, ParticipantWatermarks, ShardWatermarks, WatermarksView } from "./views.ts";
 
 /** `now`: ms by the worker's clock. */
@@ -51,6 +52,7 @@ function watermarksOf(engine: Engine, participant: PlannedParticipant, now: numb
     inputIso: isoOf(input),
     output: eventTime(output),
     outputIso: isoOf(output),
+    ...percentilesOf(engine, participant, { input, output }),
     since,
     sinceIso: isoOf(since),
     lag: lagOf(engine, participant, output, now),
@@ -64,6 +66,20 @@ function inputOf(engine: Engine, participant: PlannedParticipant, output: number
   const inputs = owned.map((shard) => shard.input);
   if (owned.length < participant.shards) inputs.push(output);
   return Math.max(output, Math.min(END, ...inputs));
+}
+
+/** As the low ones: of shards that are not here only the output is known. */
+function percentilesOf(engine: Engine, { id, shards, tracks }: PlannedParticipant, low: { readonly input: number; readonly output: number }) {
+  const owned = engine.shards.of(id);
+  const percentiles = tracks.flatMap(({ id: track, percentile }): PercentileWatermarks[] => {
+    if (percentile === undefined) return [];
+    const output = Math.max(low.output, engine.reporter.published(track).output);
+    const inputs = owned.map(({ image }) => image.percentiles.get(percentile) ?? BEGINNING);
+    if (owned.length < shards) inputs.push(output);
+    const input = Math.max(low.input, output, Math.min(END, ...inputs));
+    return [{ percentile, input: eventTime(input), inputIso: isoOf(input), output: eventTime(output), outputIso: isoOf(output) }];
+  });
+  return percentiles.length === 0 ? {} : { percentiles };
 }
 
 function lagOf(engine: Engine, participant: PlannedParticipant, output: number, now: number): Lag {

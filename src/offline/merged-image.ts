@@ -2,8 +2,10 @@
  * The images of a computation's shards after they were given another number. Pure.
  *
  * M1  Counters keep their sums. No shard has fewer dead letters counted than it has.
- * M2  The input watermark is the least that any shard had: what waits was not late there, and is not late here.
+ * M2  The input watermark is the least that any shard had: what waits was not late there, and is not late here. So are
+ *     percentile watermarks, which are nowhere behind it.
  */
+import { BEGINNING } from "../time.ts";
 import { decodeImage, encodeImage, newImage, type ShardImage } from "../worker/image.ts";
 import type { HeadPiece } from "./contents.ts";
 
@@ -18,6 +20,8 @@ export function mergedImages(heads: readonly HeadPiece[], dead: readonly number[
   base.input = Math.min(...before.map((image) => Math.max(image?.input ?? published, published)));
   base.wallTime = Math.max(0, ...known.map(({ wallTime }) => wallTime));
   base.last = Math.max(base.last, ...known.map(({ last }) => last));
+  for (const [percentile, watermark] of known[0]?.percentiles ?? [])
+    base.percentiles.set(percentile, Math.max(base.input, Math.min(watermark, ...before.map((image) => image?.percentiles.get(percentile) ?? BEGINNING))));
   base.nextHeld = 1 + heads.reduce((sum, { held }) => sum + held.length, 0);
   base.nextDead = 1 + heads.reduce((sum, { dead: ids }) => sum + ids.length, 0);
   const surplus = known.reduce((sum, { counters }) => sum + counters.deadLetters, 0) - dead.reduce((sum, count) => sum + count, 0);

@@ -1,5 +1,5 @@
 /**
- * `millrace/opentelemetry`: spans for the calls of handlers, by OpenTelemetry's API. It alone imports that package, which is
+ * `millrace/opentelemetry`: spans for what a pipeline does, by OpenTelemetry's API. It alone imports that package, which is
  * an optional peer; which exporter the spans go to, and how many are sampled, is said to the SDK that the program sets up.
  */
 import { createRequire } from "node:module";
@@ -7,7 +7,7 @@ import type * as Api from "@opentelemetry/api";
 import { ConfigError } from "../errors.ts";
 import { checkOptions, show } from "../options.ts";
 import type { TraceContext } from "../computation/trace-context.ts";
-import type { CallSpan, TracedCall, Tracing } from "../worker/tracing.ts";
+import type { TracedWork, Tracing, WorkSpan } from "../worker/tracing.ts";
 
 export type { Tracing } from "../worker/tracing.ts";
 
@@ -17,10 +17,11 @@ export interface OpenTelemetryOptions {
 }
 
 /**
- * For the option `tracing` of `run`: a span for each call of a handler, as a part of which the handler runs, so that spans
- * of its own (`fetch`, a database) are parts of it too. A record's spans are one trace through all computations, over
- * processes and restarts: where it goes on is stored with each record that is produced, 26 bytes. A timer begins a trace
- * of its own. A call that fails is marked so, and has another span when it is tried again.
+ * For the option `tracing` of `run`: a span for each record that is read, each call of a handler and each record that is
+ * written. A handler runs as a part of its span, so that spans of its own (`fetch`, a database) are parts of it too. A
+ * record's spans are one trace through all that it meets, over processes and restarts: where it goes on is stored with each
+ * record that is produced, 26 bytes. It goes on from the `traceparent` header of a posted record; a timer begins a trace of
+ * its own. What fails is marked so, and has another span when it is tried again.
  *
  * Throws `ConfigError` where `@opentelemetry/api` is not installed.
  */
@@ -39,6 +40,9 @@ function api(): typeof Api {
   }
 }
 
+/** The attribute that names the participant. */
+const WHO = { record: "millrace.computation", timer: "millrace.computation", inject: "millrace.injector", write: "millrace.sink" } as const;
+
 class OpenTelemetryTracing implements Tracing {
   readonly kind = "tracing";
   readonly #api: typeof Api;
@@ -51,26 +55,24 @@ class OpenTelemetryTracing implements Tracing {
     this.#tracer = api.trace.getTracer("millrace");
   }
 
-  begin(call: TracedCall): CallSpan {
+  begin(work: TracedWork): WorkSpan {
     const { trace, ROOT_CONTEXT, SpanKind } = this.#api;
     // Not what is active now: that is whatever has made the engine turn.
-    const before = call.parent === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, remote(call.parent));
-    const attributes: Api.Attributes = {
-      "millrace.pipeline": call.pipeline,
-      "millrace.computation": call.computation,
-      "millrace.time": call.time,
-      "millrace.attempt": call.attempt,
-    };
-    if (this.#keys) attributes["millrace.key"] = call.key;
-    if (this.#keys && call.id !== undefined) attributes["millrace.record.id"] = call.id;
-    const span = this.#tracer.startSpan(`${call.computation} ${call.kind}`, { kind: SpanKind.CONSUMER, attributes }, before);
+    const before = work.parent === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, remote(work.parent));
+    const attributes: Api.Attributes = { "millrace.pipeline": work.pipeline, [WHO[work.kind]]: work.participant };
+    if (work.time !== undefined) attributes["millrace.time"] = work.time;
+    if (work.attempt !== undefined) attributes["millrace.attempt"] = work.attempt;
+    if (this.#keys && work.key !== undefined) attributes["millrace.key"] = work.key;
+    if (this.#keys && work.id !== undefined) attributes["millrace.record.id"] = work.id;
+    const kind = work.kind === "inject" ? SpanKind.PRODUCER : SpanKind.CONSUMER;
+    const span = this.#tracer.startSpan(`${work.participant} ${work.kind}`, { kind, attributes }, before);
     return new OpenSpan(this.#api, span, trace.setSpan(before, span));
   }
 }
 
 const remote = ({ traceId, spanId, flags }: TraceContext): Api.SpanContext => ({ traceId, spanId, traceFlags: flags, isRemote: true });
 
-class OpenSpan implements CallSpan {
+class OpenSpan implements WorkSpan {
   readonly #api: typeof Api;
   readonly #span: Api.Span;
   readonly #within: Api.Context;

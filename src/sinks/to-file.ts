@@ -15,7 +15,7 @@ import { ConfigError, InvalidUseError, messageOf, MillraceError, SinkLostDataErr
 import { checkOptions, show } from "../options.ts";
 import type { StreamRecord } from "../record.ts";
 import { jsonLine } from "./json-line.ts";
-import type { SinkWriter } from "./sink.ts";
+import type { SinkTarget, SinkWriter } from "./sink.ts";
 
 export interface FileSinkOptions<T> {
   /** The text of a record, without its line end. Default: its value as JSON (`json-line.ts` says how of what). */
@@ -34,7 +34,7 @@ const TAIL_BYTES = 16;
 
 /**
  * Writes each record as a line, exactly once, in the order of commits. Lines may be seen before they are committed and are
- * gone again if that fails: a reader that cannot bear it reads up to the committed length.
+ * gone again if that fails: a reader that cannot bear it reads up to the committed length (`fileBytes` of `/v1/shards`).
  *
  * A file that exists is appended to, as a log is; only its missing last line end is added. Missing directories are made.
  * The file belongs to one sink: nobody else may write to it, and if it is cut, replaced or removed, the sink stops with a
@@ -48,12 +48,27 @@ export function toFile<T>(path: string, options: FileSinkOptions<T> = {}): Sink<
   if (typeof line !== "function") throw new ConfigError(`${where}: line is not a function of the value`);
   if (typeof fsync !== "boolean") throw new ConfigError(`${where}: fsync is true or false, but it is ${show(fsync)}`);
   const description = `file ${path}`;
-  return sink<T>({
+  const target: FileSink = {
     kind: "sink",
     description,
+    file: FILE,
     attempts: ATTEMPTS,
     open: (checkpoint) => openFile({ path: resolve(path), description, fsync, line: line as FileTarget["line"] }, checkpoint),
-  });
+  };
+  return sink<T>(target);
+}
+
+/** By which a target is known as ours, whatever stands around it. */
+const FILE: unique symbol = Symbol("file");
+
+interface FileSink extends SinkTarget {
+  readonly file: typeof FILE;
+}
+
+/** How much of its file a committed checkpoint covers; undefined: there is none, or the target is no file. */
+export function committedBytes(target: SinkTarget, checkpoint: unknown): number | undefined {
+  if (!("file" in target && target.file === FILE) || checkpoint === undefined) return undefined;
+  return checkpointOf(target.description, checkpoint)?.bytes;
 }
 
 interface FileTarget {

@@ -10,7 +10,9 @@ import { invariant } from "../errors.ts";
 import { domainOf, indexOf, participantOf, shardRef, type ShardRef } from "../key.ts";
 import type { Random } from "../random.ts";
 import { type Authority, newAuthority, register, report } from "../watermark/authority.ts";
+import { isPercentileTrack, participantOfTrack } from "../watermark/percentile.ts";
 import type { Commit, HoldSet, Numbered, TimerClock } from "./commit.ts";
+import { EmbeddedLeases } from "./embedded-leases.ts";
 import type { EmbeddedShard } from "./embedded-shard.ts";
 import { outcomeOf } from "./outcome.ts";
 import type {
@@ -43,7 +45,7 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
   readonly domains: number;
   /** By domain. */
   protected readonly appends: number[];
-  /** By participant, in the order of their ids. */
+  /** By participant, in the order of their ids; those of percentile tracks come when they are first registered. */
   protected readonly authorities: Map<number, Authority> = new Map();
   /** Those that were asked for; others of the graph are loaded when they are. */
   protected readonly shards: Map<ShardRef, Shard> = new Map();
@@ -51,9 +53,13 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
   /** Until when each worker has said that it is alive. */
   protected readonly workers: Map<string, StoredWorker> = new Map();
 
+  /** By domain. */
+  protected readonly leases: readonly EmbeddedLeases[];
+
   constructor(domains: number) {
     this.domains = domains;
     this.appends = Array.from({ length: domains }, () => 0);
+    this.leases = this.appends.map(() => new EmbeddedLeases());
   }
 
   /** A shard of the graph as it is stored, for the first time. */
@@ -61,6 +67,8 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
   protected abstract graphChanged(graph: StoredGraph, removed: readonly number[]): void;
   protected abstract authorityChanged(participant: number, authority: Authority, why: "registered" | "reported"): void;
   protected abstract appended(): void;
+  /** No loss if a crash forgets it. */
+  protected abstract leasesChanged(): void;
 
   domainOf(shard: ShardRef): number {
     return domainOf(shard, this.domains);
@@ -79,7 +87,7 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
       invariant(stored === shards, `${name} has ${stored} shards in the store and ${shards} in the new graph; their number never changes`);
     }
     const kept = new Set(graph.participants.map((participant) => participant.id));
-    const removed = [...this.authorities.keys()].filter((id) => !kept.has(id));
+    const removed = [...this.authorities.keys()].filter((id) => !kept.has(participantOfTrack(id)));
     for (const id of removed) this.authorities.delete(id);
     for (const shard of this.shards.keys()) if (!kept.has(participantOf(shard))) this.shards.delete(shard);
     this.graph = graph;
@@ -124,26 +132,48 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
 
   acquire({ worker, shards, leaseMs, steal = false }: AcquireRequest, now: number, random: Random): AcquireOutcome[] {
     const wanted = shards.map((shard) => this.get(shard));
-    return wanted.map((shard) => {
-      const { owner, leaseUntil } = shard;
-      if (owner !== undefined && owner !== worker && leaseUntil > now && !steal) return { kind: "held-by", worker: owner, until: leaseUntil };
-      const abandoned = owner !== undefined && owner !== worker;
+    const holders = wanted.map((shard) => {
+      const until = this.#leaseEnd(shard);
+      return shard.owner !== undefined && shard.owner !== worker && until > now && !steal ? { worker: shard.owner, until } : undefined;
+    });
+    for (const [i, { shard, owner }] of wanted.entries()) if (holders[i] === undefined) this.#leasesOf(shard).take(shard, owner, worker, now);
+    this.leasesChanged();
+    return wanted.map((shard, i) => {
+      const holder = holders[i];
+      if (holder !== undefined) return { kind: "held-by", ...holder };
+      const abandoned = shard.owner !== undefined && shard.owner !== worker;
       return { kind: "acquired", sequencer: shard.acquire(worker, leaseMs, now, random), now, abandoned };
     });
   }
 
-  renew(worker: string, leases: readonly Lease[], leaseMs: number, now: number): { lost: ShardRef[]; now: number } {
-    const lost: ShardRef[] = [];
-    for (const lease of leases) {
-      const shard = this.#heldBy(worker, lease);
-      if (shard === undefined) lost.push(lease.shard);
-      else shard.renew(now + leaseMs);
+  #leasesOf(shard: ShardRef): EmbeddedLeases {
+    return this.leases[this.domainOf(shard)]!;
+  }
+  #leaseEnd({ shard, owner, leaseUntil }: Shard): number {
+    return owner === undefined ? leaseUntil : this.#leasesOf(shard).endOf(shard, owner, leaseUntil);
+  }
+
+  renew(worker: string, given: readonly Lease[], leaseMs: number, now: number, confirm = true): { lost: ShardRef[]; now: number } {
+    const lost = new Set<ShardRef>();
+    for (const [domain, leases] of this.leases.entries()) {
+      const mine = given.filter(({ shard }) => this.domainOf(shard) === domain);
+      if (mine.length === 0 || (!confirm && leases.prolong(worker, now + leaseMs))) continue;
+      const held = mine.filter((lease) => this.#heldBy(worker, lease) !== undefined).map(({ shard }) => shard);
+      for (const { shard } of mine) if (!held.includes(shard)) lost.add(shard);
+      leases.make(worker, held, now + leaseMs);
     }
-    return { lost, now };
+    this.leasesChanged();
+    return { lost: given.map(({ shard }) => shard).filter((shard) => lost.has(shard)), now };
   }
 
   release(worker: string, leases: readonly Lease[]): void {
-    for (const lease of leases) this.#heldBy(worker, lease)?.release();
+    for (const lease of leases) {
+      const shard = this.#heldBy(worker, lease);
+      if (shard === undefined) continue;
+      shard.release();
+      this.#leasesOf(shard.shard).give(shard.shard);
+    }
+    this.leasesChanged();
   }
 
   recover(shards: readonly ShardRef[], limits: RecoverLimits): RecoveredShard[] {
@@ -215,7 +245,10 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
   }
 
   summarize(shards: readonly ShardRef[]): ShardSummary[] {
-    return shards.map((shard) => this.get(shard).summarize());
+    return shards.map((ref) => {
+      const shard = this.get(ref);
+      return { ...shard.summarize(), leaseUntil: this.#leaseEnd(shard) };
+    });
   }
 
   readProgress(shards: readonly ShardRef[]): ShardProgress[] {
@@ -227,7 +260,7 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
   register(worker: string, intervals: readonly Interval[]): Registration[] {
     const changed = new Map<number, Authority>();
     const registrations = intervals.map(({ participant, shards, of }) => {
-      const authority = changed.get(participant) ?? this.authorities.get(participant);
+      const authority = changed.get(participant) ?? this.#authorityOf(participant);
       invariant(authority !== undefined, `worker ${worker} registers shards of participant ${participant}, which is not in the stored graph`);
       invariant(authority.owners.length === of, `participant ${participant} has ${authority.owners.length} shards; worker ${worker} registers some of ${of}`);
       const registered = register(authority, worker, shards);
@@ -239,6 +272,13 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
       this.authorityChanged(participant, authority, "registered");
     }
     return registrations;
+  }
+
+  /** A percentile track of a participant that is in the graph is there once someone registers it. */
+  #authorityOf(track: number): Authority | undefined {
+    const known = this.authorities.get(track);
+    const participant = isPercentileTrack(track) && known === undefined ? this.authorities.get(participantOfTrack(track)) : undefined;
+    return participant === undefined ? known : newAuthority(participant.owners.length);
   }
 
   report(worker: string, reports: readonly WatermarkReport[], now: number): ReportReply {

@@ -40,6 +40,7 @@ export abstract class EmbeddedShard implements Stored {
   /** Monotonic part of the last sequencer granted; outlives a release. */
   monotonic = 0;
   owner: string | undefined = undefined;
+  /** As it was granted. */
   leaseUntil = 0;
 
   number = 0;
@@ -77,8 +78,6 @@ export abstract class EmbeddedShard implements Stored {
   abstract readOutbox(): StoredOutboxEntry[];
   /** The owner was granted or gave up the shard. */
   protected abstract ownerChanged(): void;
-  /** The lease was prolonged: no loss if a crash forgets it. */
-  protected abstract leaseChanged(): void;
   protected abstract markChanged(from: ShardRef, mark: Place): void;
 
   acquire(worker: string, leaseMs: number, now: number, random: Random): Sequencer {
@@ -88,11 +87,6 @@ export abstract class EmbeddedShard implements Stored {
     this.leaseUntil = now + leaseMs;
     this.ownerChanged();
     return this.sequencer;
-  }
-
-  renew(until: number): void {
-    this.leaseUntil = until;
-    this.leaseChanged();
   }
 
   /** After this no sequencer fits, so what its last owner still has under way is fenced. */

@@ -2,14 +2,16 @@
  * The data of one pipeline in LMDB. The graph, the watermark authorities, the append counter and the records of the
  * shards in use are also in memory, where every decision is made; the database is told in the order of the decisions.
  *
- * L4  Reports and prolonged leases are written with the next group, not on their own. What a crash then forgets was
+ * L4  Reports and renewed leases are written with the next group, not on their own. What a crash then forgets was
  *     followed by no commit, and is found again by reporting and acquiring again.
  */
 import type { ShardRef } from "../key.ts";
 import { DecodeError, messageOf } from "../errors.ts";
 import type { Authority, Cell } from "../watermark/authority.ts";
+import { isPercentileTrack } from "../watermark/percentile.ts";
 import { EmbeddedData } from "./embedded-data.ts";
-import { APPENDS, AUTHORITY, checkParticipant, GRAPH, headKey, PIPELINE, REMOVED, rangeOf, rangeOfParticipant, refKey, refOf } from "./lmdb-keys.ts";
+import type { WrittenLease } from "./embedded-leases.ts";
+import { APPENDS, AUTHORITY, checkParticipant, GRAPH, headKey, LEASES, PIPELINE, REMOVED, rangeOf, rangeOfParticipant, refKey, refOf } from "./lmdb-keys.ts";
 import { type LmdbReader, numberValue } from "./lmdb-reader.ts";
 import { LmdbShard } from "./lmdb-shard.ts";
 import type { LmdbWriter, Recorded } from "./lmdb-writer.ts";
@@ -22,6 +24,7 @@ export class LmdbData extends EmbeddedData<LmdbShard> implements Recorded {
   readonly #reader: LmdbReader;
   readonly #writer: LmdbWriter;
   readonly #changed = new Set<number>();
+  #leasesChanged = false;
 
   constructor(reader: LmdbReader, writer: LmdbWriter) {
     super(1);
@@ -30,6 +33,7 @@ export class LmdbData extends EmbeddedData<LmdbShard> implements Recorded {
     const graph = reader.get(headKey(PIPELINE, GRAPH));
     if (graph !== undefined) this.graph = parseStoredGraph(graph.toString());
     this.appends[0] = reader.number(headKey(PIPELINE, APPENDS)) ?? 0;
+    this.leases[0]!.read(leasesOf(reader.get(headKey(PIPELINE, LEASES))));
     for (const { key, value } of reader.entries(rangeOf(PIPELINE, AUTHORITY))) {
       this.authorities.set(refOf(key), authorityOf(value));
     }
@@ -69,6 +73,8 @@ export class LmdbData extends EmbeddedData<LmdbShard> implements Recorded {
       if (authority !== undefined) this.#writer.put(refKey(PIPELINE, AUTHORITY, participant), Buffer.from(JSON.stringify(authority)));
     }
     this.#changed.clear();
+    if (this.#leasesChanged) this.#writer.put(headKey(PIPELINE, LEASES), Buffer.from(JSON.stringify(this.leases[0]!.written())));
+    this.#leasesChanged = false;
     this.#writer.put(headKey(PIPELINE, APPENDS), numberValue(this.appends[0]!));
   }
 
@@ -83,7 +89,7 @@ export class LmdbData extends EmbeddedData<LmdbShard> implements Recorded {
     for (const participant of removed) {
       this.#changed.delete(participant);
       this.#writer.remove(refKey(PIPELINE, AUTHORITY, participant));
-      this.#writer.put(refKey(PIPELINE, REMOVED, participant), numberValue(graph.version));
+      if (!isPercentileTrack(participant)) this.#writer.put(refKey(PIPELINE, REMOVED, participant), numberValue(graph.version));
     }
   }
 
@@ -94,6 +100,20 @@ export class LmdbData extends EmbeddedData<LmdbShard> implements Recorded {
 
   protected appended(): void {
     this.#writer.changed(this);
+  }
+
+  protected leasesChanged(): void {
+    this.#leasesChanged = true;
+    this.#writer.changed(this, true);
+  }
+}
+
+/** As `record` has written them; none where they cannot be read: then leases run as they were granted. */
+function leasesOf(value: Buffer | undefined): WrittenLease[] {
+  try {
+    return value === undefined ? [] : (JSON.parse(value.toString()) as WrittenLease[]);
+  } catch {
+    return [];
   }
 }
 

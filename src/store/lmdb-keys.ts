@@ -12,8 +12,9 @@
  *     o <target><monotonic><n>               outbox entry
  *     m <sender>                             mark: last place taken of a sender
  *   <FFFFFFFF><kind><rest>                   of the pipeline:
- *     f  format      g  graph      n  appends      a <participant>  watermark authority
+ *     f  format      g  graph      n  appends      a <track>  watermark authority
  *     x <participant>  removed, but not all of its data yet       o  owning process (`lmdb-owner.ts`)
+ *     l  leases that were renewed (JSON, `embedded-leases.ts`)
  *
  * Shards, targets, senders and participants are 32-bit; other numbers are 64-bit floats turned so that bytes sort as
  * numbers do. Text is UTF-8, last, and unframed: LMDB keeps the length of a key.
@@ -52,6 +53,7 @@ export const APPENDS: number = kindOf("n");
 export const AUTHORITY: number = kindOf("a");
 export const REMOVED: number = kindOf("x");
 export const OWNER: number = kindOf("o");
+export const LEASES: number = kindOf("l");
 
 const HEAD = 5;
 const NUMBER = 8;

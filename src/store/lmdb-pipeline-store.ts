@@ -109,8 +109,8 @@ export class LmdbPipelineStore implements PipelineStore {
   acquire(request: AcquireRequest): Promise<AcquireOutcome[]> {
     return this.#call(() => this.#data.acquire(request, this.#opened.clock.now(), this.#opened.random));
   }
-  renew(worker: string, leases: readonly Lease[], leaseMs: number): Promise<{ lost: ShardRef[]; now: number }> {
-    return this.#call(() => this.#data.renew(worker, leases, leaseMs, this.#opened.clock.now()));
+  renew(worker: string, leases: readonly Lease[], leaseMs: number, confirm?: boolean): Promise<{ lost: ShardRef[]; now: number }> {
+    return this.#call(() => this.#data.renew(worker, leases, leaseMs, this.#opened.clock.now(), confirm));
   }
   release(worker: string, leases: readonly Lease[]): Promise<void> {
     return this.#call(() => this.#data.release(worker, leases));

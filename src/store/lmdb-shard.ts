@@ -284,10 +284,6 @@ export class LmdbShard extends EmbeddedShard implements Recorded {
     this.#writer.changed(this);
   }
 
-  protected leaseChanged(): void {
-    this.#writer.changed(this, true);
-  }
-
   protected markChanged(from: ShardRef, mark: Place): void {
     const value = Buffer.allocUnsafe(16);
     value.writeDoubleBE(mark.monotonic, 0);

@@ -9,6 +9,7 @@ import type { RootDatabase, Transaction } from "lmdb";
 import { IncompatibleDataError, messageOf } from "../errors.ts";
 import { indexOf, participantOf, type ShardRef } from "../key.ts";
 import type { Authority } from "../watermark/authority.ts";
+import { participantOfTrack } from "../watermark/percentile.ts";
 import type { ShardCounts } from "./embedded-shard.ts";
 import {
   APPENDS,
@@ -21,6 +22,7 @@ import {
   HELD,
   HOLD,
   IMAGE,
+  LEASES,
   MARK,
   numberKey,
   numberOf,
@@ -300,7 +302,7 @@ function entryOf(kind: EntryKind, key: Buffer, value: Buffer): ReadEntry {
   return { name: `${target}:${place.monotonic}.${place.n}`, bytes: value.length < OUTBOX_HEAD ? undefined : value.subarray(OUTBOX_HEAD) };
 }
 
-const OF_PIPELINE: ReadonlySet<number> = new Set([FORMAT, GRAPH, APPENDS, AUTHORITY, REMOVED, OWNER]);
+const OF_PIPELINE: ReadonlySet<number> = new Set([FORMAT, GRAPH, APPENDS, AUTHORITY, REMOVED, OWNER, LEASES]);
 const OF_SHARD: ReadonlySet<number> = new Set([
   ...[RECORD, IMAGE, PARCEL, STATE, HELD, DEAD, OUTBOX, MARK],
   ...[WATERMARK, WALL, HOLD, CLIENT_ID].flatMap(({ member, order }) => [member, order]),
@@ -311,7 +313,7 @@ function endOfKnown(key: Buffer, shards: ReadonlyMap<number, number>, removed: R
   if (key.length < 5) return undefined;
   const [shard, kind] = [key.readUInt32BE(0), key[4] as number];
   if (shard === PIPELINE) {
-    const unknown = !OF_PIPELINE.has(kind) || (kind === AUTHORITY && !shards.has(refOf(key)));
+    const unknown = !OF_PIPELINE.has(kind) || (kind === AUTHORITY && !shards.has(participantOfTrack(refOf(key))));
     return unknown ? undefined : nextKey(key);
   }
   if (removed.has(participantOf(shard))) return rangeOfParticipant(participantOf(shard)).end;

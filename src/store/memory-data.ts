@@ -18,6 +18,7 @@ export class MemoryData extends EmbeddedData<MemoryShard> {
     copy.graph = this.graph;
     for (let domain = 0; domain < this.domains; domain++) copy.appends[domain] = this.appends[domain]!;
     for (const [ref, shard] of this.shards) copy.shards.set(ref, shard.copy());
+    for (const [domain, leases] of this.leases.entries()) copy.leases[domain]!.read(leases.written());
     for (const [worker, stored] of this.workers) copy.workers.set(worker, stored);
     for (const [participant, authority] of this.authorities) copy.authorities.set(participant, authority);
     return copy;
@@ -44,4 +45,5 @@ export class MemoryData extends EmbeddedData<MemoryShard> {
   protected graphChanged(): void {}
   protected authorityChanged(): void {}
   protected appended(): void {}
+  protected leasesChanged(): void {}
 }

@@ -142,7 +142,6 @@ export class MemoryShard extends EmbeddedShard {
   }
 
   protected ownerChanged(): void {}
-  protected leaseChanged(): void {}
   protected markChanged(): void {}
 
   /** An independent copy: what a store holds that later loses its tail. The bytes are shared. */

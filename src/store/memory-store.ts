@@ -130,8 +130,8 @@ class MemoryPipelineStore implements PipelineStore {
   async acquire(request: AcquireRequest): Promise<AcquireOutcome[]> {
     return this.#data.acquire(request, this.#clock.now(), this.#random);
   }
-  async renew(worker: string, leases: readonly Lease[], leaseMs: number): Promise<{ lost: ShardRef[]; now: number }> {
-    return this.#data.renew(worker, leases, leaseMs, this.#clock.now());
+  async renew(worker: string, leases: readonly Lease[], leaseMs: number, confirm?: boolean): Promise<{ lost: ShardRef[]; now: number }> {
+    return this.#data.renew(worker, leases, leaseMs, this.#clock.now(), confirm);
   }
   async release(worker: string, leases: readonly Lease[]): Promise<void> {
     this.#data.release(worker, leases);

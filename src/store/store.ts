@@ -81,8 +81,15 @@ export interface PipelineStore {
 
   // ── ownership ───────────────────────────────────────────────────────────────────────────────────────────────────
   acquire(request: AcquireRequest): Promise<readonly AcquireOutcome[]>;
-  /** Renews leases that are still held; tells which shards are not. */
-  renew(worker: string, leases: readonly Lease[], leaseMs: number): Promise<{ readonly lost: readonly ShardRef[]; readonly now: number }>;
+  /**
+   * Renews leases that are still held, and makes one of them in each domain; tells which shards are not held. A shard that
+   * is not listed is not in it, and is free when the one before, or what `acquire` has granted, is over.
+   * `confirm` false: where the worker has such a lease in a domain, and no other has taken any of its shards, it is
+   * prolonged as it is, and the shards are not looked at one by one. So whoever has not confirmed what it lists since it
+   * acquired or forgot something does that first. What the worker itself, or one of an older version, has acquired anew
+   * meanwhile may go unnoticed.
+   */
+  renew(worker: string, leases: readonly Lease[], leaseMs: number, confirm?: boolean): Promise<{ readonly lost: readonly ShardRef[]; readonly now: number }>;
   /** Gives leases up, so that another worker may acquire at once. Leases that are no longer held are left alone. */
   release(worker: string, leases: readonly Lease[]): Promise<void>;
   /** What a new owner needs, and no scan: called after `acquire`, before the first commit. */
@@ -305,6 +312,7 @@ export interface ShardSummary {
 export type Status = "live" | "idle" | "back-pressured" | "finished";
 
 export interface Interval {
+  /** Here and in what follows: its id, for its low watermark, or that of one of its percentile tracks (`watermark/percentile.ts`). */
   readonly participant: number;
   readonly shards: readonly number[];
   readonly of: number;

@@ -1,6 +1,6 @@
 /** Failures that a test has commanded: of which calls, how many are left, and what they throw. */
 import type { Computation } from "../computation/computation.ts";
-import { standAround } from "../worker/around-handlers.ts";
+import { standAround } from "../computation/around-handlers.ts";
 import type { Keyed } from "../worker/keyed.ts";
 
 export interface FailOptions {
@@ -35,7 +35,7 @@ export class CommandedFailures {
     for (const { instance } of instances.values()) {
       if (this.#watched.has(instance)) continue;
       this.#watched.add(instance);
-      standAround(instance, (_given, { key }, handler) => this.#after(instance, key, handler()));
+      standAround(instance, (_given, context, handler) => this.#after(instance, context.key, handler(context)));
     }
   }
 

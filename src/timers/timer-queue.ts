@@ -68,13 +68,17 @@ export class TimerQueue {
 
   /** The earliest timer, if it is due at `now`. */
   due(now: number): { readonly time: number; readonly member: string } | undefined {
+    return this.#due(now);
+  }
+
+  #due(now: number): { readonly time: number; readonly member: string } | undefined {
     const first = this.#index.first();
     return first !== undefined && first.time <= now ? first : undefined;
   }
 
   /** The earliest timer of all, aside or not, if its time is not after `until`. */
   earliest(until: number): { readonly time: number; readonly member: string } | undefined {
-    const first = this.due(until);
+    const first = this.#due(until);
     const aside = this.#aside.first();
     return aside !== undefined && aside.time <= until && (first === undefined || aside.time < first.time) ? aside : first;
   }
@@ -105,7 +109,17 @@ export class TimerQueue {
 
   /** Are timers due at `now` that only the store knows? */
   needsMore(now: number): boolean {
-    return this.#index.horizon <= now && this.due(Math.min(now, this.#index.horizon - 1)) === undefined;
+    return this.#index.horizon <= now && this.#due(Math.min(now, this.#index.horizon - 1)) === undefined;
+  }
+
+  /** How many have to be read at least for that; 0: any page goes further. */
+  get page(): number {
+    return 0;
+  }
+
+  /** As `bound`, of the timers that hold the output of this percentile watermark and are not set for before `from`. */
+  boundFrom(_percentile: number, from: number): number {
+    return Math.min(this.#index.boundFrom(from), this.#aside.boundFrom(from));
   }
 
   load(head: readonly { readonly member: string; readonly time: number; readonly hold?: number | undefined }[], complete: boolean): void {

@@ -3,13 +3,13 @@
  * is handed over in memory by its position.
  */
 import type { ShardRef } from "../key.ts";
-import type { InboxTail } from "../store/index.ts";
+import type { InboxTail, ParcelAppend } from "../store/index.ts";
 import type { Engine } from "./engine.ts";
 import { InboxShard } from "./owned-shard.ts";
 
 export class Arrivals {
   readonly #engine: Engine;
-  readonly #parcels = new Map<ShardRef, Uint8Array[]>();
+  readonly #parcels = new Map<ShardRef, ParcelAppend[]>();
   #resent = false;
 
   constructor(engine: Engine) {
@@ -17,10 +17,10 @@ export class Arrivals {
   }
 
   /** Appended by this call, after what was added before. */
-  add(target: ShardRef, bytes: Uint8Array): void {
-    const known = this.#parcels.get(target);
-    if (known === undefined) this.#parcels.set(target, [bytes]);
-    else known.push(bytes);
+  add(parcel: ParcelAppend): void {
+    const known = this.#parcels.get(parcel.target);
+    if (known === undefined) this.#parcels.set(parcel.target, [parcel]);
+    else known.push(parcel);
   }
 
   /** An earlier call has had its effect: where what it appended has come to lie, no reply tells any more. */
@@ -35,7 +35,7 @@ export class Arrivals {
     this.#engine.reporter.learnAppends(domain, appends, this.#parcels.size > 0, this.#resent);
   }
 
-  #passOn(tail: InboxTail, parcels: readonly Uint8Array[]): void {
+  #passOn(tail: InboxTail, parcels: readonly ParcelAppend[]): void {
     const shard = this.#engine.shards.get(tail.shard);
     this.#engine.learnQueued(tail.shard, tail.queued);
     if (!(shard instanceof InboxShard)) return;

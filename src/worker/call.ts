@@ -13,7 +13,7 @@ import type { Log, ProduceOptions, SetTimerOptions } from "../computation/contex
 import { isHandle } from "../computation/handle.ts";
 import type { Output } from "../computation/output.ts";
 import type { StateCell } from "../computation/state.ts";
-import type { TimerSlot } from "../computation/timer.ts";
+import type { TimerFamily, TimerSlot } from "../computation/timer.ts";
 import type { SystemContext } from "../effects/effect-computation.ts";
 import { isStorable } from "../text.ts";
 import { END, isTimestamp, LAST_TIMER } from "../time.ts";
@@ -34,6 +34,8 @@ export interface CallShard {
   readonly outputFloor: number;
   /** Timers later than this are dropped when a firing sets them: the end of time; Infinity before it is reached. */
   readonly finalTime: number;
+  /** undefined: no timer goes by a percentile. */
+  readonly percentiles: { value(percentile: number): number } | undefined;
   readonly frozen: boolean;
   readonly deadLettersFull: boolean;
   wallTime(): number;
@@ -186,6 +188,16 @@ export class Call implements SystemContext {
     this.check();
     const { node, id, tag } = this.#timer(timer);
     this.effects.timers.push({ clock: node.clock, member: timerMember(id, tag, this.#key.key), time: undefined, output: undefined });
+  }
+
+  percentileWatermark(timer: TimerSlot | TimerFamily<string | number>): number {
+    this.check();
+    const handle = timer as TimerSlot & { readonly family?: object };
+    const index = this.#shard.timerOf(handle.family ?? handle);
+    if (index === undefined) throw this.#undeclared("timer", timer);
+    const { percentile } = (this.#shard.planned.timers[index] as PlannedComputation["timers"][number]).node;
+    if (percentile === undefined) throw new InvalidUseError(`timer "${timer.name}" was declared without a percentile: context.watermark is what it fires by`);
+    return this.#shard.percentiles?.value(percentile) ?? this.#shard.input;
   }
 
   #timer(slot: TimerSlot): { node: PlannedComputation["timers"][number]["node"]; id: number; tag: string | number | undefined } {

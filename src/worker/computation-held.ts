@@ -12,7 +12,7 @@ import { DEAD_LETTERS } from "../limits.ts";
 import { parseTimerMember } from "../store/address.ts";
 import type { Numbered, RecoveredShard, Sequencer } from "../store/index.ts";
 import { END } from "../time.ts";
-import { ComputationMemory } from "./computation-memory.ts";
+import { ComputationPercentiles } from "./computation-percentiles.ts";
 import type { Keyed } from "./keyed.ts";
 import { type DeadLetter, deadLetter, heldBytes, parseHeld, workOf } from "./held.ts";
 import { add, type KeyState } from "./key-state.ts";
@@ -25,7 +25,7 @@ export const EARLY = Symbol("early");
 /** ms until then. */
 const SOON = 5;
 
-export abstract class ComputationHeld extends ComputationMemory {
+export abstract class ComputationHeld extends ComputationPercentiles {
   /** Keys with work in `held`. */
   protected readonly heldKeys = new Set<KeyState>();
   /** None of them may be tried again before this, by the worker's clock; 0: look. */

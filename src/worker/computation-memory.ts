@@ -19,9 +19,10 @@ import { Batch } from "./batch.ts";
 import type { CallShard } from "./call.ts";
 import { keyOf } from "./held.ts";
 import { KeyCache } from "./key-cache.ts";
-import { Cell, KeyState } from "./key-state.ts";
+import { Cell, holdBytes, KeyState } from "./key-state.ts";
 import type { Keyed } from "./keyed.ts";
 import { computationHolder, type Holder, type HoldingShard } from "./holder.ts";
+import { eventTimersOf } from "./event-timers.ts";
 import { InboxShard, type ShardHost } from "./owned-shard.ts";
 import type { PlannedComputation, PlannedStream } from "./plan.ts";
 import type { RecordWork, Work } from "./work.ts";
@@ -66,7 +67,7 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
     this.#keys = new KeyCache(host.options.cacheBytes, recovered.stateCount === 0);
     this.#inputs = new Map(planned.inputs.map((input) => [input.id, input]));
     const keyOfMember = (member: string) => parseTimerMember(member).key;
-    this.watermark = new TimerQueue("watermark", keyOfMember);
+    this.watermark = eventTimersOf(planned, keyOfMember, this.image.percentiles);
     this.wall = new TimerQueue("wall", keyOfMember);
     this.watermark.load(recovered.watermarkTimers, recovered.watermarkTimers.length >= recovered.watermarkTimerCount);
     this.wall.load(recovered.wallTimers, recovered.wallTimers.length >= recovered.wallTimerCount);
@@ -160,8 +161,9 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
       const whole = this.#wholeTimers && this[clock].horizon !== Number.POSITIVE_INFINITY;
       if (!this.#wholeTimers) this[clock].trim();
       if ((!whole && !this[clock].needsMore(now)) || this.#paging.has(clock)) continue;
-      this.#paging.set(clock, PAGE);
-      this.host.effect({ kind: "read-timers", shard: this.ref, sequencer: this.sequencer, clock, limit: PAGE });
+      const limit = Math.max(PAGE, this[clock].page);
+      this.#paging.set(clock, limit);
+      this.host.effect({ kind: "read-timers", shard: this.ref, sequencer: this.sequencer, clock, limit });
     }
     if (this.holds.horizon <= this.input && this.holds.bound === this.holds.horizon && !this.#paging.has("holds")) {
       this.#paging.set("holds", PAGE);
@@ -391,10 +393,4 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
   get cachedKeys(): number {
     return this.#keys.size;
   }
-}
-
-function holdBytes(hold: number): Uint8Array {
-  const bytes = Buffer.allocUnsafe(8);
-  bytes.writeDoubleLE(hold);
-  return bytes;
 }

@@ -125,7 +125,7 @@ export class Delivery {
   #settle(sender: OwnedShard, delivery: Entry, told: DeliverReply["outcomes"][number] | undefined, arrivals: Arrivals): void {
     if (told === undefined) return;
     const { outcome, mark } = told;
-    if (outcome === "delivered" || outcome === "after-loss") arrivals.add(delivery.to, delivery.bytes);
+    if (outcome === "delivered" || outcome === "after-loss") arrivals.add({ target: delivery.to, records: delivery.records, bytes: delivery.bytes });
     if (outcome === "duplicate") arrivals.resent([{ target: delivery.to }]);
     if (this.#engine.shards.get(sender.ref) !== sender) return;
     const settled = sender.outbox.settle(delivery, outcome, mark);

@@ -40,7 +40,7 @@ export class Driver {
   readonly #clock: Clock;
   readonly #options: DriverOptions;
   readonly #edges: OpenEdges;
-  readonly #outage = new Outage();
+  readonly outage = new Outage();
   #generation: number;
   #scheduled = false;
   #underWay = 0;
@@ -234,12 +234,12 @@ export class Driver {
       answer
         .then(
           (value) => {
-            this.#warn(this.#outage.answered(this.#clock.now()));
+            this.#warn(this.outage.answered(this.#clock.now()));
             told(value);
           },
           (error: unknown) => {
             if (!(error instanceof StoreUnavailableError)) throw error;
-            this.#warn(this.#outage.missed(this.#clock.now(), error.message));
+            this.#warn(this.outage.missed(this.#clock.now(), error.message));
             // Not at once: a store that is away refuses at once, and the engine may ask again at once.
             this.#clock.after(PAUSE, () => {
               if (this.#stopped) return;
@@ -307,7 +307,7 @@ export class Driver {
         this.#ask(store.register(worker, effect.intervals), (registrations) => engine.ownership.onRegistered(effect.intervals, registrations));
         break;
       case "renew":
-        this.#ask(store.renew(worker, effect.leases, leaseMs), (reply) => engine.ownership.onRenewed(effect.leases, reply?.lost));
+        this.#ask(store.renew(worker, effect.leases, leaseMs, effect.confirm), (reply) => engine.ownership.onRenewed(effect.leases, reply?.lost));
         break;
       case "release":
         this.#ask(store.release(worker, effect.leases), () => {});

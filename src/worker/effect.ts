@@ -17,7 +17,8 @@ export type Effect =
   | { readonly kind: "acquire"; readonly shards: readonly ShardRef[] }
   | { readonly kind: "recover"; readonly shards: readonly ShardRef[] }
   | { readonly kind: "register"; readonly intervals: readonly Interval[] }
-  | { readonly kind: "renew"; readonly leases: readonly Lease[] }
+  /** `confirm`: each of the shards is looked at. */
+  | { readonly kind: "renew"; readonly leases: readonly Lease[]; readonly confirm: boolean }
   | { readonly kind: "release"; readonly leases: readonly Lease[] }
   | { readonly kind: "commit"; readonly call: number; readonly commits: readonly Commit[] }
   /** All to one domain. */

@@ -206,7 +206,7 @@ export class Engine implements ShardHost {
     const arrivals = new Arrivals(this);
     commits.forEach((commit, i) => {
       const outcome = reply.outcomes[i];
-      if (outcome === "committed") for (const { target, bytes } of commit.parcels) arrivals.add(target, bytes);
+      if (outcome === "committed") for (const parcel of commit.parcels) arrivals.add(parcel);
       if (outcome === "already") arrivals.resent(commit.parcels);
       this.#settle(commit, outcome);
     });

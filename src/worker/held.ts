@@ -41,8 +41,8 @@ export function heldBytes(work: Work, halted: boolean, error?: unknown): Uint8Ar
     ...(work.begun > 0 && { begun: work.begun }),
   };
   if (work.kind === "timer") return encodePlain({ ...head, timer: { clock: work.clock, member: work.member, time: work.time, output: work.output } });
-  const { refused: _, bytes: _bytes, from: _from, to: _to, ...record } = work.record;
-  return encodePlain({ ...head, record: { ...record, value: valueOf(work.record) } });
+  const { input, timestamp, key, id, sender, monotonic, place } = work.record;
+  return encodePlain({ ...head, record: { input, timestamp, key, id, sender, monotonic, place, value: valueOf(work.record) } satisfies StoredRecord });
 }
 
 export function parseHeld(entry: Numbered): { readonly work: Work; readonly halted: boolean } {

@@ -2,10 +2,11 @@
  * A shard's image: what the engine keeps of a shard between commits, besides the structures the store knows of. It is
  * replaced whole by every commit; the store never looks into it.
  *
- *   u8 format | 13 x f64 (the fields below, in order) | [f64 starts] | checkpoint, CBOR (injectors and sinks)
+ *   u8 format | 13 x f64 (the fields below, in order) | [f64 starts] | [percentiles] | checkpoint, CBOR (injectors and sinks)
+ *   percentiles: u8 how many | for each f64 percentile, f64 watermark
  *
  * Format 1 has no `starts`: it is 0. Format 2 is written only where it is not, so that what older code writes and reads
- * is what nearly every image is.
+ * is what nearly every image is. Format 3 has both, and is written only where percentile watermarks are followed.
  */
 import { decodeStored, encodePlain } from "../computation/cbor-codec.ts";
 import { DecodeError, invariant } from "../errors.ts";
@@ -40,12 +41,15 @@ export interface ShardImage {
   readonly counters: Counters;
   /** Owners in a row that took the shard over from a dead one, began, and have committed nothing since (`guarded-shard.ts`). */
   starts: number;
+  /** The percentile watermarks in force; empty where none is followed. */
+  readonly percentiles: Map<number, number>;
   /** Injectors and sinks: where to go on. Plain data. */
   checkpoint: unknown;
 }
 
 const FORMAT = 1;
 const WITH_STARTS = 2;
+const WITH_PERCENTILES = 3;
 const FIELDS = 13;
 
 export function newImage(): ShardImage {
@@ -57,15 +61,18 @@ export function newImage(): ShardImage {
     nextDead: 1,
     counters: { processed: 0, late: 0, produced: 0, duplicates: 0, deadLetters: 0, timersFired: 0, failures: 0, droppedTimers: 0 },
     starts: 0,
+    percentiles: new Map(),
     checkpoint: undefined,
   };
 }
 
 export function encodeImage(image: ShardImage): Uint8Array {
   const checkpoint = image.checkpoint === undefined ? undefined : encodePlain(image.checkpoint);
-  const bytes = Buffer.allocUnsafe(1 + 8 * (image.starts === 0 ? FIELDS : FIELDS + 1) + (checkpoint?.length ?? 0));
-  const { counters } = image;
-  bytes[0] = image.starts === 0 ? FORMAT : WITH_STARTS;
+  const { counters, percentiles } = image;
+  const format = percentiles.size > 0 ? WITH_PERCENTILES : image.starts === 0 ? FORMAT : WITH_STARTS;
+  const more = format === WITH_PERCENTILES ? 1 + 16 * percentiles.size : 0;
+  const bytes = Buffer.allocUnsafe(1 + 8 * (format === FORMAT ? FIELDS : FIELDS + 1) + more + (checkpoint?.length ?? 0));
+  bytes[0] = format;
   let at = 1;
   at = bytes.writeDoubleLE(image.input, at);
   at = bytes.writeDoubleLE(image.wallTime, at);
@@ -80,7 +87,9 @@ export function encodeImage(image: ShardImage): Uint8Array {
   at = bytes.writeDoubleLE(counters.timersFired, at);
   at = bytes.writeDoubleLE(counters.failures, at);
   at = bytes.writeDoubleLE(counters.droppedTimers, at);
-  if (image.starts !== 0) at = bytes.writeDoubleLE(image.starts, at);
+  if (format !== FORMAT) at = bytes.writeDoubleLE(image.starts, at);
+  if (more > 0) at = bytes.writeUInt8(percentiles.size, at);
+  for (const [percentile, watermark] of percentiles) at = bytes.writeDoubleLE(watermark, bytes.writeDoubleLE(percentile, at));
   if (checkpoint !== undefined) bytes.set(checkpoint, at);
   return bytes;
 }
@@ -88,14 +97,23 @@ export function encodeImage(image: ShardImage): Uint8Array {
 /** Throws `DecodeError` where the bytes are no image. */
 export function decodeImage(stored: Uint8Array): ShardImage {
   const bytes = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
-  invariant(bytes[0] === FORMAT || bytes[0] === WITH_STARTS, `a shard image of format ${bytes[0]} was written by another version of Millrace`);
+  invariant(
+    bytes[0] === FORMAT || bytes[0] === WITH_STARTS || bytes[0] === WITH_PERCENTILES,
+    `a shard image of format ${bytes[0]} was written by another version of Millrace`,
+  );
   const fields = bytes[0] === FORMAT ? FIELDS : FIELDS + 1;
-  const head = 1 + 8 * fields;
-  const field = (n: number): number => {
-    const value = bytes.length < head ? Number.NaN : bytes.readDoubleLE(1 + 8 * n);
+  const fixed = 1 + 8 * fields;
+  const followed = bytes[0] === WITH_PERCENTILES ? (bytes[fixed] ?? 0) : 0;
+  const head = fixed + (bytes[0] === WITH_PERCENTILES ? 1 + 16 * followed : 0);
+  const number = (at: number): number => {
+    const value = bytes.length < head ? Number.NaN : bytes.readDoubleLE(at);
     if (Number.isFinite(value)) return value;
-    throw new DecodeError(`a shard image of ${bytes.length} bytes has no number in field ${n}; it was damaged or not written by Millrace`);
+    throw new DecodeError(
+      `a shard image of ${bytes.length} bytes has no number in field ${Math.floor((at - 1) / 8)}; it was damaged or not written by Millrace`,
+    );
   };
+  const field = (n: number): number => number(1 + 8 * n);
+  const percentileAt = (n: number): [number, number] => [number(fixed + 1 + 16 * n), number(fixed + 9 + 16 * n)];
   return {
     input: field(0),
     wallTime: field(1),
@@ -113,6 +131,7 @@ export function decodeImage(stored: Uint8Array): ShardImage {
       droppedTimers: field(12),
     },
     starts: fields > FIELDS ? field(13) : 0,
+    percentiles: new Map(Array.from({ length: followed }, (_, n) => percentileAt(n))),
     checkpoint: bytes.length > head ? decodeStored(bytes.subarray(head), "the checkpoint of a shard image") : undefined,
   };
 }

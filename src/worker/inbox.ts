@@ -6,9 +6,9 @@
  * I3  What is consumed is a prefix; it is named by the identity of the last parcel that it touches.
  */
 import type { ShardRef } from "../key.ts";
-import type { Consumption } from "../store/commit.ts";
+import type { Consumption, ParcelAppend } from "../store/commit.ts";
 import { HoldQueue } from "../watermark/hold-queue.ts";
-import { identityOf, recordsOf, unpackParcel } from "./parcel.ts";
+import { identityOf, recordsIn, recordsOf } from "./parcel.ts";
 import type { RecordWork } from "./work.ts";
 
 /** Records read ahead of processing; a parcel may overshoot it. */
@@ -91,7 +91,7 @@ export class Inbox {
   }
 
   /** A parcel at a known position, straight from the commit that appended it. Taken only if it is the next one. */
-  offer(position: number, parcel: Uint8Array, floor: number): boolean {
+  offer(position: number, parcel: ParcelAppend, floor: number): boolean {
     this.learnTail(position + 1);
     if (position !== this.#next || this.#reading || this.size >= READ_AHEAD) return false;
     this.#enter(parcel, floor);
@@ -109,7 +109,7 @@ export class Inbox {
   read(from: number, parcels: readonly Uint8Array[] | undefined, floor: number): boolean {
     this.#reading = false;
     if (parcels === undefined) return true;
-    if (from === this.#next) for (const parcel of parcels) this.#enter(parcel, floor);
+    if (from === this.#next) for (const bytes of parcels) this.#enter({ target: this.shard, records: recordsOf(bytes), bytes }, floor);
     return from <= this.#next;
   }
 
@@ -162,11 +162,11 @@ export class Inbox {
     return { position: this.#position, offset: this.#offset, records, identity: this.#lastIdentity };
   }
 
-  #enter(parcel: Uint8Array, floor: number): void {
-    this.#spans.push({ position: this.#next, records: recordsOf(parcel), identity: identityOf(parcel) });
+  #enter(parcel: ParcelAppend, floor: number): void {
+    this.#spans.push({ position: this.#next, records: parcel.records, identity: identityOf(parcel.bytes) });
     this.#next++;
     this.#tail = Math.max(this.#tail, this.#next);
-    unpackParcel(parcel, (record) => {
+    recordsIn(parcel, (record) => {
       if (this.#skip > 0) {
         this.#skip--;
         return;

@@ -8,6 +8,14 @@ import type { Numbered, TakenId } from "../store/index.ts";
 import { refusedAtTheDoor } from "./held.ts";
 import type { Production } from "./parcel.ts";
 
+/** An item as it waits to be injected. */
+export interface Prepared {
+  readonly item: SourceItem;
+  readonly id: string | undefined;
+  readonly duplicate: boolean;
+  readonly refused: string | undefined;
+}
+
 export class Injection {
   productions: Production[] = [];
   items = 0;
@@ -18,6 +26,12 @@ export class Injection {
   duplicates = 0;
   /** The checkpoint is worth a commit, though there is no item. */
   changed = false;
+}
+
+export interface Checkpoint {
+  readonly position: unknown;
+  readonly estimate: unknown;
+  readonly done: boolean;
 }
 
 /** The id by which a second delivery of this item is known, or why it has none that can be. */

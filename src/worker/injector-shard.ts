@@ -21,11 +21,13 @@ import type { Standing } from "../watermark/upstream.ts";
 import { Confirmations } from "./confirmations.ts";
 import type { ConfirmedIds } from "./confirmed-ids.ts";
 import { type Holder, undelivered } from "./holder.ts";
-import { deduplicates, givenId, Injection, refusedBytes } from "./injection.ts";
+import { type Checkpoint, deduplicates, givenId, Injection, type Prepared, refusedBytes } from "./injection.ts";
+import { InjectorPercentiles } from "./injector-percentiles.ts";
 import { OwnedShard, type ShardHost } from "./owned-shard.ts";
 import { placeId } from "./parcel.ts";
 import type { PlannedInjector } from "./plan.ts";
 import { deliver } from "./produce.ts";
+import { carry } from "./tracing.ts";
 
 /** Items asked of the source at once, and read ahead of injection. */
 const PULL = 1_024;
@@ -34,23 +36,12 @@ const READ_AHEAD = 4 * PULL;
 const FAILURES = 5;
 const BACKOFF_FIRST = 100;
 
-interface Checkpoint {
-  readonly position: unknown;
-  readonly estimate: unknown;
-  readonly done: boolean;
-}
-interface Prepared {
-  readonly item: SourceItem;
-  readonly id: string | undefined;
-  readonly duplicate: boolean;
-  readonly refused: string | undefined;
-}
-
 export class InjectorShard extends OwnedShard {
   readonly kind = "injector";
   readonly planned: PlannedInjector;
   readonly partition: number;
   readonly #estimator: WatermarkEstimator;
+  readonly #percentiles: InjectorPercentiles | undefined;
   readonly #recent: RecentIds;
   /** After the last item that was injected; where to read on, which may be further. */
   #position: unknown;
@@ -87,7 +78,9 @@ export class InjectorShard extends OwnedShard {
     this.#position = checkpoint?.position;
     this.#resume = this.#position;
     this.#done = checkpoint?.done ?? false;
-    this.#estimator = planned.node.source.watermark.start(checkpoint?.estimate);
+    const low = planned.node.source.watermark.start(checkpoint?.estimate);
+    this.#percentiles = InjectorPercentiles.of(planned.tracks, low, this, checkpoint?.estimate);
+    this.#estimator = this.#percentiles?.estimator ?? low;
     this.#recent = new RecentIds(recovered.idCount === 0);
     this.#confirmations = planned.node.source.confirms === true ? new Confirmations() : undefined;
     this.#committed = this.image.input;
@@ -196,8 +189,8 @@ export class InjectorShard extends OwnedShard {
     const { source } = this.planned.node;
     if (!deduplicates(source)) {
       for (const item of items) {
-        const { id, refused } = source.id === undefined ? { id: item.id, refused: undefined } : givenId(source, item);
-        this.#ahead.push({ item, id, duplicate: false, refused });
+        const given = source.id === undefined ? undefined : givenId(source, item);
+        this.#ahead.push({ item, id: given === undefined ? item.id : given.id, duplicate: false, refused: given?.refused });
       }
       return;
     }
@@ -260,8 +253,10 @@ export class InjectorShard extends OwnedShard {
         return;
       }
       const { productions } = open;
+      const from = productions.length;
       const place = this.nextPlace();
       open.bytes += deliver(this.planned.output, { value: item.value, timestamp: timestamp as number, id, place, senderKey: "" }, productions);
+      if (item.trace !== undefined) open.bytes += carry(item.trace, productions, from);
       this.#confirmations?.add({ kind: "injected", id: id ?? placeId(this.ref, this.monotonic, place), timestamp: timestamp as number });
     } catch (error) {
       this.#refuse(item, id, Number(timestamp), messageOf(error));
@@ -333,6 +328,7 @@ export class InjectorShard extends OwnedShard {
     const batch = this.#open;
     const { image } = this;
     image.input = this.#done ? END : Math.max(image.input, this.#estimator.current());
+    this.#percentiles?.seal(image.input, this.number + 1);
     const checkpoint: Checkpoint = { position: this.#position, estimate: this.#estimator.save(), done: this.#done };
     image.checkpoint = checkpoint;
     image.counters.processed += batch.processed;
@@ -376,6 +372,9 @@ export class InjectorShard extends OwnedShard {
   }
   get output(): number {
     return Math.min(this.#committed, this.outbox.hold);
+  }
+  override percentileOutput(percentile: number): number {
+    return Math.max(this.output, this.#percentiles?.outputs.value(percentile, this.acknowledged, this.outbox) ?? this.output);
   }
 
   get status(): Standing {

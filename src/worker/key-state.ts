@@ -162,3 +162,10 @@ export class KeyState {
     return size;
   }
 }
+
+/** A key's hold, as it is stored. */
+export function holdBytes(hold: number): Uint8Array {
+  const bytes = Buffer.allocUnsafe(8);
+  bytes.writeDoubleLE(hold);
+  return bytes;
+}

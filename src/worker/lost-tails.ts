@@ -8,7 +8,8 @@
  *     can be told exactly only as long as nobody commits again.
  * L3  Of a shard that is still granted as this worker had it, what is told is exact. Where another has been granted it since,
  *     commits up to where that one stands may be among the lost too, and nobody can tell.
- * L4  A loss is counted by who owned the shard, once.
+ * L4  A loss is counted by who owned the shard. One who has handed it over tells of it too where its own commits are among
+ *     what is lost: whoever has it since may not have had it yet.
  */
 import { indexOf, participantOf, type ShardRef } from "../key.ts";
 import type { RecoveredShard, Sequencer, ShardSummary } from "../store/index.ts";

@@ -16,8 +16,9 @@ import { declinedName, parseAnnounced } from "./declined.ts";
 import type { Engine } from "./engine.ts";
 import { Room } from "./room.ts";
 
-/** ms between announcements at most, and where the last one brought news. */
+/** ms between announcements at most: where others are heard of, where none has been for a while, and where the last one brought news. */
 const EVERY = 250;
+const LONELY = 500;
 const CONFIRM = 100;
 /** ms for which shards are on the move after news. */
 const MOVING = 2_000;
@@ -66,7 +67,8 @@ export class Membership {
   onAnnounced(announced: Announced | undefined): boolean {
     const { now, options } = this.#engine;
     const news = announced !== undefined && !isSame(announced.workers, this.#announced);
-    this.#announceAt = now + Math.min(options.leaseMs / 3, news ? CONFIRM : EVERY);
+    const lonely = this.#heard.length === 1 && !this.moving;
+    this.#announceAt = now + Math.min(options.leaseMs / 3, news ? CONFIRM : lonely ? LONELY : EVERY);
     if (announced === undefined) return false;
     this.room.learn(announced.full);
     this.#agreed = !news;

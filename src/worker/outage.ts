@@ -1,7 +1,12 @@
-/** What the log says of a store that does not answer: enough to know of it and of its end, not a line for every call. */
+/**
+ * What is said of a store that does not answer, or answers some calls alone, as one that is read-only does: in the log enough
+ * to know of it and of its end, not a line for every call; to whoever asks, whether it lasts.
+ */
 
 /** ms between two lines about calls that were not answered. */
 const EVERY = 5_000;
+/** ms that it lasts before it is more than a hiccup, and after a call that was not answered before all is well again. */
+const LASTING = 1_000;
 
 export class Outage {
   /** When the first of the calls failed that nothing has been answered after. */
@@ -10,8 +15,23 @@ export class Outage {
   /** Was anything said of this outage? */
   #known = false;
 
+  /** The last call that was not answered, and the first of those after which there was never quiet for LASTING. */
+  #missed: { readonly from: number; readonly at: number; readonly reason: string } | undefined = undefined;
+
+  /** Why the store cannot be worked with; undefined: it can, as far as is known. */
+  lasting(now: number): string | undefined {
+    if (this.#missed === undefined || !this.#goesOn(now) || now - this.#missed.from < LASTING) return undefined;
+    const { from, reason } = this.#missed;
+    return `the store has not answered ${this.#since === undefined ? "some calls" : "any call"} for ${secondsText(now - from)}: ${reason}`;
+  }
+
+  #goesOn(now: number): boolean {
+    return this.#since !== undefined || (this.#missed !== undefined && now - this.#missed.at < LASTING);
+  }
+
   /** A call was not answered: the line that says so, unless one was written shortly before. */
   missed(now: number, reason: string): string | undefined {
+    this.#missed = { from: this.#missed !== undefined && this.#goesOn(now) ? this.#missed.from : now, at: now, reason };
     this.#since ??= now;
     // A clock that was set back does not silence it.
     if (this.#said !== undefined && now >= this.#said && now - this.#said < EVERY) return undefined;

@@ -9,14 +9,16 @@
 import type { Log } from "../computation/context.ts";
 import type { NewerDataError } from "../errors.ts";
 import type { ShardRef } from "../key.ts";
-import { type Commit, monotonicOf, type ParcelAppend, type RecoveredShard, type Sequencer } from "../store/index.ts";
+import { type Commit, monotonicOf, type RecoveredShard, type Sequencer } from "../store/index.ts";
 import { BEGINNING } from "../time.ts";
+import type { Track } from "../watermark/percentile.ts";
 import type { Standing } from "../watermark/upstream.ts";
 import type { Holder } from "./holder.ts";
 import { Inbox } from "./inbox.ts";
 import { type Counters, decodeImage, encodeImage, newImage, type ShardImage } from "./image.ts";
 import { Outbox } from "./outbox.ts";
-import { packParcel, PARCEL_RECORDS, type Production } from "./parcel.ts";
+import { type PackedParcel, packParcel, PARCEL_RECORDS, type Production } from "./parcel.ts";
+import { ShardPercentiles } from "./shard-percentiles.ts";
 import type { Effect } from "./effect.ts";
 import type { PlannedInjector } from "./plan.ts";
 import type { EngineOptions } from "./engine-options.ts";
@@ -47,6 +49,8 @@ export interface ShardHost {
   readonly reporter: {
     /** How far an injector's watermark may have come for it to take another record. */
     furthestOf(injector: PlannedInjector): number;
+    /** What is published of one of a participant's tracks. */
+    published(track: number): { readonly output: number };
   };
 }
 
@@ -121,6 +125,10 @@ export abstract class OwnedShard {
   /** The shard is given up: nothing that is remembered may be used again. */
   abstract close(): void;
   abstract get output(): number;
+  /** The output watermark of a percentile that the participant follows; never below `output`. */
+  percentileOutput(_percentile: number): number {
+    return this.output;
+  }
   abstract get status(): Standing;
   /** What holds the output watermark, as seen from here. */
   abstract why(): Holder;
@@ -153,18 +161,18 @@ export abstract class OwnedShard {
   }
 
   /** Packs productions by target, in order. */
-  protected pack(productions: readonly Production[]): ParcelAppend[] {
+  protected pack(productions: readonly Production[]): PackedParcel[] {
     const byTarget = new Map<ShardRef, Production[]>();
     for (const production of productions) {
       const known = byTarget.get(production.target);
       if (known === undefined) byTarget.set(production.target, [production]);
       else known.push(production);
     }
-    const parcels: ParcelAppend[] = [];
+    const parcels: PackedParcel[] = [];
     for (const [target, records] of byTarget) {
       for (let from = 0; from < records.length; from += PARCEL_RECORDS) {
         const part = from === 0 && records.length <= PARCEL_RECORDS ? records : records.slice(from, from + PARCEL_RECORDS);
-        parcels.push({ target, records: part.length, bytes: packParcel(this.ref, this.monotonic, part) });
+        parcels.push({ target, records: part.length, bytes: packParcel(this.ref, this.monotonic, part), productions: part });
       }
     }
     return parcels;
@@ -205,18 +213,27 @@ export abstract class OwnedShard {
   }
 }
 
+interface InboxParticipant {
+  readonly id: number;
+  readonly name: string;
+  readonly tracks: readonly Track[];
+}
+
 /** A shard with an inbox: it takes its input watermark from upstream. */
 export abstract class InboxShard extends OwnedShard {
   readonly inbox: Inbox;
+  /** undefined: it follows none. */
+  readonly percentiles: ShardPercentiles | undefined;
   #bound: number;
   #waiting: { readonly bound: number; readonly tail: number } | undefined = undefined;
   #latest: { readonly bound: number; readonly tail: number } | undefined = undefined;
 
-  constructor(host: ShardHost, participant: { readonly id: number; readonly name: string }, sequencer: Sequencer, recovered: RecoveredShard, floor: number) {
+  constructor(host: ShardHost, participant: InboxParticipant, sequencer: Sequencer, recovered: RecoveredShard, floor: number) {
     super(host, participant, sequencer, recovered, floor);
     this.inbox = new Inbox(recovered.shard, recovered.position, recovered.offset, recovered.tail);
     this.image.input = Math.max(this.image.input, floor);
     this.#bound = this.image.input;
+    this.percentiles = ShardPercentiles.of(participant.tracks, this.image.percentiles, this.image.input);
   }
 
   /** The smallest hold of what has been read and is not committed. */
@@ -232,6 +249,12 @@ export abstract class InboxShard extends OwnedShard {
     this.advance();
   }
 
+  /** As `learnBound`, of a percentile watermark. */
+  learnPercentile(percentile: number, bound: number, tail: number): void {
+    this.percentiles?.learn(percentile, bound, tail);
+    this.advance();
+  }
+
   /** Raises the input watermark as far as it may rise. */
   advance(): void {
     while (this.#waiting !== undefined && this.inbox.reached(this.#waiting.tail)) {
@@ -240,6 +263,7 @@ export abstract class InboxShard extends OwnedShard {
       if (this.#waiting === undefined) this.#latest = undefined;
     }
     const input = Math.min(this.#bound, this.pendingHold);
+    if (this.percentiles?.advance(this, input)) this.host.wake(this);
     if (input <= this.image.input) return;
     this.image.input = input;
     this.host.wake(this);

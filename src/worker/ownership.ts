@@ -5,12 +5,16 @@
  *
  * O1  A shard is worked on only after it was acquired, recovered and registered, in this order (R18).
  * O2  A registration counts only when a renewal that was asked for after it shows that the shards were ours still: one
- *     who registers after another has taken over would speak for what that one has committed since (R7).
+ *     who registers after another has taken over would speak for what that one has committed since (R7). This renewal
+ *     looks at each of them; others do so only where something was taken from this worker.
+ * O3  All that this worker holds is one lease, and what it holds no more may be in it: so the next one is made anew, and
+ *     the former runs out. Else what it does not know to be its own would be its own as long as it lives.
  */
 import type { NewerDataError } from "../errors.ts";
 import { indexOf, participantOf, type ShardRef, shardRef } from "../key.ts";
 import type { AcquireOutcome, Announced, Interval, Lease, RecoveredShard, Registration, Sequencer } from "../store/index.ts";
 import { BEGINNING } from "../time.ts";
+import { participantOfTrack } from "../watermark/percentile.ts";
 import { byDomain } from "./by-domain.ts";
 import type { Engine } from "./engine.ts";
 import { GuardedShard } from "./guarded-shard.ts";
@@ -67,6 +71,8 @@ export class Ownership {
   /** When. */
   #registerAt = Number.POSITIVE_INFINITY;
   #renewAt = Number.POSITIVE_INFINITY;
+  /** Something is stored as this worker's, or may be, that it does not work on: the next renewal leaves it out (O3). */
+  #forgot = false;
   /** When the first of the wanted shards is to be asked for. */
   #askAt = Number.POSITIVE_INFINITY;
 
@@ -95,7 +101,7 @@ export class Ownership {
     if (now < this.#renewAt) return;
     this.#renewAt = now + this.#engine.options.leaseMs / 3;
     const leases = this.leases();
-    if (leases.length > 0) this.#engine.effect({ kind: "renew", leases });
+    if (leases.length > 0) this.#renew(leases, this.#forgot);
     this.#engine.reporter.repeat();
   }
 
@@ -115,6 +121,11 @@ export class Ownership {
       for (const ref of shards) Object.assign(this.#claims.get(ref) as Claim, { stage: "acquiring", asked: shards });
       this.#engine.effect({ kind: "acquire", shards });
     }
+  }
+
+  #renew(leases: readonly Lease[], confirm: boolean): void {
+    this.#forgot = false;
+    this.#engine.effect({ kind: "renew", leases, confirm });
   }
 
   /** What this worker holds. */
@@ -175,8 +186,8 @@ export class Ownership {
     const given = new Set(refs);
     const leases = this.leases().filter(({ shard }) => given.has(shard));
     this.moved.given += leases.length;
+    // What was committed here stays known: until another has it, nobody else could tell that the store has lost it.
     this.#forgo(refs);
-    for (const ref of refs) this.#engine.lostTails.forget(ref);
     this.#engine.effect({ kind: "release", leases });
   }
 
@@ -247,7 +258,8 @@ export class Ownership {
   }
 
   /** Not reported until the answer has come: by then what is granted now is in force, or what was granted before. */
-  #register(intervals: readonly Interval[]): void {
+  #register(listed: readonly Interval[]): void {
+    const intervals = listed.flatMap((interval) => this.#tracksOf(interval.participant).map((participant) => ({ ...interval, participant })));
     for (const { participant } of intervals) {
       this.#engine.reporter.unregistered(participant);
       this.#registrations.set(participant, { intervals });
@@ -267,9 +279,14 @@ export class Ownership {
   }
 
   #registerLater(participant: number, at: number): void {
-    this.#registrations.delete(participant);
-    this.#toRegister.add(participant);
+    for (const track of this.#tracksOf(participant)) this.#registrations.delete(track);
+    this.#toRegister.add(participantOfTrack(participant));
     this.#registerAt = Math.min(this.#registerAt, at);
+  }
+
+  /** Ids of all watermarks of the participant that one of these is of: they are registered together. */
+  #tracksOf(track: number): readonly number[] {
+    return (this.#engine.participant(participantOfTrack(track))?.tracks ?? []).map(({ id }) => id);
   }
 
   #intervalOf(participant: number): Interval {
@@ -293,7 +310,7 @@ export class Ownership {
       if (granted === undefined) this.#registerLater(participant, this.#engine.now + RETRY);
       else this.#registrations.set(participant, { intervals, granted, renewal: leases });
     }
-    if (registrations !== undefined) this.#engine.effect({ kind: "renew", leases });
+    if (registrations !== undefined) this.#renew(leases, true);
   }
 
   /** The reports in force are known: what is confirmed can start, and not below them. */
@@ -322,6 +339,7 @@ export class Ownership {
   /** The answer to `renew`; undefined: it failed. */
   onRenewed(leases: readonly Lease[], lost: readonly ShardRef[] | undefined): void {
     if (lost !== undefined && lost.length > 0) this.#engine.lose(lost);
+    this.#forgot ||= lost === undefined;
     for (const claim of this.#claims.values()) {
       if (claim.asked !== leases) continue;
       if (lost === undefined) this.#again(claim);
@@ -352,13 +370,14 @@ export class Ownership {
       if (claim === undefined) continue;
       if (claim.recovered !== undefined && claim.sequencer !== undefined) this.#engine.lostTails.unread(claim.recovered, claim.sequencer);
       this.#again(claim);
-      this.#engine.reporter.unregistered(participantOf(ref));
+      for (const track of this.#tracksOf(participantOf(ref))) this.#engine.reporter.unregistered(track);
       // What is left of it has to be registered as what it is.
       this.#registerLater(participantOf(ref), this.#engine.now);
     }
   }
 
   #again(claim: Claim): void {
+    this.#forgot ||= claim.sequencer !== undefined;
     Object.assign(claim, newClaim(this.#engine.now + RETRY));
     this.#askAt = Math.min(this.#askAt, claim.retryAt);
   }

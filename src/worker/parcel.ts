@@ -29,18 +29,13 @@ const VALUE_HEAD = 4;
 /** Records of one parcel: two bytes. */
 export const PARCEL_RECORDS = 65_535;
 
-/** One delivery of one production: what the sender knows of it. */
-export interface Production {
-  readonly target: ShardRef;
-  readonly input: number;
-  readonly place: number;
-  readonly timestamp: number;
-  readonly key: string;
-  readonly id: string | undefined;
-  /** Puts the payload in its envelope; undefined: `payload` is the whole value already. */
-  readonly codec: Codec<unknown> | undefined;
-  readonly payload: Uint8Array;
-  readonly refused: boolean;
+const NO_BYTES = new Uint8Array(0);
+const NOT_SENT: Origin = { sender: 0, monotonic: 0 };
+
+/** Who has sent a parcel, in the sequence of which owner. */
+interface Origin {
+  readonly sender: ShardRef;
+  readonly monotonic: number;
 }
 
 /** A record as it lies in an inbox; its value is in `bytes` from `from` to `to`. */
@@ -59,6 +54,70 @@ export interface ParcelRecord {
   readonly place: number;
 }
 
+/**
+ * One delivery of one production. Once it is packed it is the record as it lies in the receiver's inbox, so that a
+ * receiver in the same worker need not read it from the parcel again.
+ */
+export class Production implements ParcelRecord {
+  readonly target: ShardRef;
+  readonly input: number;
+  readonly place: number;
+  readonly timestamp: number;
+  readonly key: string;
+  readonly id: string | undefined;
+  readonly refused: boolean;
+  /** Puts the payload in its envelope; undefined: `payload` is the whole value already. */
+  codec: Codec<unknown> | undefined;
+  /** Empty once it is packed. */
+  payload: Uint8Array;
+  bytes: Uint8Array = NO_BYTES;
+  from = 0;
+  to = 0;
+  #origin = NOT_SENT;
+
+  constructor(
+    target: ShardRef,
+    input: number,
+    { place, timestamp, id }: { readonly place: number; readonly timestamp: number; readonly id: string | undefined },
+    key: string,
+    codec: Codec<unknown> | undefined,
+    payload: Uint8Array,
+    refused = false,
+  ) {
+    this.target = target;
+    this.input = input;
+    this.place = place;
+    this.timestamp = timestamp;
+    this.key = key;
+    this.id = id;
+    this.refused = refused;
+    this.codec = codec;
+    this.payload = payload;
+  }
+
+  get sender(): ShardRef {
+    return this.#origin.sender;
+  }
+  get monotonic(): number {
+    return this.#origin.monotonic;
+  }
+
+  /** Its value lies there, in its envelope. */
+  packed(origin: Origin, bytes: Uint8Array, from: number, to: number): void {
+    this.#origin = origin;
+    this.bytes = bytes;
+    this.from = from;
+    this.to = to;
+    this.codec = undefined;
+    this.payload = NO_BYTES;
+  }
+}
+
+/** A parcel that was packed by this worker, with what is in it. */
+export interface PackedParcel extends ParcelAppend {
+  readonly productions: readonly Production[];
+}
+
 export function placeId(sender: ShardRef, monotonic: number, place: number): string {
   return `${participantOf(sender)}.${indexOf(sender)}.${monotonic.toString(36)}.${place.toString(36)}`;
 }
@@ -75,8 +134,9 @@ function productionBytes(production: Production): number {
   );
 }
 
-/** Packs productions of one target, in order. At most PARCEL_RECORDS of them. */
+/** Packs productions of one target, in order; from then on they are what lies in it. At most PARCEL_RECORDS of them. */
 export function packParcel(sender: ShardRef, monotonic: number, productions: readonly Production[]): Buffer {
+  const origin = { sender, monotonic };
   let bound = PARCEL_IDENTITY_BYTES;
   // The smallest: calls that wait in between produce in one order and end in another.
   let first = Number.POSITIVE_INFINITY;
@@ -92,11 +152,11 @@ export function packParcel(sender: ShardRef, monotonic: number, productions: rea
   bytes.writeDoubleLE(monotonic, 8);
   bytes.writeDoubleLE(first, 16);
   let at = PARCEL_IDENTITY_BYTES;
-  for (const production of productions) at = packRecord(bytes, at, production, first);
+  for (const production of productions) at = packRecord(bytes, at, production, first, origin);
   return bytes.subarray(0, at);
 }
 
-function packRecord(bytes: Buffer, start: number, production: Production, first: number): number {
+function packRecord(bytes: Buffer, start: number, production: Production, first: number, origin: Origin): number {
   let at = start;
   bytes[at] = (production.id === undefined ? 0 : HAS_ID) | (production.refused ? REFUSED : 0);
   bytes.writeUInt16LE(production.input, at + 1);
@@ -112,11 +172,18 @@ function packRecord(bytes: Buffer, start: number, production: Production, first:
     at += 2 + idBytes;
   }
   const { codec, payload } = production;
-  const payloadAt = codec === undefined ? at + 4 : writeHead(codec, bytes, at + 4);
+  const payloadAt = codec === undefined ? at + VALUE_HEAD : writeHead(codec, bytes, at + VALUE_HEAD);
   bytes.set(payload, payloadAt);
   const end = payloadAt + payload.length;
-  bytes.writeUInt32LE(end - at - 4, at);
+  bytes.writeUInt32LE(end - at - VALUE_HEAD, at);
+  production.packed(origin, bytes, at + VALUE_HEAD, end);
   return end;
+}
+
+/** As `unpackParcel`; what was packed by this worker is not read again. */
+export function recordsIn(parcel: ParcelAppend | PackedParcel, take: (record: ParcelRecord) => void): void {
+  if ("productions" in parcel) parcel.productions.forEach(take);
+  else unpackParcel(parcel.bytes, take);
 }
 
 /** Calls `take` with each record of a parcel, in order. Throws `DecodeError`, maybe after it has given some. */
@@ -211,9 +278,7 @@ export function cutParcel(parcel: Uint8Array, consumed: number, targetOf: (key: 
     else part.push(record);
   });
   return [...parts].map(([target, records]) => {
-    const productions = records.map(({ input, place, timestamp, key, id, refused, bytes, from, to }): Production => {
-      return { target, input, place, timestamp, key, id, codec: undefined, payload: bytes.subarray(from, to), refused };
-    });
+    const productions = records.map((record) => new Production(target, record.input, record, record.key, undefined, valueOf(record), record.refused));
     const { sender, monotonic } = records[0] as ParcelRecord;
     return { target, records: records.length, bytes: packParcel(sender, monotonic, productions) };
   });

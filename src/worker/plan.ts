@@ -6,6 +6,7 @@ import type { CellNode, ComputationNode, Graph, InjectorNode, InputNode, SinkNod
 import type { Schema } from "../computation/schema.ts";
 import { IncompatibleDataError } from "../errors.ts";
 import type { StoredGraph } from "../store/stored-graph.ts";
+import type { Track } from "../watermark/percentile.ts";
 
 export interface Plan {
   readonly graph: Graph;
@@ -23,6 +24,8 @@ interface PlannedBase {
   readonly shards: number;
   /** Ids of the participants that feed it. */
   readonly upstream: readonly number[];
+  /** Its watermarks: the low one first, then one for each percentile that its timers, or those downstream of it, fire by. */
+  readonly tracks: readonly Track[];
 }
 
 export interface PlannedInjector extends PlannedBase {

@@ -11,7 +11,7 @@ import { InvalidUseError, LimitExceededError, messageOf } from "../errors.ts";
 import { shardOf, shardRef } from "../key.ts";
 import { KEY_BYTES, RECORD_BYTES } from "../limits.ts";
 import { isStorable } from "../text.ts";
-import type { Production } from "./parcel.ts";
+import { Production } from "./parcel.ts";
 import type { Consumer, PlannedStream } from "./plan.ts";
 
 /** Characters that the sender's key may lend to a record's own. */
@@ -46,16 +46,14 @@ export function payloadOf(stream: PlannedStream, value: unknown): Uint8Array {
 }
 
 function deliveryTo(consumer: Consumer, produced: Produced, codec: Codec<unknown>, payload: Uint8Array): Production {
-  const { timestamp, id, place } = produced;
   const { participant, input } = consumer;
-  if (consumer.key === undefined)
-    return { target: shardRef(participant, 0), input, place, timestamp, key: produced.senderKey, id, codec, payload, refused: false };
+  if (consumer.key === undefined) return new Production(shardRef(participant, 0), input, produced, produced.senderKey, codec, payload);
   try {
     const key = consumer.key === "record" ? ownKey(produced) : checkKey(consumer.key(produced.value));
-    return { target: shardRef(participant, shardOf(key, consumer.shards)), input, place, timestamp, key, id, codec, payload, refused: false };
+    return new Production(shardRef(participant, shardOf(key, consumer.shards)), input, produced, key, codec, payload);
   } catch (error) {
     const refusal = encodePlain({ reason: `the key extractor of ${consumer.name} refused it: ${messageOf(error)}`, value: sealValue(codec, produced.value) });
-    return { target: shardRef(participant, 0), input, place, timestamp, key: "", id, codec: undefined, payload: refusal, refused: true };
+    return new Production(shardRef(participant, 0), input, produced, "", undefined, refusal, true);
   }
 }
 

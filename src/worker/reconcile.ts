@@ -23,6 +23,7 @@ import {
   type StoredTimer,
 } from "../store/stored-graph.ts";
 import { parseAnnounced } from "./declined.ts";
+import { withTracks } from "./percentile-plan.ts";
 import type { Consumer, Plan, PlannedParticipant, PlannedStream } from "./plan.ts";
 
 /** Starts in a row that lost against another process starting the same pipeline. */
@@ -313,7 +314,7 @@ function planOf(graph: Graph, stored: StoredGraph): Plan {
   const streamOf = (name: string) => streams.get(name) as PlannedStream;
   const participants = graph.participants.map((node): PlannedParticipant => {
     const of = stored.participants.find((each) => each.name === node.name) as StoredParticipant;
-    const base = { id: of.id, name: node.name, shards: of.shards, upstream: node.upstream.map(idOf) };
+    const base = { id: of.id, name: node.name, shards: of.shards, upstream: node.upstream.map(idOf), tracks: [] };
     const inputOf = (input: InputNode) => ({
       id: (of.inputs.find((each) => each.name === input.name) as StoredInput).id,
       node: input,
@@ -331,5 +332,5 @@ function planOf(graph: Graph, stored: StoredGraph): Plan {
       timers: node.timers.map((timer) => ({ id: (of.timers.find((each) => each.name === timer.name) as StoredTimer).id, node: timer })),
     };
   });
-  return { graph, version: stored.version, stored, participants };
+  return { graph, version: stored.version, stored, participants: withTracks(participants) };
 }

@@ -15,6 +15,8 @@ export interface Rejection {
 }
 
 export class Rejections {
+  /** Someone tells of all that there are (`rejection-watch.ts`). */
+  watched = false;
   readonly #byComputation = new Map<string, number>();
   #count = 0;
   #last: Rejection | undefined = undefined;
@@ -28,6 +30,10 @@ export class Rejections {
 
   get count(): number {
     return this.#count;
+  }
+  /** May there be others, of which no one tells? Where no one listens, the process ends of the first. */
+  get complete(): boolean {
+    return this.watched || process.listenerCount("unhandledRejection") === 0;
   }
   get last(): Rejection | undefined {
     return this.#last;

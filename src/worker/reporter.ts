@@ -16,6 +16,7 @@
 import type { ParticipantWatermark, ReportReply, Status, WatermarkReport } from "../store/index.ts";
 import { BEGINNING, END } from "../time.ts";
 import { type Runner, slowestOf } from "../watermark/skew.ts";
+import { participantOfTrack, type Track, trackOf } from "../watermark/percentile.ts";
 import { type Bound, boundOf } from "../watermark/upstream.ts";
 import { byDomain } from "./by-domain.ts";
 import { ComputationShard } from "./computation-shard.ts";
@@ -26,7 +27,7 @@ import type { PlannedInjector, PlannedParticipant } from "./plan.ts";
 
 /** ms between reports at most: where others may have changed something, where none is known but one may come, and where they cannot. */
 const POLL_SHARED = 100;
-const POLL_LONELY = 500;
+const POLL_LONELY = 2_000;
 const POLL_ALONE = 1_000;
 /** ms between them at least, when another has just appended; and the share of the time since then that they are apart. */
 const POLL_SOON = 5;
@@ -87,10 +88,10 @@ export class Reporter {
     this.changed(participant);
   }
 
-  /** Everything is reported at the next opportunity. */
+  /** The next report tells everything; it is not made for that. */
   repeat(): void {
     this.#repeat = true;
-    this.changed();
+    this.#found.clear();
   }
 
   registered(participant: number, generation: number, shards: readonly number[]): void {
@@ -117,10 +118,12 @@ export class Reporter {
   tick(): void {
     const { now } = this.#engine;
     if (this.#busy || now < this.#lastAt + this.#engine.options.reportEvery || this.#engine.stopping) return;
-    const reports = this.#changed || this.#due(now) ? this.#reports() : [];
+    const due = this.#due(now);
+    if (!this.#changed && !due) return;
+    const reports = this.#reports();
     this.#changed = false;
     this.#repeat = false;
-    if (reports.length === 0 && !this.#due(now)) return;
+    if (reports.length === 0 && !due) return;
     this.#underWay = true;
     this.#lastAt = now;
     for (const report of reports) this.#sent.set(report.participant, report);
@@ -149,10 +152,10 @@ export class Reporter {
   /** Where others append often, one that waits for it looks often; where all is quiet, it looks rarely. */
   #pollShared(): number {
     const { pollSoon = POLL_SOON, leaseMs } = this.#engine.options;
-    // Whoever asks for short leases wants to hear of others soon, too.
-    const lonely = Math.min(Math.max(leaseMs / 4, POLL_SHARED), POLL_LONELY);
-    const most = this.#engine.ownership.membership.workers.length > 1 ? POLL_SHARED : lonely;
-    return Math.min(Math.max((this.#lastAt - this.#othersAt) * POLL_SHARE, pollSoon), most);
+    const { membership } = this.#engine.ownership;
+    // One that has come is heard of by the announcements, and one that has just gone may have left something to hear.
+    if (membership.workers.length <= 1 && !membership.moving) return Math.min(Math.max(leaseMs, POLL_SHARED), POLL_LONELY);
+    return Math.min(Math.max((this.#lastAt - this.#othersAt) * POLL_SHARE, pollSoon), POLL_SHARED);
   }
 
   wakeAt(): number {
@@ -164,37 +167,39 @@ export class Reporter {
   #reports(): WatermarkReport[] {
     const reports: WatermarkReport[] = [];
     for (const participant of this.#engine.options.plan.participants) {
-      const registered = this.#registered.get(participant.id);
-      if (registered === undefined) continue;
-      const shards = this.#engine.shardsOf(participant);
-      if (shards.length !== registered.shards || shards.length === 0) continue;
-      const report = this.#look(participant, shards, registered.generation);
-      const sent = this.#sent.get(participant.id);
-      if (this.#repeat || sent === undefined || sent.output !== report.output || sent.status !== report.status || sent.last !== report.last)
-        reports.push(report);
+      for (const track of participant.tracks) {
+        const registered = this.#registered.get(track.id);
+        if (registered === undefined) continue;
+        const shards = this.#engine.shardsOf(participant);
+        if (shards.length !== registered.shards || shards.length === 0) continue;
+        const report = this.#look(participant, track, shards, registered.generation);
+        const sent = this.#sent.get(track.id);
+        if (this.#repeat || sent === undefined || sent.output !== report.output || sent.status !== report.status || sent.last !== report.last)
+          reports.push(report);
+      }
     }
     this.#touched.clear();
     return reports;
   }
 
-  #look(participant: PlannedParticipant, shards: readonly OwnedShard[], generation: number): WatermarkReport {
-    const found = this.#found.get(participant.id);
+  #look(participant: PlannedParticipant, track: Track, shards: readonly OwnedShard[], generation: number): WatermarkReport {
+    const found = this.#found.get(track.id);
     const blocked = this.#engine.blocked(participant.id);
     if (found?.shards === shards && found.blocked === blocked && found.report.generation === generation && !this.#touched.has(participant.id))
       return { ...found.report, number: ++this.#number };
-    const report = this.#reportOf(participant, shards, generation);
-    this.#found.set(participant.id, { shards, blocked, report });
+    const report = this.#reportOf(participant, track, shards, generation);
+    this.#found.set(track.id, { shards, blocked, report });
     return report;
   }
 
-  #reportOf(participant: PlannedParticipant, shards: readonly OwnedShard[], generation: number): WatermarkReport {
+  #reportOf(participant: PlannedParticipant, { id, percentile }: Track, shards: readonly OwnedShard[], generation: number): WatermarkReport {
     let output = END;
     let last = BEGINNING;
     for (const shard of shards) {
-      output = Math.min(output, shard.output);
+      output = Math.min(output, percentile === undefined ? shard.output : shard.percentileOutput(percentile));
       last = Math.max(last, shard.image.last);
     }
-    return { participant: participant.id, generation, number: ++this.#number, output, status: this.#statusOf(participant, shards, output), last };
+    return { participant: id, generation, number: ++this.#number, output, status: this.#statusOf(participant, shards, output), last };
   }
 
   #statusOf(participant: PlannedParticipant, shards: readonly OwnedShard[], output: number): Status {
@@ -213,6 +218,16 @@ export class Reporter {
 
   boundOf(participant: PlannedParticipant): Bound {
     return boundOf(participant.upstream.map((id) => this.#vector.get(id) ?? { output: BEGINNING, status: "live", last: BEGINNING }));
+  }
+
+  /** As `boundOf`, of a percentile watermark, which is nowhere below the low one. */
+  percentileBoundOf(participant: PlannedParticipant, percentile: number): Bound {
+    return boundOf(
+      participant.upstream.map((id) => {
+        const low = this.#vector.get(id) ?? { output: BEGINNING, status: "live", last: BEGINNING };
+        return { ...low, output: Math.max(low.output, this.#vector.get(trackOf(id, percentile))?.output ?? BEGINNING) };
+      }),
+    );
   }
 
   onReport(reports: readonly WatermarkReport[], reply: ReportReply | undefined): void {
@@ -242,7 +257,7 @@ export class Reporter {
   #refused(participant: number): void {
     this.#registered.delete(participant);
     this.#sent.delete(participant);
-    const planned = this.#engine.participant(participant);
+    const planned = this.#engine.participant(participantOfTrack(participant));
     if (planned !== undefined) this.#engine.lose(this.#engine.shardsOf(planned).map((shard) => shard.ref));
   }
 
@@ -252,7 +267,8 @@ export class Reporter {
       if (before?.output !== watermark.output) this.#since.set(watermark.participant, this.#engine.now);
       if (before?.output === watermark.output && before.status === watermark.status && before.last === watermark.last) continue;
       this.#changed = true;
-      for (const { id, upstream } of this.#engine.options.plan.participants) if (upstream.includes(watermark.participant)) this.#touched.add(id);
+      for (const { id, upstream } of this.#engine.options.plan.participants)
+        if (upstream.includes(participantOfTrack(watermark.participant))) this.#touched.add(id);
     }
     this.#vector = new Map(watermarks.map((watermark) => [watermark.participant, watermark]));
     if (this.#changed) this.#wakeLimited();
@@ -320,6 +336,7 @@ export class Reporter {
     const { plan, domainOf } = this.#engine.options;
     for (const participant of plan.participants) {
       if (participant.kind === "injector") continue;
+      if (participant.tracks.length > 1) this.#raisePercentiles(participant, isKnown);
       const { bound, last } = this.boundOf(participant);
       const shards = this.#engine.shardsOf(participant);
       const told = this.#told.get(participant.id);
@@ -339,6 +356,21 @@ export class Reporter {
     this.#checkFinished();
   }
 
+  #raisePercentiles(participant: PlannedParticipant, isKnown: (domain: number) => boolean): void {
+    for (const { percentile } of participant.tracks) {
+      if (percentile === undefined) continue;
+      const { bound } = this.percentileBoundOf(participant, percentile);
+      for (const shard of this.#engine.shardsOf(participant)) {
+        if (!(shard instanceof InboxShard) || !isKnown(this.#engine.options.domainOf(shard.ref))) continue;
+        const before = shard.percentileOutput(percentile);
+        shard.learnPercentile(percentile, bound, shard.inbox.tail);
+        if (shard.percentileOutput(percentile) === before) continue;
+        this.#changed = true;
+        this.#touched.add(participant.id);
+      }
+    }
+  }
+
   #checkFinished(): void {
     if (this.#finished) return;
     for (const { id } of this.#engine.options.plan.participants) if (this.#vector.get(id)?.status !== "finished") return;
@@ -351,7 +383,7 @@ export class Reporter {
     return this.#sent.has(participant);
   }
 
-  /** The output watermark in force, its status, and since when, by the worker's clock. */
+  /** The output watermark in force of a participant's track, its status, and since when, by the worker's clock. */
   published(participant: number): { readonly output: number; readonly status: Status; readonly since: number } {
     const known = this.#vector.get(participant);
     return { output: known?.output ?? BEGINNING, status: known?.status ?? "live", since: this.#since.get(participant) ?? this.#engine.now };

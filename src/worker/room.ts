@@ -15,6 +15,10 @@ export class Room {
     this.#engine = engine;
   }
 
+  get full(): boolean {
+    return this.#full;
+  }
+
   learn(full: boolean): void {
     if (full === this.#full) return;
     this.#full = full;

@@ -11,6 +11,8 @@ interface RunningCall {
   readonly pinned: Batch | undefined;
 }
 
+const NONE: readonly never[] = [];
+
 export class RunningCalls {
   readonly #calls = new Map<Work, RunningCall>();
   readonly #gate: Gate | undefined;
@@ -45,8 +47,9 @@ export class RunningCalls {
   }
 
   /** Those that began `limit` ms ago or earlier. */
-  *expired(now: number, limit: number): Iterable<readonly [Work, Call]> {
-    for (const [work, { call, since }] of this.#calls) if (now - since >= limit) yield [work, call];
+  expired(now: number, limit: number): readonly (readonly [Work, Call])[] {
+    if (this.#calls.size === 0) return NONE;
+    return [...this.#calls].filter(([, { since }]) => now - since >= limit).map(([work, { call }]) => [work, call]);
   }
 
   /** When the next of them will have run for `limit` ms. */

@@ -11,7 +11,7 @@ import type { ReadableStore } from "../../src/store/reader.ts";
 import type { StoredGraph } from "../../src/store/stored-graph.ts";
 import { workerOf } from "../../src/run.ts";
 import { decodeImage, encodeImage, type ShardImage } from "../../src/worker/image.ts";
-import { packParcel, type Production } from "../../src/worker/parcel.ts";
+import { packParcel, Production } from "../../src/worker/parcel.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { Kept } from "../worker/feed.ts";
 import { shopPipeline, tillFeed } from "./shop.ts";
@@ -62,18 +62,8 @@ beforeEach(async () => {
   await Promise.all(sound.map(({ key, dump }) => redis.restore(key, 0, dump)));
 });
 
-const production = (buyer: string, place: number, more: Partial<Production> = {}): Production => ({
-  target: shardRef(ids.shop, 0),
-  input: ids.orders,
-  place,
-  timestamp: 2_000,
-  key: buyer,
-  id: undefined,
-  codec: cbor(),
-  payload: cbor().encode({ id: `${place}`, buyer }),
-  refused: false,
-  ...more,
-});
+const production = (buyer: string, place: number, input = ids.orders): Production =>
+  new Production(shardRef(ids.shop, 0), input, { place, timestamp: 2_000, id: undefined }, buyer, cbor(), cbor().encode({ id: `${place}`, buyer }));
 const parcelOf = (...productions: Production[]): Buffer => packParcel(shardRef(ids.till, 0), 9_000_000_000_000, productions);
 
 /** Three records in two parcels, as a commit of the injector leaves them. */
@@ -248,7 +238,7 @@ const planted: readonly Planted[] = [
   {
     id: "inbox-records",
     what: "a record for no input",
-    plant: () => redis.lset(shop("i"), -1, parcelOf(production(HERE, 3, { input: 999 }))),
+    plant: () => redis.lset(shop("i"), -1, parcelOf(production(HERE, 3, 999))),
     says: /for an input of id 999/,
   },
   {

@@ -250,7 +250,9 @@ describe.each(VERSIONS)("an injector of a queue of %s", (_, module) => {
     closing.push(() => running.stop());
     await expect.poll(() => seen.length).toBeGreaterThan(3);
     const times = seen.map(({ timestamp }) => timestamp);
-    for (const [i, time] of times.entries()) if (i > 1) expect(time - (times[i - 1] ?? 0)).toBe(200);
+    // BullMQ leaves out the ticks that it has missed while it had no time.
+    const periods = times.slice(2).map((time, i) => (time - (times[i + 1] ?? 0)) / 200);
+    expect(periods.filter((period) => !(Number.isInteger(period) && period >= 1))).toEqual([]);
     expect(seen[0]?.value).toEqual({ n: 7 });
     await eventually(async () => expect((await queue.getJobSchedulers()).map(({ key, every }) => [key, Number(every)])).toEqual([["tick", 200]]));
   });

@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { redisForTests, VERSIONS } from "./versions.ts";
 import { built } from "../support/built.ts";
+import { sized } from "../support/size.ts";
 
 const CHILD = built("test/support/bullmq-process.ts");
 const LIMIT = 180_000;
@@ -67,7 +68,7 @@ describe("with a process and a Redis that are killed", () => {
   ])(
     "on BullMQ %s and a store in %s, every production is called for under exactly one key, none without one is, and each has one result",
     async (version, kind) => {
-      const n = 300;
+      const n = sized(100, 300);
       called.clear();
       calls = 0;
       const database = (used += 1);
@@ -77,14 +78,14 @@ describe("with a process and a Redis that are killed", () => {
       const args = [version, store, `${redis.server.url}/${database}`, url, file, `${n}`] as const;
       // A little further each time: in the midst of calls, of waits, and after Redis was killed under both.
       for (const [until, strike] of [
-        [20, "process"],
-        [80, "redis"],
-        [150, "both"],
+        [n / 10, "process"],
+        [n / 4, "redis"],
+        [n / 2, "both"],
       ] as const) {
         const { child, ended } = start("effects", ...args);
         await expect.poll(() => calls >= until || child.exitCode !== null, PATIENCE).toBe(true);
         if (strike !== "process") await redis.server.restart("SIGKILL");
-        if (strike === "redis") await expect.poll(() => calls >= until + 30 || child.exitCode !== null, PATIENCE).toBe(true);
+        if (strike === "redis") await expect.poll(() => calls >= until + n / 10 || child.exitCode !== null, PATIENCE).toBe(true);
         expect(child.exitCode).toBeNull();
         child.kill("SIGKILL");
         await ended;
@@ -103,17 +104,17 @@ describe("with a process and a Redis that are killed", () => {
     LIMIT,
   );
 
-  test.each(VERSIONS)(
+  test.each(sized(VERSIONS.slice(0, 1), VERSIONS))(
     "on %s, each job of one queue becomes one job of another, and none is completed before",
     async (name, module) => {
       const version = name.slice(-1);
-      const n = 700;
+      const n = sized(300, 700);
       const [from, to] = [redis.queue(module, `in${version}`), redis.queue(module, `out${version}`)];
       await from.addBulk(Array.from({ length: n }, (_, i) => ({ name: "job", data: { n: i }, opts: {} })));
       const args = [version, `lmdb:${fresh("store")}`, redis.server.url, from.name, to.name] as const;
       for (const [until, kill] of [
         [1, false],
-        [300, true],
+        [n / 2, true],
       ] as const) {
         const { child, ended } = start("through", ...args);
         await expect.poll(() => to.getWaitingCount(), PATIENCE).toBeGreaterThanOrEqual(until);

@@ -12,6 +12,7 @@ import { partition } from "../../chaos/partition.ts";
 import { redisRestart } from "../../chaos/redis-restart.ts";
 import type { ChaosResult } from "../../chaos/scenario.ts";
 import { zombie } from "../../chaos/zombie.ts";
+import { sized } from "../support/size.ts";
 
 /** ms for a run of seconds, on a machine that has other work. */
 const LIMIT = 240_000;
@@ -29,8 +30,8 @@ describe("nothing is lost, doubled or out of order", () => {
   test(
     "where one of four workers after the other is killed in the middle of a batch; the others go on",
     async () => {
-      const result = await kill({ store: "redis", cycles: 3, rate: 200 });
-      expectSafe(result, 3);
+      const result = await kill({ store: "redis", cycles: sized(2, 20), rate: 200 });
+      expectSafe(result, 2);
       expect(result.details["longestPauseMs"]).toBeLessThan(STANDSTILL);
     },
     LIMIT,
@@ -39,7 +40,7 @@ describe("nothing is lost, doubled or out of order", () => {
   test(
     "where the one worker on LMDB is killed again and again",
     async () => {
-      expectSafe(await kill({ store: "lmdb", cycles: 2, rate: 200 }), 2);
+      expectSafe(await kill({ store: "lmdb", cycles: sized(1, 20), rate: 200 }), 1);
     },
     LIMIT,
   );
@@ -47,14 +48,15 @@ describe("nothing is lost, doubled or out of order", () => {
   test(
     "where workers stand still in front of a commit until others have done its work: each such commit is fenced, and not one byte changes",
     async () => {
-      const result = await zombie({ store: "redis", cycles: 2 });
-      expectSafe(result, 2);
-      expect(result.details).toMatchObject({ sent: 2, fenced: 2, changed: 0 });
+      const cycles = sized(1, 20);
+      const result = await zombie({ store: "redis", cycles });
+      expectSafe(result, cycles);
+      expect(result.details).toMatchObject({ sent: cycles, fenced: cycles, changed: 0 });
     },
     LIMIT,
   );
 
-  test.each(["always", "everysec"] as const)(
+  test.each(sized(["everysec"] as const, ["always", "everysec"] as const))(
     "where Redis is killed and started again, its append-only file flushed %s",
     async (fsync) => {
       expectSafe(await redisRestart({ store: "redis", cycles: 1, fsync }), 1);
@@ -65,9 +67,10 @@ describe("nothing is lost, doubled or out of order", () => {
   test(
     "where a replica is promoted that lacks the last commits: each loss is found by the workers",
     async () => {
-      const result = await lostTail({ store: "redis", cycles: 2, rate: 200 });
-      expectSafe(result, 2);
-      expect(result.details).toMatchObject({ failovers: 2, detected: 2, collisions: 0 });
+      const cycles = sized(1, 10);
+      const result = await lostTail({ store: "redis", cycles, rate: 200 });
+      expectSafe(result, cycles);
+      expect(result.details).toMatchObject({ failovers: cycles, detected: cycles, collisions: 0 });
     },
     LIMIT,
   );
@@ -86,8 +89,8 @@ describe("nothing is lost, doubled or out of order", () => {
   test(
     "where the way to Redis is slow, silent, or cut around commits and their replies; the others go on",
     async () => {
-      const result = await partition({ store: "redis", cycles: 6, rate: 200 });
-      expectSafe(result, 4);
+      const result = await partition({ store: "redis", cycles: sized(4, 20), rate: 200 });
+      expectSafe(result, 3);
       expect(result.details["longestPauseMs"]).toBeLessThan(STANDSTILL);
     },
     LIMIT,
@@ -104,7 +107,7 @@ describe("nothing is lost, doubled or out of order", () => {
   test(
     "where nine of ten records are of one key, and the handler of another key hangs",
     async () => {
-      expectSafe(await hotKey({ store: "redis", minutes: 6 / minute, rate: 200 }), 2);
+      expectSafe(await hotKey({ store: "redis", minutes: 4 / minute, rate: 200 }), 2);
     },
     LIMIT,
   );

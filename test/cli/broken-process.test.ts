@@ -10,12 +10,12 @@ const RECORDS = 300;
 /** Counts by key; the record "bad" breaks the process in a way that the environment names. */
 const PIPELINE = `
 import { Computation, fromFile, input, output, Pipeline, state, stream, toFile } from ${JSON.stringify(LIBRARY)};
-const items = stream<{ key: string; bad?: boolean }>("items");
-const totals = stream<string>("totals");
+const items = stream("items");
+const totals = stream("totals");
 class Tally extends Computation {
-  readonly items = input(items, { key: (item) => item.key });
-  readonly totals = output(totals);
-  readonly count = state("count", { initial: 0 });
+  items = input(items, { key: (item) => item.key });
+  totals = output(totals);
+  count = state("count", { initial: 0 });
   processRecord(record, context) {
     if (record.value.bad) this.bad();
     context.state(this.count).update((count) => count + 1);
@@ -35,7 +35,7 @@ export default new Pipeline("tally", { shards: 4 })
 
 function place(): Workplace {
   const workplace = new Workplace();
-  workplace.write("tally.ts", PIPELINE);
+  workplace.write("tally.mjs", PIPELINE);
   const lines = Array.from({ length: RECORDS }, (_, n) => JSON.stringify({ key: `k${n % 6}`, ...(n === 100 && { bad: true }) }));
   workplace.write("items.ndjson", `${lines.join("\n")}\n`);
   return workplace;
@@ -56,7 +56,7 @@ describe("a record that ends its process", () => {
     const server = await startRedis({ tcp: true });
     onTestFinished(() => server.stop());
     const workplace = place();
-    const args = ["run", "tally.ts", "--workers", "2", "--no-http", "--lease", "500", "--stall", "1000"];
+    const args = ["run", "tally.mjs", "--workers", "2", "--no-http", "--lease", "500", "--stall", "1000"];
     const { code, errors } = await workplace.run(args, { MILLRACE_STORE: server.url, BREAK: "loop" });
     expect(code).toBe(0);
     expect(errors).toMatch(/error: computation "tally", key "k4": its handler has kept the process busy for 1 s, in bad.*; the process ends/);
@@ -70,7 +70,7 @@ describe("a record that ends its process", () => {
     const codes: (number | null)[] = [];
     let errors = "";
     while (codes.length < 10 && codes.at(-1) !== 0) {
-      const run = await workplace.run(["run", "tally.ts", "--no-http"], { BREAK: "exit" });
+      const run = await workplace.run(["run", "tally.mjs", "--no-http"], { BREAK: "exit" });
       codes.push(run.code);
       errors += run.errors;
     }
@@ -85,7 +85,7 @@ describe("a record that ends its process", () => {
 
 test("a promise that is rejected and that nothing waits for is told with its computation, and the run goes on", async () => {
   const workplace = place();
-  const { code, errors } = await workplace.run(["run", "tally.ts", "--no-http"], { BREAK: "reject" });
+  const { code, errors } = await workplace.run(["run", "tally.mjs", "--no-http"], { BREAK: "reject" });
   expect(code).toBe(0);
   expect(errors).toContain(`a promise was rejected and nothing waits for it (of computation "tally")`);
   expect(errors).toContain("no one waits for me");

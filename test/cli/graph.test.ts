@@ -5,15 +5,15 @@ import { LIBRARY, Workplace } from "./commands.ts";
 vi.setConfig({ testTimeout: 300_000 });
 
 const PIPELINE = `import { byHand, Computation, fromIterable, input, output, Pipeline, seconds, state, stream, timers, toConsole } from "${LIBRARY}";
-  const words = stream<string>("words");
-  const counts = stream<number>("counts");
-  const unread = stream<number>("unread");
+  const words = stream("words");
+  const counts = stream("counts");
+  const unread = stream("unread");
   class Counter extends Computation {
-    readonly words = input(words, { key: (word) => word });
-    readonly counts = output(counts);
-    readonly unread = output(unread);
-    readonly count = state("count", { initial: 0, ttl: seconds(90) });
-    readonly closing = timers<number>("closing");
+    words = input(words, { key: (word) => word });
+    counts = output(counts);
+    unread = output(unread);
+    count = state("count", { initial: 0, ttl: seconds(90) });
+    closing = timers("closing");
     processRecord() {}
     processTimer() {}
   }
@@ -24,8 +24,8 @@ const PIPELINE = `import { byHand, Computation, fromIterable, input, output, Pip
 
 test("a graph is shown as text, explained, as Mermaid and as JSON, and nothing is run", async () => {
   const workplace = new Workplace();
-  workplace.write("shown.mts", PIPELINE);
-  const run = (...args: string[]) => workplace.run(["graph", "shown.mts", ...args]);
+  workplace.write("shown.mjs", PIPELINE);
+  const run = (...args: string[]) => workplace.run(["graph", "shown.mjs", ...args]);
   const [text, explained] = await Promise.all([run(), run("--explain")]);
   const [mermaid, json, missing] = await Promise.all([run("--mermaid"), run("--json"), workplace.run(["graph", "none.mts"])]);
   expect(text.out).toBe(`pipeline shown: 3 participants, 4 shards a computation

@@ -44,8 +44,8 @@ const PIPELINE = `import { Computation, fromIterable, input, output, Pipeline, s
 
 test("what --json prints is JSON: of commands that ask a running pipeline, and of a run, line by line", async () => {
   const workplace = new Workplace();
-  workplace.write("told.ts", PIPELINE);
-  const running = workplace.start(["run", "told.ts", "--port", "0"], { MILLRACE_TOKENS: `operate:${MASTER.token}` });
+  workplace.write("told.mjs", PIPELINE);
+  const running = workplace.start(["run", "told.mjs", "--port", "0"], { MILLRACE_TOKENS: `operate:${MASTER.token}` });
   const [, url = ""] = await running.hasSaid(/; (http:\/\/127\.0\.0\.1:\d+)\/v1/);
   await running.hasSaid("a bad word");
   const asked = async (...words: string[]) => {
@@ -78,7 +78,7 @@ test("what --json prints is JSON: of commands that ask a running pipeline, and o
   running.process.kill("SIGTERM");
   await running.ended;
 
-  const { code, errors } = await workplace.run(["run", "told.ts", "--no-http", "--json"], { ENDS: "1" });
+  const { code, errors } = await workplace.run(["run", "told.mjs", "--no-http", "--json"], { ENDS: "1" });
   const lines = errors
     .trim()
     .split("\n")

@@ -8,10 +8,10 @@ vi.setConfig({ testTimeout: 120_000 });
 
 const PIPELINE = `
 import { Computation, fromFile, input, Pipeline, state, stream } from ${JSON.stringify(LIBRARY)};
-const items = stream<{ key: string; at?: "once" | "later" }>("items");
+const items = stream("items");
 class Tally extends Computation {
-  readonly items = input(items, { key: (item) => item.key });
-  readonly count = state("count", { initial: 0 });
+  items = input(items, { key: (item) => item.key });
+  count = state("count", { initial: 0 });
   processRecord(record, context) {
     if (record.value.at === "once") void Promise.reject(new Error("no one waits for me"));
     if (record.value.at === "later") void later();
@@ -27,10 +27,10 @@ export default new Pipeline("tally", { shards: 4 }).inject("items", items, fromF
 
 test("are told with their computation and, from the second on, their key; health is degraded, metrics count them, the run goes on", async () => {
   const workplace = new Workplace();
-  workplace.write("tally.ts", PIPELINE);
+  workplace.write("tally.mjs", PIPELINE);
   workplace.write("items.ndjson", "");
   const items = (...all: object[]) => appendFileSync(join(workplace.directory, "items.ndjson"), all.map((item) => `${JSON.stringify(item)}\n`).join(""));
-  const command = workplace.start(["run", "tally.ts", "--port", "0", "--store", "memory:"]);
+  const command = workplace.start(["run", "tally.mjs", "--port", "0", "--store", "memory:"]);
   const [, url = ""] = await command.hasSaid(/(http:\/\/[\d.:]+)\/v1\/watermarks/);
   const ask = async (path: string) => (await fetch(`${url}${path}`)).text();
   const counted = async () => [...(await ask("/metrics")).matchAll(/^millrace_unhandled_rejections_total(\S* .*)$/gm)].map(([, line]) => line);

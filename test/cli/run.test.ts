@@ -63,13 +63,13 @@ test("SIGTERM drains and stops a run, the next one goes on where it was, and one
 test("a second signal ends the process at once", async () => {
   const workplace = new Workplace();
   workplace.write(
-    "stuck.mts",
+    "stuck.mjs",
     `import { fromIterable, Pipeline, sink, stream } from "${LIBRARY}";
-    const numbers = stream<number>("numbers");
-    const stuck = sink<number>({ kind: "sink", description: "stuck", attempts: 1, open: async () => ({ write: () => { console.log("writing"); return new Promise(() => {}); }, close: async () => {} }) });
+    const numbers = stream("numbers");
+    const stuck = sink({ kind: "sink", description: "stuck", attempts: 1, open: async () => ({ write: () => { console.log("writing"); return new Promise(() => {}); }, close: async () => {} }) });
     export default new Pipeline("stuck").inject("one", numbers, fromIterable(() => [{ value: 1, position: 1 }])).sink("stuck", numbers, stuck);`,
   );
-  const command = workplace.start(["run", "stuck.mts", "--no-http", "--store", "memory:"]);
+  const command = workplace.start(["run", "stuck.mjs", "--no-http", "--store", "memory:"]);
   await expect.poll(() => command.out, { interval: 5, timeout: 20_000 }).toBe("writing\n");
   command.process.kill("SIGINT");
   await command.hasSaid("SIGINT: what was begun");
@@ -97,16 +97,16 @@ test("a pipeline runs on Redis", async () => {
 test("a pipeline that fails ends with 1 and its reason", async () => {
   const workplace = new Workplace();
   workplace.write(
-    "failing.mts",
+    "failing.mjs",
     `import { Computation, fromIterable, input, Pipeline, stream } from "${LIBRARY}";
-    const numbers = stream<number>("numbers");
+    const numbers = stream("numbers");
     class Failing extends Computation {
-      readonly numbers = input(numbers, { key: String });
+      numbers = input(numbers, { key: String });
       processRecord() { throw new Error("cannot count"); }
     }
     export default new Pipeline("failing").inject("one", numbers, fromIterable(() => [{ value: 1, position: 1 }])).compute("failing", Failing, { attempts: 1, onFailure: "stop" });`,
   );
-  const { code, errors } = await workplace.run(["run", "failing.mts", "--no-http", "--store", "memory:"]);
+  const { code, errors } = await workplace.run(["run", "failing.mjs", "--no-http", "--store", "memory:"]);
   expect(code).toBe(1);
   expect(errors).toContain('error: failing: key "1" failed 1 times: cannot count\n');
   expect(errors.split("cannot count")).toHaveLength(2);
@@ -115,10 +115,7 @@ test("a pipeline that fails ends with 1 and its reason", async () => {
 
 test("a mistake ends with 2, one sentence and no stack", async () => {
   const workplace = new Workplace();
-  workplace.write(
-    "broken.mts",
-    `import { Pipeline } from "${LIBRARY}";\nexport default new Pipeline("broken").sink("nowhere", undefined as never, undefined as never);`,
-  );
+  workplace.write("broken.mjs", `import { Pipeline } from "${LIBRARY}";\nexport default new Pipeline("broken").sink("nowhere", undefined, undefined);`);
   const server = createServer();
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -127,7 +124,7 @@ test("a mistake ends with 2, one sentence and no stack", async () => {
   workplace.write("words.ndjson", "");
   const mistakes: readonly (readonly [args: readonly string[], text: string])[] = [
     [["run", "missing.ts"], "error: there is no file missing.ts\n"],
-    [["run", "broken.mts"], 'sink "nowhere"'],
+    [["run", "broken.mjs"], 'sink "nowhere"'],
     [["run", WORD_COUNT, "--store", "memory:", "--port", String(port)], `error: http: port ${port} of 127.0.0.1 is in use: give another port`],
     [["run", WORD_COUNT, "--store", "memory:", "--host", "0.0.0.0"], "0.0.0.0 can be reached from other machines, so whoever asks needs a token"],
     [["run", WORD_COUNT, "--store", "memory:", "--tokens", "none.txt"], "error: --tokens none.txt cannot be read"],
@@ -155,17 +152,17 @@ test("a store that does not answer ends with 1, and its password is not shown", 
 test("data that the code no longer names is dropped where the command says so", async () => {
   const workplace = withWords(1);
   const fileOf = (cell: string) => `import { Computation, fromFile, input, Pipeline, state, stream } from "${LIBRARY}";
-    const words = stream<string>("words");
+    const words = stream("words");
     class Counter extends Computation {
-      readonly words = input(words, { key: (word) => word });
-      readonly count = state("${cell}", { initial: 0 });
+      words = input(words, { key: (word) => word });
+      count = state("${cell}", { initial: 0 });
       processRecord(_record, context) { context.state(this.count).update((count) => count + 1); }
     }
     export default new Pipeline("dropping").inject("words", words, fromFile("words.ndjson")).compute("counter", Counter);`;
-  workplace.write("before.mts", fileOf("count"));
-  workplace.write("after.mts", fileOf("total"));
-  expect((await workplace.run(["run", "before.mts", "--no-http"])).code).toBe(0);
-  const refused = await workplace.run(["run", "after.mts", "--no-http"]);
+  workplace.write("before.mjs", fileOf("count"));
+  workplace.write("after.mjs", fileOf("total"));
+  expect((await workplace.run(["run", "before.mjs", "--no-http"])).code).toBe(0);
+  const refused = await workplace.run(["run", "after.mjs", "--no-http"]);
   expect([refused.code, refused.errors]).toEqual([2, expect.stringContaining('state "count" of computation "counter"')]);
-  expect((await workplace.run(["run", "after.mts", "--no-http", "--drop", "counter/count"])).code).toBe(0);
+  expect((await workplace.run(["run", "after.mjs", "--no-http", "--drop", "counter/count"])).code).toBe(0);
 });

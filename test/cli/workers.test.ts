@@ -64,8 +64,8 @@ test("millrace workers asks any of them, and shows what each owns", async () => 
   const server = await startRedis({ tcp: true });
   onTestFinished(() => server.stop());
   const workplace = new Workplace();
-  workplace.write("taking.mts", TAKING);
-  const command = workplace.start(["run", "taking.mts", "--workers", "2", "--port", "0", "--address", "127.0.0.1:0"], { MILLRACE_STORE: server.url });
+  workplace.write("taking.mjs", TAKING);
+  const command = workplace.start(["run", "taking.mjs", "--workers", "2", "--port", "0", "--address", "127.0.0.1:0"], { MILLRACE_STORE: server.url });
   const [, url = ""] = await command.hasSaid(/worker 2: running pipeline taking; (http:\/\/127\.0\.0\.1:\d+)\//);
   await command.hasSaid(/worker 1: running pipeline taking; http/);
   const view = async () => (await (await fetch(`${url}/v1/workers`)).json()) as WorkersView;
@@ -73,7 +73,7 @@ test("millrace workers asks any of them, and shows what each owns", async () => 
   const [json, table, wrong] = await Promise.all([
     workplace.run(["workers", "--url", url, "--json"]),
     workplace.run(["workers", "--url", url]),
-    workplace.run(["run", "taking.mts", "--workers", "2", "--address", "nonsense", "--store", server.url]),
+    workplace.run(["run", "taking.mjs", "--workers", "2", "--address", "nonsense", "--store", server.url]),
   ]);
   const { workers } = JSON.parse(json.out) as WorkersView;
   expect(workers).toHaveLength(2);

@@ -1,7 +1,10 @@
-import { describe, expect, test, vi } from "vitest";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { Computation, ConfigError, exponential, input, output, Pipeline, state, timer } from "../../src/index.ts";
 import { isPipeline } from "../../src/computation/pipeline.ts";
 import type { ComputationNode, Graph } from "../../src/computation/graph.ts";
+import { built } from "../support/built.ts";
 import { anInjector, aSink, relay, texts, untyped } from "./programs.ts";
 
 const orders = texts("orders");
@@ -42,8 +45,11 @@ describe("a computation", () => {
   });
 
   test("may come from another copy of the library", async () => {
-    vi.resetModules();
-    const other = await import("../../src/index.ts");
+    // Beside what is built, so that it finds its packages.
+    const copy = mkdtempSync(join(built("src"), "../copy-"));
+    onTestFinished(() => rmSync(copy, { recursive: true }));
+    cpSync(built("src"), copy, { recursive: true });
+    const other = (await import(join(copy, "index.js"))) as typeof import("../../src/index.ts");
     expect(other.Computation).not.toBe(Computation);
     const theirs = other.stream<string>("orders");
     class Theirs extends other.Computation {
@@ -170,7 +176,11 @@ const mistakes: readonly (readonly [string, () => unknown, string])[] = [
     read(Reader, { backoff: { kind: "backoff", first: 5, most: 1 } }),
     "longest wait of backoff, ms, is an integer from 5 up, but it is 1",
   ],
-  ["a misspelt option", read(Reader, { onfailure: "stop" }), 'there is no option "onfailure"; there are onFailure, attempts, backoff, timeLimit, explain, renamedFrom'],
+  [
+    "a misspelt option",
+    read(Reader, { onfailure: "stop" }),
+    'there is no option "onfailure"; there are onFailure, attempts, backoff, timeLimit, explain, renamedFrom',
+  ],
   ["a bad name of a computation", () => p().compute("my reader", Reader), 'pipeline "p": a computation needs a name of 1 to 64'],
   ["a stream before the name", () => p().inject(orders, "in", anInjector()), 'the name of an injector comes first, then stream "orders"'],
   ["a name in place of a stream", () => p().inject("in", "orders", anInjector()), 'injector "in": a stream is expected, but it is "orders"'],

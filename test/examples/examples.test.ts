@@ -5,6 +5,7 @@ import unpaidOrders, { orders, payments, settled, unpaid } from "../../examples/
 import sessionPipeline, { clicks, lateClicks, sessions } from "../../examples/04-sessions.ts";
 import deduplication, { east, FirstSeen, type Reading, readings, west } from "../../examples/05-deduplication.ts";
 import httpIn, { counts, visits } from "../../examples/http-in.ts";
+import lateData, { lateSales, sales, takings } from "../../examples/late-data.ts";
 import { hours, minutes, seconds } from "../../src/index.ts";
 import { PipelineTester } from "../../src/testing/index.ts";
 
@@ -95,4 +96,27 @@ test("of a reading that two feeds tell of, and repeat, the first copy goes on; a
   expect(t.state(FirstSeen, "r1")).toEqual({ seen: true });
   await t.advanceWatermark(hours(1));
   expect(t.state(FirstSeen, "r1")).toEqual({ seen: false });
+});
+
+test("takings are of whole minutes, and what comes after its minute was told is counted and goes aside", async () => {
+  const t = await PipelineTester.start(lateData);
+  const sell = (amount: number, at: number) => t.push(sales, { shop: "s", amount, at }, { at });
+  await sell(1, seconds(59));
+  await sell(2, seconds(60));
+  await t.advanceWatermark(seconds(59.5));
+  // Late, and in time for its minute.
+  await sell(4, seconds(3));
+  await t.advanceWatermark(minutes(1));
+  await t.crash();
+  await sell(8, seconds(4));
+  await sell(16, seconds(5));
+  await t.finish();
+  expect(t.values(takings)).toEqual([
+    { shop: "s", minute: 0, amount: 5 },
+    { shop: "s", minute: minutes(1), amount: 2 },
+  ]);
+  expect(t.values(lateSales).map(({ sale, lateInAll }) => [sale.amount, lateInAll])).toEqual([
+    [8, 1],
+    [16, 2],
+  ]);
 });

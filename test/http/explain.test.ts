@@ -2,11 +2,14 @@
 import { expect, test } from "vitest";
 import {
   Computation,
+  type ComputeOptions,
   type Context,
   ConfigError,
+  days,
   fromHttp,
   input,
   MemoryStore,
+  minutes,
   output,
   Pipeline,
   state,
@@ -57,7 +60,7 @@ class Summing extends Computation {
   }
 }
 
-const pipeline = (explain: number | undefined) =>
+const pipeline = (explain: ComputeOptions["explain"]) =>
   new Pipeline("explained", { shards: 2 })
     .inject("in", orders, fromHttp({ timestamp: () => AT, id: ({ total }) => String(total), idRetention: 10 ** 15 }))
     .compute("summing", Summing, { explain })
@@ -160,6 +163,28 @@ test("timers, cleared keys, many productions and large values are told within bo
   expect(tester.state(Large, "a")).toEqual({ text: "fired 7" });
 });
 
-test.each([0, 1.5, 1_001, "20"])("explain: %s is refused", (explain) => {
-  expect(() => pipeline(explain as number)).toThrow(ConfigError);
+test("what is kept is gone a day after the key's last call, unless the option says another time", () => {
+  const ttlOf = (explain: ComputeOptions["explain"]) => {
+    const [node] = pipeline(explain)
+      .graph()
+      .participants.filter(({ kind }) => kind === "computation");
+    return node?.kind === "computation" ? node.cells.find(({ name }) => name === "millrace.explain")?.ttl : undefined;
+  };
+  expect([ttlOf(5), ttlOf({ calls: 5 }), ttlOf({ calls: 5, ttl: 7 })]).toEqual([days(1), days(1), 7]);
+});
+
+test("a handler that a test makes fail leaves no entry, and one that is async stays so", async () => {
+  const tester = await PipelineTester.start(pipeline(5), { now: AT });
+  const instance = pipeline(5)
+    .graph()
+    .participants.flatMap((node) => (node.kind === "computation" ? [node.make()] : []))[0] as Summing;
+  expect([instance.processRecord.constructor.name, instance.processTimer.constructor.name]).toEqual(["AsyncFunction", "Function"]);
+  tester.fail(Summing, { times: 1 });
+  await tester.push(orders, { id: "a", total: 1 }, { at: AT });
+  await tester.advanceClock(minutes(1));
+  expect(tester.state(Summing, "a")).toMatchObject({ sum: { total: 1 } });
+});
+
+test.each([0, 1.5, 1_001, "20", null, {}, { calls: 0 }, { calls: 1, ttl: 0 }, { calls: 1, keep: 1 }])("explain: %j is refused", (explain) => {
+  expect(() => pipeline(explain as never)).toThrow(ConfigError);
 });

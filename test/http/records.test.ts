@@ -214,6 +214,19 @@ test("bounds: one byte and one record more than may be are 413", async () => {
   expect((await posting.post(many(HTTP_BODY_RECORDS + 1), JSON_TYPE)).status).toBe(413);
 });
 
+test("a value nested so deep that it cannot be stored is refused with its reason, and what comes after it is taken", async () => {
+  const carried: StreamRecord<Visit>[] = [];
+  const posting = await Posting.start(visiting(carried));
+  const nested = (depth: number): string => `{"page":"deep","more":${"[".repeat(depth)}${"]".repeat(depth)}}`;
+  for (const depth of [10_000, 200_000]) {
+    const { status, json } = await posting.post(nested(depth), JSON_TYPE);
+    expect({ answered: [200, 400, 422].includes(status), json }).toMatchObject({ answered: true });
+    if (depth === 200_000) expect([400, 422]).toContain(status);
+  }
+  expect((await posting.post(line("after"), NDJSON_TYPE)).status).toBe(200);
+  await expect.poll(() => pages(carried), POLL).toContain("after");
+});
+
 test("what is not JSON by its type is 415 with the types that are: no page can post it unasked", async () => {
   const posting = await Posting.start(visiting([]));
   for (const type of ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "", "///", "application/json; charset=latin1"]) {

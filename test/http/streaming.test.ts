@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { type Clock, systemClock } from "../../src/clock.ts";
+import { Ingestion } from "../../src/http/ingestion.ts";
 import { serve } from "../../src/http/server.ts";
 import { ascending, MemoryStore, type StreamRecord } from "../../src/index.ts";
 import { HTTP_WAITING_RECORDS } from "../../src/limits.ts";
@@ -31,13 +32,17 @@ function lines(count: number, asked = { count: 0 }, padding = 0): AsyncIterable<
 async function hurried(posting: Posting, times: number): Promise<URL> {
   const fast: Clock = { ...systemClock, now: () => systemClock.now() * times, after: (delay, wake) => systemClock.after(delay / times, wake) };
   const store = await new MemoryStore().open({ pipeline: "other", clock: systemClock, random: systemRandom });
-  const server = await serve(workerOf(posting.running), store, { port: 0, clock: fast, random: systemRandom });
-  onTestFinished(async () => server.close());
+  const ingestion = new Ingestion({ worker: workerOf(posting.running), store, clock: fast, random: systemRandom });
+  const server = await serve(workerOf(posting.running), store, { port: 0, clock: fast, random: systemRandom, ingestion });
+  onTestFinished(async () => {
+    ingestion.close();
+    await server.close();
+  });
   return new URL(server.url);
 }
 
 /** A request over a socket of its own, whose body is sent piece by piece. */
-async function begun({ hostname, port }: URL, headers: string): Promise<{ readonly socket: Socket; readonly answered: Promise<string> }> {
+async function begun({ hostname, port }: URL, headers: string): Promise<{ readonly socket: Socket; readonly answered: () => Promise<string> }> {
   const socket = connect(Number(port), hostname).setEncoding("utf8");
   onTestFinished(() => void socket.destroy());
   await once(socket, "connect");
@@ -49,7 +54,7 @@ async function begun({ hostname, port }: URL, headers: string): Promise<{ readon
     await expect.poll(() => text, POLL).toMatch(/\}$|\}\r\n/);
     return text;
   };
-  return { socket, answered: answer() };
+  return { socket, answered: answer };
 }
 
 const chunk = (text: string): string => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
@@ -126,7 +131,7 @@ test("an upload goes on for longer than a request may stand still, as long as li
     await new Promise((resolve) => setTimeout(resolve, 300));
   }
   socket.write("0\r\n\r\n");
-  expect(await answered).toContain('"records":15');
+  expect(await answered()).toContain('"records":15');
 });
 
 test("an upload that stands still, or sends bytes but no line, is ended with 408; what came before is taken", async () => {
@@ -137,14 +142,14 @@ test("an upload that stands still, or sends bytes but no line, is ended with 408
   socket.write(chunk('{"page":"a"}\n'));
   const trickle = setInterval(() => socket.write(chunk(" ")), 50);
   onTestFinished(() => clearInterval(trickle));
-  const text = await answered;
+  const text = await answered();
   expect(text).toMatch(/^HTTP\/1\.1 408 /);
   expect(text).toContain('"records":1,"duplicates":0,"unknown":0');
   clearInterval(trickle);
   await once(socket, "close");
   const whole = await begun(url, "content-type: application/json\r\n");
   whole.socket.write(chunk("{"));
-  expect(await whole.answered).toMatch(/^HTTP\/1\.1 408 /);
+  expect(await whole.answered()).toMatch(/^HTTP\/1\.1 408 /);
   await expect.poll(() => carried.length, POLL).toBe(1);
 });
 

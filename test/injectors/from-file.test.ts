@@ -285,7 +285,10 @@ describe("opening", () => {
         () => fromFile("a.csv", { csv: { separator: ";" } as object }),
         /^fromFile \(a\.csv\): csv: there is no option "separator"; there are header, delimiter$/,
       ],
-      [() => fromFile("a.ndjson", { folow: true } as object), /^fromFile \(a\.ndjson\): there is no option "folow"; there are format, follow, csv, schema, timestamp/],
+      [
+        () => fromFile("a.ndjson", { folow: true } as object),
+        /^fromFile \(a\.ndjson\): there is no option "folow"; there are format, follow, csv, schema, timestamp/,
+      ],
       [() => fromFile("a.ndjson", { follow: 1 as never }), /follow is true or false, but it is 1/],
       [() => fromFile("a.ndjson", null as never), /options are an object with .*, but they are null/],
       [() => fromFile("a.ndjson", { maxAhead: -1 }), /^fromFile \(a\.ndjson\): maxAhead/],

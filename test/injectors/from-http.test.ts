@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { type Clock, systemClock } from "../../src/clock.ts";
 import { Computation, ConfigError, type Context, fromHttp, input, Pipeline, state, stream, type StreamRecord } from "../../src/index.ts";
-import { doorOf } from "../../src/injectors/from-http.ts";
+import { doorOf } from "../../src/injectors/door-source.ts";
 import { fromIterable } from "../../src/injectors/from-iterable.ts";
 import type { HttpDoor } from "../../src/injectors/http-door.ts";
 import { HttpReceipt, LISTED_RECORDS } from "../../src/injectors/http-receipt.ts";
@@ -18,7 +18,7 @@ interface Opened {
 
 async function opened(source: InjectorSource = fromHttp()): Promise<Opened> {
   const abort = new AbortController();
-  const door = doorOf(source);
+  const door = doorOf(source)?.door;
   if (door === undefined) throw new Error("it has no door");
   return { door, abort, reader: await source.open({ partition: 0, signal: abort.signal, clock: systemClock, warn: () => {} }, undefined) };
 }

@@ -308,6 +308,8 @@ test("options that cannot be meant are refused with the description", () => {
     expect(refused(options)).toBeInstanceOf(ConfigError);
     expect((refused(options) as Error).message).toMatch(/^fromIterable \(orders\): (timestamp|id|idRetention|maxAhead|watermark) is /);
   }
-  expect((refused({ timestmp: Number }) as Error).message).toMatch(/^fromIterable \(orders\): there is no option "timestmp"; there are description, schema, timestamp/);
+  expect((refused({ timestmp: Number }) as Error).message).toMatch(
+    /^fromIterable \(orders\): there is no option "timestmp"; there are description, schema, timestamp/,
+  );
   expect(() => fromIterable(() => [], null as never)).toThrow(ConfigError);
 });

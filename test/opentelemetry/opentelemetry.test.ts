@@ -2,21 +2,31 @@
 import { trace } from "@opentelemetry/api";
 import { expect, onTestFinished, test } from "vitest";
 import {
+  ascending,
   Computation,
   type Context,
+  fromHttp,
   fromIterable,
+  injector,
+  type InjectorSource,
   input,
   MemoryStore,
   output,
   Pipeline,
   run,
   type RunOptions,
+  sink,
+  type SinkTarget,
+  type SinkWriter,
+  type SourceContext,
+  type SourceReader,
   type StreamRecord,
   stream,
   timer,
   type Timer,
   toCallback,
 } from "../../src/index.ts";
+import { traceparentOf } from "../../src/computation/trace-context.ts";
 import { openTelemetry } from "../../src/opentelemetry/index.ts";
 import { workerOf } from "../../src/run.ts";
 import { type KeptSpan, keepSpans } from "./spans.ts";
@@ -124,17 +134,81 @@ test("one record's spans are one trace over three computations, a failed try and
   const ann = ofTrace(spans.find(({ attributes }) => attributes["millrace.key"] === "ann" && attributes["millrace.computation"] === "third")?.traceId);
   const tries = ann.filter(({ name }) => name === "second record");
   expect(ann.filter((span) => !tries.includes(span)).map(shown)).toEqual([
-    ["first record", undefined, false],
+    ["names inject", undefined, false],
+    ["first record", "names inject", false],
     ["third record", "second record", false],
+    ["done write", "third record", false],
   ]);
-  expect(ann.at(-1)?.parent).toMatchObject({ spanId: tries.at(-1)?.spanId, isRemote: true });
+  expect(ann.find(({ name }) => name === "third record")?.parent).toMatchObject({ spanId: tries.at(-1)?.spanId, isRemote: true });
   expect(tries.length).toBeGreaterThanOrEqual(2);
   expect(tries.map(shown)).toEqual(tries.map((_, n) => ["second record", "first record", n < tries.length - 1]));
   expect(tries.map(({ attributes }) => attributes["millrace.attempt"])).toEqual(tries.map((_, n) => n + 1));
   expect(spans.filter(({ name }) => name === "third timer").map(({ parent }) => parent)).toEqual([undefined, undefined]);
+  // What a timer produced is written as a part of its trace.
+  expect(spans.filter(({ name }) => name === "done write").map((span) => shown(span)[1])).toEqual(
+    expect.arrayContaining(["third record", "third record", "third timer", "third timer"]),
+  );
   // What a handler does after an await is within its span.
   const seconds = spans.filter(({ name }) => name === "second record").map(({ spanId }) => spanId);
   expect(new Set(active)).toEqual(new Set(seconds));
+});
+
+/** A user's own source and target, as classes whose methods and getters need their private fields. */
+class PrivateSource implements InjectorSource {
+  readonly kind = "injector";
+  readonly partitions = 1;
+  readonly idRetention = 1_000;
+  readonly maxAhead = Number.POSITIVE_INFINITY;
+  readonly watermark = ascending();
+  readonly #names: readonly string[];
+  constructor(names: readonly string[]) {
+    this.#names = names;
+  }
+  get description(): string {
+    return `${this.#names.length} names`;
+  }
+  timestamp(name: string): number {
+    return this.#names.indexOf(name);
+  }
+  id(name: string): string {
+    return `${name} of ${this.#names.length}`;
+  }
+  async open(_context: SourceContext, position: unknown): Promise<SourceReader> {
+    const items = this.#names.map((value, at) => ({ value, position: at + 1 })).slice(Number(position ?? 0));
+    return { pull: async () => ({ items, done: true }), close: async () => {} };
+  }
+}
+
+class PrivateTarget implements SinkTarget {
+  readonly kind = "sink";
+  readonly #seen: unknown[];
+  constructor(seen: unknown[]) {
+    this.#seen = seen;
+  }
+  get description(): string {
+    return `${this.#seen.length} seen`;
+  }
+  get attempts(): number {
+    return this.#seen.length + 1;
+  }
+  async open(): Promise<SinkWriter> {
+    const write = async (records: readonly StreamRecord<unknown>[]) => void this.#seen.push(...records.map(({ id, timestamp }) => [id, timestamp]));
+    return { write, close: async () => {} };
+  }
+}
+
+test("a source and a target whose own methods need private fields work as without tracing", async () => {
+  const seen: unknown[] = [];
+  const pipeline = new Pipeline("private", { shards: 1 })
+    .inject("names", names, injector<string>(new PrivateSource(["ann", "bob"])))
+    .sink("seen", names, sink<string>(new PrivateTarget(seen)));
+  const running = await run(pipeline, { store: new MemoryStore(), tracing: openTelemetry(), log: () => {} });
+  onTestFinished(() => running.stop());
+  await running.finished;
+  expect(seen).toEqual([
+    ["ann of 2", 0],
+    ["bob of 2", 1],
+  ]);
 });
 
 test("keys and ids of records are in spans only where that was asked for", async () => {
@@ -143,7 +217,8 @@ test("keys and ids of records are in spans only where that was asked for", async
   const asked = spans.length;
   await (await begin({ store: new MemoryStore(), tracing: openTelemetry({ keys: true }) })).running.finished;
   expect(JSON.stringify(spans.slice(from, asked))).not.toMatch(/ann|millrace\.(key|record)/);
-  expect(spans[asked]?.attributes).toMatchObject({ "millrace.key": "ann", "millrace.record.id": expect.stringMatching(/^1\.0\./) });
+  const first = spans.slice(asked).find(({ name }) => name === "first record");
+  expect(first?.attributes).toMatchObject({ "millrace.key": "ann", "millrace.record.id": expect.stringMatching(/^1\.0\./) });
 });
 
 test("without tracing nothing stands around handlers, no span is made, and what was traced before is read", async () => {
@@ -162,6 +237,85 @@ test("without tracing nothing stands around handlers, no span is made, and what 
   await two.running.finished;
   expect(two.values.toSorted()).toEqual(["ann", "ann later", "bob", "bob later"]);
   expect(spans).toHaveLength(before);
+});
+
+/** Records posted to `names` go through one computation to a sink that may fail. */
+const posted = (store: MemoryStore, tracing: RunOptions["tracing"], write: () => void = () => {}) =>
+  run(
+    new Pipeline("posted", { shards: 2 })
+      .inject("names", names, fromHttp())
+      .compute("first", First, { explain: 3 })
+      .sink(
+        "second",
+        second,
+        toCallback(() => write(), { attempts: 3 }),
+      ),
+    { store, tracing, http: { port: 0 }, log: () => {} },
+  );
+
+const CALLER = { traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331" };
+
+async function post(url: string | undefined, traceparent: string): Promise<void> {
+  const path = `${url}/v1/streams/names/records?wait=effects`;
+  const send = () => fetch(path, { method: "POST", headers: { "content-type": "application/json", traceparent }, body: '["ann"]' });
+  await expect.poll(async () => (await send()).status, { timeout: 20_000 }).toBe(200);
+}
+
+test("a posted record goes on with its caller's trace, to the sink that fails to write it and tries again", async () => {
+  const from = spans.length;
+  let failing = 1;
+  const running = await posted(new MemoryStore(), openTelemetry(), () => {
+    if (failing-- > 0) throw new Error("not yet");
+  });
+  onTestFinished(() => running.stop());
+  await post(running.url, `00-${CALLER.traceId}-${CALLER.spanId}-01`);
+  expect(ofTrace(CALLER.traceId).map(shown)).toEqual([
+    ["names inject", undefined, false],
+    ["first record", "names inject", false],
+    ["second write", "first record", true],
+    ["second write", "first record", false],
+  ]);
+  expect(ofTrace(CALLER.traceId)[0]?.parent).toMatchObject({ ...CALLER, traceFlags: 1, isRemote: true });
+  await post(running.url, `00-${CALLER.traceId}-0000000000000000-01`);
+  expect(ofTrace(CALLER.traceId)).toHaveLength(4);
+  expect(spans.slice(from).map(({ attributes }) => attributes["millrace.injector"] ?? attributes["millrace.sink"])).toContain("names");
+});
+
+test("a caller's trace goes on whichever worker is asked", async () => {
+  const store = new MemoryStore({ exclusive: false });
+  const both = [await posted(store, openTelemetry()), await posted(store, openTelemetry())];
+  onTestFinished(async () => {
+    for (const running of both) await running.stop();
+  });
+  for (const [at, running] of both.entries()) {
+    const traceId = at.toString(16).padStart(32, "f");
+    await post(running.url, `00-${traceId}-${CALLER.spanId}-01`);
+    // More than one of each where the worker that owns the injector was not ready, and the record was posted again.
+    await expect.poll(() => [...new Set(ofTrace(traceId).map(({ name }) => name))]).toEqual(["names inject", "first record", "second write"]);
+  }
+});
+
+test("without tracing a caller's trace is not stored", async () => {
+  const from = spans.length;
+  const running = await posted(new MemoryStore(), undefined);
+  onTestFinished(() => running.stop());
+  await post(running.url, `00-${CALLER.traceId}-${CALLER.spanId}-01`);
+  expect(workerOf(running).engine.options.plan.participants.some(({ node }) => "source" in node && !Object.hasOwn(node.source, "door"))).toBe(false);
+  expect(spans).toHaveLength(from);
+});
+
+test.each([
+  [`00-${CALLER.traceId}-${CALLER.spanId}-01`, { ...CALLER, flags: 1 }],
+  [`00-${CALLER.traceId}-${CALLER.spanId}-02`, { ...CALLER, flags: 0 }],
+  [`01-${CALLER.traceId}-${CALLER.spanId}-01-more`, { ...CALLER, flags: 1 }],
+  [`00-${CALLER.traceId}-${CALLER.spanId}-01-more`, undefined],
+  [`ff-${CALLER.traceId}-${CALLER.spanId}-01`, undefined],
+  [`00-${"0".repeat(32)}-${CALLER.spanId}-01`, undefined],
+  [`00-${CALLER.traceId.toUpperCase()}-${CALLER.spanId}-01`, undefined],
+  [["a", "b"], undefined],
+  [undefined, undefined],
+])("the header traceparent %j says %j", (header, context) => {
+  expect(traceparentOf(header)).toEqual(context);
 });
 
 test("what is no option is refused", async () => {

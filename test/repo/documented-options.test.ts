@@ -203,3 +203,22 @@ test("every heading of an option table is a door that is compared", () => {
   const headings = [...documentText("docs/options.md").matchAll(/^## (.*)\n(?:(?!## )[\s\S])*?^\| option/gm)].map(([, heading = ""]) => heading);
   expect(headings).toEqual(doors.map(({ heading }) => heading));
 });
+
+test("every public method of the tester is documented with its parameters, and no other is", () => {
+  const [shared, own] = [methodsIn("src/testing/tester.ts"), methodsIn("src/testing/pipeline-tester.ts")];
+  const documented = tableUnder("docs/options.md", "Methods of the tester").map(({ method = "" }) => {
+    const [, name = "", given = "", star] = /^(\w+)\((.*)\)( \*)?$/.exec(method) ?? [];
+    return { name, parameters: given === "" ? 0 : given.replace(/\{.*\}/, "options").split(", ").length, alone: star !== undefined };
+  });
+  expect(new Map(documented.map(({ name, parameters }) => [name, parameters]))).toEqual(new Map([...shared, ...own]));
+  expect(documented.filter(({ alone }) => alone).map(({ name }) => name)).toEqual(expect.arrayContaining([...own.keys()].filter((name) => !shared.has(name))));
+  expect(documented.filter(({ name, alone }) => alone && shared.has(name))).toEqual([]);
+});
+
+/** The public methods of a class, by name, with the number of their parameters. */
+function methodsIn(path: string): Map<string, number> {
+  const declarations = documentText(path).matchAll(/^ {2}(?:abstract |override )?(?:async )?(\w+)(?:<[^(]*>)?\((.*?)\): .*(?:\{|;)$/gm);
+  // What stands in brackets is a part of a parameter's type.
+  const parametersOf = (text: string) => (text.replace(/\{[^}]*\}|\([^)]*\)/g, "").match(/\w+: /g) ?? []).length;
+  return new Map([...declarations].map(([, name = "", text = ""]) => [name, parametersOf(`${text} `.replaceAll("?:", ":"))]));
+}

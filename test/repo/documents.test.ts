@@ -7,7 +7,7 @@
  * there between `// #region pipeline` and `// #endregion`; of several names, one after the other. In the block, the package
  * has its public name.
  */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
 import { expect, test } from "vitest";
 import { files, lineOf, type ProjectFile, root } from "./project-files.ts";
@@ -18,8 +18,19 @@ test("code in the documents is code of the examples", () => {
   expect(documents.flatMap(wrongExamples)).toEqual([]);
 });
 
+test("every block of TypeScript in the documents is marked as one of those that run", () => {
+  expect(documents.flatMap(unmarked)).toEqual([]);
+});
+
 test("links between documents lead somewhere", () => {
   expect(documents.flatMap(brokenLinks)).toEqual([]);
+});
+
+test("links of the documents that are in the package lead to what is in the package", () => {
+  const carried = (JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { readonly files: readonly string[] }).files;
+  const isCarried = (path: string) => carried.some((each) => path === each || path.startsWith(`${each}/`));
+  const leadOut = documents.filter(({ path }) => isCarried(path)).flatMap(({ path, text }) => linksOf(path, text).filter(({ target }) => !isCarried(target)));
+  expect(leadOut).toEqual([]);
 });
 
 const MARKED = /<!-- example: (?<path>\S+?)(?<regions>(?: #[\w-]+)*) -->\n+(?:```\w*\n(?<shown>[\s\S]*?)\n```)?/g;
@@ -35,6 +46,13 @@ function wrongExamples({ path: document, text }: ProjectFile): string[] {
     if (expected === undefined) return [`${place}: ${path} lacks a region of${regions}`];
     return publicNames(expected) === shown.trim() ? [] : [`${place}: the block is not what ${path}${regions} says:\n${publicNames(expected)}`];
   });
+}
+
+/** `file:` marks what a test writes and runs (`test/cli/reprocess.test.ts`). */
+function unmarked({ path, text }: ProjectFile): string[] {
+  return [...text.matchAll(/(?<before>[^\n]*)\n+```(?:ts|typescript|js|javascript)\n/g)].flatMap(({ index, groups }) =>
+    /^<!-- (?:example|file): \S/.test(groups?.["before"] ?? "") ? [] : [`${path}:${lineOf(text, index) + 1}: the block is in no file that runs`],
+  );
 }
 
 /** A file without its opening comment and without marks of regions. */
@@ -64,13 +82,21 @@ function publicNames(text: string): string {
 }
 
 function brokenLinks({ path, text }: ProjectFile): string[] {
-  const prose = text.replace(/```[\s\S]*?```/g, (block) => block.replace(/[^\n]/g, " "));
-  return [...prose.matchAll(/\]\((?!https?:|mailto:)([^)\s#]*)(?:#([^)\s]*))?\)/g)].flatMap(({ index, 1: file = "", 2: heading }) => {
-    const target = file === "" ? path : posix.join(dirname(path), file);
-    if (!existsSync(join(root, target))) return [`${path}:${lineOf(prose, index)}: there is no ${target}`];
+  return linksOf(path, text).flatMap(({ place, target, heading }) => {
+    if (!existsSync(join(root, target))) return [`${place}: there is no ${target}`];
     const headings = files.find((each) => each.path === target)?.text.match(/^#+ .*$/gm) ?? [];
-    return heading === undefined || headings.map(anchorOf).includes(heading) ? [] : [`${path}:${lineOf(prose, index)}: ${target} has no heading #${heading}`];
+    return heading === undefined || headings.map(anchorOf).includes(heading) ? [] : [`${place}: ${target} has no heading #${heading}`];
   });
+}
+
+/** Links to files, wherever they lead. */
+function linksOf(path: string, text: string): { readonly place: string; readonly target: string; readonly heading: string | undefined }[] {
+  const prose = text.replace(/```[\s\S]*?```/g, (block) => block.replace(/[^\n]/g, " "));
+  return [...prose.matchAll(/\]\((?!https?:|mailto:)([^)\s#]*)(?:#([^)\s]*))?\)/g)].map(({ index, 1: file = "", 2: heading }) => ({
+    place: `${path}:${lineOf(prose, index)}`,
+    target: file === "" ? path : posix.join(dirname(path), file),
+    heading,
+  }));
 }
 
 /** By what a heading is linked to. */

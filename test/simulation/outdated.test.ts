@@ -1,12 +1,13 @@
 /** Workers that leave participants to others, for data that only newer code can read: everything comes to its end, once, and shards to rest where they are assigned. */
 import { expect, test } from "vitest";
+import { sized } from "../support/size.ts";
 import { type Run, simulate, type Wrong } from "../../sim/schedule.ts";
 import { drawWorkload } from "../../sim/workload/workload.ts";
 import { swarm } from "../../src/testing/simulation/faults.ts";
 import { Tape } from "../../src/testing/simulation/tape.ts";
 import { Engine } from "../../src/worker/engine.ts";
 
-const SCHEDULES = 120;
+const SCHEDULES = sized(40, 400);
 /** Schedules within which a wrong is found. */
 const SOON = 400;
 /** ms for all schedules, on a slow machine. */

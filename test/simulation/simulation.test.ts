@@ -7,11 +7,14 @@ import { shrink } from "../../src/testing/simulation/shrink.ts";
 import { tapeOfText, textOfTape } from "../../src/testing/simulation/tape-text.ts";
 import { median, type Totals } from "../../sim/totals.ts";
 import { Tape } from "../../src/testing/simulation/tape.ts";
+import { sized } from "../support/size.ts";
 import { wrongs } from "./wrongs.ts";
 
-const SCHEDULES = 400;
-/** Rare events that need more schedules than these; a campaign sees them. */
-const RARER = ["zombie", "timers paged", "stray deliver"];
+const SCHEDULES = sized(120, 2_000);
+/** First seeds of rare events that need more schedules than these; where the engine has changed, `npm run sim -- --schedules 500 --json` says more. */
+const RARER = [138, 216, 282];
+/** Rare events that need more schedules still; a campaign sees them. */
+const RAREST = ["zombie", "timers paged", "stray deliver"];
 /** Schedules within which a wrong is found. */
 const SOON = 3_000;
 /** ms for all schedules, on a slow machine: each takes about 15. */
@@ -29,10 +32,11 @@ test(
   async () => {
     const start = performance.now();
     const totals = await runSeeds(1, SCHEDULES);
+    for (const seed of RARER) await runSeeds(seed, 1, {}, totals);
     expect(await told(totals)).toBe("");
     const seconds = (performance.now() - start) / 1_000;
     console.log(`${SCHEDULES} schedules, ${median(totals.steps)} steps in the median, ${Math.round(SCHEDULES / seconds)} schedules a second`);
-    expect([...RARE_EVENTS.keys()].filter((event) => !totals.seen.has(event) && !RARER.includes(event))).toEqual([]);
+    expect([...RARE_EVENTS.keys()].filter((event) => !totals.seen.has(event) && !RAREST.includes(event))).toEqual([]);
     expect(median(totals.steps)).toBeGreaterThanOrEqual(200);
     expect(median(totals.workers)).toBeGreaterThanOrEqual(2);
     expect(median(totals.faults)).toBeGreaterThanOrEqual(3);
@@ -76,16 +80,26 @@ test("a tape of zeros is a run in order, without a fault", async () => {
   expect(found?.counted.get("A")).toEqual({ processed: 6, late: 0, produced: 0, duplicates: 0, deadLetters: 0, timersFired: 0, droppedTimers: 0 });
 });
 
+/** The seed to begin with, where the first that finds it comes late: so as not to run those before it each time. */
+const FROM: Readonly<Record<string, number>> = {
+  "a store that appends the productions of a commit again when it is sent again": 115,
+  "a store that takes reports from whoever reports": 105,
+  "an engine that takes `fenced` for committed": 280,
+  "an engine that takes an unknown outcome for committed": 35,
+  "a store that takes the commit of an owner that has lost the shard": 35,
+  "an engine that goes on with what it remembers of another store": 160,
+};
+
 describe("a wrong is found, and shown in at most 30 events", () => {
   test.each(Object.keys(wrongs))(
     "%s",
     async (name) => {
       const wrong = wrongs[name];
-      const { violations } = await runSeeds(1, SOON, { wrong });
+      const { violations } = await runSeeds(FROM[name] ?? 1, SOON, { wrong });
       const [failing] = violations;
       expect(failing, `nothing is found in ${SOON} schedules`).toBeDefined();
       const { cells, rule } = failing as NonNullable<typeof failing>;
-      const plain = await shrink(cells, rule, (tape) => run(tape, { wrong }), 25);
+      const plain = await shrink(cells, rule, (tape) => run(tape, { wrong }), sized(10, 25));
       expect(plain.cells.length).toBeLessThanOrEqual(cells.length);
       const shown = await explain(Tape.of(plain.cells), "again", { wrong });
       expect(shown).toContain(rule);

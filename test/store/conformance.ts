@@ -20,6 +20,7 @@ import { readingFromOutside } from "./conformance/reading.ts";
 import { reopening } from "./conformance/reopening.ts";
 import { state } from "./conformance/state.ts";
 import { timers } from "./conformance/timers.ts";
+import { tracks } from "./conformance/tracks.ts";
 import { watermarks } from "./conformance/watermarks.ts";
 import { workers } from "./conformance/workers.ts";
 
@@ -55,6 +56,7 @@ const TOPICS: readonly ((define: Define) => void)[] = [
   ownership,
   channels,
   watermarks,
+  tracks,
   graph,
   reopening,
   readingFromOutside,

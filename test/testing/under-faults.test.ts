@@ -15,6 +15,7 @@ import {
   byHand,
   fromIterable,
 } from "../../src/index.ts";
+import { sized } from "../support/size.ts";
 import { PipelineTester, ScheduleError, type Tester, underFaults } from "../../src/testing/index.ts";
 
 interface Sale {
@@ -70,10 +71,10 @@ async function failure(run: Promise<void>): Promise<ScheduleError> {
 
 const eventsOf = ({ message }: ScheduleError): string[] => message.split("\n\n")[1]?.split("\n") ?? [];
 
-test("the body of a PipelineTester test holds on sixty schedules with faults", async () => {
+test("the body of a PipelineTester test holds on schedules with faults", async () => {
   await aDay(await PipelineTester.start(pipelineOf(Hourly)));
-  await underFaults(pipelineOf(Hourly), { schedules: 60 }, aDay);
-  await underFaults(pipelineOf(Hourly), { schedules: 20, lostTail: true }, aDay);
+  await underFaults(pipelineOf(Hourly), { schedules: sized(8, 30) }, aDay);
+  await underFaults(pipelineOf(Hourly), { schedules: sized(5, 15), lostTail: true }, aDay);
 });
 
 test("so does a pipeline with asynchronous handlers", async () => {
@@ -83,7 +84,7 @@ test("so does a pipeline with asynchronous handlers", async () => {
       await super.processRecord(record, context);
     }
   }
-  await underFaults(pipelineOf(Later), { schedules: 40 }, aDay);
+  await underFaults(pipelineOf(Later), { schedules: sized(8, 40) }, aDay);
 });
 
 test("processing time stands still until the test moves it, whatever has to heal meanwhile", async () => {
@@ -98,7 +99,7 @@ test("processing time stands still until the test moves it, whatever has to heal
       context.produce(this.totals, `${context.now()}`);
     }
   }
-  await underFaults(pipelineOf(Clocked), { schedules: 30, now: DAY }, async (tester) => {
+  await underFaults(pipelineOf(Clocked), { schedules: sized(8, 30), now: DAY }, async (tester) => {
     await tester.push(sales, { shop: "a", amount: 1 }, { at: 5 });
     expect(tester.values(totals)).toEqual([]);
     await tester.advanceClock(999);
@@ -111,7 +112,7 @@ test("processing time stands still until the test moves it, whatever has to heal
 
 test("a crash that the test asks for changes no result, wherever it happens", async () => {
   for (const at of ["now", "before-commit", "after-commit"] as const) {
-    await underFaults(pipelineOf(Hourly), { schedules: 20 }, async (tester) => {
+    await underFaults(pipelineOf(Hourly), { schedules: sized(6, 20) }, async (tester) => {
       await tester.crash({ at });
       await aDay(tester);
     });

@@ -1,6 +1,6 @@
 /** Injectors and sinks as the type tests need them: signatures alone, so that these tests depend on no source of data. */
-export { fromIterable } from "../../src/index.ts";
-import type { Injector, InjectorOptions, Sink, StreamRecord } from "../../src/index.ts";
+export { fromIterable } from "millrace";
+import type { Injector, InjectorOptions, Sink, StreamRecord } from "millrace";
 
 export declare function fromFile<T>(path: string, options?: InjectorOptions<T>): Injector<T>;
 export declare function toFile<T>(path: string): Sink<T>;

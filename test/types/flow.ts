@@ -1,5 +1,5 @@
 /** What docs/flow.md shows. It has to compile as it stands; that it works is shown beside each feature. */
-import { Computation, type Context, hours, input, minutes, Pipeline, state, stream, type StreamRecord, twoPhase, type WindowTotal } from "../../src/index.ts";
+import { Computation, type Context, hours, input, minutes, Pipeline, state, stream, type StreamRecord, twoPhase, type WindowTotal } from "millrace";
 import { fromFile, toFile } from "./edges.ts";
 
 interface Order {

@@ -2,7 +2,7 @@
 import {
   boundedDisorder, cbor, type Codec, Computation, type Context, exponential, hours, type Injector, type Input, input, injector, json, minutes, type Output, output, Pipeline, type Schema,
   seconds, sink, state, stream, type StreamRecord, type Timer, timer, timers,
-} from "../../src/index.ts";
+} from "millrace";
 import { fromFile, fromIterable, toCallback, toFile } from "./edges.ts";
 
 // ── state with a default, the context's key, a value that is a string ───────────────────────────────────────────────
@@ -181,7 +181,7 @@ export const survives = [
 
 // ── a later kind of state: a new function and a new access; `Context` does not change ──────────────────────────────
 interface MapAccess<K, V> { get(key: K): Promise<V | undefined>; set(key: K, value: V): void; range(from: K, to: K): AsyncIterable<[K, V]> }
-declare function mapState<K extends string | number, V>(name: string): import("../../src/index.ts").StateCell<MapAccess<K, V>>;
+declare function mapState<K extends string | number, V>(name: string): import("millrace").StateCell<MapAccess<K, V>>;
 
 class Worst extends Computation {
   readonly from: Input<Click>;

@@ -33,7 +33,7 @@ describe.each([
 ])("%s", (_, compiler) => {
   const diagnostics: Diagnostic[] = [];
 
-  beforeAll(() => diagnostics.push(...compile(compiler)), 60_000);
+  beforeAll(() => diagnostics.push(...compile(compiler)), 300_000);
 
   test("compiles every right program", () => {
     expect(diagnostics.filter(({ file }) => !file.endsWith("types/wrong.ts"))).toEqual([]);

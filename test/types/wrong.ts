@@ -2,7 +2,7 @@
  * Lines that must not compile. Each case is a comment with its number, over the one line that is wrong;
  * `wrong-messages.ts` says what the compiler tells about it. What lies between cases is right.
  */
-import { Computation, type Context, type EffectResult, input, output, Pipeline, type Schema, state, type Stream, stream, type StreamRecord, type Timer, timer, timers, twoPhase, type WindowTotal } from "../../src/index.ts";
+import { Computation, type Context, type EffectResult, input, output, Pipeline, type Schema, state, type Stream, stream, type StreamRecord, type Timer, timer, timers, twoPhase, type WindowTotal } from "millrace";
 import { fromFile, fromIterable, toCallback, toFile } from "./edges.ts";
 
 interface Order { id: string; total: number; customer: number; note?: string }

@@ -20,6 +20,7 @@ import {
 } from "../../src/index.ts";
 import { Feed, Kept } from "./feed.ts";
 import { Bench, Gate, type Probing, results, type Step, steps } from "./probe.ts";
+import type { PipelineStore, Store } from "../../src/store/store.ts";
 import { realStores, STORES, Trial, until } from "./real-stores.ts";
 
 const storeOf = realStores();
@@ -158,6 +159,31 @@ describe.each(STORES)("on the store %s", (name) => {
     await gone("k look");
     await trial.start(pipeline);
     await gone("r look");
+  });
+
+  test("what explain has kept of a key is gone after its ttl, and of a key that is gone nothing is left", async () => {
+    class Passing extends Computation {
+      readonly steps = input(steps, { key: (step) => step.key });
+      override processRecord(): void {}
+    }
+    const feed = new Feed<Step>();
+    const pipeline = new Pipeline("passing", { shards: 1 })
+      .inject("feed", steps, feed.injector)
+      .compute("brief", Passing, { explain: { calls: 3, ttl: 50 } })
+      .compute("daily", Passing, { explain: 3 });
+    let opened: PipelineStore | undefined;
+    const open: Store["open"] = async (options) => (opened = await storeOf(name)().open(options));
+    trial = new Trial(() => ({ kind: "store", open }) as Store);
+    await trial.start(pipeline);
+    push(feed, "k:a@1 k:b@2 l:c@3");
+    await until(() => trial.counted("brief", "processed") + trial.counted("daily", "processed"), 6);
+    const kept = async (computation: string): Promise<readonly number[]> => {
+      const found = trial.worker.engine.options.plan.participants.find((each) => each.name === computation);
+      const { state, timers: set } = (await opened?.countEntries(found?.id ?? 0, 1)) ?? { state: -1, timers: -1 };
+      return [state, set];
+    };
+    await until(() => kept("brief"), [0, 0]);
+    expect(await kept("daily")).toEqual([2, 2]);
   });
 
   test("a hold keeps the output where the key says, also after a start, until the key lets go", async () => {

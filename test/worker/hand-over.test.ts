@@ -1,7 +1,8 @@
 /** Several workers on one store: each comes to own its share, and what moves is neither lost nor done twice. */
 import { expect, test } from "vitest";
 import { MemoryStore, StoreUnavailableError } from "../../src/index.ts";
-import type { ShardRef } from "../../src/key.ts";
+import { shardRef, type ShardRef } from "../../src/key.ts";
+import { reconcile } from "../../src/worker/reconcile.ts";
 import { Bench, Gate, type Probing } from "./probe.ts";
 import type { Rig } from "./rig.ts";
 
@@ -157,4 +158,26 @@ test("those that stay take over from one that stops as soon as they hear of it",
   await stopping;
   await pass(50, bench.rig);
   expect(owned(bench.rig)).toHaveLength(SHARDS + 2);
+});
+
+test("commits to a shard that was handed over, and that nobody has taken yet, are told of when the store has lost them", async () => {
+  const bench = await Bench.start(counting(new Map()), shared());
+  const { rig } = bench;
+  await bench.give(KEYS.map((key, i) => `${key}:1@${i}`).join(" "));
+  const committed = new Set(rig.line.commits.map(({ shard }) => shard));
+  const before = await new MemoryStore({ exclusive: false }).open({ pipeline: rig.pipeline.name, clock: rig.clock, random: { id: () => "other" } });
+  await reconcile(before, rig.pipeline.graph(), []);
+  let released = 0;
+  rig.line.after = (method) => {
+    if (method !== "release" || released++ > 0) return;
+    // At once, before the worker that waits for them can ask this store.
+    rig.line.lead(before);
+    rig.line.generation++;
+  };
+  const second = await rig.another();
+  await pass(1_000, rig, second);
+  expect(released).toBeGreaterThan(0);
+  const told = rig.worker.engine.lostTails.found.flatMap(({ shards }) => shards.map(({ participant, shard }) => shardRef(rig.planned(participant).id, shard)));
+  expect(new Set(told)).toEqual(committed);
+  await second.kill();
 });

@@ -4,7 +4,7 @@ import { cbor, encodePlain } from "../../src/computation/cbor-codec.ts";
 import { openValueAt } from "../../src/computation/envelope.ts";
 import { DecodeError } from "../../src/errors.ts";
 import { LAST_TIMER } from "../../src/time.ts";
-import { identityOf, packParcel, type ParcelRecord, type Production, recordsOf, unpackParcel } from "../../src/worker/parcel.ts";
+import { identityOf, packParcel, type ParcelRecord, Production, recordsIn, recordsOf, unpackParcel } from "../../src/worker/parcel.ts";
 
 const text = fc.string({ unit: "grapheme", maxLength: 60 });
 const production = fc.record({
@@ -21,8 +21,9 @@ function unpacked(parcel: Uint8Array): ParcelRecord[] {
   return records;
 }
 
-const productionsOf = (given: readonly Omit<Production, "target" | "place" | "codec" | "payload" | "refused">[], first: number, values: readonly unknown[]) =>
-  given.map((each, n): Production => ({ ...each, target: 9, place: first + n, codec: cbor(), payload: encodePlain(values[n]), refused: false }));
+type Given = Pick<Production, "input" | "timestamp" | "key" | "id">;
+const productionsOf = (given: readonly Given[], first: number, values: readonly unknown[]) =>
+  given.map(({ input, timestamp, key, id }, n) => new Production(9, input, { place: first + n, timestamp, id }, key, cbor(), encodePlain(values[n])));
 
 describe("a parcel", () => {
   test("gives back every record as it was produced, in order", () => {
@@ -47,6 +48,27 @@ describe("a parcel", () => {
         },
       ),
       { seed: 1 },
+    );
+  });
+
+  test("that was packed here has in it what whoever reads it finds", () => {
+    const fields = ({ input, timestamp, key, id, sender, monotonic, place, refused, bytes, from, to }: ParcelRecord) => {
+      return { input, timestamp, key, id, sender, monotonic, place, refused, value: Buffer.from(bytes.subarray(from, to)).toString("hex") };
+    };
+    fc.assert(
+      fc.property(fc.array(fc.tuple(production, fc.jsonValue()), { maxLength: 20 }), fc.nat(2 ** 40), (both, first) => {
+        const values = both.map(([, value]) => value);
+        const productions = productionsOf(
+          both.map(([each]) => each),
+          first,
+          values,
+        );
+        const bytes = packParcel(7, 1_800_000_000_000, productions);
+        const handed: ParcelRecord[] = [];
+        recordsIn({ target: 9, records: productions.length, bytes, productions }, (record) => handed.push(record));
+        expect(handed.map(fields)).toEqual(unpacked(bytes).map(fields));
+      }),
+      { seed: 2 },
     );
   });
 

@@ -1,10 +1,12 @@
 /** Who speaks for a shard's watermark, where registrations and reports arrive later than they should. */
 import { expect, test } from "vitest";
-import { MemoryStore, StoreUnavailableError } from "../../src/index.ts";
+import { MemoryStore, StoreUnavailableError, type StreamRecord } from "../../src/index.ts";
+import { shardOf } from "../../src/key.ts";
 import type { WatermarkReport } from "../../src/store/index.ts";
-import { Bench, Gate } from "./probe.ts";
+import { Bench, Gate, type Step } from "./probe.ts";
 import type { Rig } from "./rig.ts";
 
+const KEYS = Array.from({ length: 24 }, (_, i) => `k${i}`);
 const shared = () => ({ store: new MemoryStore({ exclusive: false }), leaseMs: 1_000 });
 
 /** The first worker has acquired and recovered all shards, and its registration is under way while another takes them over. */
@@ -106,4 +108,40 @@ test("a worker that has lost a part of a computation's shards goes on to speak f
   await bench.rig.advance(1_000);
   const { watermarks } = await store.report("nobody", []);
   expect(watermarks.find(({ participant }) => participant === probe.id)?.output).toBe(50);
+});
+
+test("what was late under the last owner is late under the next, though a third has held back what is published (R7)", async () => {
+  const late: [string, boolean][] = [];
+  const gate = new Gate();
+  const onRecord = async ({ value, late: isLate }: StreamRecord<Step>): Promise<void> => {
+    if (value.do === "straggles" && !killed) await gate.promise;
+    late.push([value.do, isLate]);
+  };
+  let killed = false;
+  const bench = await Bench.start({ onRecord, shards: 4 }, shared());
+  const probe = bench.rig.planned("probe");
+  await bench.give("a:1@1");
+  await bench.promise(10);
+  const { store } = bench.rig.line;
+  const published = async () => (await store.report("nobody", [])).watermarks.find(({ participant }) => participant === probe.id)?.output;
+  await store.acquire({ worker: "third", shards: bench.rig.shards("probe").slice(2), leaseMs: 1_000_000, steal: true });
+  await bench.rig.advance(1_000);
+  await store.register("third", [{ participant: probe.id, shards: [2, 3], of: 4 }]);
+  await bench.promise(50);
+  expect(await published()).toBe(10);
+  // Of a shard whose last commit was before all this, so that what was reported of it is all that is known.
+  const key = KEYS.find((each) => each !== "a" && shardOf(each, 4) < 2) as string;
+  bench.feed.push({ key, do: "straggles" }, 20);
+  await bench.rig.turns();
+  killed = true;
+  const second = await bench.rig.another();
+  await bench.rig.kill();
+  await second.advance(3_000);
+  expect(late).toEqual([
+    ["1", false],
+    ["straggles", true],
+  ]);
+  expect(await published()).toBe(10);
+  gate.open();
+  await second.kill();
 });

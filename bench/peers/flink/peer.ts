@@ -1,9 +1,9 @@
 /** Apache Flink in one process (its embedded cluster), RocksDB for state, the broker of `kafka-streams` at both ends. */
 import { join } from "node:path";
 import { javaPeer, sourceOf } from "../cache.ts";
-import { kafkaClasses, type KafkaEnds, openKafkaEnds, QUIET } from "../kafka-streams/broker.ts";
+import { kafkaClasses, type KafkaEnds, overKafka, QUIET } from "../kafka-streams/broker.ts";
 import type { Peer, Setting } from "../peer.ts";
-import { Processes } from "../processes.ts";
+import type { Processes } from "../processes.ts";
 
 let broker = "";
 let classes = "";
@@ -21,30 +21,7 @@ export const flink: Peer = {
     broker = await kafkaClasses();
     classes = await javaPeer("flink", [sourceOf("flink", "FlinkCounter.java")]);
   },
-
-  async throughput(setting, load) {
-    const processes = new Processes();
-    await using ends = await openKafkaEnds(broker, processes);
-    try {
-      await ends.fill(load.records, load.keys);
-      startCounter(processes, ends, setting);
-      return await ends.throughput(processes, "counter", load);
-    } finally {
-      await processes.stop();
-    }
-  },
-
-  async latency(setting, load) {
-    const processes = new Processes();
-    await using ends = await openKafkaEnds(broker, processes);
-    try {
-      await ends.fill(0, load.keys);
-      startCounter(processes, ends, setting);
-      return await ends.latency(processes, load);
-    } finally {
-      await processes.stop();
-    }
-  },
+  ...overKafka(() => broker, startCounter),
 };
 
 function startCounter(processes: Processes, { address, folder }: KafkaEnds, { interval = 0, parallelism = 1, incremental = "", buffer = 100 }: Setting): void {

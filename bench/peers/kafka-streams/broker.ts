@@ -9,8 +9,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { freePort } from "../../../test/support/redis-server.ts";
 import { javaPeer, sourceOf } from "../cache.ts";
 import { throughputOf } from "../measuring.ts";
-import type { LatencyResult, ThroughputResult, Workload } from "../peer.ts";
-import { finished, type Processes, removeFolder, temporaryFolder } from "../processes.ts";
+import type { LatencyResult, Peer, Setting, ThroughputResult, Workload } from "../peer.ts";
+import { finished, Processes, removeFolder, temporaryFolder } from "../processes.ts";
 
 const PARTITIONS = 4;
 const START_MS = 300_000;
@@ -29,7 +29,35 @@ export interface KafkaEnds extends AsyncDisposable {
   latency(processes: Processes, load: Workload): Promise<LatencyResult>;
 }
 
-export async function openKafkaEnds(classes: string, processes: Processes): Promise<KafkaEnds> {
+/** How a peer between the topics of a broker is measured. `start` starts what counts; `forLatency`: the setting to do that with. */
+export function overKafka(
+  classes: () => string,
+  start: (processes: Processes, ends: KafkaEnds, setting: Setting) => void,
+  forLatency = (setting: Setting): Setting => setting,
+): Pick<Peer, "throughput" | "latency"> {
+  const measured = async <T>(
+    filled: number,
+    { keys }: Workload,
+    setting: Setting,
+    measure: (ends: KafkaEnds, processes: Processes) => Promise<T>,
+  ): Promise<T> => {
+    const processes = new Processes();
+    await using ends = await openKafkaEnds(classes(), processes);
+    try {
+      await ends.fill(filled, keys);
+      start(processes, ends, setting);
+      return await measure(ends, processes);
+    } finally {
+      await processes.stop();
+    }
+  };
+  return {
+    throughput: (setting, load) => measured(load.records, load, setting, (ends, processes) => ends.throughput(processes, "counter", load)),
+    latency: (setting, load) => measured(0, load, forLatency(setting), (ends, processes) => ends.latency(processes, load)),
+  };
+}
+
+async function openKafkaEnds(classes: string, processes: Processes): Promise<KafkaEnds> {
   const folder = temporaryFolder("kafka");
   const [port, controller] = [await freePort(), await freePort()];
   const address = `127.0.0.1:${port}`;

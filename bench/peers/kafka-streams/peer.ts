@@ -1,8 +1,8 @@
 /** Kafka Streams, exactly_once_v2, with a broker of its own. */
 import { join } from "node:path";
 import type { Peer, Setting } from "../peer.ts";
-import { Processes } from "../processes.ts";
-import { kafkaClasses, type KafkaEnds, openKafkaEnds, QUIET } from "./broker.ts";
+import type { Processes } from "../processes.ts";
+import { kafkaClasses, type KafkaEnds, overKafka, QUIET } from "./broker.ts";
 
 let classes = "";
 
@@ -16,31 +16,12 @@ export const kafkaStreams: Peer = {
   ],
   part: 1,
   prepare: async () => void (classes = await kafkaClasses()),
-
-  async throughput(setting, load) {
-    const processes = new Processes();
-    await using ends = await openKafkaEnds(classes, processes);
-    try {
-      await ends.fill(load.records, load.keys);
-      startCounter(processes, ends, setting);
-      return await ends.throughput(processes, "counter", load);
-    } finally {
-      await processes.stop();
-    }
-  },
-
-  async latency(setting, load) {
-    const processes = new Processes();
-    await using ends = await openKafkaEnds(classes, processes);
-    try {
-      await ends.fill(0, load.keys);
-      // Without a cache: each record has a result of its own, and nothing waits for another one of its key.
-      startCounter(processes, ends, { ...setting, cache: 0 });
-      return await ends.latency(processes, load);
-    } finally {
-      await processes.stop();
-    }
-  },
+  // Without a cache: each record has a result of its own, and nothing waits for another one of its key.
+  ...overKafka(
+    () => classes,
+    startCounter,
+    (setting) => ({ ...setting, cache: 0 }),
+  ),
 };
 
 function startCounter(processes: Processes, { address, folder }: KafkaEnds, { interval = 100, threads = 1, cache = 0 }: Setting): void {

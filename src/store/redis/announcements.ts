@@ -9,10 +9,14 @@ import { ANNOUNCE, DEPART, ROOM, WORKERS } from "./scripts.ts";
 
 /** ms between two looks at whether the server has room; while it has none, every announcement looks. */
 const ROOM_MS = 1_000;
+/** ms after which a worker says again of itself what it has said: what a server forgot when it lost its tail comes back. */
+const SAID_MS = 10_000;
 
 export class Announcements {
   readonly #calls: Calls;
   readonly #keys: Keys;
+  /** What was said of each name, and when, by the server's clock, ms. */
+  readonly #said = new Map<string, { readonly about: string; readonly at: number }>();
   #full = false;
   /** By the server's clock, ms. */
   #askedForRoom = 0;
@@ -24,8 +28,12 @@ export class Announcements {
 
   async announce(worker: string, ms: number, about: string): Promise<Announced> {
     const request = this.#calls.begin(this.#keys.workers, this.#keys.authority, this.#keys.graph).text(worker).integer(ms).text(about);
-    const [now, graph, workers] = asList(await this.#calls.run(ANNOUNCE, request));
+    const said = this.#said.get(worker);
+    const again = said?.about === about;
+    const [now, graph, workers] = asList(await this.#calls.run(ANNOUNCE, request.integer(again ? 1 : 0)));
     const at = asNumber(now);
+    if (!again) this.#said.set(worker, { about, at });
+    else if (Math.abs(at - said.at) >= SAID_MS) this.#said.delete(worker);
     if (this.#full || Math.abs(at - this.#askedForRoom) >= ROOM_MS) {
       this.#full = !(await this.#hasRoom());
       this.#askedForRoom = at;

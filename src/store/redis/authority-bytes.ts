@@ -8,6 +8,7 @@
  *                          report, output, last (doubles), status (letter)
  *   published              per participant: its id, output, last (doubles), status (letter)
  *
+ * A percentile track of a participant is kept as one more participant, under its own id (`watermark/percentile.ts`).
  * A worker is percent-encoded in text and so never "/", which stands for no one. Doubles are little-endian, and hold
  * every time exactly. How many shards a cell has is counted from the owners.
  */

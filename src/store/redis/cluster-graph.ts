@@ -90,8 +90,8 @@ export class ClusterGraph {
   /** It is decided: whether this one or another brings it to its end is all the same. */
   async #carryOn({ expected, graph, added, removed }: Change): Promise<void> {
     await this.#raise(graph, removed);
-    const { graph: key, appends, authority, workers } = this.#keys;
-    const request = this.#own.begin(key, appends, authority, workers);
+    const { graph: key, appends, authority, workers, leases } = this.#keys;
+    const request = this.#own.begin(key, appends, authority, workers, leases);
     request.args.optional(expected);
     request.integer(graph.version).text(JSON.stringify(graph)).integer(0).integer(added.length);
     for (const { id, shards } of added) {
@@ -116,10 +116,10 @@ export class ClusterGraph {
   }
 
   async #initDomain(domain: number, graph: StoredGraph, removed: readonly Shards[]): Promise<void> {
-    const { graph: key, appends } = this.#keys.domain(domain);
+    const { graph: key, appends, leases } = this.#keys.domain(domain);
     const calls = this.#of(domain);
     const wanted = this.#shardsIn(domain, graph.participants);
-    const request = calls.begin(key, appends);
+    const request = calls.begin(key, appends, leases);
     for (const shard of [...wanted, ...this.#shardsIn(domain, removed)]) for (const structure of STRUCTURES) request.key(this.#keys.of(shard)[structure]);
     request.integer(graph.version).integer(wanted.length);
     await calls.run(INIT_DOMAIN, request);

@@ -264,6 +264,8 @@ export class Connection {
     try {
       const facts = readServerFacts(asText(await this.#send("info", this.#request.begin().finishCommand("INFO"), true)), this.#node ? "node" : "server");
       const refusal = this.#reading ? facts.refusalToRead : facts.refusal;
+      // One that was a primary may be one again, or its name may lead to the new one: whoever works waits for that.
+      if (refusal !== undefined && facts.replica && this.#identity !== undefined) throw this.#unavailable(refusal);
       if (refusal !== undefined) throw new StoreRefusedError(`${this.#address}: ${refusal}`);
       if (this.#wanted !== undefined) checkOffered(facts, this.#wanted, this.#address);
       const scripts = this.#reading ? READING_SCRIPTS : [PROBE, ...SCRIPTS];

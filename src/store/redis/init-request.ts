@@ -16,7 +16,7 @@ export function encodeInit(
   expected: number | undefined,
   { added, removed }: { readonly added: Participants; readonly removed: Participants },
 ): Request {
-  const request = calls.begin(keys.graph, keys.appends, keys.authority, keys.workers);
+  const request = calls.begin(keys.graph, keys.appends, keys.authority, keys.workers, keys.leases);
   for (const { id, shards } of [...added, ...removed]) {
     for (let index = 0; index < shards; index++) for (const structure of STRUCTURES) request.key(keys.of(shardRef(id, index))[structure]);
   }

@@ -6,9 +6,10 @@
  *
  *   g   hash     graph: `version`, `graph` (JSON)                                             init
  *   n   string   append counter: calls that appended to any inbox                             commit, deliver
- *   r   hash     watermark authority: `published`, `cells:<participant>`, `owners:<participant>` (`authority-bytes.ts`)
+ *   r   hash     watermark authority: `published`, `cells:<track>`, `owners:<track>` (`authority-bytes.ts`)
  *                     and `about:<worker>`, what a worker that is alive says of itself      init, register, report, announce, depart
  *   w   zset     workers by the end of their announcements (ms, server clock)                 init, announce, depart
+ *   l   zset     leases: "<id> <worker>" by the end of each (likewise)                        init, acquire, renew
  *
  * Of a shard of a participant, under the tag {<prefix>:<pipeline>:<index>}, as in {millrace:zeitgeist:12}:3:m; made by
  * the `init` that adds the participant, removed by the `init` that drops it:
@@ -26,8 +27,8 @@
  *   c   hash     channel marks: sender -> <monotonic>.<n>                                     deliver
  *
  *   Fields of meta: `seq` the sequencer (absent: no one may commit), `mono` its monotonic part (outlives a release),
- *   `own` the worker, `until` the end of its lease (ms, server clock); `num` and `cid` number and id of the last
- *   commit, `img` its image; `pos` and `off` where the inbox is consumed to, `tail` parcels ever appended, `queued`
+ *   `own` the worker, `until` until when it was granted (ms, server clock), `lease` the id of the lease of the worker's that it
+ *   is in, whose end is then what counts; `num` and `cid` number and id of the last commit, `img` its image; `pos` and `off` where the inbox is consumed to, `tail` parcels ever appended, `queued`
  *   records waiting.
  *
  * In a cluster, where the shards are in several domains, those of a domain are under one tag, which has the domain's slot:
@@ -36,6 +37,7 @@
  *
  *   g   hash     `version`: of the graph that the domain's commits must carry                 init
  *   n   string   append counter of the domain                                                 commit, deliver
+ *   l   zset     leases of the domain's shards                                                init, acquire, renew
  *
  * and the graph's own hash, beside the graph, `domains`, and while the graph is being changed `next`: what it is to be.
  *
@@ -76,10 +78,11 @@ const LETTERS: Readonly<Record<Structure, string>> = {
 /** Of those that are no hashes. */
 const TYPES: Readonly<Partial<Record<Structure, string>>> = { inbox: "list", timers: "zset", wall: "zset", holds: "zset", ids: "zset" };
 
-/** What commits to an atomic domain look at besides their shards. */
+/** What calls to an atomic domain look at besides their shards. */
 export interface DomainKeys {
   readonly graph: Encoded;
   readonly appends: Encoded;
+  readonly leases: Encoded;
 }
 
 export class Keys {
@@ -90,6 +93,7 @@ export class Keys {
   readonly appends: Encoded;
   readonly authority: Encoded;
   readonly workers: Encoded;
+  readonly leases: Encoded;
   /** Written and removed by the script that looks whether scripts work here. */
   readonly probe: Encoded;
   /** For ACL SETUSER: what a user must be allowed to keep pipelines here. */
@@ -112,9 +116,10 @@ export class Keys {
     this.appends = encode(`{${this.#pipelineTag}}:n`);
     this.authority = encode(`{${this.#pipelineTag}}:r`);
     this.workers = encode(`{${this.#pipelineTag}}:w`);
+    this.leases = encode(`{${this.#pipelineTag}}:l`);
     this.domains = domains;
     this.#tags = domains === 1 ? [] : domainTags(`${this.#pipelineTag}/`, domains);
-    this.#domainKeys = domains === 1 ? [this] : this.#tags.map((tag) => ({ graph: encode(`{${tag}}:g`), appends: encode(`{${tag}}:n`) }));
+    this.#domainKeys = domains === 1 ? [this] : this.#tags.map(domainKeys);
     this.probe = encode(`{${this.#pipelineTag}}:probe`);
     this.permissions = `~{${prefix}:* +@read +@write -@dangerous +info +time +select +evalsha +script|load +wait`;
     this.readingPermissions = `~{${prefix}:* +@read +info +select +evalsha +script|load`;
@@ -161,7 +166,7 @@ export class Keys {
     if (key.startsWith(`{${this.#pipelineTag}/`)) return true;
     const rest = key.startsWith(`{${this.#pipelineTag}:`) ? key.slice(this.#pipelineTag.length + 2) : "";
     const [, suffix] = /^\d+\}:(.*)$/s.exec(rest) ?? [];
-    return suffix !== undefined && !/^([gnrw]|probe)$/.test(suffix);
+    return suffix !== undefined && !/^([gnrwl]|probe)$/.test(suffix);
   }
 
   /** Names and types of the keys that the pipeline has one of. */
@@ -171,7 +176,8 @@ export class Keys {
       [`{${this.#pipelineTag}}:n`, "string"],
       [`{${this.#pipelineTag}}:r`, "hash"],
       [`{${this.#pipelineTag}}:w`, "zset"],
-      ...this.#tags.flatMap((tag) => [[`{${tag}}:g`, "hash"] as const, [`{${tag}}:n`, "string"] as const]),
+      [`{${this.#pipelineTag}}:l`, "zset"],
+      ...this.#tags.flatMap((tag) => [[`{${tag}}:g`, "hash"] as const, [`{${tag}}:n`, "string"] as const, [`{${tag}}:l`, "zset"] as const]),
     ];
   }
   /** Names and types of a shard's keys. */
@@ -189,3 +195,5 @@ export class Keys {
     return tag === undefined ? `{${this.#pipelineTag}:${indexOf(shard)}}:${own}` : `{${tag}}:${indexOf(shard)}:${own}`;
   }
 }
+
+const domainKeys = (tag: string): DomainKeys => ({ graph: encode(`{${tag}}:g`), appends: encode(`{${tag}}:n`), leases: encode(`{${tag}}:l`) });

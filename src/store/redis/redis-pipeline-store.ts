@@ -50,6 +50,7 @@ import { decodeDeliverReply, encodeDeliveries } from "./delivery-request.ts";
 import type { Servers } from "./line.ts";
 import { encodeInit } from "./init-request.ts";
 import type { Keys, Structure } from "./keys.ts";
+import { Leases } from "./leases.ts";
 import type { Wanted } from "./durability.ts";
 import { countsOf, numbersOf, recoveredShard, shardProgress, shardSummary, timerEntries, times } from "./recovered.ts";
 import { Registrar } from "./registrar.ts";
@@ -59,19 +60,17 @@ import { asBytes, asList, asNumber, asText } from "./reply.ts";
 import { Request } from "./request.ts";
 import type { Script } from "./script.ts";
 import { whyNotFsynced } from "./server-fsync.ts";
-import { ACQUIRE, COMMIT, DELIVER, INBOX, INIT, PROGRESS, RECOVER, RELEASE, RENEW, REPORT, SUMMARY, TAILS, TIMERS } from "./scripts.ts";
+import { COMMIT, DELIVER, INBOX, INIT, PROGRESS, RECOVER, REPORT, SUMMARY, TAILS, TIMERS } from "./scripts.ts";
 
 /** Shards per call of scripts that read: keeps each well below a millisecond or two of the server's time. */
 const READ_SHARDS = 32;
 const itself = (shard: ShardRef): ShardRef => shard;
 type Args = (request: Request) => void;
-const shardOfLease = ({ shard }: Lease): ShardRef => shard;
 
 export class RedisPipelineStore implements PipelineStore {
   readonly exclusive = false;
   readonly #servers: Servers;
   readonly #keys: Keys;
-  readonly #random: Random;
   /** On the pipeline's own keys; and by domain. */
   readonly #calls: Calls;
   readonly #byDomain: readonly Calls[];
@@ -79,6 +78,7 @@ export class RedisPipelineStore implements PipelineStore {
   readonly #clusterGraph: ClusterGraph | undefined;
   readonly #registrar: Registrar;
   readonly #announcements: Announcements;
+  readonly #leases: Leases;
   /** The same by domain, for calls whose answer counts once it is as durable as the store promises (X4). */
   readonly #safeByDomain: readonly Calls[];
   /** undefined: a commit counts as soon as the primary has it. */
@@ -88,12 +88,12 @@ export class RedisPipelineStore implements PipelineStore {
     const request = new Request();
     this.#servers = servers;
     this.#keys = keys;
-    this.#random = random;
     this.#calls = new Calls(servers.line(keys.slot), request);
     this.#registrar = new Registrar(this.#calls, keys);
     this.#announcements = new Announcements(this.#calls, keys);
     this.#byDomain =
       keys.domains === 1 ? [this.#calls] : Array.from({ length: keys.domains }, (_, domain) => new Calls(servers.line(keys.slotOf(domain)), request));
+    this.#leases = new Leases(keys, random, this.#byDomain);
     this.#clusterGraph = keys.domains === 1 ? undefined : new ClusterGraph(keys, this.#calls, (domain) => this.#byDomain[domain]!);
     this.#wanted = wanted;
     this.#safeByDomain = wanted === undefined ? this.#byDomain : this.#byDomain.map((_, domain) => this.#covered(domain, wanted, request));
@@ -174,46 +174,17 @@ export class RedisPipelineStore implements PipelineStore {
 
   // ── ownership ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async acquire({ worker, shards, leaseMs, steal = false }: AcquireRequest): Promise<AcquireOutcome[]> {
-    return this.#divided(shards, itself, async (part, calls) => {
-      const request = calls.begin(...part.map((shard) => this.#keys.of(shard).meta));
-      request
-        .text(worker)
-        .integer(leaseMs)
-        .integer(steal ? 1 : 0);
-      for (let i = 0; i < part.length; i++) request.text(this.#random.id());
-      const [now, outcomes] = asList(await calls.run(ACQUIRE, request));
-      return asList(outcomes).map((outcome): AcquireOutcome => {
-        const [letter, text, third] = asList(outcome);
-        if (ACQUIRE.outcomes[asText(letter)] === "acquired")
-          return { kind: "acquired", sequencer: asText(text), now: asNumber(now), abandoned: asNumber(third) === 1 };
-        return { kind: "held-by", worker: asText(text), until: asNumber(third) };
-      });
-    });
+  acquire(request: AcquireRequest): Promise<AcquireOutcome[]> {
+    return this.#leases.acquire(request);
   }
 
-  async renew(worker: string, leases: readonly Lease[], leaseMs: number): Promise<{ lost: ShardRef[]; now: number }> {
-    let time = 0;
-    const outcomes = await this.#divided(leases, shardOfLease, async (part, calls) => {
-      const request = calls.begin(...part.map(({ shard }) => this.#keys.of(shard).meta));
-      request.text(worker).integer(leaseMs);
-      for (const { sequencer } of part) request.text(sequencer);
-      const [now, letters] = asList(await calls.run(RENEW, request));
-      time = Math.max(time, asNumber(now));
-      return Array.from(asText(letters), (letter) => RENEW.outcomes[letter]);
-    });
-    return { lost: leases.filter((_, i) => outcomes[i] === "lost").map(({ shard }) => shard), now: time };
+  renew(worker: string, leases: readonly Lease[], leaseMs: number, confirm = true): Promise<{ lost: ShardRef[]; now: number }> {
+    return this.#leases.renew(worker, leases, leaseMs, confirm);
   }
 
   async release(worker: string, leases: readonly Lease[]): Promise<void> {
     await this.#registrar.settled;
-    await this.#divided(leases, shardOfLease, async (part, calls) => {
-      const request = calls.begin(...part.map(({ shard }) => this.#keys.of(shard).meta));
-      request.text(worker);
-      for (const { sequencer } of part) request.text(sequencer);
-      await calls.run(RELEASE, request);
-      return [];
-    });
+    await this.#leases.release(worker, leases);
   }
 
   async recover(shards: readonly ShardRef[], limits: RecoverLimits): Promise<RecoveredShard[]> {
@@ -377,17 +348,26 @@ export class RedisPipelineStore implements PipelineStore {
   }
 
   async #summaries(shards: readonly ShardRef[]): Promise<(ShardSummary | undefined)[]> {
-    const replies = await this.#readEach(SUMMARY, shards, ["meta", "state", "timers", "wall", "held", "dead", "outbox"]);
+    const replies = await this.#readEach(SUMMARY, shards, ["meta", "state", "timers", "wall", "held", "dead", "outbox", "leases"]);
     return replies.map((reply, i) => shardSummary(shards[i]!, reply));
   }
 
   /** Runs a reading script over many shards, some at a time, all calls in flight at once; one reply per shard. */
-  async #readEach(script: Script, shards: readonly ShardRef[], structures: readonly Structure[], args?: Args, byDomain = this.#byDomain): Promise<unknown[]> {
+  async #readEach(
+    script: Script,
+    shards: readonly ShardRef[],
+    structures: readonly (Structure | "leases")[],
+    args?: Args,
+    byDomain = this.#byDomain,
+  ): Promise<unknown[]> {
     const work = async (part: readonly ShardRef[], calls: Calls): Promise<unknown[]> => {
       const replies: Promise<unknown>[] = [];
       for (let first = 0; first < part.length; first += READ_SHARDS) {
         const request = calls.begin();
-        for (const shard of part.slice(first, first + READ_SHARDS)) for (const structure of structures) request.key(this.#keys.of(shard)[structure]);
+        for (const shard of part.slice(first, first + READ_SHARDS)) {
+          const [own, domain] = [this.#keys.of(shard), this.#keys.domain(this.#keys.domainOf(shard))];
+          for (const structure of structures) request.key(structure === "leases" ? domain.leases : own[structure]);
+        }
         args?.(request);
         replies.push(calls.run(script, request));
       }

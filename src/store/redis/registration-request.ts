@@ -3,13 +3,16 @@
  * as in every store; the script puts it in place if nothing has changed meanwhile.
  */
 import { invariant } from "../../errors.ts";
-import { register, type Authority } from "../../watermark/authority.ts";
+import { type Authority, newAuthority, register } from "../../watermark/authority.ts";
+import { isPercentileTrack, participantOfTrack } from "../../watermark/percentile.ts";
 import type { Interval, Registration } from "../store.ts";
 import { parseAuthority, parsePublished, storedAuthority } from "./authority-bytes.ts";
 import { asBytes, asText } from "./reply.ts";
 import type { Request } from "./request.ts";
 
 const NONE = new Uint8Array(0);
+/** Of a percentile track that no one has registered before. */
+const NOTHING = { owners: "", cells: NONE };
 
 /** A participant's authority in the making, and what it was computed from. */
 interface Changed {
@@ -24,10 +27,13 @@ export function encodeRegistration(request: Request, worker: string, intervals: 
   const watermarks = new Map(parsePublished(asBytes(published) ?? NONE).map((each) => [each.participant, each]));
   const changed = new Map<number, Changed>();
   const registrations = intervals.map(({ participant, shards, of }, i) => {
-    const watermark = watermarks.get(participant);
+    const known = watermarks.get(participant);
+    const track = isPercentileTrack(participant) && watermarks.has(participantOfTrack(participant)) ? newAuthority(of) : undefined;
+    const watermark = known ?? track?.published;
     invariant(watermark !== undefined, `worker ${worker} registers shards of participant ${participant}, which is not in the stored graph`);
-    const { owners, cells } = changed.get(participant) ?? { owners: asText(rest[2 * i]), cells: asBytes(rest[2 * i + 1]) ?? NONE };
-    const authority = changed.get(participant)?.authority ?? parseAuthority(owners, cells, watermark);
+    const stored = known === undefined ? NOTHING : { owners: asText(rest[2 * i]), cells: asBytes(rest[2 * i + 1]) ?? NONE };
+    const { owners, cells } = changed.get(participant) ?? stored;
+    const authority = changed.get(participant)?.authority ?? (known === undefined ? track : undefined) ?? parseAuthority(owners, cells, watermark);
     invariant(authority.owners.length === of, `participant ${participant} has ${authority.owners.length} shards; worker ${worker} registers some of ${of}`);
     const registered = register(authority, worker, shards);
     changed.set(participant, { owners, cells, authority: registered.authority });

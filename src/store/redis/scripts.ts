@@ -7,7 +7,7 @@ import { defineScript, type Script } from "./script.ts";
 export const INIT = defineScript({
   file: "init.lua",
   flags: "",
-  keys: "graph appends authority workers (meta state inbox timers wall holds held dead ids outbox marks)* (structure)*",
+  keys: "graph appends authority workers leases (meta state inbox timers wall holds held dead ids outbox marks)* (structure)*",
   args: "expected version graph created added (participant cells owners published)* (participant)*",
   reply: "outcome",
   outcomes: { s: "stored", c: "changed-meanwhile" },
@@ -25,7 +25,7 @@ export const BEGIN_CHANGE = defineScript({
 export const INIT_DOMAIN = defineScript({
   file: "init-domain.lua",
   flags: "",
-  keys: "graph appends (meta state inbox timers wall holds held dead ids outbox marks)* (structure)*",
+  keys: "graph appends leases (meta state inbox timers wall holds held dead ids outbox marks)* (structure)*",
   args: "version shards",
   reply: "outcome",
   outcomes: { r: "raised", a: "already" },
@@ -35,7 +35,7 @@ export const ANNOUNCE = defineScript({
   file: "announce.lua",
   flags: "allow-oom",
   keys: "workers authority graph",
-  args: "worker ms about",
+  args: "worker ms about said",
   reply: "now version (worker)*",
   outcomes: {},
 });
@@ -56,7 +56,7 @@ export const WORKERS = defineScript({
 export const ACQUIRE = defineScript({
   file: "acquire.lua",
   flags: "allow-oom",
-  keys: "(meta)*",
+  keys: "leases (meta)*",
   args: "worker lease-ms steal (random)*",
   reply: "now (outcome sequencer abandoned | outcome worker until)*",
   outcomes: { a: "acquired", h: "held-by" },
@@ -65,8 +65,8 @@ export const ACQUIRE = defineScript({
 export const RENEW = defineScript({
   file: "renew.lua",
   flags: "allow-oom",
-  keys: "(meta)*",
-  args: "worker lease-ms (sequencer)*",
+  keys: "leases (meta)*",
+  args: "worker lease-ms lease next (sequencer)*",
   reply: "now outcomes",
   outcomes: { r: "renewed", l: "lost" },
 });
@@ -159,7 +159,7 @@ export const PROGRESS = defineScript({
 export const SUMMARY = defineScript({
   file: "summary.lua",
   flags: "no-writes",
-  keys: "(meta state timers wall held dead outbox)*",
+  keys: "(meta state timers wall held dead outbox leases)*",
   args: "",
   reply: "(sequencer owner until number image queued tail counts)*",
   outcomes: {},

@@ -14,6 +14,8 @@ export interface ServerFacts {
   readonly appendOnlyFile: boolean;
   /** Has it WAITAOF? */
   readonly waitsForFsync: boolean;
+  /** Does it follow another server, and take no writes? */
+  readonly replica: boolean;
   /** Why it cannot be used; undefined: it can. */
   readonly refusal: string | undefined;
   /** The same for who only reads: a replica will do, and memory policy is no matter. */
@@ -30,6 +32,7 @@ export function readServerFacts(info: string, wanted: "server" | "node" = "serve
     identity: `${field.get("run_id") ?? ""} ${field.get("master_replid") ?? ""}`,
     appendOnlyFile: field.get("aof_enabled") === "1",
     waitsForFsync: valkey !== undefined || !isBefore(field.get("redis_version"), 7, 2),
+    replica: field.get("role") === "slave",
     refusal: refusalToRead(name, field, wanted) ?? refusalToWrite(field, wanted),
     refusalToRead: refusalToRead(name, field, wanted),
   };

@@ -4,13 +4,14 @@
  *
  * L1  A worker that lives through a loss accounts for each shard of its that lost commits acknowledged to it, before it owns
  *     anything again: from the first lost commit on where no one has been granted the shard since, and up to the last
- *     acknowledged one. It is excused only where another has committed past that.
+ *     acknowledged one; also of one that it has handed over, as long as nobody was granted it. It is excused only where another
+ *     has committed past that.
  * L2  It accounts for nothing that was not lost.
  * L3  The records that were confirmed to a source and are lost are all named, and none that is there.
  * L4  Where the store loses nothing that it has confirmed, nobody has anything to account for (`simulated-worker.ts`).
  */
 import { indexOf, participantOf, type ShardRef } from "../../key.ts";
-import type { CommitReply, ShardSummary } from "../../store/store.ts";
+import type { CommitReply, Lease, ShardSummary } from "../../store/store.ts";
 import type { Engine } from "../../worker/engine.ts";
 import type { LostTail } from "../../worker/lost-tails.ts";
 import type { StoreAudit } from "./store-audit.ts";
@@ -56,6 +57,11 @@ export class LossAudit {
   /** The worker is gone: nobody knows what it knew. */
   gone(worker: string): void {
     this.#dues.delete(worker);
+  }
+
+  /** The worker hands shards over: whoever has them next knows their ids, it still knows their commits. */
+  gave(worker: string, leases: readonly Lease[]): void {
+    for (const { shard } of leases) this.#of(worker).told.delete(shard);
   }
 
   /** The store goes back. */

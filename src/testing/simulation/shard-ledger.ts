@@ -265,6 +265,12 @@ export class ShardLedger {
     return { timers: this.#timers.size, aside: this.#aside.size, queued, dead: this.#dead.size };
   }
 
+  /** Records and timers that are not done, but for timers that are not due. */
+  get unfinished(): number {
+    const { queued, aside } = this.pending();
+    return queued + aside;
+  }
+
   get dead(): number {
     return this.#dead.size;
   }

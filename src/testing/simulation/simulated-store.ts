@@ -6,8 +6,10 @@ import type { Random } from "../../random.ts";
 import type { ShardRef } from "../../key.ts";
 import type { Sequencer } from "../../store/commit.ts";
 import type { MemoryData } from "../../store/memory-data.ts";
-import type { AcquireOutcome, Announced, CommitReply, DeliverReply, RecoverLimits, ReportReply } from "../../store/store.ts";
+import type { AcquireOutcome, Announced, CommitReply, DeliverReply, ParticipantWatermark, RecoverLimits, ReportReply } from "../../store/store.ts";
+import { isPercentileTrack } from "../../watermark/percentile.ts";
 import type { GrowthAudit } from "./growth-audit.ts";
+import type { PercentileAudit } from "./percentile-audit.ts";
 import type { StoreAudit } from "./store-audit.ts";
 import { carryOut, describe, name, outcomesOf, type StoreEffect } from "./store-request.ts";
 import type { Trace } from "./trace.ts";
@@ -18,11 +20,14 @@ interface Kept {
   readonly changes: number;
   readonly data: MemoryData;
   readonly audit: StoreAudit;
+  readonly percentiles: PercentileAudit | undefined;
 }
 
 export interface SimulatedStoreOptions {
   readonly data: MemoryData;
   readonly audit: StoreAudit;
+  /** undefined: no timer goes by a percentile. */
+  readonly percentiles: PercentileAudit | undefined;
   readonly trace: Trace;
   readonly random: Random;
   readonly leaseMs: number;
@@ -47,6 +52,7 @@ export class SimulatedStore {
   readonly #options: SimulatedStoreOptions;
   data: MemoryData;
   audit: StoreAudit;
+  #percentiles: PercentileAudit | undefined;
   /** Its clock less the true time, ms. */
   skew = 0;
   /** The largest time that its clock has shown. */
@@ -63,6 +69,7 @@ export class SimulatedStore {
     this.#options = options;
     this.data = options.data;
     this.audit = options.audit;
+    this.#percentiles = options.percentiles;
   }
 
   /** Carries a worker's request out, at this true time, and audits what it has changed. */
@@ -83,6 +90,7 @@ export class SimulatedStore {
         for (const { outcome } of (answer as DeliverReply).outcomes) trace.saw(outcome === "duplicate" ? "delivered again" : outcome);
         for (const { bytes } of effect.deliveries) trace.mixBytes(bytes);
         this.audit.delivered(effect.deliveries, answer as DeliverReply);
+        this.#percentiles?.delivered(effect.deliveries, answer as DeliverReply);
         this.changes++;
         break;
       case "report": {
@@ -90,19 +98,22 @@ export class SimulatedStore {
         if (refused.length > 0) trace.saw("report refused");
         if (watermarks.some(({ status }) => status === "idle") && watermarks.some(({ status }) => status === "live")) trace.saw("idle");
         for (const report of effect.reports) {
-          if (refused.includes(report.participant)) continue;
+          if (refused.includes(report.participant) || isPercentileTrack(report.participant)) continue;
           this.audit.reported(
             worker,
             report,
             watermarks.find(({ participant }) => participant === report.participant),
           );
         }
-        if (this.audit.published(watermarks)) this.changes++;
+        if (this.#published(watermarks)) this.changes++;
         break;
       }
       case "register":
-        this.audit.registered(worker, effect.intervals);
-        this.audit.published(this.data.report("", [], now).watermarks);
+        this.audit.registered(
+          worker,
+          effect.intervals.filter(({ participant }) => !isPercentileTrack(participant)),
+        );
+        this.#published(this.data.report("", [], now).watermarks);
         break;
       case "acquire":
         effect.shards.forEach((shard, i) => {
@@ -117,6 +128,12 @@ export class SimulatedStore {
     }
     this.#carriedOut.set(effect, this.changes);
     return answer;
+  }
+
+  /** Says whether anything published is different now. */
+  #published(watermarks: readonly ParticipantWatermark[]): boolean {
+    this.#percentiles?.published(watermarks);
+    return this.audit.published(watermarks.filter(({ participant }) => !isPercentileTrack(participant)));
   }
 
   /** Every few seconds it says for a while that it has no room; it takes everything all the same, as a full Redis takes commits. */
@@ -165,13 +182,14 @@ export class SimulatedStore {
       this.#options.growth?.committed(commit, this.data.readGraph()?.version);
       const { length } = this.audit.gone;
       this.audit.committed(commit, this.#options.processingTime?.() ?? this.#latest);
+      this.#percentiles?.committed(commit);
       if (commit.deadDeletes.length > 0) for (const { fate } of this.audit.gone.slice(length)) trace.saw(`letter ${fate}`);
     });
   }
 
   /** Remembers its contents, for a loss of its tail. */
   keep(): void {
-    this.#kept.push({ changes: this.changes, data: this.data.copy(), audit: this.audit.copy() });
+    this.#kept.push({ changes: this.changes, data: this.data.copy(), audit: this.audit.copy(), percentiles: this.#percentiles?.copy() });
     if (this.#kept.length > KEPT) this.#kept.shift();
   }
 
@@ -191,6 +209,7 @@ export class SimulatedStore {
     if (kept === undefined) return;
     this.data = kept.data;
     this.audit = kept.audit;
+    this.#percentiles = kept.percentiles;
     this.#kept = [];
     this.#options.trace.saw("tail lost");
   }

@@ -220,7 +220,10 @@ export class SimulatedWorker {
   #send(effect: StoreEffect): void {
     this.#world.trace.line(() => `${this.name} → ${describe(effect)}`);
     this.connection.send(effect);
-    if (effect.kind === "release") this.#world.trace.saw("handed over");
+    if (effect.kind === "release") {
+      this.#world.trace.saw("handed over");
+      this.#world.losses.gave(this.name, effect.leases);
+    }
     if (effect.kind === "commit") this.#world.reach(this.stopping ? "K13" : "K4", this);
     else if (effect.kind === "deliver") this.#world.reach("K14", this);
     else if (effect.kind === "read-state") this.#world.reach("K1", this);

@@ -13,6 +13,7 @@ import type { Random } from "../../random.ts";
 import { Engine } from "../../worker/engine.ts";
 import type { EngineOptions } from "../../worker/engine-options.ts";
 import { makeInstances } from "../../worker/instances.ts";
+import { PercentileAudit } from "./percentile-audit.ts";
 import { type Place, placesAfter } from "./place.ts";
 import { CONFIRMED } from "./connection.ts";
 import { LossAudit } from "./loss-audit.ts";
@@ -93,7 +94,6 @@ export class Simulation implements World {
     this.operators = options.operators && new Operators(this, options.operators);
     this.growth = options.growth && new GrowthAudit(options.growth);
     const { data, sources, settings } = options;
-    const { leaseMs, exclusive, recover } = settings;
     const committing = (name: string) => this.workers.some((worker) => worker.name === name && worker.connection.committing);
     this.store = new SimulatedStore({
       data,
@@ -101,11 +101,10 @@ export class Simulation implements World {
         effects: options.failingEffects === undefined ? undefined : this.effects,
         operators: options.operators !== undefined,
       }),
+      percentiles: PercentileAudit.of(options.growth?.plan ?? options.plan),
       trace: this.trace,
       random: this.#random,
-      leaseMs,
-      exclusive,
-      recover,
+      ...settings,
       processingTime: options.processingTime,
       growth: this.growth,
       faulty: () => this.faulty,

@@ -61,7 +61,7 @@ export class StoreAudit {
   readonly #bounds: Map<number, number>;
   /** The number of the last report, by worker, participant and generation. */
   readonly #reports: Map<string, number>;
-  /** To which a wall timer has produced after its computation had finished: such a timer holds no watermark. */
+  /** To which a wall timer has produced after its computation had finished, and what that led to: such a timer holds no watermark. */
   readonly #afterEnd = new Set<ShardRef>();
 
   private constructor(
@@ -123,7 +123,7 @@ export class StoreAudit {
   /** Are all participants finished, as far as the store has been told? */
   get finished(): boolean {
     for (const id of this.#audited.keys()) if (this.#published.get(id)?.status !== "finished") return false;
-    for (const shard of this.#afterEnd) if (this.#ledger(shard).pending().queued > 0) return false;
+    for (const shard of this.#afterEnd) if (this.#ledger(shard).unfinished > 0) return false;
     // What a wall timer produces after the end is held by no watermark.
     for (const { outbox } of this.#ledgers.values()) if (outbox.waiting > 0) return false;
     return true;
@@ -260,7 +260,7 @@ export class StoreAudit {
     ledger.committed = true;
     ledger.input = image.input;
     ledger.wallTime = image.wallTime;
-    this.#append(commit, audited, floor);
+    this.#append(ledger, commit, audited, floor);
   }
 
   #fateOf({ shard, sequencer }: Commit, letter: number): LetterFate | undefined {
@@ -276,11 +276,11 @@ export class StoreAudit {
     for (const id of finished) effects.consumed(effect, id, parked.has(id));
   }
 
-  #append(commit: Commit, sender: Audited, floor: number): void {
+  #append(ledger: ShardLedger, commit: Commit, sender: Audited, floor: number): void {
     const ended = this.#published.get(sender.participant.id)?.status === "finished" && (commit.consumed?.records ?? 0) === 0;
-    const ledger = this.#ledger(commit.shard);
     const produced = [...commit.parcels, ...commit.outbox];
-    if (ended && commit.timerDeletes.some(({ clock }) => clock === "wall")) for (const { target } of produced) this.#afterEnd.add(target);
+    const afterEnd = this.#afterEnd.has(commit.shard) || (ended && commit.timerDeletes.some(({ clock }) => clock === "wall"));
+    if (afterEnd) for (const { target } of produced) this.#afterEnd.add(target);
     for (const { target, bytes } of commit.parcels) this.#appendTo(target, bytes, commit.shard, floor);
     // Injected by this commit, wherever it is to be delivered.
     if (confirms(sender.participant))

@@ -76,7 +76,7 @@ export function carryOut(data: MemoryData, effect: StoreEffect, { worker, leaseM
     case "register":
       return data.register(worker, effect.intervals);
     case "renew":
-      return data.renew(worker, effect.leases, leaseMs, now);
+      return data.renew(worker, effect.leases, leaseMs, now, effect.confirm);
     case "release":
       return data.release(worker, effect.leases);
     case "read-inbox":

@@ -11,12 +11,13 @@ import { anomaliesPath, windowsPath } from "../../../examples/zeitgeist/conversa
 import { type Counts, episodesOf, readAnomalies, readWindows, totalsOf } from "../../../examples/zeitgeist/results.ts";
 import type { Summary } from "../../../examples/zeitgeist/run-directory.ts";
 import { startRedis } from "../../support/redis-server.ts";
-import { ALL_ROWS, difference, plainCounts, withAllRows } from "./tables.ts";
+import { sized, thorough } from "../../support/size.ts";
+import { ALL_ROWS, difference, plainCounts } from "./tables.ts";
 import { built } from "../../support/built.ts";
 
 const MAIN = built("examples/zeitgeist/main.ts");
 /** Of a run of all rows on a busy machine, and of one that is killed and started again all the time. */
-const LONG = withAllRows ? 3_600_000 : 480_000;
+const LONG = sized(480_000, 3_600_000);
 
 let folder: string;
 
@@ -60,27 +61,26 @@ async function json(...args: readonly string[]): Promise<Summary & { readonly re
   return JSON.parse(out) as Summary;
 }
 
-/** Of all of them `npm run test:all-rows`: that alone takes minutes. */
-describe(withAllRows ? "all rows" : "a twentieth of the rows", () => {
-  const ROWS = withAllRows ? ALL_ROWS : 150_000;
+describe(sized("a hundredth of the rows", "all rows"), () => {
+  const ROWS = sized(30_000, ALL_ROWS);
   test(
     "every window is exact, and started again nothing is recomputed",
     async () => {
       const directory = join(folder, "all");
-      const summary = await json("--data-dir", directory, ...(withAllRows ? [] : ["--limit", String(ROWS)]));
+      const summary = await json("--data-dir", directory, ...sized(["--limit", String(ROWS)], []));
       const { counts, totals } = await readWindows(windowsPath(directory));
       expect(difference(counts, await plainCounts(ROWS))).toBeUndefined();
-      expect(totals).toMatchObject({ windows: withAllRows ? 977_918 : totalsOf(counts, 0).windows, flights: ROWS, digest: summary.digest });
-      if (withAllRows) expect(totals.airports).toBe(229);
+      expect(totals).toMatchObject({ windows: thorough ? 977_918 : totalsOf(counts, 0).windows, flights: ROWS, digest: summary.digest });
+      if (thorough) expect(totals.airports).toBe(229);
       expect(summary).toMatchObject({ records: ROWS, windows: totals.windows, duplicates: 0, deadLetters: 0, violations: 0 });
       expect(summary.late).toBeGreaterThan(0);
       expect(summary.peakRssMiB).toBeLessThan(512);
       expect(summary.anomalies).toBe((await readAnomalies(anomaliesPath(directory))).length);
       expect(summary.recordsPerSecond).toBeCloseTo(summary.records / summary.seconds, -3);
       console.log(`${ROWS} rows: ${JSON.stringify(summary)}`);
-      if (withAllRows) await knownDays(directory);
+      if (thorough) await knownDays(directory);
       const before = readFileSync(anomaliesPath(directory));
-      expect(await json("--data-dir", directory, ...(withAllRows ? [] : ["--limit", String(ROWS)]))).toEqual({ ...summary, recomputed: 0 });
+      expect(await json("--data-dir", directory, ...sized(["--limit", String(ROWS)], []))).toEqual({ ...summary, recomputed: 0 });
       expect(readFileSync(anomaliesPath(directory)).equals(before)).toBe(true);
     },
     LONG,
@@ -100,29 +100,29 @@ describe(withAllRows ? "all rows" : "a twentieth of the rows", () => {
   }
 });
 
-describe("killed ten times", () => {
-  const ROWS = withAllRows ? ALL_ROWS : 50_000;
+describe("killed again and again", () => {
+  const ROWS = sized(15_000, ALL_ROWS);
   let right: Counts;
   beforeAll(async () => {
     right = await plainCounts(ROWS);
   });
 
-  async function survives(directory: string, store: string): Promise<void> {
-    const summary = await json("--data-dir", directory, "--store", store, "--limit", String(ROWS), "--kill", "10");
+  async function survives(directory: string, store: string, kills: number): Promise<void> {
+    const summary = await json("--data-dir", directory, "--store", store, "--limit", String(ROWS), "--kill", String(kills));
     expect(difference((await readWindows(windowsPath(directory))).counts, right)).toBeUndefined();
     const totals = totalsOf(right, 0);
     expect(summary).toMatchObject({ records: ROWS, duplicates: 0, deadLetters: 0, windows: totals.windows, digest: totals.digest, violations: 0 });
     const { before, during, after, withBacklog } = summary.kills as NonNullable<Summary["kills"]>;
     console.log(`killed on ${store}: ${JSON.stringify(summary)}`);
-    for (const kills of [before, during, after]) expect(kills).toBeGreaterThan(0);
-    expect(before + during + after).toBeGreaterThanOrEqual(10);
+    for (const each of [before, during, after]) expect(each).toBeGreaterThan(0);
+    expect(before + during + after).toBeGreaterThanOrEqual(kills);
     expect(withBacklog).toBe(before + during + after);
   }
 
   test(
     "before, during and after commits, with records in the inboxes, the result is the same on LMDB",
     async () => {
-      await survives(join(folder, "killed-lmdb"), "lmdb");
+      await survives(join(folder, "killed-lmdb"), "lmdb", sized(3, 10));
     },
     LONG,
   );
@@ -132,7 +132,7 @@ describe("killed ten times", () => {
     async () => {
       const redis = await startRedis({ tcp: true });
       try {
-        await survives(join(folder, "killed-redis"), redis.url);
+        await survives(join(folder, "killed-redis"), redis.url, sized(3, 10));
       } finally {
         await redis.stop();
       }
@@ -145,12 +145,12 @@ describe("on the command line", () => {
   test(
     "it says what it does, where to look meanwhile, and what came of it",
     async () => {
-      const { child, ended } = start("--limit", "60000", "--store", "memory", "--data-dir", "said");
+      const { child, ended } = start("--limit", "15000", "--store", "memory", "--data-dir", "said");
       const url = await address(child);
       expect((await fetch(`${url}/v1/watermarks`)).status).toBe(200);
       const { code, out } = await ended;
       expect(code).toBe(0);
-      for (const part of ["The strongest dips", "flights    60,000", "digest     ", join("said", "windows.ndjson")]) expect(out).toContain(part);
+      for (const part of ["The strongest dips", "flights    15,000", "digest     ", join("said", "windows.ndjson")]) expect(out).toContain(part);
       expect(out).not.toContain("\u001b");
     },
     LONG,
@@ -159,14 +159,14 @@ describe("on the command line", () => {
   test(
     "interrupted and started again it goes on",
     async () => {
-      const args = ["--limit", "60000", "--data-dir", join(folder, "interrupted")];
+      const args = ["--limit", "20000", "--data-dir", join(folder, "interrupted")];
       const { child, ended } = start(...args);
       await address(child);
       child.kill("SIGINT");
       const { code, out, errors } = await ended;
       expect({ code, errors }).toEqual({ code: 130, errors: "" });
       expect(out).toContain("Stopped. What was done is stored");
-      expect((await json(...args)).digest).toBe(totalsOf(await plainCounts(60_000), 0).digest);
+      expect((await json(...args)).digest).toBe(totalsOf(await plainCounts(20_000), 0).digest);
     },
     LONG,
   );

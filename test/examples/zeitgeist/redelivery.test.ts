@@ -12,7 +12,8 @@ import { flightsOf as injectorOf, type ReportedFlight, reportedFlights } from ".
 import { type Counts, readAnomalies, readWindows } from "../../../examples/zeitgeist/results.ts";
 import type { Anomaly } from "../../../examples/zeitgeist/streams.ts";
 import { byHand, days, fromIterable, hours, type Injector, MemoryStore, run } from "../../../src/index.ts";
-import { ALL_ROWS, difference, flightsOf, planted, plainCounts, tableOf, withAllRows } from "./tables.ts";
+import { ALL_ROWS, difference, flightsOf, planted, plainCounts, tableOf } from "./tables.ts";
+import { sized, thorough } from "../../support/size.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -40,7 +41,7 @@ async function ran(table: FlightTable, flights: Injector<Flight>): Promise<Resul
 }
 
 describe("every hundredth row delivered twice", () => {
-  const ROWS = withAllRows ? ALL_ROWS : 40_000;
+  const ROWS = sized(15_000, ALL_ROWS);
   const LATER = 3_000;
 
   /** The flights in the order of their reports, each hundredth once more after the next 3,000. A position is an index. */
@@ -79,11 +80,11 @@ describe("a copy with two hours of ORD deleted and an hour of ATL tripled, in th
 
   /** Models are per airport and weekday: for a quick look the Thursdays of both airports will do. */
   const matters = ({ origin, departure }: Flight): boolean =>
-    withAllRows || ((origin === "ORD" || origin === "ATL") && weekdayOf(dayOf(departure)) === "Thu" && departure < tested + DAY);
+    thorough || ((origin === "ORD" || origin === "ATL") && weekdayOf(dayOf(departure)) === "Thu" && departure < tested + DAY);
   let real: readonly Flight[];
 
   beforeAll(async () => {
-    real = (await flightsOf(await openFlights(undefined, withAllRows ? ALL_ROWS : 545_454))).filter(matters);
+    real = (await flightsOf(await openFlights(undefined, sized(545_454, ALL_ROWS)))).filter(matters);
   });
 
   async function anomaliesOf(flights: readonly Flight[]): Promise<{ dips: Anomaly[]; spikes: Anomaly[] }> {

@@ -7,8 +7,6 @@ import type { Counts } from "../../../examples/zeitgeist/results.ts";
 
 /** Every row that there is. */
 export const ALL_ROWS = 3_000_000;
-/** `npm run test:all-rows`: what is done with a part of the rows in every run of the tests is done with all of them. */
-export const withAllRows = process.env["ZEITGEIST_ROWS"] === "all";
 
 /** Flights, sorted by departure, as a table of groups of `size` rows. They are numbered anew. */
 export function tableOf(flights: readonly Omit<Flight, "row">[], size = flights.length): FlightTable {

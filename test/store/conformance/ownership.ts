@@ -1,7 +1,8 @@
 /** Leases and sequencers. Where the clock is the server's, leases are short and waited for. */
 import { expect } from "vitest";
 import { monotonicOf, type Sequencer } from "../../../src/store/commit.ts";
-import type { AcquireOutcome } from "../../../src/store/store.ts";
+import type { ShardRef } from "../../../src/key.ts";
+import type { AcquireOutcome, Lease } from "../../../src/store/store.ts";
 import type { Bench, Define } from "./bench.ts";
 import { LEASE, bytes, counter, far, joiner, report, source } from "./values.ts";
 
@@ -22,6 +23,7 @@ export function ownership(define: Define): void {
   acquiring(define);
   sequencers(define);
   renewing(define);
+  keeping(define);
   releasing(define);
 }
 
@@ -203,6 +205,108 @@ function renewing(define: Define): void {
       ).lost,
     ).toEqual([counter, far]);
     expect((await acquire(bench, "w2")).kind).toBe("acquired");
+  });
+}
+
+/** A worker renews all that it has in a domain at once. */
+function keeping(define: Define): void {
+  /** As a worker does again and again: nothing is confirmed. */
+  const keep = async (bench: Bench, worker: string, leases: readonly Lease[], leaseMs = LEASE) =>
+    (await bench.store.renew(worker, leases, leaseMs, false)).lost;
+  const own = async (bench: Bench, worker: string, leaseMs: number, ...shards: ShardRef[]): Promise<Lease[]> => {
+    const leases: Lease[] = [];
+    for (const shard of shards) leases.push({ shard, sequencer: await acquired(bench, worker, shard, leaseMs) });
+    return leases;
+  };
+  const endOf = async (bench: Bench, shard: ShardRef) => (await bench.store.summarize([shard]))[0]!.leaseUntil;
+
+  define("a renewal that confirms nothing prolongs every lease", async (bench) => {
+    const leases = await own(bench, "w1", SHORT, counter, joiner);
+    for (let i = 0; i < 3; i++) {
+      await bench.advance(SHORT / 2);
+      const { lost, now } = await bench.store.renew("w1", leases, LEASE, false);
+      expect(lost).toEqual([]);
+      for (const { shard } of leases) expect(await endOf(bench, shard)).toBe(now + LEASE);
+    }
+    await bench.advance(SHORT);
+    for (const { shard } of leases) expect((await acquire(bench, "w2", shard)).kind).toBe("held-by");
+  });
+
+  define("a worker that renews no more loses all that it kept when its lease is over", async (bench) => {
+    const leases = await own(bench, "w1", SHORT, counter, joiner);
+    for (let i = 0; i < 2; i++) await keep(bench, "w1", leases, SHORT);
+    await bench.advance(SHORT);
+    for (const { shard } of leases) expect(await acquire(bench, "w2", shard)).toMatchObject({ kind: "acquired", abandoned: true });
+    expect(await keep(bench, "w1", leases)).toEqual([counter, joiner]);
+  });
+
+  define("one who wakes after its lease keeps what no one took, and is told what another has", async (bench) => {
+    const leases = await own(bench, "w1", SHORT, counter, joiner);
+    await keep(bench, "w1", leases, SHORT);
+    await bench.advance(SHORT);
+    const taken = { shard: counter, sequencer: await acquired(bench, "w2", counter) };
+    expect(await keep(bench, "w1", leases)).toEqual([counter]);
+    expect((await acquire(bench, "w2", joiner)).kind).toBe("held-by");
+    expect(await keep(bench, "w1", leases.slice(1))).toEqual([]);
+    expect(await keep(bench, "w2", [taken])).toEqual([]);
+  });
+
+  define("one who acquires another shard before it renews again is still told what was taken from it", async (bench) => {
+    const leases = await own(bench, "w1", SHORT, counter, joiner);
+    await keep(bench, "w1", leases, SHORT);
+    await bench.advance(SHORT);
+    await acquired(bench, "w2", counter);
+    const more = await own(bench, "w1", LEASE, report);
+    expect(await keep(bench, "w1", [...leases, ...more])).toEqual([counter]);
+    expect((await acquire(bench, "w2", joiner)).kind).toBe("held-by");
+  });
+
+  define("a shard that is stolen while its owner's lease runs is told lost by the next renewal", async (bench) => {
+    const leases = await own(bench, "w1", LEASE, counter, joiner);
+    await keep(bench, "w1", leases);
+    await bench.store.acquire({ worker: "w2", shards: [counter], leaseMs: LEASE, steal: true });
+    expect(await keep(bench, "w1", leases)).toEqual([counter]);
+    expect(await keep(bench, "w1", leases.slice(1))).toEqual([]);
+  });
+
+  define("a shard that is released is free, and the others of its worker are not", async (bench) => {
+    const leases = await own(bench, "w1", LEASE, counter, joiner);
+    await keep(bench, "w1", leases);
+    await bench.store.release("w1", leases.slice(0, 1));
+    expect(await acquire(bench, "w2")).toMatchObject({ kind: "acquired", abandoned: false });
+    expect((await acquire(bench, "w2", joiner)).kind).toBe("held-by");
+    expect(await keep(bench, "w1", leases.slice(1))).toEqual([]);
+    expect((await bench.store.summarize([counter]))[0]!.owner).toBe("w2");
+  });
+
+  define("what a worker acquires and does not show runs out as it was granted, and what it shows is kept", async (bench) => {
+    const leases = await own(bench, "w1", LEASE, counter);
+    await keep(bench, "w1", leases);
+    const shown = await own(bench, "w1", SHORT, joiner);
+    await own(bench, "w1", SHORT, report);
+    expect((await bench.store.renew("w1", [...leases, ...shown], LEASE)).lost).toEqual([]);
+    await bench.advance(SHORT);
+    expect(await keep(bench, "w1", [...leases, ...shown])).toEqual([]);
+    expect((await acquire(bench, "w2", report)).kind).toBe("acquired");
+    for (const shard of [counter, joiner]) expect((await acquire(bench, "w2", shard)).kind).toBe("held-by");
+  });
+
+  define("what a worker shows no more runs out with the lease that it was in", async (bench) => {
+    const leases = await own(bench, "w1", SHORT, counter, joiner);
+    await keep(bench, "w1", leases, SHORT);
+    expect((await bench.store.renew("w1", leases.slice(1), LEASE)).lost).toEqual([]);
+    expect(await keep(bench, "w1", leases.slice(1))).toEqual([]);
+    await bench.advance(SHORT);
+    expect(await acquire(bench, "w2")).toMatchObject({ kind: "acquired", abandoned: true });
+    expect(await keep(bench, "w1", leases.slice(1))).toEqual([]);
+    expect((await acquire(bench, "w2", joiner)).kind).toBe("held-by");
+  });
+
+  define("a renewal that confirms finds what its own worker acquired anew", async (bench) => {
+    const leases = await own(bench, "w1", LEASE, counter, joiner);
+    await keep(bench, "w1", leases);
+    await acquired(bench, "w1", counter);
+    expect((await bench.store.renew("w1", leases, LEASE)).lost).toEqual([counter]);
   });
 }
 

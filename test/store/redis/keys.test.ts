@@ -14,8 +14,8 @@ test("keys of a shard are under the tag of its index, so that shard i of every p
 
 test("keys of a pipeline are under one tag", () => {
   const keys = new Keys("millrace", "zeitgeist");
-  const all = [keys.graph, keys.appends, keys.authority, keys.workers];
-  expect(all.map(name)).toEqual(["g", "n", "r", "w"].map((letter) => `{millrace:zeitgeist}:${letter}`));
+  const all = [keys.graph, keys.appends, keys.authority, keys.workers, keys.leases];
+  expect(all.map(name)).toEqual(["g", "n", "r", "w", "l"].map((letter) => `{millrace:zeitgeist}:${letter}`));
 });
 
 test("no two keys are the same: of structures, shards, participants, pipelines and prefixes", () => {
@@ -23,7 +23,7 @@ test("no two keys are the same: of structures, shards, participants, pipelines a
   for (const prefix of ["a", "a:b", "a:1", "a:1:2"]) {
     for (const pipeline of ["b", "1", "2", "b-1"]) {
       const keys = new Keys(prefix, pipeline);
-      all.push(...[keys.graph, keys.appends, keys.authority, keys.workers, keys.probe].map(name));
+      all.push(...[keys.graph, keys.appends, keys.authority, keys.workers, keys.leases, keys.probe].map(name));
       for (const shard of [shardRef(1, 0), shardRef(1, 1), shardRef(11, 1), shardRef(0, 1), shardRef(2, 1)]) {
         for (const structure of STRUCTURES) all.push(name(keys.of(shard)[structure]));
       }

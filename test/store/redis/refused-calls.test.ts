@@ -124,7 +124,7 @@ function overtaken(script: Script, keys: readonly string[], args: readonly (stri
 test("init that another process overtook after the graph was read", async () => {
   await refused("init.lua changed-meanwhile", async () => {
     const created = STRUCTURES.map((structure) => `of-a-new-shard:${structure}`);
-    expect(await overtaken(INIT, ["g", "n", "r", ...created], [9, 10, "{}", 1, 1, 7, "cells", "owners", "#7 0 l 0;"])).toBe("c");
+    expect(await overtaken(INIT, ["g", "n", "r", "w", "l", ...created], [9, 10, "{}", 1, 1, 7, "cells", "owners", "#7 0 l 0;"])).toBe("c");
   });
 });
 
@@ -138,7 +138,7 @@ test("a change of the graph of a cluster under another version, or while another
 test("a domain that has the version already", async () => {
   await refused("init-domain.lua already", async () => {
     const created = STRUCTURES.map((structure) => `of-a-new-shard:${structure}`);
-    for (const version of [0, 1]) expect(await overtaken(INIT_DOMAIN, ["g", "n", ...created], [version, 1])).toBe("a");
+    for (const version of [0, 1]) expect(await overtaken(INIT_DOMAIN, ["g", "n", "l", ...created], [version, 1])).toBe("a");
   });
 });
 

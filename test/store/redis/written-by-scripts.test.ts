@@ -71,7 +71,7 @@ test("opening a pipeline leaves no key behind", async () => {
 test("no key expires, and none is empty: each has its sentinel", async () => {
   const bench = await harness.bench();
   const keys = await harness.admin.keys(`{millrace:${bench.pipeline}*`);
-  expect(keys.length).toBe(4 + 11 * (2 + 4 + 4 + 1));
+  expect(keys.length).toBe(5 + 11 * (2 + 4 + 4 + 1));
   for (const key of keys) expect(await harness.admin.ttl(key)).toBe(-1);
   const owner = await bench.acquire(counter);
   await owner.commit({

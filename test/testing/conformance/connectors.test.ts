@@ -2,7 +2,10 @@
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { fromFile, fromIterable, type Injector, injector, type Sink, sink, type StreamRecord, toCallback, toFile } from "../../../src/index.ts";
-import { type ConnectorCheck, injectorChecks, type InjectorHarness, sinkChecks, type SinkHarness } from "../../../src/testing/index.ts";
+// #region import-checks
+import { injectorChecks, sinkChecks } from "../../../src/testing/index.ts";
+// #endregion
+import type { ConnectorCheck, InjectorHarness, SinkHarness } from "../../../src/testing/index.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const path = temporaryDirectory();
@@ -68,6 +71,10 @@ const outside = (broken: (sink: Sink<string>) => Sink<string> = (each) => each) 
     };
   };
 
+async function setup(): Promise<InjectorHarness<number>> {
+  return logHarness();
+}
+
 async function callbackHarness(): Promise<SinkHarness<string>> {
   const called: string[] = [];
   return {
@@ -83,7 +90,9 @@ describe("fromFile", () => {
   runAll(injectorChecks(fileHarness));
 });
 describe("fromIterable", () => {
-  runAll(injectorChecks(() => logHarness()));
+  // #region checks
+  for (const { name, run } of injectorChecks(setup)) test(name, run, 60_000);
+  // #endregion
 });
 describe("toFile", () => {
   runAll(sinkChecks(outside()));

@@ -1,7 +1,7 @@
 #!lua
 -- Stores a graph and creates and removes the structures of its shards, if the stored version is the expected one.
 --
--- KEYS     graph appends authority workers (meta state inbox timers wall holds held dead ids outbox marks)* (structure)*
+-- KEYS     graph appends authority workers leases (meta state inbox timers wall holds held dead ids outbox marks)* (structure)*
 -- ARGV     expected version graph created added (participant cells owners published)* (participant)*
 -- REPLY    outcome
 -- OUTCOMES s stored, c changed-meanwhile
@@ -16,10 +16,10 @@ if stored ~= ARGV[1] then return 'c' end
 
 -- Writes.
 local created, added = tonumber(ARGV[4]), tonumber(ARGV[5])
-for first = 5 + 11 * created, #KEYS, 1000 do
+for first = 6 + 11 * created, #KEYS, 1000 do
   redis.call('UNLINK', unpack(KEYS, first, math.min(first + 999, #KEYS)))
 end
-for k = 5, 4 + 11 * created, 11 do
+for k = 6, 5 + 11 * created, 11 do
   redis.call('HSET', KEYS[k], 'mono', 0, 'until', 0, 'num', 0, 'cid', '', 'pos', 0, 'off', 0, 'tail', 0, 'queued', 0)
   redis.call('HSET', KEYS[k + 1], '', '')
   redis.call('RPUSH', KEYS[k + 2], '_')
@@ -36,7 +36,9 @@ for a = 6 + 4 * added, #ARGV do
   removed[tonumber(ARGV[a])] = true
 end
 for at = 1, #before, 25 do
-  if not removed[(struct.unpack('<d', before, at))] then published[#published + 1] = string.sub(before, at, at + 24) end
+  local track = struct.unpack('<d', before, at)
+  if not removed[track % 65536] then published[#published + 1] = string.sub(before, at, at + 24)
+  elseif track >= 65536 then redis.call('HDEL', KEYS[3], 'cells:' .. track, 'owners:' .. track) end
 end
 for a = 6, 5 + 4 * added, 4 do
   redis.call('HSET', KEYS[3], 'cells:' .. ARGV[a], ARGV[a + 1], 'owners:' .. ARGV[a], ARGV[a + 2])
@@ -45,6 +47,7 @@ end
 redis.call('HSET', KEYS[3], 'published', table.concat(published))
 redis.call('SETNX', KEYS[2], 0)
 redis.call('ZADD', KEYS[4], '+inf', '')
+redis.call('ZADD', KEYS[5], '+inf', '')
 redis.call('HDEL', KEYS[1], 'next')
 redis.call('HSET', KEYS[1], 'version', ARGV[2], 'graph', ARGV[3])
 return 's'

@@ -16,7 +16,7 @@ end
 -- Writes.
 for i, meta in ipairs(KEYS) do
   if outcomes[i] == 'r' then
-    redis.call('HDEL', meta, 'seq', 'own')
+    redis.call('HDEL', meta, 'seq', 'own', 'lease')
     redis.call('HSET', meta, 'until', 0)
   end
 end
