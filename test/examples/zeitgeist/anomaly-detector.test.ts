@@ -3,15 +3,15 @@
  * of Chicago deleted and an hour of Atlanta tripled on the last one. Models are per weekday, so no other day matters.
  */
 import { beforeAll, describe, expect, test } from "vitest";
-import { nextWithTraffic } from "../../../examples/zeitgeist/anomaly-detector.ts";
+import { AnomalyDetector, nextWithTraffic } from "../../../examples/zeitgeist/anomaly-detector.ts";
 import { BUCKET, DAY, dayOf, weekdayOf } from "../../../examples/zeitgeist/calendar.ts";
 import type { Flight } from "../../../examples/zeitgeist/flight.ts";
 import { openFlights } from "../../../examples/zeitgeist/flight-table.ts";
 import { learn } from "../../../examples/zeitgeist/model-calculator.ts";
 import { zeitgeist } from "../../../examples/zeitgeist/pipeline.ts";
 import { flightsOf as injectorOf } from "../../../examples/zeitgeist/reported-flights.ts";
-import { type Anomaly, anomalies, flights } from "../../../examples/zeitgeist/streams.ts";
-import { hours } from "../../../src/index.ts";
+import { type Anomaly, anomalies, type DayModel, dayModels, flights, growing, type WindowCount, windows } from "../../../examples/zeitgeist/streams.ts";
+import { byHand, fromIterable, hours, Pipeline, toFile } from "../../../src/index.ts";
 import { PipelineTester } from "../../../src/testing/index.ts";
 import { flightsOf, planted, tableOf } from "./tables.ts";
 
@@ -102,29 +102,67 @@ describe("planted in a copy of real flights", () => {
   });
 });
 
+const model = (day: number, expected: readonly number[]): DayModel => ({ airport: "ORD", day, weeks: 9, expected, spread: [] });
+const quiet = Array.from({ length: 96 }, () => 599);
+const busyIn = (...buckets: number[]): number[] => quiet.map((count, bucket) => (buckets.includes(bucket) ? 900 : count));
+const end = (day: number, bucket: number): number => day * DAY + (bucket + 1) * BUCKET;
+
+describe("where the watermark leaps", () => {
+  const day = 11_000;
+
+  test("what is known of later days comes before the timers of this one, which are not put off by it and judge by their own day", async () => {
+    const none = <T>() => fromIterable<T, number>(() => [], { watermark: byHand() });
+    const tester = await PipelineTester.start(
+      new Pipeline("leap")
+        .inject("models", dayModels, none<DayModel>())
+        .inject("counts", windows, none<WindowCount>())
+        .inject("open-counts", growing, none<WindowCount>())
+        .compute("anomaly-detector", () => new AnomalyDetector({ until: end(day + 8, 0) }))
+        .sink("notifier", anomalies, toFile("unused")),
+    );
+    const learned = (of: DayModel) => tester.push(dayModels, of, { at: (of.day + 1) * DAY });
+    const counted = (of: number, bucket: number, count: number) =>
+      tester.push(windows, { airport: "ORD", start: end(of, bucket) - BUCKET, count }, { at: end(of, bucket) });
+    await learned(model(day - 7, busyIn(40, 41, 42)));
+    await tester.advanceWatermark(day * DAY);
+    await counted(day, 40, 9);
+    await counted(day, 42, 9);
+    await learned(model(day, busyIn(42)));
+    await counted(day + 7, 41, 9);
+    await learned(model(day + 7, quiet));
+    expect(tester.values(anomalies)).toEqual([]);
+    await tester.advanceWatermark(end(day + 8, 0));
+    expect(tester.values(anomalies)).toMatchObject([
+      { kind: "dip", start: end(day, 40), count: 0, expected: 9 },
+      { kind: "dip", start: end(day + 7, 41), count: 0, expected: 9 },
+    ]);
+    expect(tester.deadLetters()).toEqual([]);
+  });
+});
+
 describe("the looping timer", () => {
-  const expected = Array.from({ length: 96 }, (_, bucket) => (bucket >= 40 && bucket < 42 ? 900 : 100));
+  const day = 11_000;
 
   test("goes from one quarter hour with traffic to the next, and then to the next week", () => {
-    const day = 11_000;
-    const [first, second] = [day * DAY + 41 * BUCKET, day * DAY + 42 * BUCKET];
-    expect(nextWithTraffic(expected, day, 0)).toBe(first);
-    expect(nextWithTraffic(expected, day, first)).toBe(first);
-    expect(nextWithTraffic(expected, day, first + 1)).toBe(second);
-    expect(nextWithTraffic(expected, day, second)).toBe(second);
-    expect(nextWithTraffic(expected, day, second + 1)).toBe(first + 7 * DAY);
-    expect(nextWithTraffic(expected, day, first + 700 * DAY + 1)).toBe(second + 700 * DAY);
-    expect(nextWithTraffic(expected, day, day * DAY + 20 * DAY)).toBe(first + 21 * DAY);
+    const models = [model(day - 7, busyIn(40, 41))];
+    const [first, second] = [end(day, 40), end(day, 41)];
+    expect(nextWithTraffic(models, 0)).toBe(first);
+    expect(nextWithTraffic(models, first)).toBe(first);
+    expect(nextWithTraffic(models, first + 1)).toBe(second);
+    expect(nextWithTraffic(models, second)).toBe(second);
+    expect(nextWithTraffic(models, second + 1)).toBe(first + 7 * DAY);
+    expect(nextWithTraffic(models, first + 700 * DAY + 1)).toBe(second + 700 * DAY);
+    expect(nextWithTraffic(models, day * DAY + 20 * DAY)).toBe(first + 21 * DAY);
   });
 
   test("is not set where there is never any traffic", () => {
-    expect(
-      nextWithTraffic(
-        expected.map(() => 599),
-        11_000,
-        0,
-      ),
-    ).toBeUndefined();
+    expect(nextWithTraffic([model(day, quiet)], 0)).toBeUndefined();
+  });
+
+  test("goes by the last model before each day, also over weeks without traffic", () => {
+    const models = [model(day, busyIn(40)), model(day + 7, quiet), model(day + 28, busyIn(10))];
+    expect(nextWithTraffic(models, 0)).toBe(end(day + 7, 40));
+    expect(nextWithTraffic(models, end(day + 7, 40) + 1)).toBe(end(day + 35, 10));
   });
 });
 
