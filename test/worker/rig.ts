@@ -94,7 +94,8 @@ export class Rig {
   line!: Line;
   /** What `finished` came to: "finished", or what it rejected with. */
   outcome: unknown = undefined;
-  static #workers = 0;
+  /** Workers that were started on each store. Their names, and so the shards they take, do not depend on other tests. */
+  static readonly #workers = new WeakMap<Store, number>();
   #random!: Random;
 
   private constructor(pipeline: Pipeline, options: RigOptions) {
@@ -116,7 +117,8 @@ export class Rig {
   }
 
   async #begin(drop: readonly string[] = []): Promise<void> {
-    const name = (Rig.#workers += 1);
+    const name = (Rig.#workers.get(this.disk) ?? 0) + 1;
+    Rig.#workers.set(this.disk, name);
     let ids = 0;
     const random = { id: () => `w${name}-${(ids += 1)}` };
     const graph = this.pipeline.graph();
