@@ -42,6 +42,7 @@ export async function throughputOf(processes: Processes, records: number, done: 
   const begin = await reach(records * WARMING);
   const end = await reach(records);
   const counted = end.count - begin.count;
+  if (counted === 0) throw new Error(`all of ${records} records were done within ${POLL_MS} ms, too soon to measure: give it more (--records)`);
   const seconds = (end.at - begin.at) / 1_000;
   const cpuSeconds = end.cpuSeconds - begin.cpuSeconds;
   return {
