@@ -112,5 +112,16 @@ export async function addNumbers(admin: Redis, to: readonly string[], first: num
 /** Waits until there are as many results as there were numbers, and looks whether they are those. */
 export async function expectExact(entries: () => Promise<readonly Readonly<Record<string, string>>[]>, count: number): Promise<void> {
   await expect.poll(async () => foundTallies(await entries()).counted.length, { interval: 20 }).toBeGreaterThanOrEqual(count);
-  expect(foundTallies(await entries())).toEqual(expectedTallies(count));
+  const all = await entries();
+  expect(doubledIn(all)).toEqual([]);
+  expect(foundTallies(all)).toEqual(expectedTallies(count));
+}
+
+/** Values that are there twice, with where they stand and the ids of their records. */
+function doubledIn(entries: readonly Readonly<Record<string, string>>[]): string[] {
+  const places = new Map<string, string[]>();
+  entries.forEach(({ value, millrace }, at) => {
+    if (value !== undefined) places.set(value, [...(places.get(value) ?? []), `${at}: ${millrace}`]);
+  });
+  return [...places].filter(([, at]) => at.length > 1).map(([value, at]) => `${value} ${at.join(", ")}`);
 }
