@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect } from "vitest";
 import { type Clock, systemClock } from "../../src/clock.ts";
 import type { InjectorSource, SourceItem, SourceReader } from "../../src/injectors/injector.ts";
 import { type RedisServer, type RedisServerOptions, startRedis } from "../support/redis-server.ts";
-import { expectedTallies, foundTallies } from "./tally.ts";
+import { expectedTallies, foundTallies, type Tally } from "./tally.ts";
 
 /**
  * A server that loses nothing when it is killed. With "everysec", Redis holds back what it has answered from the file for
@@ -117,11 +117,13 @@ export async function expectExact(entries: () => Promise<readonly Readonly<Recor
   expect(foundTallies(all)).toEqual(expectedTallies(count));
 }
 
-/** Values that are there twice, with where they stand and the ids of their records. */
+/** Results that are there twice, with where they stand and the ids of their records. */
 function doubledIn(entries: readonly Readonly<Record<string, string>>[]): string[] {
   const places = new Map<string, string[]>();
   entries.forEach(({ value, millrace }, at) => {
-    if (value !== undefined) places.set(value, [...(places.get(value) ?? []), `${at}: ${millrace}`]);
+    if (value === undefined) return;
+    const { key, n, sum } = JSON.parse(value) as Tally;
+    places.set(`${key} ${n}`, [...(places.get(`${key} ${n}`) ?? []), `${at}: ${sum}, ${millrace}`]);
   });
-  return [...places].filter(([, at]) => at.length > 1).map(([value, at]) => `${value} ${at.join(", ")}`);
+  return [...places].filter(([, at]) => at.length > 1).map(([result, at]) => `${result} at ${at.join(", and ")}`);
 }
