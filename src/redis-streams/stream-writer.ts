@@ -13,6 +13,7 @@ import { ConfigError, SinkLostDataError, SinkUnavailableError } from "../errors.
 import { systemRandom } from "../random.ts";
 import type { StreamRecord } from "../record.ts";
 import type { SinkWriter } from "../sinks/sink.ts";
+import { readServerFacts } from "../store/redis/server-check.ts";
 import { entryIdOf, NO_ENTRY } from "./entry-id.ts";
 import { APPEND_ENTRIES } from "./scripts.ts";
 import { StreamConnection, type StreamPlace } from "./stream-connection.ts";
@@ -60,12 +61,23 @@ export async function openWriter(settings: WriterSettings, stored: unknown): Pro
   const unavailable = (what: string, cause?: unknown): SinkUnavailableError => new SinkUnavailableError(`${place.description}: ${what}`, { cause });
   const connection = await StreamConnection.open({ place, clock: systemClock, unavailable });
   try {
+    void haveRewritten(connection);
     const writer = new StreamWriter(settings, connection, checkpoint);
     await writer.open();
     return writer;
   } catch (error) {
     connection.close();
     throw error;
+  }
+}
+
+/** Entries that Redis was killed amid would be there at a later start, after they were appended again (`ServerFacts.rewriteIsDue`). */
+async function haveRewritten(connection: StreamConnection): Promise<void> {
+  try {
+    const facts = readServerFacts(String(await connection.call("INFO", [])));
+    if (facts.rewriteIsDue) await connection.call("BGREWRITEAOF", []);
+  } catch {
+    // Where it is forbidden, whoever runs the server has to see to it; a connection that is lost tells its next caller.
   }
 }
 

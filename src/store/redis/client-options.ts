@@ -60,7 +60,7 @@ const STORE: TargetTaker = {
   where: "RedisStore",
   example: 'new RedisStore("redis://127.0.0.1:6379/0")',
   insteadOfKeyPrefix: "give `prefix` to RedisStore instead",
-  own: ["prefix", "timeoutMs", "durability"],
+  own: ["prefix", "timeoutMs", "durability", "rewriteAof"],
 };
 
 /** Throws `ConfigError` where the target cannot be what it should. Connects to nothing. */

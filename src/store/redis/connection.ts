@@ -52,6 +52,8 @@ export interface ConnectionOptions {
   readonly reading?: boolean;
   /** What the server must be able to promise of commits; undefined: no more than that it has applied them. */
   readonly wanted?: Wanted | undefined;
+  /** May the server be asked to write its append-only file anew, where that is due? Default false. */
+  readonly rewrites?: boolean;
 }
 
 /** Loads the client, which otherwise the first connection does. */
@@ -94,6 +96,7 @@ export class Connection {
   readonly #reading: boolean;
   readonly #wanted: Wanted | undefined;
   readonly #node: boolean;
+  readonly #rewrites: boolean;
   readonly #request = new Request();
   readonly #calls = new Set<Call>();
   #looks = 0;
@@ -110,7 +113,7 @@ export class Connection {
   /** Why it is not open. */
   #reason: Error;
 
-  constructor({ client, keys, clock, timeoutMs, reading = false, wanted, node = false }: ConnectionOptions, redis: Redis, sent: SentCommand) {
+  constructor({ client, keys, clock, timeoutMs, reading = false, wanted, node = false, rewrites = false }: ConnectionOptions, redis: Redis, sent: SentCommand) {
     this.#redis = redis;
     this.#Sent = sent;
     this.#keys = keys;
@@ -119,6 +122,7 @@ export class Connection {
     this.#reading = reading;
     this.#wanted = wanted;
     this.#node = node;
+    this.#rewrites = rewrites;
     this.#address = describeTarget(client);
     this.#reason = this.#unavailable("not connected yet");
   }
@@ -278,6 +282,8 @@ export class Connection {
       this.#state = "open";
       this.#opening?.resolve();
       this.#opening = undefined;
+      // Where it is forbidden, whoever runs the server has to see to it.
+      if (this.#rewrites && facts.rewriteIsDue) this.#send("bgrewriteaof", this.#request.begin().finishCommand("BGREWRITEAOF")).catch(() => {});
     } catch (error) {
       if (greeting === this.#greeting && this.#state !== "closed") this.#refuse(this.#meaningOf(error));
     }

@@ -121,7 +121,7 @@ export class Keys {
     this.#tags = domains === 1 ? [] : domainTags(`${this.#pipelineTag}/`, domains);
     this.#domainKeys = domains === 1 ? [this] : this.#tags.map(domainKeys);
     this.probe = encode(`{${this.#pipelineTag}}:probe`);
-    this.permissions = `~{${prefix}:* +@read +@write -@dangerous +info +time +select +evalsha +script|load +wait`;
+    this.permissions = `~{${prefix}:* +@read +@write -@dangerous +info +time +select +evalsha +script|load +wait +bgrewriteaof`;
     this.readingPermissions = `~{${prefix}:* +@read +info +select +evalsha +script|load`;
   }
 

@@ -2,7 +2,7 @@
  * The store in Redis, as a user names it: many processes, durable as Redis is configured to be. Owns its options and
  * opening; what it does once it is open is `redis-pipeline-store.ts`.
  */
-import { checkOptions } from "../../options.ts";
+import { checkOptions, show } from "../../options.ts";
 import type { Clock } from "../../clock.ts";
 import { ConfigError, StoreRefusedError } from "../../errors.ts";
 import type { ReadableStore, ReadOptions, StoreReader } from "../reader.ts";
@@ -25,6 +25,12 @@ export interface RedisStoreOptions {
   readonly timeoutMs?: number;
   /** When a commit counts as done. Default "primary": a failover to a replica may lose the last ones. */
   readonly durability?: RedisDurability;
+  /**
+   * Asks a server that was started on its append-only file to write that anew (BGREWRITEAOF), once: in every Redis so far a
+   * script that was cut off by a kill may otherwise take effect in part, or take what came after it away, at the next start.
+   * The server forks for it. Default true.
+   */
+  readonly rewriteAof?: boolean;
 }
 
 /**
@@ -38,6 +44,7 @@ export class RedisStore implements Store, ReadableStore {
   readonly #prefix: string;
   readonly #timeoutMs: number;
   readonly #wanted: Wanted | undefined;
+  readonly #rewrites: boolean;
 
   /**
    * `target`: a URL ("redis://user:password@host:6379/0", "rediss://...", "/path/of/a.sock"), options of ioredis, or a
@@ -45,13 +52,15 @@ export class RedisStore implements Store, ReadableStore {
    * `{ cluster: [url, ...] }`. Connects to nothing; throws `ConfigError`.
    */
   constructor(target: RedisTarget | ClusterTarget, options: RedisStoreOptions = {}) {
-    checkOptions("RedisStore", options, ["prefix", "timeoutMs", "durability"]);
-    const { prefix = "millrace", timeoutMs = 5_000, durability = "primary" } = options;
+    checkOptions("RedisStore", options, ["prefix", "timeoutMs", "durability", "rewriteAof"]);
+    const { prefix = "millrace", timeoutMs = 5_000, durability = "primary", rewriteAof = true } = options;
     this.#cluster = isCluster(target) ? clusterOptions(target) : undefined;
     this.#client = isCluster(target) ? undefined : clientOptions(target);
     this.#prefix = prefix;
     this.#timeoutMs = timeoutMs;
     if (!(timeoutMs >= 1 && timeoutMs <= 600_000)) throw new ConfigError(`RedisStore: timeoutMs ${timeoutMs} must be from 1 to 600000`);
+    if (typeof rewriteAof !== "boolean") throw new ConfigError(`RedisStore: rewriteAof is true or false, but it is ${show(rewriteAof)}`);
+    this.#rewrites = rewriteAof;
     this.#wanted = wantedOf(durability, timeoutMs);
     new Keys(prefix, "check");
   }
@@ -64,7 +73,7 @@ export class RedisStore implements Store, ReadableStore {
 
   async #connect(pipeline: string, clock: Clock, reading: boolean): Promise<{ readonly servers: Servers; readonly keys: Keys }> {
     const own = new Keys(this.#prefix, pipeline);
-    const options = { keys: own, clock, timeoutMs: this.#timeoutMs, reading, wanted: reading ? undefined : this.#wanted };
+    const options = { keys: own, clock, timeoutMs: this.#timeoutMs, reading, wanted: reading ? undefined : this.#wanted, rewrites: this.#rewrites && !reading };
     if (this.#client !== undefined) return { servers: await connect({ ...options, client: this.#client }), keys: own };
     const { seeds, domains: given } = this.#cluster as ReturnType<typeof clusterOptions>;
     const servers = await connectCluster({ ...options, seeds });

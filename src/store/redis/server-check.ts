@@ -12,6 +12,13 @@ export interface ServerFacts {
   readonly identity: string;
   /** Does it keep an append-only file? Without one, a crash loses what came after the last snapshot. */
   readonly appendOnlyFile: boolean;
+  /**
+   * Has it read its append-only file when it was started, and not written it anew since? A server that is killed while it
+   * appends a transaction, as every script is one, may leave half of it at the end. It does not apply that half then, but
+   * leaves it begun (every Redis so far; Valkey before its pull request 4342): what it appends from now on is read as the rest
+   * of it at the next start, and the half takes effect too, or all that came after is lost. A new file has nothing of that.
+   */
+  readonly rewriteIsDue: boolean;
   /** Has it WAITAOF? */
   readonly waitsForFsync: boolean;
   /** Does it follow another server, and take no writes? */
@@ -31,11 +38,19 @@ export function readServerFacts(info: string, wanted: "server" | "node" = "serve
     name,
     identity: `${field.get("run_id") ?? ""} ${field.get("master_replid") ?? ""}`,
     appendOnlyFile: field.get("aof_enabled") === "1",
+    rewriteIsDue: isRewriteDue(field),
     waitsForFsync: valkey !== undefined || !isBefore(field.get("redis_version"), 7, 2),
     replica: field.get("role") === "slave",
     refusal: refusalToRead(name, field, wanted) ?? refusalToWrite(field, wanted),
     refusalToRead: refusalToRead(name, field, wanted),
   };
+}
+
+function isRewriteDue(field: ReadonlyMap<string, string>): boolean {
+  const never = field.get("aof_last_rewrite_time_sec") === "-1";
+  const coming = field.get("aof_rewrite_in_progress") !== "0" || field.get("aof_rewrite_scheduled") !== "0";
+  const hasData = [...field.keys()].some((name) => /^db\d+$/.test(name));
+  return field.get("aof_enabled") === "1" && never && !coming && hasData;
 }
 
 /** For people, after the address of the store. */

@@ -98,7 +98,7 @@ describe("options of the store", () => {
   });
   test("a misspelt one is refused, those of ioredis are not looked at", () => {
     expect(() => new RedisStore("redis://h", { prefx: "a" } as object)).toThrow(
-      new ConfigError('RedisStore: there is no option "prefx"; there are prefix, timeoutMs, durability'),
+      new ConfigError('RedisStore: there is no option "prefx"; there are prefix, timeoutMs, durability, rewriteAof'),
     );
     expect(() => new RedisStore({ host: "h", whatever: 1 } as object)).not.toThrow();
   });

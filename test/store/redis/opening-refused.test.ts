@@ -62,7 +62,7 @@ test("users without the rights that are needed, each told which; a user with exa
     const admin = new Redis(server.socket);
     admin.on("error", () => {});
     const as = (username: string): Target => ({ path: server.socket, username, password: "p" });
-    const rights = "~{millrace:* +@read +@write -@dangerous +info +time +select +evalsha +script|load +wait";
+    const rights = "~{millrace:* +@read +@write -@dangerous +info +time +select +evalsha +script|load +wait +bgrewriteaof";
     const missing: Record<string, string> = {
       scripts: rights.replace("+script|load", ""),
       evalsha: rights.replace("+evalsha", ""),
