@@ -5,7 +5,9 @@
  * W1  An entry is appended only by the script that has looked through all that came after the checkpoint, in one step. So
  *     it is there once: whatever a crash left behind, a writer that was thought dead does, or Redis runs late.
  * W2  A checkpoint is given out only when its entries are in the stream.
- * W3  A writer that cannot know what is there, since entries after its checkpoint were removed, appends nothing. Only
+ * W3  A checkpoint names the records whose entries are before its end and that the engine has still to give: of several that a
+ *     dead writer left, the engine may give and commit the first ones alone, and whoever opens there would not find the rest.
+ * W4  A writer that cannot know what is there, since entries after its checkpoint were removed, appends nothing. Only
  *     `open`, which the shard's owner alone calls, goes on from there.
  */
 import { systemClock } from "../clock.ts";
@@ -36,6 +38,8 @@ export interface StreamCheckpoint {
   /** The last entry of the stream, and how many it had ever been given. */
   readonly id: string;
   readonly number: number;
+  /** Records that are in the stream up to that entry, and were not given yet (W3). Left out where there are none. */
+  readonly there?: readonly string[];
 }
 
 /** Entries and bytes of one call. */
@@ -89,8 +93,8 @@ class StreamWriter implements SinkWriter {
   #initial: StreamCheckpoint | undefined;
   #id: string;
   #number: number;
-  /** Records that were found in the stream, and not been given to this writer yet. */
-  readonly #there = new Set<string>();
+  /** Records that were found in the stream, and have not been given to this writer yet. */
+  readonly #there: Set<string>;
 
   constructor(settings: WriterSettings, connection: StreamConnection, checkpoint: StreamCheckpoint | undefined) {
     this.#settings = settings;
@@ -99,6 +103,7 @@ class StreamWriter implements SinkWriter {
     this.#sink = checkpoint?.sink ?? systemRandom.id().slice(0, NAME_LETTERS);
     this.#id = checkpoint?.id ?? NO_ENTRY;
     this.#number = checkpoint?.number ?? 0;
+    this.#there = new Set(checkpoint?.there);
   }
 
   get initial(): StreamCheckpoint | undefined {
@@ -173,7 +178,8 @@ class StreamWriter implements SinkWriter {
   }
 
   #checkpoint(): StreamCheckpoint {
-    return { key: this.#settings.place.key, sink: this.#sink, id: this.#id, number: this.#number };
+    const there = this.#there.size === 0 ? {} : { there: [...this.#there] };
+    return { key: this.#settings.place.key, sink: this.#sink, id: this.#id, number: this.#number, ...there };
   }
 
   #lost(last: string, added: number): SinkLostDataError {
@@ -202,10 +208,14 @@ function together(entries: readonly Entry[]): number {
 
 function storedCheckpoint({ description, key }: StreamPlace, stored: unknown): StreamCheckpoint | undefined {
   if (stored === undefined) return undefined;
-  const { key: of, sink, id, number } = Object(stored) as Partial<Record<keyof StreamCheckpoint, unknown>>;
-  if (typeof of !== "string" || typeof sink !== "string" || entryIdOf(id) !== id || !Number.isSafeInteger(number)) {
+  const { key: of, sink, id, number, there = [] } = Object(stored) as Partial<Record<keyof StreamCheckpoint, unknown>>;
+  if (typeof of !== "string" || typeof sink !== "string" || entryIdOf(id) !== id || !Number.isSafeInteger(number) || !isTexts(there)) {
     throw new ConfigError(`${description}: the stored checkpoint is not one of a stream; this sink's name belonged to another one. Give it a new name`);
   }
-  if (of === key) return { key, sink, id: id as string, number: number as number };
+  if (of === key) return { key, sink, id: id as string, number: number as number, there };
   throw new ConfigError(`${description}: this sink has written to the stream ${JSON.stringify(of)} so far. To write to another one, give it a new name`);
+}
+
+function isTexts(values: unknown): values is readonly string[] {
+  return Array.isArray(values) && values.every((value) => typeof value === "string");
 }

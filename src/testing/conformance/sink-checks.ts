@@ -3,6 +3,7 @@ import { cbor } from "../../computation/cbor-codec.ts";
 import type { Sink } from "../../computation/edges.ts";
 import { Pipeline } from "../../computation/pipeline.ts";
 import { stream } from "../../computation/stream.ts";
+import type { StreamRecord } from "../../record.ts";
 import { fromIterable } from "../../injectors/from-iterable.ts";
 import type { SinkWriter } from "../../sinks/sink.ts";
 import { checksOn, type ConnectorCheck, demand, difference } from "./check.ts";
@@ -58,7 +59,32 @@ export function sinkChecks<T>(setup: () => Promise<SinkHarness<T>>): readonly Co
         }
       }
     }),
+    check("what a dead worker wrote is outside as often as promised, though those after it are given less at once, and die as well", async (harness) => {
+      const records = Array.from({ length: RECORDS }, (_, i) => recordOf(harness.value(i), i));
+      const writers: SinkWriter[] = [];
+      try {
+        let checkpoint: unknown;
+        const opened = async (): Promise<SinkWriter> => {
+          const writer = await harness.sink().open(checkpoint);
+          writers.push(writer);
+          checkpoint ??= writer.initial;
+          return writer;
+        };
+        await (await opened()).write(records);
+        for (let at = 0; at < RECORDS; at += 3) checkpoint = await (await opened()).write(records.slice(at, at + 3));
+        const expected = records.map(({ value }) => harness.identify(value));
+        const outside = await harness.read();
+        const differs = difference(expected, harness.guarantee === "exactly once" ? outside : [...new Set(outside)], true);
+        demand(differs === undefined, () => `each writer but the first was opened where the one before it had come to: ${differs}`);
+      } finally {
+        for (const writer of writers) await writer.close();
+      }
+    }),
   ];
+}
+
+function recordOf<T>(value: T, i: number): StreamRecord<T> {
+  return { key: `key-${i}`, value, timestamp: i, id: `record-${i}`, late: false, is: (() => false) as unknown as StreamRecord<T>["is"] };
 }
 
 /** Writes the values `from` to `to`, and looks at what is outside of them. */
