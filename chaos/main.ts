@@ -59,6 +59,9 @@ function optionsOf(values: Readonly<Record<string, string | boolean | undefined>
   };
 }
 
+// Servers and workers that were started end when this process exits, and not when a signal ends it.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
