@@ -183,10 +183,10 @@ class Audit {
 
   async #shard(shard: AuditedShard, published: Authorities): Promise<void> {
     const findings = this.#findings;
-    const [entries, work] = [new EntryRules(shard, findings), new WorkRules(shard, findings)];
     const first = await this.#reader.readHead(shard.ref);
     checkHead(shard, first, findings);
     const firstImage = imageOf(shard, first, findings);
+    const [entries, work] = [new EntryRules(shard, firstImage?.swept ?? 0, findings), new WorkRules(shard, findings)];
     await this.#walk(shard, entries, work);
     const { counted, there } = await this.#reader.countEntries(shard.ref);
     checkCounts(shard, counted, there, findings);

@@ -14,7 +14,8 @@ import type { AuditedShard } from "./stored-names.ts";
 /** The reserved cell and timer: a key's hold, and the expiry of cells. */
 const RESERVED = 0;
 
-const LEFT = "# entries are of parts that were dropped: they do no harm, and take room";
+const SWEPT_LATER = "# entries are of parts that were dropped: the workers delete them when they have nothing else to do";
+const LEFT = "# entries are of parts that an older version dropped: they do no harm, and take room";
 
 /** About one entry, with the other one that has to agree with it. */
 type Question =
@@ -24,13 +25,16 @@ type Question =
 
 export class EntryRules {
   readonly #shard: AuditedShard;
+  readonly #swept: number;
   readonly #findings: Findings;
   #questions: Question[] = [];
   /** The largest timestamp of a client id. */
   latestId = Number.NEGATIVE_INFINITY;
 
-  constructor(shard: AuditedShard, findings: Findings) {
+  /** `swept`: the round of what was retired that the shard has swept, before anything of it is read. */
+  constructor(shard: AuditedShard, swept: number, findings: Findings) {
     this.#shard = shard;
+    this.#swept = swept;
     this.#findings = findings;
   }
 
@@ -68,9 +72,11 @@ export class EntryRules {
     if (head?.expiresAt !== undefined) this.#questions.push({ kind: "expiry", cell, key, subkey });
   }
 
-  /** `--drop` of a part leaves its data where it is, so an id that was given once is no violation. */
+  /** What a computation has lost stays until the shard's owner has swept it, so an id that was given once is no violation before. */
   #unnamed(id: "state-address" | "timer-address", part: number, key: string, what: string): void {
-    if (this.#shard.names.isDropped(part)) this.#findings.note(LEFT);
+    const round = this.#shard.roundOf(part);
+    if (round !== undefined && round <= this.#swept) this.#findings.violated(id, this.#shard.at(key), `${what}, of which it says that it has none left`);
+    else if (this.#shard.names.isDropped(part)) this.#findings.note(round === undefined ? LEFT : SWEPT_LATER);
     else this.#findings.violated(id, this.#shard.at(key), `${what}, which ${this.#shard.participant.name} does not have`);
   }
 

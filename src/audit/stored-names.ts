@@ -22,7 +22,7 @@ export class StoredNames {
     this.#used = new Set(graph.participants.flatMap(idsOf));
   }
 
-  /** Was the id given to something that the graph does not have any more? `--drop` leaves a part's data where it is. */
+  /** Was the id given to something that the graph does not have any more? */
   isDropped(id: number): boolean {
     return Number.isInteger(id) && id > 0 && id < this.graph.nextId && !this.#used.has(id);
   }
@@ -58,6 +58,12 @@ export class AuditedShard {
     return { participant: this.participant.name, shard: this.index, key };
   }
 
+  /** The round in which the participant's retired parts are swept, if this id is of one. */
+  roundOf(part: number): number | undefined {
+    const retired = this.names.graph.retired?.find(({ participant }) => participant === this.participant.id);
+    return retired?.cells.includes(part) || retired?.timers.includes(part) ? retired.round : undefined;
+  }
+
   /** Does the key belong here? A sink has one shard and takes all. */
   owns(key: string): boolean {
     return this.participant.kind === "sink" || shardOf(key, this.participant.shards) === this.index;
@@ -65,8 +71,8 @@ export class AuditedShard {
 }
 
 /** Is the graph one in which things can be told apart? */
-export function checkGraph({ participants, nextId }: StoredGraph, findings: Findings): void {
-  const ids = participants.flatMap(idsOf);
+export function checkGraph({ participants, nextId, retired = [] }: StoredGraph, findings: Findings): void {
+  const ids = [...participants.flatMap(idsOf), ...retired.flatMap(({ cells, timers }) => [...cells, ...timers])];
   const names = participants.map(({ name }) => name);
   const produced = new Set(participants.flatMap(({ outputs }) => outputs));
   findings.expect("graph", new Set(ids).size === ids.length, {}, () => "two parts of the graph have one id");

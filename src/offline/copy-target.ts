@@ -237,8 +237,14 @@ class Changes {
 function regrouped(graph: StoredGraph, shards: number): StoredGraph {
   if (graph.hash !== HASH_NAME)
     throw new StoreRefusedError(`the data of pipeline "${graph.pipeline}" was placed by the hash ${graph.hash}, this Millrace uses ${HASH_NAME}`);
-  const { unfinished: _, shardsBefore, participants, ...rest } = graph;
+  const { unfinished: _, shardsBefore, participants, retired, ...rest } = graph;
   const most = Math.max(graph.shards, shardsBefore ?? 0);
   const regroupedParticipants = participants.map((each) => (each.kind === "computation" ? { ...each, shards } : each));
-  return { ...rest, shards, participants: regroupedParticipants, ...(most > shards ? { shardsBefore: most } : {}) };
+  return {
+    ...rest,
+    shards,
+    participants: regroupedParticipants,
+    ...(most > shards ? { shardsBefore: most } : {}),
+    ...(retired === undefined ? {} : { retired }),
+  };
 }

@@ -4,6 +4,7 @@
  * M1  Counters keep their sums. No shard has fewer dead letters counted than it has.
  * M2  The input watermark is the least that any shard had: what waits was not late there, and is not late here. So are
  *     percentile watermarks, which are nowhere behind it.
+ * M3  What one of them has not swept is swept again.
  */
 import { BEGINNING } from "../time.ts";
 import { decodeImage, encodeImage, newImage, type ShardImage } from "../worker/image.ts";
@@ -20,6 +21,7 @@ export function mergedImages(heads: readonly HeadPiece[], dead: readonly number[
   base.input = Math.min(...before.map((image) => Math.max(image?.input ?? published, published)));
   base.wallTime = Math.max(0, ...known.map(({ wallTime }) => wallTime));
   base.last = Math.max(base.last, ...known.map(({ last }) => last));
+  base.swept = known.length === 0 ? 0 : Math.min(...known.map(({ swept }) => swept));
   for (const [percentile, watermark] of known[0]?.percentiles ?? [])
     base.percentiles.set(percentile, Math.max(base.input, Math.min(watermark, ...before.map((image) => image?.percentiles.get(percentile) ?? BEGINNING))));
   base.nextHeld = 1 + heads.reduce((sum, { held }) => sum + held.length, 0);

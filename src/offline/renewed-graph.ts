@@ -9,7 +9,9 @@ import type { StoredGraph, StoredParticipant } from "../store/stored-graph.ts";
 export function renewed(graph: StoredGraph, names: ReadonlySet<string>): StoredGraph {
   let { nextId } = graph;
   const participants = graph.participants.map((each) => (names.has(each.name) ? { ...each, id: nextId++ } : each));
-  return { ...graph, version: graph.version + 1, nextId, participants };
+  const retired = graph.retired?.filter(({ participant }) => participants.some(({ id }) => id === participant)) ?? [];
+  const { retired: _, ...rest } = graph;
+  return { ...rest, version: graph.version + 1, nextId, participants, ...(retired.length === 0 ? {} : { retired }) };
 }
 
 /** The participant of that name and kind. Throws a `ConfigError` that says which there are. */

@@ -63,6 +63,11 @@ export function timerAddressOf(member: string): TimerAddress | undefined {
   return Number.isSafeInteger(address.timer) && timerMember(address.timer, address.tag, address.key) === member ? address : undefined;
 }
 
+/** What begins all state fields of a cell, all members of a timer, and all those of the timers by which a cell expires. */
+export const statePrefixes = (cell: number): string[] => [stateField(cell, ""), `${cell.toString(36)};`];
+export const timerPrefix = (timer: number): string => `${timer.toString(36)}:`;
+export const expiryPrefix = (cell: number): string => timerMember(0, cell, "");
+
 export const timerHold = (clock: TimerClock, member: string): string => (clock === "watermark" ? `t:${member}` : `w:${member}`);
 export const keyHold = (key: string): string => `k:${key}`;
 export const heldHold = (id: number): string => `h:${id}`;

@@ -15,6 +15,7 @@ import type { Commit, HoldSet, Numbered, TimerClock } from "./commit.ts";
 import { EmbeddedLeases } from "./embedded-leases.ts";
 import type { EmbeddedShard } from "./embedded-shard.ts";
 import { outcomeOf } from "./outcome.ts";
+import type { Page } from "./reader.ts";
 import type {
   AcquireOutcome,
   AcquireRequest,
@@ -27,6 +28,7 @@ import type {
   InboxTail,
   Interval,
   Lease,
+  NamedKind,
   ParticipantWatermark,
   RecoveredShard,
   RecoverLimits,
@@ -222,6 +224,10 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
 
   readState(shard: ShardRef, fields: readonly string[]): (Uint8Array | undefined)[] {
     return this.get(shard).readState(fields);
+  }
+
+  readNames(shard: ShardRef, kind: NamedKind, prefixes: readonly string[], cursor: string | undefined, limit: number): Page<string> {
+    return this.get(shard).readNames(kind, prefixes, cursor, limit);
   }
 
   readTimers(shard: ShardRef, clock: TimerClock, limit: number): StoredTimerEntry[] {

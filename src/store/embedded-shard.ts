@@ -7,12 +7,14 @@ import type { ShardRef } from "../key.ts";
 import type { Random } from "../random.ts";
 import type { Commit, HoldSet, Numbered, Place, Sequencer, TimerClock } from "./commit.ts";
 import type { Stored } from "./outcome.ts";
+import type { Page } from "./reader.ts";
 import type {
   DeliverOutcome,
   Delivery,
   EntryCounts,
   InboxRead,
   InboxTail,
+  NamedKind,
   RecoveredShard,
   RecoverLimits,
   ShardProgress,
@@ -68,6 +70,7 @@ export abstract class EmbeddedShard implements Stored {
   /** Everything of a checked commit except its parcels, which go to other shards. */
   abstract apply(commit: Commit): void;
   abstract readState(fields: readonly string[]): (Uint8Array | undefined)[];
+  abstract readNames(kind: NamedKind, prefixes: readonly string[], cursor: string | undefined, limit: number): Page<string>;
   abstract readTimers(clock: TimerClock, limit: number): StoredTimerEntry[];
   abstract readHolds(limit: number): HoldSet[];
   abstract readIds(ids: readonly string[]): boolean[];

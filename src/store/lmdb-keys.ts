@@ -108,6 +108,13 @@ export function outboxPlaceOf(key: Buffer): { target: ShardRef; place: { monoton
   return { target: key.readUInt32BE(HEAD), place: { monotonic: readNumber(key, HEAD + 4), n: readNumber(key, HEAD + 4 + NUMBER) } };
 }
 
+/** The end of the range of all keys that begin with this one, which ends in ASCII. */
+export function afterAll(prefix: Buffer): Buffer {
+  const end = Buffer.from(prefix);
+  end[end.length - 1]! += 1;
+  return end;
+}
+
 /** All keys of a kind, as a range. */
 export function rangeOf(shard: ShardRef, kind: number): { start: Buffer; end: Buffer } {
   return { start: headKey(shard, kind), end: headKey(shard, kind + 1) };

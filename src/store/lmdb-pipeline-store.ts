@@ -19,6 +19,7 @@ import { LmdbData } from "./lmdb-data.ts";
 import { disclaim } from "./lmdb-owner.ts";
 import { LmdbReader } from "./lmdb-reader.ts";
 import { LmdbWriter } from "./lmdb-writer.ts";
+import type { Page } from "./reader.ts";
 import type {
   AcquireOutcome,
   AcquireRequest,
@@ -31,6 +32,7 @@ import type {
   InboxTail,
   Interval,
   Lease,
+  NamedKind,
   PipelineStore,
   RecoveredShard,
   RecoverLimits,
@@ -172,6 +174,9 @@ export class LmdbPipelineStore implements PipelineStore {
   }
   async readState(shard: ShardRef, fields: readonly string[]): Promise<(Uint8Array | undefined)[]> {
     return this.#read([shard], () => this.#data.readState(shard, fields));
+  }
+  async readNames(shard: ShardRef, kind: NamedKind, prefixes: readonly string[], cursor: string | undefined, limit: number): Promise<Page<string>> {
+    return this.#read([shard], () => this.#data.readNames(shard, kind, prefixes, cursor, limit));
   }
   async readTimers(shard: ShardRef, clock: TimerClock, limit: number): Promise<StoredTimerEntry[]> {
     return this.#read([shard], () => this.#data.readTimers(shard, clock, limit));

@@ -10,6 +10,7 @@ import { timerHold } from "./address.ts";
 import type { Commit, HoldSet, Numbered, Place, TimerClock } from "./commit.ts";
 import { EmbeddedShard, type ShardCounts } from "./embedded-shard.ts";
 import {
+  afterAll,
   checkKeys,
   CLIENT_ID,
   DEAD,
@@ -30,6 +31,7 @@ import {
   refOf,
   STATE,
   textKey,
+  textOf,
   WALL,
   WATERMARK,
 } from "./lmdb-keys.ts";
@@ -38,7 +40,8 @@ import { decodeRecord, encodeRecord } from "./lmdb-record.ts";
 import { LmdbTimes } from "./lmdb-times.ts";
 import type { LmdbWriter, Recorded } from "./lmdb-writer.ts";
 import { identityOf } from "./outcome.ts";
-import type { StoredOutboxEntry, StoredTimerEntry } from "./store.ts";
+import type { Page } from "./reader.ts";
+import type { NamedKind, StoredOutboxEntry, StoredTimerEntry } from "./store.ts";
 import { invariant } from "../errors.ts";
 
 /** State fields of a shard of which is remembered whether they are stored. */
@@ -248,6 +251,19 @@ export class LmdbShard extends EmbeddedShard implements Recorded {
       this.#know(field, value !== undefined);
       return value;
     });
+  }
+
+  readNames(kind: NamedKind, prefixes: readonly string[], cursor: string | undefined, limit: number): Page<string> {
+    const of = kind === "state" ? STATE : kind === "wall" ? WALL.member : WATERMARK.member;
+    const entries: string[] = [];
+    for (const prefix of [...prefixes].sort()) {
+      const isBegun = cursor?.startsWith(prefix) === true;
+      if (!isBegun && cursor !== undefined && prefix < cursor) continue;
+      const range = { start: textKey(this.shard, of, isBegun ? `${cursor}\0` : prefix), end: afterAll(textKey(this.shard, of, prefix)) };
+      entries.push(...this.#reader.keys(range, limit - entries.length).map(textOf));
+      if (entries.length >= limit) return { entries, next: entries.at(-1) };
+    }
+    return { entries, next: undefined };
   }
 
   readTimers(clock: TimerClock, limit: number): StoredTimerEntry[] {

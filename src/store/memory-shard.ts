@@ -11,8 +11,8 @@ import { comparePlaces } from "../dedup/place.ts";
 import { EmbeddedShard, type ShardCounts } from "./embedded-shard.ts";
 import { MemoryTimes } from "./memory-times.ts";
 import { identityOf } from "./outcome.ts";
-import type { EntryKind, ReadEntry, TimeKind } from "./reader.ts";
-import type { StoredOutboxEntry, StoredTimerEntry } from "./store.ts";
+import type { EntryKind, Page, ReadEntry, TimeKind } from "./reader.ts";
+import type { NamedKind, StoredOutboxEntry, StoredTimerEntry } from "./store.ts";
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -96,6 +96,13 @@ export class MemoryShard extends EmbeddedShard {
 
   readState(fields: readonly string[]): (Uint8Array | undefined)[] {
     return fields.map((field) => this.#state.get(field));
+  }
+
+  readNames(kind: NamedKind, prefixes: readonly string[], cursor: string | undefined, limit: number): Page<string> {
+    const all = kind === "state" ? [...this.#state.keys()] : this.#timers[kind].members();
+    const wanted = all.filter((name) => (cursor === undefined || name > cursor) && prefixes.some((prefix) => name.startsWith(prefix))).sort();
+    const entries = wanted.slice(0, limit);
+    return { entries, next: entries.length < wanted.length ? entries.at(-1) : undefined };
   }
 
   readTimers(clock: TimerClock, limit: number): StoredTimerEntry[] {

@@ -12,7 +12,7 @@ import type { Random } from "../random.ts";
 import type { Commit, HoldSet, Numbered, TimerClock } from "./commit.ts";
 import { MemoryData } from "./memory-data.ts";
 import { MemoryReader } from "./memory-reader.ts";
-import type { ReadableStore, ReadOptions, StoreReader } from "./reader.ts";
+import type { Page, ReadableStore, ReadOptions, StoreReader } from "./reader.ts";
 import type {
   AcquireOutcome,
   AcquireRequest,
@@ -25,6 +25,7 @@ import type {
   InboxTail,
   Interval,
   Lease,
+  NamedKind,
   OpenOptions,
   PipelineStore,
   RecoverLimits,
@@ -156,6 +157,9 @@ class MemoryPipelineStore implements PipelineStore {
   }
   async readState(shard: ShardRef, fields: readonly string[]): Promise<(Uint8Array | undefined)[]> {
     return this.#data.readState(shard, fields);
+  }
+  async readNames(shard: ShardRef, kind: NamedKind, prefixes: readonly string[], cursor: string | undefined, limit: number): Promise<Page<string>> {
+    return this.#data.readNames(shard, kind, prefixes, cursor, limit);
   }
   async readTimers(shard: ShardRef, clock: TimerClock, limit: number): Promise<StoredTimerEntry[]> {
     return this.#data.readTimers(shard, clock, limit);

@@ -49,6 +49,11 @@ export class MemoryTimes {
     if (chunk.length === 0) this.#chunks.splice(at, 1);
   }
 
+  /** In no order. */
+  members(): string[] {
+    return [...this.#times.keys()];
+  }
+
   /** The first `limit` members. */
   head(limit: number): HoldSet[] {
     const head: HoldSet[] = [];

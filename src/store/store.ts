@@ -22,6 +22,7 @@ import type { Clock } from "../clock.ts";
 import type { ShardRef } from "../key.ts";
 import type { Random } from "../random.ts";
 import type { Commit, CommitOutcome, HoldSet, Numbered, OutboxKey, Place, Sequencer, TimerClock } from "./commit.ts";
+import type { Page } from "./reader.ts";
 import type { StoredGraph } from "./stored-graph.ts";
 
 /** What `run` takes as `store`. */
@@ -108,6 +109,12 @@ export interface PipelineStore {
   readInbox(shard: ShardRef, from: number, maxParcels: number, early?: boolean): Promise<InboxRead>;
   /** Values of state fields, in their order. */
   readState(shard: ShardRef, fields: readonly string[]): Promise<readonly (Uint8Array | undefined)[]>;
+  /**
+   * Names of state fields, or members of timers, that begin with one of the prefixes (of ASCII): a page of about `limit`, which
+   * may be empty though others follow. `cursor` is undefined at first, then the last page's `next`. What is there from the first
+   * page to the last is on one of them at least.
+   */
+  readNames(shard: ShardRef, kind: NamedKind, prefixes: readonly string[], cursor: string | undefined, limit: number): Promise<Page<string>>;
   /** The earliest timers, by (time, UTF-8 bytes of the member), with the times of their entries in `holds` (`timerHold(clock, member)`). */
   readTimers(shard: ShardRef, clock: TimerClock, limit: number): Promise<readonly StoredTimerEntry[]>;
   /** The smallest holds, by (time, UTF-8 bytes of the member). */
@@ -273,6 +280,9 @@ export interface DeliverReply {
   readonly tails: readonly InboxTail[];
   readonly appends: number;
 }
+
+/** What has names that a worker looks for: state, and the timers of a clock. */
+export type NamedKind = "state" | TimerClock;
 
 export interface InboxRead {
   readonly from: number;

@@ -20,6 +20,8 @@ export interface StoredGraph {
   readonly participants: readonly StoredParticipant[];
   /** The most shards that computations had before a copy gave them another number: senders of records that wait may be of those. */
   readonly shardsBefore?: number | undefined;
+  /** What computations no longer have; absent: nothing. One for each computation. */
+  readonly retired?: readonly StoredRetired[] | undefined;
   /** Set with UNFINISHED_FORMAT only: what the command was doing whose data this is. */
   readonly unfinished?: Unfinished | undefined;
 }
@@ -32,6 +34,18 @@ export interface Unfinished {
   readonly from: string;
   /** Differs where what it reads has changed. */
   readonly fingerprint: string;
+}
+
+/**
+ * Cells and timers that a computation has lost, by their ids: the owner of each of its shards deletes what is stored under
+ * them (`worker/computation-swept.ts`).
+ */
+export interface StoredRetired {
+  readonly participant: number;
+  /** Rises with each further loss. A shard whose image says that it has swept this round has nothing left of them. */
+  readonly round: number;
+  readonly cells: readonly number[];
+  readonly timers: readonly number[];
 }
 
 /** Whoever owns shards and commits: an injector, a computation or a sink. */
@@ -90,7 +104,11 @@ const isNamed = (part: { readonly id?: unknown; readonly name?: unknown } | null
 
 function isGraph(graph: Partial<StoredGraph> | null): boolean {
   if (![graph?.format, graph?.version, graph?.shards, graph?.nextId].every(isCount) || !isText(graph?.pipeline) || !isText(graph?.hash)) return false;
-  return isList(graph?.participants, isParticipant);
+  return isList(graph?.participants, isParticipant) && (graph?.retired === undefined || isList(graph.retired, isRetired));
+}
+
+function isRetired(retired: Partial<StoredRetired> | null): boolean {
+  return isCount(retired?.participant) && isCount(retired?.round) && isList(retired?.cells, isCount) && isList(retired?.timers, isCount);
 }
 
 function isParticipant(participant: Partial<StoredParticipant> | null): boolean {

@@ -91,6 +91,8 @@ export class Batch {
   since: number | undefined = undefined;
   /** A call that turned out to be asynchronous holds unsealed state: no commit before it has settled. */
   pinned = 0;
+  /** Has something that was dropped been deleted in it, or is it known that nothing of that is left? */
+  swept = false;
   readonly counted = { processed: 0, late: 0, timersFired: 0, failures: 0, deadLetters: 0, droppedTimers: 0, duplicates: 0 };
 
   constructor(memory: BatchMemory) {
@@ -101,6 +103,7 @@ export class Batch {
     return (
       this.taken === 0 &&
       this.finished === 0 &&
+      !this.swept &&
       this.heldPuts.size === 0 &&
       this.heldDeletes.size === 0 &&
       this.deadPuts.length === 0 &&

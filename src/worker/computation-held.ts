@@ -47,6 +47,11 @@ export abstract class ComputationHeld extends ComputationPercentiles {
 
   #recover(entry: Numbered): void {
     const { work, halted } = parseHeld(entry);
+    if (work.kind === "timer" && !this.declares(work.address.timer)) {
+      // A timer that the code has lost is forgotten, wherever it stands.
+      this.open.deleteHeld(entry.id);
+      return;
+    }
     this.heldHolds.set(String(entry.id), work.hold);
     this.orphans.push({ work, halted });
   }

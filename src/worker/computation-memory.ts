@@ -54,7 +54,8 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
   #sealed: Batch | undefined = undefined;
   readonly #keys: KeyCache;
   #wholeTimers = false;
-  #paging = new Map<TimerClock | "holds", number>();
+  /** Being read, up to so many. */
+  protected readonly paging = new Map<TimerClock | "holds", number>();
   readonly #inputs: ReadonlyMap<number, PlannedComputation["inputs"][number]>;
   #last: number;
 
@@ -160,24 +161,24 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
       const now = clock === "watermark" ? this.input : this.wallTime();
       const whole = this.#wholeTimers && this[clock].horizon !== Number.POSITIVE_INFINITY;
       if (!this.#wholeTimers) this[clock].trim();
-      if ((!whole && !this[clock].needsMore(now)) || this.#paging.has(clock)) continue;
+      if ((!whole && !this[clock].needsMore(now)) || this.paging.has(clock)) continue;
       const limit = Math.max(PAGE, this[clock].page);
-      this.#paging.set(clock, limit);
+      this.paging.set(clock, limit);
       this.host.effect({ kind: "read-timers", shard: this.ref, sequencer: this.sequencer, clock, limit });
     }
-    if (this.holds.horizon <= this.input && this.holds.bound === this.holds.horizon && !this.#paging.has("holds")) {
-      this.#paging.set("holds", PAGE);
+    if (this.holds.horizon <= this.input && this.holds.bound === this.holds.horizon && !this.paging.has("holds")) {
+      this.paging.set("holds", PAGE);
       this.host.effect({ kind: "read-holds", shard: this.ref, sequencer: this.sequencer, limit: PAGE });
     }
   }
 
   /** Answers to `read-timers` and `read-holds`. Taken only if no batch has changed anything since they were asked. */
   onPage(what: TimerClock | "holds", limit: number, head: readonly (HoldSet & { readonly hold?: number | undefined })[] | undefined): void {
-    this.#paging.delete(what);
+    this.paging.delete(what);
     if (head !== undefined && this.inFlight === undefined && this.open.empty) {
       const complete = head.length < limit;
       if (!complete && (head[0]?.time === head.at(-1)?.time || (what !== "holds" && this.#wholeTimers))) {
-        this.#paging.set(what, 2 * limit);
+        this.paging.set(what, 2 * limit);
         if (what === "holds") this.host.effect({ kind: "read-holds", shard: this.ref, sequencer: this.sequencer, limit: 2 * limit });
         else this.host.effect({ kind: "read-timers", shard: this.ref, sequencer: this.sequencer, clock: what, limit: 2 * limit });
         return;

@@ -6,9 +6,9 @@
  */
 import type { Commit } from "../store/index.ts";
 import { trackOf } from "../watermark/percentile.ts";
-import { ComputationMemory } from "./computation-memory.ts";
+import { ComputationSwept } from "./computation-swept.ts";
 
-export abstract class ComputationPercentiles extends ComputationMemory {
+export abstract class ComputationPercentiles extends ComputationSwept {
   override seal(): Commit {
     const commit = super.seal();
     this.#note();

@@ -7,7 +7,6 @@
  */
 import type { Clock } from "../clock.ts";
 import { StoreUnavailableError } from "../errors.ts";
-import { participantOf } from "../key.ts";
 import type { PipelineStore } from "../store/store.ts";
 import type { Effect } from "./effect.ts";
 import type { Engine } from "./engine.ts";
@@ -15,6 +14,7 @@ import { makeRoom, releaseAll, waitUntil } from "./giving-up.ts";
 import { OpenEdges } from "./open-edges.ts";
 import { Outage } from "./outage.ts";
 import { GraphChangedError } from "./plan.ts";
+import { read } from "./reads.ts";
 
 /** What is read of a shard when it is acquired. */
 const RECOVER = { timers: 10_000, holds: 10_000 };
@@ -156,12 +156,19 @@ export class Driver {
         break;
       case "read-inbox":
       case "read-state":
+      case "read-names":
       case "read-timers":
       case "read-holds":
       case "read-ids":
       case "read-tails":
       case "read-heads":
-        this.#read(effect);
+        read(
+          effect,
+          this.#engine,
+          this.#store,
+          () => this.#clock.now(),
+          (answer, told) => this.#ask(answer, told),
+        );
         break;
       case "await":
         this.#await(effect);
@@ -311,51 +318,6 @@ export class Driver {
         break;
       case "release":
         this.#ask(store.release(worker, effect.leases), () => {});
-        break;
-    }
-  }
-
-  #read(effect: Of<`read-${string}` & Effect["kind"]>): void {
-    const engine = this.#engine;
-    const store = this.#store;
-    const now = () => this.#clock.now();
-    switch (effect.kind) {
-      case "read-inbox": {
-        // Only what a computation makes of records is undone with their loss; effects leave the system.
-        const participant = engine.participant(participantOf(effect.shard));
-        const early = participant?.kind === "computation" && participant.node.effect === undefined;
-        this.#ask(
-          store.readInbox(effect.shard, effect.from, effect.parcels, early),
-          (read) => engine.awaits(effect) && engine.onInbox(now(), effect.shard, read?.from ?? effect.from, read?.parcels, read?.tail ?? 0),
-        );
-        break;
-      }
-      case "read-state":
-        this.#ask(
-          store.readState(effect.shard, effect.fields),
-          (values) => engine.awaits(effect) && engine.computation(effect.shard)?.onState(effect.keys, values),
-        );
-        break;
-      case "read-timers":
-        this.#ask(
-          store.readTimers(effect.shard, effect.clock, effect.limit),
-          (head) => engine.awaits(effect) && engine.computation(effect.shard)?.onPage(effect.clock, effect.limit, head),
-        );
-        break;
-      case "read-holds":
-        this.#ask(
-          store.readHolds(effect.shard, effect.limit),
-          (head) => engine.awaits(effect) && engine.computation(effect.shard)?.onPage("holds", effect.limit, head),
-        );
-        break;
-      case "read-ids":
-        this.#ask(store.readIds(effect.shard, effect.ids), (known) => engine.awaits(effect) && engine.injector(effect.shard)?.onIds(effect.ids, known));
-        break;
-      case "read-tails":
-        this.#ask(store.readTails(effect.shards), (reply) => engine.onTails(now(), effect, reply));
-        break;
-      case "read-heads":
-        this.#ask(store.summarize(effect.shards), (heads) => engine.lostTails.onHeads(effect.shards, heads));
         break;
     }
   }

@@ -7,7 +7,7 @@
  */
 import type { ItemFate } from "../injectors/injector.ts";
 import type { ShardRef } from "../key.ts";
-import type { Commit, Delivery, Interval, Lease, Sequencer, TimerClock, WatermarkReport } from "../store/index.ts";
+import type { Commit, Delivery, Interval, Lease, NamedKind, Sequencer, TimerClock, WatermarkReport } from "../store/index.ts";
 import type { StreamRecord } from "../record.ts";
 
 export type Effect =
@@ -31,6 +31,16 @@ export type Effect =
       readonly sequencer: Sequencer;
       readonly keys: readonly string[];
       readonly fields: readonly string[];
+    }
+  /** Names that begin with one of the prefixes, a page of them. */
+  | {
+      readonly kind: "read-names";
+      readonly shard: ShardRef;
+      readonly sequencer: Sequencer;
+      readonly of: NamedKind;
+      readonly prefixes: readonly string[];
+      readonly cursor: string | undefined;
+      readonly limit: number;
     }
   | { readonly kind: "read-timers"; readonly shard: ShardRef; readonly sequencer: Sequencer; readonly clock: TimerClock; readonly limit: number }
   | { readonly kind: "read-holds"; readonly shard: ShardRef; readonly sequencer: Sequencer; readonly limit: number }

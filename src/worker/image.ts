@@ -2,11 +2,12 @@
  * A shard's image: what the engine keeps of a shard between commits, besides the structures the store knows of. It is
  * replaced whole by every commit; the store never looks into it.
  *
- *   u8 format | 13 x f64 (the fields below, in order) | [f64 starts] | [percentiles] | checkpoint, CBOR (injectors and sinks)
+ *   u8 format | 13 x f64 (the fields below, in order) | [f64 starts] | [f64 swept] | [percentiles] | checkpoint, CBOR (injectors and sinks)
  *   percentiles: u8 how many | for each f64 percentile, f64 watermark
  *
  * Format 1 has no `starts`: it is 0. Format 2 is written only where it is not, so that what older code writes and reads
- * is what nearly every image is. Format 3 has both, and is written only where percentile watermarks are followed.
+ * is what nearly every image is. Format 3 has percentiles too, and is written only where percentile watermarks are
+ * followed; format 4 has all, and is written only where something was swept.
  */
 import { decodeStored, encodePlain } from "../computation/cbor-codec.ts";
 import { DecodeError, invariant } from "../errors.ts";
@@ -41,6 +42,8 @@ export interface ShardImage {
   readonly counters: Counters;
   /** Owners in a row that took the shard over from a dead one, began, and have committed nothing since (`guarded-shard.ts`). */
   starts: number;
+  /** The last round of what the graph has retired of which nothing is left here (`computation-swept.ts`); 0: none. */
+  swept: number;
   /** The percentile watermarks in force; empty where none is followed. */
   readonly percentiles: Map<number, number>;
   /** Injectors and sinks: where to go on. Plain data. */
@@ -50,6 +53,7 @@ export interface ShardImage {
 const FORMAT = 1;
 const WITH_STARTS = 2;
 const WITH_PERCENTILES = 3;
+const WITH_SWEPT = 4;
 const FIELDS = 13;
 
 export function newImage(): ShardImage {
@@ -61,6 +65,7 @@ export function newImage(): ShardImage {
     nextDead: 1,
     counters: { processed: 0, late: 0, produced: 0, duplicates: 0, deadLetters: 0, timersFired: 0, failures: 0, droppedTimers: 0 },
     starts: 0,
+    swept: 0,
     percentiles: new Map(),
     checkpoint: undefined,
   };
@@ -69,9 +74,9 @@ export function newImage(): ShardImage {
 export function encodeImage(image: ShardImage): Uint8Array {
   const checkpoint = image.checkpoint === undefined ? undefined : encodePlain(image.checkpoint);
   const { counters, percentiles } = image;
-  const format = percentiles.size > 0 ? WITH_PERCENTILES : image.starts === 0 ? FORMAT : WITH_STARTS;
-  const more = format === WITH_PERCENTILES ? 1 + 16 * percentiles.size : 0;
-  const bytes = Buffer.allocUnsafe(1 + 8 * (format === FORMAT ? FIELDS : FIELDS + 1) + more + (checkpoint?.length ?? 0));
+  const format = image.swept > 0 ? WITH_SWEPT : percentiles.size > 0 ? WITH_PERCENTILES : image.starts === 0 ? FORMAT : WITH_STARTS;
+  const more = format >= WITH_PERCENTILES ? 1 + 16 * percentiles.size : 0;
+  const bytes = Buffer.allocUnsafe(1 + 8 * fieldsOf(format) + more + (checkpoint?.length ?? 0));
   bytes[0] = format;
   let at = 1;
   at = bytes.writeDoubleLE(image.input, at);
@@ -88,23 +93,25 @@ export function encodeImage(image: ShardImage): Uint8Array {
   at = bytes.writeDoubleLE(counters.failures, at);
   at = bytes.writeDoubleLE(counters.droppedTimers, at);
   if (format !== FORMAT) at = bytes.writeDoubleLE(image.starts, at);
+  if (format === WITH_SWEPT) at = bytes.writeDoubleLE(image.swept, at);
   if (more > 0) at = bytes.writeUInt8(percentiles.size, at);
   for (const [percentile, watermark] of percentiles) at = bytes.writeDoubleLE(watermark, bytes.writeDoubleLE(percentile, at));
   if (checkpoint !== undefined) bytes.set(checkpoint, at);
   return bytes;
 }
 
+/** Numbers that an image of this format has, before its percentiles. */
+const fieldsOf = (format: number): number => FIELDS + (format === FORMAT ? 0 : format === WITH_SWEPT ? 2 : 1);
+
 /** Throws `DecodeError` where the bytes are no image. */
 export function decodeImage(stored: Uint8Array): ShardImage {
   const bytes = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
-  invariant(
-    bytes[0] === FORMAT || bytes[0] === WITH_STARTS || bytes[0] === WITH_PERCENTILES,
-    `a shard image of format ${bytes[0]} was written by another version of Millrace`,
-  );
-  const fields = bytes[0] === FORMAT ? FIELDS : FIELDS + 1;
+  const format = bytes[0] ?? 0;
+  invariant(format >= FORMAT && format <= WITH_SWEPT, `a shard image of format ${bytes[0]} was written by another version of Millrace`);
+  const fields = fieldsOf(format);
   const fixed = 1 + 8 * fields;
-  const followed = bytes[0] === WITH_PERCENTILES ? (bytes[fixed] ?? 0) : 0;
-  const head = fixed + (bytes[0] === WITH_PERCENTILES ? 1 + 16 * followed : 0);
+  const followed = format >= WITH_PERCENTILES ? (bytes[fixed] ?? 0) : 0;
+  const head = fixed + (format >= WITH_PERCENTILES ? 1 + 16 * followed : 0);
   const number = (at: number): number => {
     const value = bytes.length < head ? Number.NaN : bytes.readDoubleLE(at);
     if (Number.isFinite(value)) return value;
@@ -131,6 +138,7 @@ export function decodeImage(stored: Uint8Array): ShardImage {
       droppedTimers: field(12),
     },
     starts: fields > FIELDS ? field(13) : 0,
+    swept: format === WITH_SWEPT ? field(14) : 0,
     percentiles: new Map(Array.from({ length: followed }, (_, n) => percentileAt(n))),
     checkpoint: bytes.length > head ? decodeStored(bytes.subarray(head), "the checkpoint of a shard image") : undefined,
   };

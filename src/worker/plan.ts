@@ -5,7 +5,7 @@ import type { Codec } from "../computation/codec.ts";
 import type { CellNode, ComputationNode, Graph, InjectorNode, InputNode, SinkNode, TimerNode } from "../computation/graph.ts";
 import type { Schema } from "../computation/schema.ts";
 import { IncompatibleDataError } from "../errors.ts";
-import type { StoredGraph } from "../store/stored-graph.ts";
+import type { StoredGraph, StoredRetired } from "../store/stored-graph.ts";
 import type { Track } from "../watermark/percentile.ts";
 
 export interface Plan {
@@ -41,6 +41,8 @@ export interface PlannedComputation extends PlannedBase {
   readonly outputs: readonly PlannedStream[];
   readonly cells: readonly { readonly id: number; readonly node: CellNode }[];
   readonly timers: readonly { readonly id: number; readonly node: TimerNode }[];
+  /** What it had, and its shards may still have; undefined: nothing. */
+  readonly retired: StoredRetired | undefined;
 }
 
 export interface PlannedSink extends PlannedBase {

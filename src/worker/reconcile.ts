@@ -3,9 +3,10 @@
  *
  * G1  A name that the code no longer has, with data behind it, is refused with what would be orphaned, unless another
  *     says `renamedFrom` it or the operator drops it. Nothing is written before all of it has been checked.
- * G2  An id is never given twice.
+ * G2  An id is never given twice. What becomes of a cell, timer or input that its stored data does not fit is a new one.
  * G3  A graph that workers run only grows, unless an operator says what to drop: what they know and this code does not may
  *     get data at any moment, and this code may be the older one.
+ * G4  Ids of cells and timers that a computation loses stay in the graph as retired: its shards sweep what is under them.
  */
 import { EXPLAIN_CELL } from "../computation/explained.ts";
 import type { ComputationNode, Graph, InputNode, ParticipantNode } from "../computation/graph.ts";
@@ -20,6 +21,7 @@ import {
   type StoredGraph,
   type StoredInput,
   type StoredParticipant,
+  type StoredRetired,
   type StoredTimer,
 } from "../store/stored-graph.ts";
 import { parseAnnounced } from "./declined.ts";
@@ -156,6 +158,7 @@ class Merge {
       nextId: this.#nextId,
       participants,
       ...(this.#stored?.shardsBefore === undefined ? {} : { shardsBefore: this.#stored.shardsBefore }),
+      ...retiredBy(this.#stored, participants),
     };
   }
 
@@ -203,9 +206,10 @@ class Merge {
           "queued",
         );
       }
-      return { id: known?.id ?? this.#nextId++, name: node.name, stream: node.stream, codec };
+      const fits = known?.stream === node.stream && known.codec === codec;
+      return { id: fits ? known.id : this.#nextId++, name: node.name, stream: node.stream, codec };
     });
-    this.#goneFrom(before, before?.inputs ?? [], inputs, "input", "queued");
+    this.#goneFrom(before, before?.inputs ?? [], nodes, "input", "queued");
     return inputs;
   }
 
@@ -220,9 +224,9 @@ class Merge {
           "state",
         );
       }
-      return { id: known?.id ?? this.#nextId++, name: cell.name, codec: cell.codec.id };
+      return { id: known?.codec === cell.codec.id ? known.id : this.#nextId++, name: cell.name, codec: cell.codec.id };
     });
-    this.#goneFrom(before, before?.cells ?? [], cells, "state", "state");
+    this.#goneFrom(before, before?.cells ?? [], node.cells, "state", "state");
     return cells;
   }
 
@@ -237,22 +241,23 @@ class Merge {
           "timers",
         );
       }
-      return { id: known?.id ?? this.#nextId++, name: timer.name, clock: timer.clock };
+      return { id: known?.clock === timer.clock ? known.id : this.#nextId++, name: timer.name, clock: timer.clock };
     });
-    this.#goneFrom(before, before?.timers ?? [], timers, "timer", "timers");
+    this.#goneFrom(before, before?.timers ?? [], node.timers, "timer", "timers");
     return timers;
   }
 
   #goneFrom(
     owner: StoredParticipant | undefined,
     before: readonly { readonly id: number; readonly name: string }[],
-    now: readonly { readonly id: number }[],
+    now: readonly { readonly name: string; readonly renamedFrom: readonly string[] }[],
     what: string,
     counts: Gone["counts"],
   ): void {
     if (owner === undefined) return;
+    const found = new Set(now.map((node) => find(before, node)));
     for (const each of before) {
-      if (now.some((other) => other.id === each.id)) continue;
+      if (found.has(each)) continue;
       this.#missing(`${owner.name}/${each.name}`, owner, `${what} "${each.name}" of ${owner.kind} "${owner.name}"`, counts);
     }
   }
@@ -277,6 +282,25 @@ class Merge {
     invariant(node !== undefined, `stream "${stream}" is not in the graph`);
     return node.codec.id;
   }
+}
+
+/** What the graph has retired so far of participants that are still in it, and what they lose with this one. */
+function retiredBy(stored: StoredGraph | undefined, participants: readonly StoredParticipant[]): Pick<StoredGraph, "retired"> {
+  const retired = participants.flatMap((now): StoredRetired[] => {
+    const before = stored?.participants.find(({ id }) => id === now.id);
+    const known = stored?.retired?.find(({ participant }) => participant === now.id);
+    const cells = lostOf(before?.cells ?? [], now.cells);
+    const timers = lostOf(before?.timers ?? [], now.timers);
+    if (cells.length + timers.length === 0) return known === undefined ? [] : [known];
+    // A copy of a pipeline counts its versions anew, and its shards' images do not.
+    const round = Math.max((stored?.version ?? 0) + 1, (known?.round ?? 0) + 1);
+    return [{ participant: now.id, round, cells: [...(known?.cells ?? []), ...cells], timers: [...(known?.timers ?? []), ...timers] }];
+  });
+  return retired.length === 0 ? {} : { retired };
+}
+
+function lostOf(before: readonly { readonly id: number }[], now: readonly { readonly id: number }[]): number[] {
+  return before.map(({ id }) => id).filter((id) => now.every((each) => each.id !== id));
 }
 
 function knows(stored: StoredGraph, name: string): boolean {
@@ -330,6 +354,7 @@ function planOf(graph: Graph, stored: StoredGraph): Plan {
       outputs: node.outputs.map((output) => streamOf(output.stream)),
       cells: node.cells.map((cell) => ({ id: (of.cells.find((each) => each.name === cell.name) as StoredCell).id, node: cell })),
       timers: node.timers.map((timer) => ({ id: (of.timers.find((each) => each.name === timer.name) as StoredTimer).id, node: timer })),
+      retired: stored.retired?.find((each) => each.participant === of.id),
     };
   });
   return { graph, version: stored.version, stored, participants: withTracks(participants) };

@@ -93,6 +93,14 @@ async function image(of: string, change: (image: ShardImage) => void): Promise<v
   await redis.hset(of, "img", Buffer.from(encodeImage(stored)));
 }
 
+test("state of a cell that was dropped, in a shard that has not swept it yet, is worth a note and no more", async () => {
+  await retire(8);
+  await redis.hset(shop("s"), `${graph.nextId.toString(36)}:${HERE}`, "?");
+  const report = await audit(store, { pipeline: "shop" });
+  expect(foundIn(report)).toEqual({});
+  expect(report.notes).toContain("1 entries are of parts that were dropped: the workers delete them when they have nothing else to do");
+});
+
 test("what a pipeline leaves behind is sound, and every invariant but those of the outbox was looked at", async () => {
   const report = await audit(store, { pipeline: "shop" });
   expect(foundIn(report)).toEqual({});
@@ -114,6 +122,13 @@ const field = (cell: "total" | "recent", buyer: string): string => `${ids[cell].
 const closing = (buyer: string, tag = 3): string => `${ids.closing.toString(36)}:2:n${tag}${buyer}`;
 const withGraph = (change: (graph: StoredGraph) => StoredGraph) => redis.hset("{millrace:shop}:g", "graph", JSON.stringify(change(graph)));
 const expiry = (buyer: string): string => `0:${`n${ids.recent}`.length}:n${ids.recent}${buyer}`;
+
+/** The graph has retired a cell in this round, and the first shard of the shop says that it has swept it. */
+async function retire(round: number): Promise<void> {
+  const retired = [{ participant: ids.shop, round, cells: [graph.nextId], timers: [] }];
+  await withGraph((before) => ({ ...before, nextId: before.nextId + 1, retired }));
+  await image(shop("m"), (each) => void (each.swept = 7));
+}
 
 const planted: readonly Planted[] = [
   {
@@ -162,6 +177,15 @@ const planted: readonly Planted[] = [
     what: "state of no cell",
     plant: () => redis.hset(shop("s"), `zz:${HERE}`, "?"),
     says: new RegExp(`\\|${HERE}\\|state of a cell of id 1295`),
+  },
+  {
+    id: "state-address",
+    what: "state of a cell that was dropped, in a shard that has swept it",
+    plant: async () => {
+      await retire(7);
+      await redis.hset(shop("s"), `${graph.nextId.toString(36)}:${HERE}`, "?");
+    },
+    says: new RegExp(`\\|${HERE}\\|state of a cell of id \\d+, of which it says that it has none left`),
   },
   {
     id: "state-shard",

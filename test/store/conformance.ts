@@ -15,6 +15,7 @@ import { consumption } from "./conformance/consumption.ts";
 import { graph } from "./conformance/graph.ts";
 import { inbox } from "./conformance/inbox.ts";
 import { model } from "./conformance/model.ts";
+import { names } from "./conformance/names.ts";
 import { ownership } from "./conformance/ownership.ts";
 import { readingFromOutside } from "./conformance/reading.ts";
 import { reopening } from "./conformance/reopening.ts";
@@ -51,6 +52,7 @@ const TOPICS: readonly ((define: Define) => void)[] = [
   inbox,
   state,
   timers,
+  names,
   aside,
   workers,
   ownership,

@@ -18,6 +18,7 @@ import {
   type Timer,
   timers,
 } from "../../src/index.ts";
+import { audit } from "../../src/inspect/index.ts";
 import { Feed, Kept } from "./feed.ts";
 import { Bench, Gate, type Probing, results, type Step, steps } from "./probe.ts";
 import type { PipelineStore, Store } from "../../src/store/store.ts";
@@ -248,7 +249,8 @@ describe.each(STORES)("on the store %s", (name) => {
         .compute(names.computation ?? "calc", Calc, compute)
         .sink("kept", results, kept.sink);
     };
-    trial = new Trial(storeOf(name));
+    const store = storeOf(name);
+    trial = new Trial(store);
     await trial.start(named({}, false));
     push(feed, "k:a@1 k:b@2");
     await until(() => kept.values, ["a", "ab"]);
@@ -268,6 +270,9 @@ describe.each(STORES)("on the store %s", (name) => {
     feed.promise(2_000);
     await until(() => kept.values.slice(4), ["due d"]);
     await until(() => trial.output("calc2"), 2_000);
+    await until(() => trial.quiet("calc2"), true);
+    await trial.stop();
+    expect(await audit(store(), { pipeline: "named" })).toMatchObject({ violations: 0, notes: [], entries: { state: 1, watermark: 0, holds: 0 } });
   });
 
   test("what version 1 of a codec wrote is read by version 2, in a cell and in records that wait; version 1 refuses what 2 wrote", async () => {

@@ -22,6 +22,7 @@ const image: fc.Arbitrary<ShardImage> = fc.record({
     droppedTimers: count,
   }),
   starts: fc.nat(3),
+  swept: fc.nat(3),
   percentiles: fc.array(fc.tuple(fc.constantFrom(50, 99, 99.9), time), { maxLength: 3 }).map((each) => new Map(each)),
   checkpoint: fc.option(fc.record({ position: fc.oneof(fc.integer(), fc.string({ unit: "grapheme" })), done: fc.boolean() }), { nil: undefined }),
 });

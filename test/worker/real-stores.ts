@@ -77,6 +77,12 @@ export class Trial {
     return sum;
   }
 
+  /** Has the computation nothing more to do, nor to sweep away? */
+  quiet(name: string): boolean {
+    const { id, shards } = this.#planned(name);
+    return Array.from({ length: shards }, (_, index) => this.worker.engine.computation(shardRef(id, index))?.quiet).every((quiet) => quiet === true);
+  }
+
   halted(name: string): string[] {
     const { id, shards } = this.#planned(name);
     return Array.from({ length: shards }, (_, index) => this.worker.engine.computation(shardRef(id, index))?.halted ?? []).flat();

@@ -28,6 +28,8 @@ export interface RigOptions {
   readonly drop?: readonly string[];
   /** A worker may become dumb at any time, and then never comes to rest: starting one waits for some turns only. */
   readonly mortal?: boolean;
+  /** Called with each line to the store, before anything goes over it. */
+  readonly onLine?: (line: Line) => void;
 }
 
 type AsyncMethod = { [K in keyof PipelineStore]: PipelineStore[K] extends (...args: never[]) => Promise<unknown> ? K : never }[keyof PipelineStore];
@@ -124,6 +126,7 @@ export class Rig {
     const graph = this.pipeline.graph();
     this.#random = random;
     this.line = new Line(await this.disk.open({ pipeline: graph.pipeline, clock: this.clock, random }));
+    this.options.onLine?.(this.line);
     const plan = await reconcile(this.line.store, graph, drop);
     const { batchRecords = 256, cacheBytes = 128 << 20, frozen = false, leaseMs = 2_000, runner } = this.options;
     const log = (level: string, text: string) => void this.logged.push(`${level}: ${text}`);

@@ -17,6 +17,7 @@ import { indexOf, participantOf, shardRef, type ShardRef } from "../../key.ts";
 import type { Random } from "../../random.ts";
 import { timerHold } from "../address.ts";
 import type { Commit, HoldSet, Numbered, TimerClock } from "../commit.ts";
+import type { Page } from "../reader.ts";
 import type {
   AcquireOutcome,
   AcquireRequest,
@@ -29,6 +30,7 @@ import type {
   InboxTail,
   Interval,
   Lease,
+  NamedKind,
   PipelineStore,
   RecoverLimits,
   RecoveredShard,
@@ -60,7 +62,7 @@ import { asBytes, asList, asNumber, asText } from "./reply.ts";
 import { Request } from "./request.ts";
 import type { Script } from "./script.ts";
 import { whyNotFsynced } from "./server-fsync.ts";
-import { COMMIT, DELIVER, INBOX, INIT, PROGRESS, RECOVER, REPORT, SUMMARY, TAILS, TIMERS } from "./scripts.ts";
+import { COMMIT, DELIVER, INBOX, INIT, NAMES, PROGRESS, RECOVER, REPORT, SUMMARY, TAILS, TIMERS } from "./scripts.ts";
 
 /** Shards per call of scripts that read: keeps each well below a millisecond or two of the server's time. */
 const READ_SHARDS = 32;
@@ -248,6 +250,17 @@ export class RedisPipelineStore implements PipelineStore {
     const [sentinel, ...values] = asList(await calls.command("HMGET", request));
     this.#expectShard(shard, sentinel !== null);
     return values.map(asBytes);
+  }
+
+  async readNames(shard: ShardRef, kind: NamedKind, prefixes: readonly string[], cursor: string | undefined, limit: number): Promise<Page<string>> {
+    const { state, timers, wall } = this.#keys.of(shard);
+    const calls = this.#of(shard);
+    const structure = kind === "state" ? state : kind === "wall" ? wall : timers;
+    const request = calls.begin(structure).text(kind === "state" ? "hash" : "zset");
+    request.text(cursor ?? "0").integer(Math.max(limit, 1));
+    for (const prefix of prefixes) request.text(prefix);
+    const [next, names] = asList(await calls.run(NAMES, request));
+    return { entries: asList(names).map(asText), next: asText(next) === "0" ? undefined : asText(next) };
   }
 
   async readTimers(shard: ShardRef, clock: TimerClock, limit: number): Promise<StoredTimerEntry[]> {

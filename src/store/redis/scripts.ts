@@ -129,6 +129,15 @@ export const INBOX = defineScript({
 
 export const TAILS = defineScript({ file: "tails.lua", flags: "no-writes", keys: "appends (meta)*", args: "", reply: "appends (tail queued)*", outcomes: {} });
 
+export const NAMES = defineScript({
+  file: "names.lua",
+  flags: "no-writes",
+  keys: "structure",
+  args: "type cursor count (prefix)*",
+  reply: "cursor (name)*",
+  outcomes: {},
+});
+
 export const TIMERS = defineScript({
   file: "timers.lua",
   flags: "no-writes",
@@ -250,6 +259,7 @@ export const SCRIPTS: readonly Script[] = [
   REPORT,
   INBOX,
   TAILS,
+  NAMES,
   TIMERS,
   RECOVER,
   SUMMARY,

@@ -5,6 +5,7 @@
 import type { Random } from "../../random.ts";
 import type { MemoryData } from "../../store/memory-data.ts";
 import type { HoldSet } from "../../store/commit.ts";
+import type { Page } from "../../store/reader.ts";
 import type {
   AcquireOutcome,
   Announced,
@@ -36,6 +37,7 @@ type StoreKind =
   | "report"
   | "read-inbox"
   | "read-state"
+  | "read-names"
   | "read-timers"
   | "read-holds"
   | "read-ids"
@@ -83,6 +85,8 @@ export function carryOut(data: MemoryData, effect: StoreEffect, { worker, leaseM
       return data.readInbox(effect.shard, effect.from, effect.parcels);
     case "read-state":
       return data.readState(effect.shard, effect.fields);
+    case "read-names":
+      return data.readNames(effect.shard, effect.of, effect.prefixes, effect.cursor, effect.limit);
     case "read-timers":
       return data.readTimers(effect.shard, effect.clock, effect.limit);
     case "read-holds":
@@ -142,6 +146,9 @@ function tellRead(engine: Engine, effect: Extract<StoreEffect, { readonly kind: 
     }
     case "read-state":
       engine.computation(effect.shard)?.onState(effect.keys, answer as (Uint8Array | undefined)[] | undefined);
+      break;
+    case "read-names":
+      engine.computation(effect.shard)?.onNames(answer as Page<string> | undefined);
       break;
     case "read-timers":
       engine.computation(effect.shard)?.onPage(effect.clock, effect.limit, answer as StoredTimerEntry[] | undefined);
