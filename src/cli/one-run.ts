@@ -25,6 +25,8 @@ export interface RunCommandOptions {
   readonly tokens?: string;
   readonly name?: readonly string[];
   readonly address?: string;
+  /** Of one client; false: any number. */
+  readonly requestsPerSecond?: number | false;
   readonly drop?: readonly string[];
   readonly lease?: number;
   readonly stall?: number;
@@ -112,9 +114,9 @@ export async function runOnce({ pipeline, options, worker, ended, onRunning }: O
 }
 
 /** Tokens are in a file or the environment: arguments can be read by others on the machine. */
-function endpointOptions({ port, host, address, tokens, name }: RunCommandOptions): HttpOptions {
+function endpointOptions({ port, host, address, tokens, name, requestsPerSecond }: RunCommandOptions): HttpOptions {
   const fromFile = tokens === undefined ? [] : tokensIn(`--tokens ${tokens}`, textOf(tokens));
-  return { port, host, address, names: name, tokens: [...tokensIn(TOKENS, process.env[TOKENS] ?? ""), ...fromFile] };
+  return { port, host, address, names: name, requestsPerSecond, tokens: [...tokensIn(TOKENS, process.env[TOKENS] ?? ""), ...fromFile] };
 }
 
 function textOf(file: string): string {

@@ -24,6 +24,8 @@ import { workersCommand } from "./workers-command.ts";
 
 /** Workers of one command: more than that a machine has no cores for. */
 const MOST_WORKERS = 256;
+/** A second, of one client. */
+const MOST_REQUESTS = 1_000_000;
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { readonly version: string };
 
@@ -51,6 +53,9 @@ export function programOf(ended: (code: number) => void): Command {
     .option("--host <host>", "address that the endpoint listens on; one that other machines can reach needs tokens (default 127.0.0.1)")
     .option("--tokens <file>", "file with the tokens that it knows, SCOPE:TOKEN each; as MILLRACE_TOKENS of the environment")
     .option("--name <name>", "another name by which it may be asked, as that of a proxy; may be repeated", collect)
+    .addOption(
+      new Option("--requests-per-second <n>", "requests that one client may make a second; none: any number (default 2000 beyond loopback)").argParser(rateOf),
+    )
     .option("--drop <name>", "delete the stored data of what the code no longer has: PARTICIPANT or PARTICIPANT/PART; may be repeated", collect)
     .addOption(new Option("--lease <ms>", "how long the shards of a worker that died stay its own, ms (default 2000)").argParser(leaseOf))
     .addOption(
@@ -178,6 +183,13 @@ function portOf(text: string): number {
   const port = Number(text);
   if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError("It is a number from 0 to 65535.");
   return port;
+}
+
+function rateOf(text: string): number | false {
+  if (text === "none") return false;
+  if (!/^\d+$/.test(text) || Number(text) < 1 || Number(text) > MOST_REQUESTS)
+    throw new InvalidArgumentError(`It is a number from 1 to ${MOST_REQUESTS}, or none.`);
+  return Number(text);
 }
 
 function leaseOf(text: string): number {

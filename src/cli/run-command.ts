@@ -61,11 +61,12 @@ async function runElsewhere(file: string, options: RunCommandOptions, count: num
 }
 
 /** What each process is told alike. */
-function restOf({ host, tokens, name = [], drop = [], lease, stall, json }: RunCommandOptions): string[] {
+function restOf({ host, tokens, name = [], requestsPerSecond: rate, drop = [], lease, stall, json }: RunCommandOptions): string[] {
   return [
     ...(host === undefined ? [] : ["--host", host]),
     ...(tokens === undefined ? [] : ["--tokens", tokens]),
     ...name.flatMap((each) => ["--name", each]),
+    ...(rate === undefined ? [] : ["--requests-per-second", rate === false ? "none" : String(rate)]),
     ...drop.flatMap((each) => ["--drop", each]),
     ...(lease === undefined ? [] : ["--lease", String(lease)]),
     ...(stall === undefined ? [] : ["--stall", String(stall)]),

@@ -130,6 +130,8 @@ test("a mistake ends with 2, one sentence and no stack", async () => {
     [["run", WORD_COUNT, "--store", "memory:", "--tokens", "none.txt"], "error: --tokens none.txt cannot be read"],
     [["init", "."], "error: . is not empty: give a directory that is new\n"],
     [["run", WORD_COUNT, "--port", "seven"], "It is a number from 0 to 65535."],
+    [["run", WORD_COUNT, "--requests-per-second", "0"], "It is a number from 1 to 1000000, or none."],
+    [["run", WORD_COUNT, "--requests-per-second", "1000001"], "It is a number from 1 to 1000000, or none."],
     [["run", WORD_COUNT, "--stroe", "memory:"], "Did you mean --store?"],
     [["walk"], "unknown command 'walk'"],
   ];

@@ -60,6 +60,24 @@ const TAKING = `import { fromHttp, Pipeline, sink, stream } from "${LIBRARY}";
   const nowhere = sink({ kind: "sink", description: "nowhere", attempts: 1, open: async () => ({ write: async () => 0, close: async () => {} }) });
   export default new Pipeline("taking", { shards: 4 }).inject("arrivals", visits, fromHttp()).sink("nowhere", visits, nowhere);`;
 
+test("each worker answers as many requests of a client a second as the command says", async () => {
+  const server = await startRedis({ tcp: true });
+  onTestFinished(() => server.stop());
+  const workplace = new Workplace();
+  workplace.write("taking.mjs", TAKING);
+  const statuses = async (rate: string): Promise<ReadonlySet<number>> => {
+    const words = ["run", "taking.mjs", "--workers", "2", "--port", "0", "--requests-per-second", rate];
+    const command = workplace.start(words, { MILLRACE_STORE: server.url });
+    const [, url = ""] = await command.hasSaid(/worker 2: running pipeline taking; (http:\/\/127\.0\.0\.1:\d+)\//);
+    const found = await Promise.all(Array.from({ length: 40 }, async () => (await fetch(`${url}/healthz`)).status));
+    command.process.kill("SIGTERM");
+    await command.ended;
+    return new Set(found);
+  };
+  expect(await statuses("3")).toEqual(new Set([200, 429]));
+  expect(await statuses("none")).toEqual(new Set([200]));
+});
+
 test("millrace workers asks any of them, and shows what each owns", async () => {
   const server = await startRedis({ tcp: true });
   onTestFinished(() => server.stop());
