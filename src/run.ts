@@ -180,7 +180,7 @@ async function running(worker: Worker, store: PipelineStore, runner: EffectRunne
     await watchdog?.close();
     watch?.close();
   };
-  const pushes = new Pushes(ingestion, systemClock, systemRandom);
+  const pushes = new Pushes(ingestion, systemClock, systemRandom, options.tracing);
   const pipeline: RunningPipeline = {
     url: http?.url,
     finished: worker.driver.finished,

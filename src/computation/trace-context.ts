@@ -46,6 +46,9 @@ export function traceOf(bytes: Uint8Array, from: number, to: number): TraceConte
   return { traceId: head.toString("hex", 2, SPAN_AT), spanId: head.toString("hex", SPAN_AT), flags: head[1] as number };
 }
 
+/** As a `traceparent` header has it. */
+export const traceparent = ({ traceId, spanId, flags }: TraceContext): string => `00-${traceId}-${spanId}-${flags.toString(16).padStart(2, "0")}`;
+
 const TRACEPARENT = /^(?!ff)[\da-f]{2}-(?!0{32})([\da-f]{32})-(?!0{16})([\da-f]{16})-([\da-f]{2})(-.*)?$/;
 
 /** What a `traceparent` header says; undefined: there is none, or none that is right, which is as if it were not there. */

@@ -4,16 +4,19 @@
  *
  * P1  What becomes of a record does not depend on who owns the injector: a value is what JSON makes of it, on either way.
  * P2  Each push has an id before anything is tried, so it may be tried again here as long as nothing of it was taken.
+ * P3  A record goes on with the trace of the span in which it was pushed, on either way.
  */
 import type { Clock } from "../clock.ts";
 import { checkInteger } from "../computation/checks.ts";
 import { checkStream, type Stream } from "../computation/stream.ts";
+import { type TraceContext, traceparent } from "../computation/trace-context.ts";
 import { InvalidUseError, RecordNotTakenError, RecordRefusedError, StoreRefusedError, StoreUnavailableError } from "../errors.ts";
 import { HttpReceipt } from "../injectors/http-receipt.ts";
 import { RequestError } from "../inspect/request-error.ts";
 import type { DurabilityLevel, ErrorView, ReplyView, TakenView } from "../inspect/views.ts";
 import { checkOptions, show } from "../options.ts";
 import type { Random } from "../random.ts";
+import type { Tracing } from "../worker/tracing.ts";
 import { idempotencyKeyOf } from "./body-kind.ts";
 import { type Ingestion, type Promised, SEND_AGAIN } from "./ingestion.ts";
 import type { Intake } from "./intake.ts";
@@ -56,6 +59,7 @@ interface Push {
   readonly timestamp: number | undefined;
   readonly promised: Promised;
   readonly bytes: Uint8Array;
+  readonly parent: TraceContext | undefined;
 }
 
 /** ms that a push goes on while nothing of it is taken, and between two tries. */
@@ -67,11 +71,13 @@ export class Pushes {
   readonly #ingestion: Ingestion;
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #tracing: Tracing | undefined;
 
-  constructor(ingestion: Ingestion, clock: Clock, random: Random) {
+  constructor(ingestion: Ingestion, clock: Clock, random: Random, tracing?: Tracing) {
     this.#ingestion = ingestion;
     this.#clock = clock;
     this.#random = random;
+    this.#tracing = tracing;
   }
 
   async push(stream: Stream<any>, value: unknown, options: PushOptions = {}): Promise<Pushed> {
@@ -104,7 +110,7 @@ export class Pushes {
     if (wait !== undefined) checkInteger(where, "wait", wait, 0, LONGEST_WAIT);
     const text = jsonBytes(value);
     if ("refused" in text) throw new RecordRefusedError(`${where}: ${text.refused}`);
-    return { where, id, timestamp, promised: { level, patience: wait }, bytes: text.read };
+    return { where, id, timestamp, promised: { level, patience: wait }, bytes: text.read, parent: this.#tracing?.active() };
   }
 
   /** RequestError where it is not taken, or not known to be. */
@@ -114,7 +120,7 @@ export class Pushes {
       const answer = await this.#ingestion.forwarder.ask(wanted, requestOf(intake.stream, push), SEND_AGAIN);
       if (answer !== undefined) return takenOf(answer);
     }
-    const receipt = new HttpReceipt();
+    const receipt = new HttpReceipt(push.parent);
     const json = readJson(push.bytes);
     return await this.#ingestion.takeHere(intake, push.promised, receipt, async () => {
       const draft = { value: "read" in json ? json.read : undefined, id: undefined, timestamp: push.timestamp };
@@ -133,7 +139,7 @@ function mayComeAgain({ code, details }: RequestError): boolean {
 }
 
 /** As an event whose data is the body: an array is one value there, and its time is told. */
-function requestOf(stream: string, { id, timestamp, promised: { level, patience }, bytes }: Push) {
+function requestOf(stream: string, { id, timestamp, promised: { level, patience }, bytes, parent }: Push) {
   const headers: Record<string, string> = {
     "content-type": "application/json",
     "idempotency-key": quoted(id),
@@ -143,6 +149,7 @@ function requestOf(stream: string, { id, timestamp, promised: { level, patience 
     "ce-type": "record",
   };
   if (timestamp !== undefined) headers["ce-time"] = new Date(timestamp).toISOString();
+  if (parent !== undefined) headers["traceparent"] = traceparent(parent);
   const query = new URLSearchParams({ level, ...(patience === undefined ? {} : { wait: "effects", timeout: String(patience) }) });
   const path = `/v1/streams/${encodeURIComponent(stream)}/records?${query.toString()}`;
   return { method: "POST", path, rawHeaders: Object.entries(headers).flat(), bytes } as const;

@@ -20,8 +20,8 @@ export interface OpenTelemetryOptions {
  * For the option `tracing` of `run`: a span for each record that is read, each call of a handler and each record that is
  * written. A handler runs as a part of its span, so that spans of its own (`fetch`, a database) are parts of it too. A
  * record's spans are one trace through all that it meets, over processes and restarts: where it goes on is stored with each
- * record that is produced, 26 bytes. It goes on from the `traceparent` header of a posted record; a timer begins a trace of
- * its own. What fails is marked so, and has another span when it is tried again.
+ * record that is produced, 26 bytes. It goes on from the `traceparent` header of a posted record, and from the span in which
+ * the program pushes one; a timer begins a trace of its own. What fails is marked so, and has another span when it is tried again.
  *
  * Throws `ConfigError` where `@opentelemetry/api` is not installed.
  */
@@ -68,6 +68,18 @@ class OpenTelemetryTracing implements Tracing {
     const span = this.#tracer.startSpan(`${work.participant} ${work.kind}`, { kind, attributes }, before);
     return new OpenSpan(this.#api, span, trace.setSpan(before, span));
   }
+
+  active(): TraceContext | undefined {
+    const context = contextOf(this.#api, this.#api.trace.getActiveSpan());
+    // As a header would carry it: another worker may take the record.
+    return context && { ...context, flags: context.flags & this.#api.TraceFlags.SAMPLED };
+  }
+}
+
+/** Also what is not sampled is carried on, or the next computation would begin to sample in the middle of a trace. */
+function contextOf(api: typeof Api, span: Api.Span | undefined): TraceContext | undefined {
+  const about = span?.spanContext();
+  return about !== undefined && api.isSpanContextValid(about) ? { traceId: about.traceId, spanId: about.spanId, flags: about.traceFlags } : undefined;
 }
 
 const remote = ({ traceId, spanId, flags }: TraceContext): Api.SpanContext => ({ traceId, spanId, traceFlags: flags, isRemote: true });
@@ -83,10 +95,8 @@ class OpenSpan implements WorkSpan {
     this.#within = within;
   }
 
-  /** Also what is not sampled is carried on, or the next computation would begin to sample in the middle of a trace. */
   get context(): TraceContext | undefined {
-    const { traceId, spanId, traceFlags } = this.#span.spanContext();
-    return this.#api.isSpanContextValid({ traceId, spanId, traceFlags }) ? { traceId, spanId, flags: traceFlags } : undefined;
+    return contextOf(this.#api, this.#span);
   }
 
   run(handler: () => unknown): unknown {

@@ -19,6 +19,8 @@ import { UserRecord, type UserTimer } from "./user-view.ts";
 export interface Tracing {
   readonly kind: "tracing";
   begin(work: TracedWork): WorkSpan;
+  /** The span that the program is in where this is called, for what it hands in from there; undefined: it is in none. */
+  active(): TraceContext | undefined;
 }
 
 export interface TracedWork {

@@ -1,5 +1,5 @@
 /** Spans of the calls of handlers, by OpenTelemetry's API, over several computations and workers. */
-import { trace } from "@opentelemetry/api";
+import { context, ROOT_CONTEXT, trace } from "@opentelemetry/api";
 import { expect, onTestFinished, test } from "vitest";
 import {
   ascending,
@@ -14,6 +14,7 @@ import {
   output,
   Pipeline,
   run,
+  type RunningPipeline,
   type RunOptions,
   sink,
   type SinkTarget,
@@ -26,7 +27,7 @@ import {
   type Timer,
   toCallback,
 } from "../../src/index.ts";
-import { traceparentOf } from "../../src/computation/trace-context.ts";
+import { traceparent, traceparentOf } from "../../src/computation/trace-context.ts";
 import { openTelemetry } from "../../src/opentelemetry/index.ts";
 import { workerOf } from "../../src/run.ts";
 import { type KeptSpan, keepSpans } from "./spans.ts";
@@ -295,11 +296,51 @@ test("a caller's trace goes on whichever worker is asked", async () => {
   }
 });
 
+/** Pushes in a span of a trace, and waits for all that comes of it. */
+const pushed = (running: RunningPipeline, traceId: string, name: string) =>
+  context.with(trace.setSpanContext(ROOT_CONTEXT, { ...CALLER, traceId, traceFlags: 3 }), () => running.push(names, name, { wait: 20_000 }));
+
+test("a record that is pushed within a span goes on with its trace; one that is pushed outside of any begins its own", async () => {
+  const running = await posted(new MemoryStore(), openTelemetry());
+  onTestFinished(() => running.stop());
+  const traceId = "ab".repeat(16);
+  expect(await pushed(running, traceId, "ann")).toMatchObject({ complete: true });
+  expect(ofTrace(traceId).map(shown)).toEqual([
+    ["names inject", undefined, false],
+    ["first record", "names inject", false],
+    ["second write", "first record", false],
+  ]);
+  expect(ofTrace(traceId)[0]?.parent).toMatchObject({ traceId, spanId: CALLER.spanId, traceFlags: 1, isRemote: true });
+  const from = spans.length;
+  await running.push(names, "bob", { wait: 20_000 });
+  expect(spans[from]).toMatchObject({ name: "names inject", parent: undefined });
+});
+
+test("a push's trace goes on whichever worker owns the injector", async () => {
+  const store = new MemoryStore({ exclusive: false });
+  const both = [await posted(store, openTelemetry()), await posted(store, openTelemetry())];
+  onTestFinished(async () => {
+    for (const running of both) await running.stop();
+  });
+  for (const [at, running] of both.entries()) {
+    const traceId = at.toString(16).padStart(32, "e");
+    await pushed(running, traceId, `name ${at}`);
+    await expect
+      .poll(() => ofTrace(traceId).map(({ name, parent }) => [name, name.startsWith("names") ? parent?.traceFlags : undefined]))
+      .toEqual([
+        ["names inject", 1],
+        ["first record", undefined],
+        ["second write", undefined],
+      ]);
+  }
+});
+
 test("without tracing a caller's trace is not stored", async () => {
   const from = spans.length;
   const running = await posted(new MemoryStore(), undefined);
   onTestFinished(() => running.stop());
   await post(running.url, `00-${CALLER.traceId}-${CALLER.spanId}-01`);
+  await pushed(running, CALLER.traceId, "bob");
   expect(workerOf(running).engine.options.plan.participants.some(({ node }) => "source" in node && !Object.hasOwn(node.source, "door"))).toBe(false);
   expect(spans).toHaveLength(from);
 });
@@ -314,8 +355,9 @@ test.each([
   [`00-${CALLER.traceId.toUpperCase()}-${CALLER.spanId}-01`, undefined],
   [["a", "b"], undefined],
   [undefined, undefined],
-])("the header traceparent %j says %j", (header, context) => {
-  expect(traceparentOf(header)).toEqual(context);
+])("the header traceparent %j says %j", (header, said) => {
+  expect(traceparentOf(header)).toEqual(said);
+  if (said !== undefined) expect(traceparentOf(traceparent(said))).toEqual(said);
 });
 
 test("what is no option is refused", async () => {
