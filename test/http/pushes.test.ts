@@ -17,6 +17,7 @@ import {
   type StreamRecord,
   toCallback,
 } from "../../src/index.ts";
+import { shardRef } from "../../src/key.ts";
 import { HTTP_WAITING_BYTES } from "../../src/limits.ts";
 import { workerOf } from "../../src/run.ts";
 import { GatedStore } from "../inspect/gated-store.ts";
@@ -99,11 +100,14 @@ describe.each(["memory", "redis"] as const)("on %s", (name) => {
   });
 });
 
-test("whichever worker is given a record, the one that owns the injector takes it, as it is", async () => {
-  const store = new MemoryStore({ exclusive: false });
+test.each(["memory", "redis"] as const)("on %s, whichever worker is given a record, the one that owns the injector takes it, as it is", async (name) => {
+  const memory = new MemoryStore({ exclusive: false });
+  const make = name === "redis" ? storeOf(name) : () => memory;
   const seen: Seen[] = [];
-  const all = [await started(store, { http: { port: 0 } }, shop(seen)), await started(store, { http: { port: 0 } }, shop(seen))];
+  const all = [await started(make(), { http: { port: 0 } }, shop(seen)), await started(make(), { http: { port: 0 } }, shop(seen))];
   await expect.poll(() => all.every((each) => workerOf(each).engine.ownership.membership.workers.length === 2), POLL).toBe(true);
+  const owners = () => all.filter((each) => workerOf(each).engine.options.plan.participants.some(({ id }) => workerOf(each).engine.injector(shardRef(id, 0))));
+  await expect.poll(() => owners().length, POLL).toBe(1);
   const at = Date.now();
   for (const [index, running] of all.entries()) {
     expect(await running.push(orders, { customer: "ada" }, { id: ` "${index}" `, timestamp: at, wait: 10_000 })).toMatchObject({
