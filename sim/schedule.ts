@@ -22,6 +22,7 @@ import { findings } from "./oracle/fold.ts";
 import type { Counted, FoldInjector, FoldItem, Found, FoundBarrier, FoundCommand, FoundLetter, FoundPerformed, FoundResult } from "./oracle/fold-input.ts";
 import { type Joined, joinings, LATE_RESULTS, LATECOMER } from "./workload/latecomer.ts";
 import type { Entry, Item, Sums } from "./workload/program.ts";
+import { leaveBehind, stillLeft, withRetired } from "./workload/leftovers.ts";
 import { type RunStage, type SourceSetting, staged } from "./workload/shapes.ts";
 import { drawWorkload, type Workload } from "./workload/workload.ts";
 
@@ -41,6 +42,8 @@ export interface RunOptions {
   readonly trapOf?: ((simulation: Simulation) => Trap) | undefined;
   /** The graph grows by a latecomer that reads a stream, after so many steps. */
   readonly growth?: (Joined & { readonly at: number }) | undefined;
+  /** Shards have something left of cells and timers that were dropped. */
+  readonly leftovers?: boolean;
   /** Told of each call of a handler; may throw in its place. */
   readonly called?: (() => void) | undefined;
 }
@@ -72,7 +75,8 @@ export async function growing(workload: Workload, tape: Tape, faults: Faults, op
 
 export async function simulate(workload: Workload, tape: Tape, faults: Faults, options: RunOptions = {}): Promise<Run> {
   const { recording = false, wrong, trapOf, called } = options;
-  const { plan, data, instances, grown, current } = await staged(workload.shape, workload.variant);
+  const { plan: staging, data, instances, grown, current } = await staged(workload.shape, workload.variant);
+  const plan = options.leftovers === true ? withRetired(staging) : staging;
   const idOf = (value: unknown) => (value as Item).id;
   const growth = options.growth && { ...options.growth, ...(await grown(options.growth)), added: LATECOMER, idOf };
   let calls = 0;
@@ -84,6 +88,7 @@ export async function simulate(workload: Workload, tape: Tape, faults: Faults, o
   current.stage = stage;
   const { sources, settings } = workload;
   const contents = wrong?.store === undefined ? data.copy() : withWrong(data.copy(), wrong.store);
+  leaveBehind(contents, plan);
   const trap: Trap | undefined = trapOf && ((place, worker) => trapOf(simulation)(place, worker));
   const simulation: Simulation = new Simulation({
     plan,
@@ -107,6 +112,8 @@ export async function simulate(workload: Workload, tape: Tape, faults: Faults, o
       const late = sinkIn(simulation, growth.plan, LATE_RESULTS).map(({ value }) => idOf(value));
       simulation.growth?.drained(late, (shard) => simulation.store.audit.numberOf(shard));
     }
+    const left = stillLeft(simulation.store.data, plan);
+    if (left.length > 0) throw new Violation("sweep", `the end has come, and of what was dropped there are still ${left.slice(0, 10).join(", ")}`);
     found = foundIn(simulation, plan, workload);
     const differences = findings(
       {

@@ -213,7 +213,12 @@ export const storedTargets: readonly Target[] = [
   envelope("json", json(), [null, 1, "text", [1, [2, "\u2028"]], { a: { b: [true, -1.5e10] } }], JSON_WORDS),
   envelope("named", named, VALUES.slice(0, 5), []),
   { name: "parcel", corpus: [parcelOf(1), parcelOf(3), parcelOf(12)], read: readParcel },
-  { name: "image", corpus: [encodeImage(newImage()), encodeImage(image)], words: CBOR_WORDS, read: (input) => decodeImage(input) },
+  {
+    name: "image",
+    corpus: [encodeImage(newImage()), encodeImage(image), encodeImage({ ...image, swept: 7 })],
+    words: CBOR_WORDS,
+    read: (input) => decodeImage(input),
+  },
   { name: "held", corpus: [heldBytes(recordWork, true, new Error("no")), heldBytes(timerWork, false)], words: CBOR_WORDS, read: readHeld },
   {
     name: "dead-letter",
