@@ -153,6 +153,7 @@ export class GuardedShard extends ComputationShard {
 
   override close(): void {
     super.close();
+    this.leaveSweep();
     this.#leave();
   }
 }

@@ -1,4 +1,4 @@
-/** Which of a worker's shards does work alone (`guarded-shard.ts`), and which of the others wait for that. */
+/** Which of a worker's shards does what one does at a time, as work alone (`guarded-shard.ts`), and which of the others wait for that. */
 import type { OwnedShard } from "./owned-shard.ts";
 
 export class LoneWork {

@@ -8,6 +8,8 @@ const NONE: readonly OwnedShard[] = [];
 
 export class ShardTable {
   readonly lone = new LoneWork();
+  /** Of a worker's shards the one that sweeps away what was dropped (`computation-swept.ts`). */
+  readonly sweeping = new LoneWork();
   readonly #all = new Map<ShardRef, OwnedShard>();
   readonly #of = new Map<number, readonly OwnedShard[]>();
 
