@@ -62,6 +62,9 @@ interface Push {
 const PATIENCE = 30_000;
 const PAUSE = 25;
 const LONGEST_WAIT = 60_000;
+/** No time that is passed on to another worker is before the year 1 or after the year 9999: that text has no more. */
+const EARLIEST = -62_135_596_800_000;
+const LATEST = 253_402_300_799_999;
 
 export class Pushes {
   readonly #ingestion: Ingestion;
@@ -98,8 +101,8 @@ export class Pushes {
     const { id = this.#random.id(), timestamp, level = "committed", wait } = options;
     if (typeof id !== "string" || "refused" in idempotencyKeyOf({ "idempotency-key": [quoted(id)] }))
       throw new RecordRefusedError(`${where}: id is ${show(id)}; it is visible ASCII letters`);
-    if (timestamp !== undefined && !Number.isSafeInteger(timestamp))
-      throw new RecordRefusedError(`${where}: timestamp is ${show(timestamp)}; it is integer ms since the epoch`);
+    if (timestamp !== undefined && !(Number.isSafeInteger(timestamp) && timestamp >= EARLIEST && timestamp <= LATEST))
+      throw new RecordRefusedError(`${where}: timestamp is ${show(timestamp)}; it is integer ms since the epoch, at most those of the year 9999`);
     if (level !== "committed" && level !== "fsynced") throw new InvalidUseError(`${where}: level is "committed" or "fsynced", but it is ${show(level)}`);
     if (wait !== undefined) checkInteger(where, "wait", wait, 0, LONGEST_WAIT);
     const text = jsonBytes(value);
