@@ -4,6 +4,7 @@
  *
  * P1  What becomes of a record does not depend on who owns the injector: a value is what JSON makes of it, on either way.
  * P2  Each push has an id before anything is tried, so it may be tried again here as long as nothing of it was taken.
+ * P3  Of all that are not handed in yet `TRYING` are tried at a time, in the order in which they came.
  */
 import type { Clock } from "../clock.ts";
 import { checkInteger } from "../computation/checks.ts";
@@ -20,6 +21,7 @@ import type { Intake } from "./intake.ts";
 import { jsonBytes } from "./json-bytes.ts";
 import { readJson } from "./json-text.ts";
 import type { PeerAnswer } from "./peer-call.ts";
+import { Turns } from "./turns.ts";
 import { refusedError } from "./upload.ts";
 
 export interface PushOptions {
@@ -62,6 +64,7 @@ interface Push {
 const PATIENCE = 30_000;
 const PAUSE = 25;
 const LONGEST_WAIT = 60_000;
+const TRYING = 1_024;
 /** No time that is passed on to another worker is before the year 1 or after the year 9999: that text has no more. */
 const EARLIEST = -62_135_596_800_000;
 const LATEST = 253_402_300_799_999;
@@ -70,6 +73,7 @@ export class Pushes {
   readonly #ingestion: Ingestion;
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #turns = new Turns(TRYING);
 
   constructor(ingestion: Ingestion, clock: Clock, random: Random) {
     this.#ingestion = ingestion;
@@ -84,9 +88,20 @@ export class Pushes {
     if (intake === undefined) throw new InvalidUseError(`${where}: no injector of fromPush or fromHttp feeds it; give it one by pipeline.inject`);
     const push = this.#checked(where, value, options);
     const until = this.#clock.now() + PATIENCE;
+    const handed = await this.#turns.take(PATIENCE, this.#clock);
+    if (handed === undefined) throw new RecordNotTakenError(`${where}: too many pushes before it wait for room: push it again later`, "no");
+    try {
+      return await this.#inTurn(intake, push, until, handed);
+    } finally {
+      handed();
+    }
+  }
+
+  async #inTurn(intake: Intake, push: Push, until: number, handed: () => void): Promise<Pushed> {
+    const { where } = push;
     for (;;) {
       try {
-        return pushedOf(await this.#once(intake, push));
+        return pushedOf(await this.#once(intake, push, handed));
       } catch (error) {
         if (error instanceof StoreUnavailableError) throw new RecordNotTakenError(`${where}: ${error.message}`, "unknown", { cause: error });
         if (!(error instanceof RequestError)) throw error;
@@ -111,7 +126,7 @@ export class Pushes {
   }
 
   /** RequestError where it is not taken, or not known to be. */
-  async #once(intake: Intake, push: Push): Promise<TakenView> {
+  async #once(intake: Intake, push: Push, handed: () => void): Promise<TakenView> {
     if (!intake.isOpen) {
       const wanted = { shard: intake.shard, what: `injector ${intake.planned.name}`, here: () => intake.isOpen };
       const answer = await this.#ingestion.forwarder.ask(wanted, requestOf(intake.stream, push), SEND_AGAIN);
@@ -124,6 +139,7 @@ export class Pushes {
       const checked = await intake.check(draft, push.id, push.bytes.length);
       if ("refused" in checked) throw refusedError({ index: 0, id: push.id, reason: checked.refused }, "it is not taken", []);
       await intake.handInTurn([checked.read], receipt);
+      handed();
     });
   }
 }

@@ -156,6 +156,13 @@ test("what JSON does not carry, and what cannot be meant, is refused before anyt
   await expect.poll(() => seen.map(({ value }) => value), POLL).toEqual([{ customer: "ada" }]);
 });
 
+test("very many pushes at once, of the moment at which the pipeline starts, are all taken", async () => {
+  const counted = new Pipeline("counted", { shards: 1 }).inject("orders", orders, fromPush<Order>()).compute("counter", () => new Counter());
+  const running = await started(new MemoryStore(), { leaseMs: 200 }, counted);
+  const pushed = await Promise.allSettled(Array.from({ length: 20_000 }, (_, i) => running.push(orders, { customer: `c${i % 100}` })));
+  expect(pushed.filter(({ status }) => status === "rejected")).toEqual([]);
+}, 60_000);
+
 test("pushes wait for room, and clients cannot post what is only pushed", async () => {
   const store = new GatedStore(new MemoryStore());
   const seen: Seen[] = [];
