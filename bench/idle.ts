@@ -37,10 +37,11 @@ async function atRest({ shards, keys, seconds }: IdleOptions): Promise<object> {
     await passed(FILLING + CALMING);
     const stolen = watchStolen();
     const [before, redisBefore] = [await redisCommands(server), await redisCpuSeconds(server)];
-    const [startedAt, cpu] = [performance.now(), process.cpuUsage()];
+    const [startedAt, cpu, switches] = [performance.now(), process.cpuUsage(), process.resourceUsage().voluntaryContextSwitches];
     await passed(seconds * 1_000);
     const took = (performance.now() - startedAt) / 1_000;
     const { user, system } = process.cpuUsage(cpu);
+    const { voluntaryContextSwitches } = process.resourceUsage();
     const [after, redisAfter] = [await redisCommands(server), await redisCpuSeconds(server)];
     const each = (amount: number) => Number((amount / took).toFixed(2));
     const commands = [...after.byName].map(([name, count]) => [name, count - (before.byName.get(name) ?? 0)] as const).filter(([, count]) => count > 0);
@@ -49,6 +50,7 @@ async function atRest({ shards, keys, seconds }: IdleOptions): Promise<object> {
       seconds,
       entries: (await redisActivity(server)).entries,
       cpuPercent: each((user + system) / 10_000),
+      wakeUpsPerSecond: each(voluntaryContextSwitches - switches),
       redisCpuPercent: each((redisAfter - redisBefore) * 100),
       redisCallsPerSecond: each(after.calls - before.calls),
       redisCommandsPerSecond: each(commands.reduce((sum, [, count]) => sum + count, 0)),

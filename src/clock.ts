@@ -13,12 +13,15 @@ export interface Clock {
 
 /** `setTimeout` overflows above this; a longer wait is made of several. */
 const LONGEST_WAIT = 2_000_000_000;
+/** From this on a wait is a ms longer: a timer may end a ms before `now` shows it, and who waits for that would wait once more. */
+const LONG_WAIT = 50;
 
 /** The machine's clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   after(delay, wake) {
-    const handle = setTimeout(wake, Math.min(Math.max(delay, 0), LONGEST_WAIT));
+    const wait = Math.ceil(delay) + (delay >= LONG_WAIT ? 1 : 0);
+    const handle = setTimeout(wake, Math.min(Math.max(wait, 0), LONGEST_WAIT));
     return () => clearTimeout(handle);
   },
   soon: (wake) => void setImmediate(wake),

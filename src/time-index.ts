@@ -141,10 +141,13 @@ export class TimeIndex {
     if (!complete) this.#cutAt(head.at(-1)?.time ?? 0);
   }
 
-  /** Forgets the later members, so that about `keep` remain. What is forgotten must be in the store when it is read again. */
-  shrink(keep: number): void {
+  /**
+   * Forgets the later members, so that about `keep` remain of those whose times are after `until`, and all others. What is
+   * forgotten must be in the store when it is read again.
+   */
+  shrink(keep: number, until = Number.NEGATIVE_INFINITY): void {
     const times = [...this.#entries.values()].map((entry) => entry.time).sort((a, b) => a - b);
-    const cut = times[keep];
+    const cut = times[keep + times.filter((time) => time <= until).length];
     if (cut !== undefined && cut > (times[0] ?? cut)) this.#cutAt(cut);
   }
 

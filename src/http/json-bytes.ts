@@ -24,12 +24,18 @@ function whyNotJson(value: unknown, place: string): string | undefined {
   if (value === null || typeof value === "string" || typeof value === "boolean") return undefined;
   if (typeof value === "number") return Number.isFinite(value) ? undefined : `${place} is ${value}`;
   if (typeof value !== "object" || !(Array.isArray(value) || isPlain(value))) return `${place} is ${show(value)}`;
-  for (const [name, part] of Object.entries(value) as [string, unknown][]) {
+  if (Array.isArray(value) && Object.keys(value).length > value.length) return `${place} is an array with properties of its own`;
+  for (const [name, part] of partsOf(value)) {
     if (part === undefined && !Array.isArray(value)) continue;
     const wrong = whyNotJson(part, `${place}.${name}`);
     if (wrong !== undefined) return wrong;
   }
   return undefined;
+}
+
+/** Of an array also what is not there. */
+function partsOf(value: object): Iterable<readonly [string | number, unknown]> {
+  return Array.isArray(value) ? value.entries() : Object.entries(value);
 }
 
 /** Made by `{}`, `Object.create(null)` or in another realm. */

@@ -5,6 +5,7 @@
  * P1  What becomes of a record does not depend on who owns the injector: a value is what JSON makes of it, on either way.
  * P2  Each push has an id before anything is tried, so it may be tried again here as long as nothing of it was taken.
  * P3  A record goes on with the trace of the span in which it was pushed, on either way.
+ * P3  Of all that are not handed in yet `TRYING` are tried at a time, in the order in which they came.
  */
 import type { Clock } from "../clock.ts";
 import { checkInteger } from "../computation/checks.ts";
@@ -23,6 +24,7 @@ import type { Intake } from "./intake.ts";
 import { jsonBytes } from "./json-bytes.ts";
 import { readJson } from "./json-text.ts";
 import type { PeerAnswer } from "./peer-call.ts";
+import { Turns } from "./turns.ts";
 import { refusedError } from "./upload.ts";
 
 export interface PushOptions {
@@ -66,12 +68,17 @@ interface Push {
 const PATIENCE = 30_000;
 const PAUSE = 25;
 const LONGEST_WAIT = 60_000;
+const TRYING = 1_024;
+/** No time that is passed on to another worker is before the year 1 or after the year 9999: that text has no more. */
+const EARLIEST = -62_135_596_800_000;
+const LATEST = 253_402_300_799_999;
 
 export class Pushes {
   readonly #ingestion: Ingestion;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #tracing: Tracing | undefined;
+  readonly #turns = new Turns(TRYING);
 
   constructor(ingestion: Ingestion, clock: Clock, random: Random, tracing?: Tracing) {
     this.#ingestion = ingestion;
@@ -87,9 +94,20 @@ export class Pushes {
     if (intake === undefined) throw new InvalidUseError(`${where}: no injector of fromPush or fromHttp feeds it; give it one by pipeline.inject`);
     const push = this.#checked(where, value, options);
     const until = this.#clock.now() + PATIENCE;
+    const handed = await this.#turns.take(PATIENCE, this.#clock);
+    if (handed === undefined) throw new RecordNotTakenError(`${where}: too many pushes before it wait for room: push it again later`, "no");
+    try {
+      return await this.#inTurn(intake, push, until, handed);
+    } finally {
+      handed();
+    }
+  }
+
+  async #inTurn(intake: Intake, push: Push, until: number, handed: () => void): Promise<Pushed> {
+    const { where } = push;
     for (;;) {
       try {
-        return pushedOf(await this.#once(intake, push));
+        return pushedOf(await this.#once(intake, push, handed));
       } catch (error) {
         if (error instanceof StoreUnavailableError) throw new RecordNotTakenError(`${where}: ${error.message}`, "unknown", { cause: error });
         if (!(error instanceof RequestError)) throw error;
@@ -104,8 +122,8 @@ export class Pushes {
     const { id = this.#random.id(), timestamp, level = "committed", wait } = options;
     if (typeof id !== "string" || "refused" in idempotencyKeyOf({ "idempotency-key": [quoted(id)] }))
       throw new RecordRefusedError(`${where}: id is ${show(id)}; it is visible ASCII letters`);
-    if (timestamp !== undefined && !Number.isSafeInteger(timestamp))
-      throw new RecordRefusedError(`${where}: timestamp is ${show(timestamp)}; it is integer ms since the epoch`);
+    if (timestamp !== undefined && !(Number.isSafeInteger(timestamp) && timestamp >= EARLIEST && timestamp <= LATEST))
+      throw new RecordRefusedError(`${where}: timestamp is ${show(timestamp)}; it is integer ms since the epoch, at most those of the year 9999`);
     if (level !== "committed" && level !== "fsynced") throw new InvalidUseError(`${where}: level is "committed" or "fsynced", but it is ${show(level)}`);
     if (wait !== undefined) checkInteger(where, "wait", wait, 0, LONGEST_WAIT);
     const text = jsonBytes(value);
@@ -114,7 +132,7 @@ export class Pushes {
   }
 
   /** RequestError where it is not taken, or not known to be. */
-  async #once(intake: Intake, push: Push): Promise<TakenView> {
+  async #once(intake: Intake, push: Push, handed: () => void): Promise<TakenView> {
     if (!intake.isOpen) {
       const wanted = { shard: intake.shard, what: `injector ${intake.planned.name}`, here: () => intake.isOpen };
       const answer = await this.#ingestion.forwarder.ask(wanted, requestOf(intake.stream, push), SEND_AGAIN);
@@ -127,6 +145,7 @@ export class Pushes {
       const checked = await intake.check(draft, push.id, push.bytes.length);
       if ("refused" in checked) throw refusedError({ index: 0, id: push.id, reason: checked.refused }, "it is not taken", []);
       await intake.handInTurn([checked.read], receipt);
+      handed();
     });
   }
 }

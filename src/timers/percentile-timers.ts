@@ -4,7 +4,8 @@
  *
  * P1  A timer that both watermarks have passed fires in the order of all; the low watermark goes first.
  * P2  Of a percentile that timers here go by, the output is held by these alone.
- * P3  What a page of the store does not reach is asked for until the horizon is behind every percentile watermark.
+ * P3  What a page of the store does not reach is asked for until the horizon is behind every percentile watermark. So none
+ *     of what these have passed is let go of.
  */
 import { TimeIndex } from "../time-index.ts";
 import { TimerQueue } from "./timer-queue.ts";
@@ -16,6 +17,8 @@ export class PercentileTimers extends TimerQueue {
   /** By percentile, those that are here and not aside. */
   readonly #early: ReadonlyMap<number, TimeIndex>;
   readonly #setAside = new Set<string>();
+  /** How many timers there were when it was last looked whether some can be let go of. */
+  #looked = 0;
 
   constructor(
     keyOf: (member: string) => string,
@@ -104,8 +107,16 @@ export class PercentileTimers extends TimerQueue {
     for (const { member } of head) this.#enterEarly(member);
   }
 
-  /** The later half may hold what a percentile watermark has passed: all stay. */
-  override trim(): void {}
+  override trim(): void {
+    const { horizon, size } = this;
+    // Where nearly all of very many have been passed, not each look sorts them again.
+    if (size >= this.#looked / 2 && size < 2 * this.#looked) return;
+    super.trim(Math.max(...Array.from(this.#early.keys(), (percentile) => this.#reached(percentile))));
+    this.#looked = this.size;
+    if (this.horizon === horizon) return;
+    for (const index of this.#early.values())
+      for (const member of index.upTo(Number.POSITIVE_INFINITY, index.size)) if (this.timeOf(member) === undefined) index.delete(member);
+  }
 
   /** May the store know of timers that a percentile watermark has passed, and that are not here? */
   get #hidden(): boolean {

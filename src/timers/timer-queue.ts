@@ -130,10 +130,10 @@ export class TimerQueue {
     for (const { member, hold } of head) if (this.#index.timeOf(member) !== undefined) this.#enter(member, this.#keyOf(member), hold);
   }
 
-  /** Lets go of the later timers when there are too many. Only while none of them is uncommitted. */
-  trim(): void {
+  /** Lets go of the later timers when there are too many, but of none up to `until`. Only while none of them is uncommitted. */
+  trim(until?: number): void {
     if (this.#index.size <= KEPT) return;
-    this.#index.shrink(KEPT / 2);
+    this.#index.shrink(KEPT / 2, until);
     for (const members of this.#byKey.values()) for (const member of members) if (this.timeOf(member) === undefined) this.#leave(member, this.#keyOf(member));
   }
 

@@ -38,6 +38,8 @@ export class Membership {
   #agreed = false;
   #newsAt = 0;
   #announceAt = Number.POSITIVE_INFINITY;
+  /** The same, or while one is under way when the next is to be expected. */
+  #nextAt = Number.POSITIVE_INFINITY;
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -54,6 +56,7 @@ export class Membership {
     if (now < this.#announceAt) return;
     // One at a time: the next is due when this one has been answered.
     this.#announceAt = Number.POSITIVE_INFINITY;
+    this.#nextAt = now + this.#every;
     const { leaseMs } = this.#engine.options;
     const declined = [...this.#declined].map((participant) => declinedName(participant, this.#engine.options.worker));
     this.#engine.effect({ kind: "announce", ms: Math.ceil(Math.max((2 * leaseMs) / 3, leaseMs - AHEAD)), declined });
@@ -63,17 +66,29 @@ export class Membership {
     return this.#announceAt;
   }
 
+  /** When the next announcement is due, if that is at most a quarter of a lease after `at`; else `at`. What can wait wakes no one for itself. */
+  withNext(at: number): number {
+    const { now, options } = this.#engine;
+    return at > now && this.#nextAt > at && this.#nextAt <= at + options.leaseMs / 4 ? this.#nextAt : at;
+  }
+
   /** The answer to `announce`; undefined: it failed. True: there is news. */
   onAnnounced(announced: Announced | undefined): boolean {
     const { now, options } = this.#engine;
     const news = announced !== undefined && !isSame(announced.workers, this.#announced);
-    const lonely = this.#heard.length === 1 && !this.moving;
-    this.#announceAt = now + Math.min(options.leaseMs / 3, news ? CONFIRM : lonely ? LONELY : EVERY);
+    this.#announceAt = now + (news ? Math.min(options.leaseMs / 3, CONFIRM) : this.#every);
+    this.#nextAt = this.#announceAt;
     if (announced === undefined) return false;
     this.room.learn(announced.full);
     this.#agreed = !news;
     if (news) this.#hear(announced.workers);
     return news;
+  }
+
+  /** ms between announcements where there is no news. */
+  get #every(): number {
+    const lonely = this.#heard.length === 1 && !this.moving;
+    return Math.min(this.#engine.options.leaseMs / 3, lonely ? LONELY : EVERY);
   }
 
   #hear(announced: readonly string[]): void {

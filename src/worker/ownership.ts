@@ -9,6 +9,8 @@
  *     looks at each of them; others do so only where something was taken from this worker.
  * O3  All that this worker holds is one lease, and what it holds no more may be in it: so the next one is made anew, and
  *     the former runs out. Else what it does not know to be its own would be its own as long as it lives.
+ * O4  A renewal is due when a third of the lease is over, and may wait a quarter more for an announcement: one that failed
+ *     is made again long before what is left has run out.
  */
 import type { NewerDataError } from "../errors.ts";
 import { indexOf, participantOf, type ShardRef, shardRef } from "../key.ts";
@@ -98,7 +100,7 @@ export class Ownership {
     this.handOver.tick();
     if (now >= this.#askAt && !this.#engine.lostTails.looking) this.#ask(now);
     if (now >= this.#registerAt) this.#registerAgain();
-    if (now < this.#renewAt) return;
+    if (now < this.#renewalAt) return;
     this.#renewAt = now + this.#engine.options.leaseMs / 3;
     const leases = this.leases();
     if (leases.length > 0) this.#renew(leases, this.#forgot);
@@ -123,6 +125,10 @@ export class Ownership {
     }
   }
 
+  get #renewalAt(): number {
+    return this.membership.withNext(this.#renewAt);
+  }
+
   #renew(leases: readonly Lease[], confirm: boolean): void {
     this.#forgot = false;
     this.#engine.effect({ kind: "renew", leases, confirm });
@@ -138,7 +144,7 @@ export class Ownership {
   wakeAt(): number {
     if (this.#engine.stopping) return Number.POSITIVE_INFINITY;
     const askAt = this.#engine.lostTails.looking ? Number.POSITIVE_INFINITY : this.#askAt;
-    return Math.min(this.#renewAt, askAt, this.#registerAt, this.membership.wakeAt(), this.handOver.wakeAt());
+    return Math.min(this.#renewalAt, askAt, this.#registerAt, this.membership.wakeAt(), this.handOver.wakeAt());
   }
 
   /** Everything that this worker is to own is owned. */
@@ -339,7 +345,10 @@ export class Ownership {
   /** The answer to `renew`; undefined: it failed. */
   onRenewed(leases: readonly Lease[], lost: readonly ShardRef[] | undefined): void {
     if (lost !== undefined && lost.length > 0) this.#engine.lose(lost);
-    this.#forgot ||= lost === undefined;
+    if (lost === undefined) {
+      this.#forgot = true;
+      this.#renewAt = Math.min(this.#renewAt, this.#engine.now + RETRY);
+    }
     for (const claim of this.#claims.values()) {
       if (claim.asked !== leases) continue;
       if (lost === undefined) this.#again(claim);

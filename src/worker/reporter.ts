@@ -82,7 +82,7 @@ export class Reporter {
     this.#touched.add(participant);
   }
 
-  /** The participant is reported at the next opportunity, whatever was reported before. */
+  /** It is reported at the next opportunity, whatever was reported before. */
   again(participant: number): void {
     this.#sent.delete(participant);
     this.changed(participant);
@@ -121,8 +121,7 @@ export class Reporter {
     const due = this.#due(now);
     if (!this.#changed && !due) return;
     const reports = this.#reports();
-    this.#changed = false;
-    this.#repeat = false;
+    this.#changed = this.#repeat = false;
     if (reports.length === 0 && !due) return;
     this.#underWay = true;
     this.#lastAt = now;
@@ -154,7 +153,8 @@ export class Reporter {
     const { pollSoon = POLL_SOON, leaseMs } = this.#engine.options;
     const { membership } = this.#engine.ownership;
     // One that has come is heard of by the announcements, and one that has just gone may have left something to hear.
-    if (membership.workers.length <= 1 && !membership.moving) return Math.min(Math.max(leaseMs, POLL_SHARED), POLL_LONELY);
+    const lonely = Math.min(Math.max(leaseMs, POLL_SHARED), POLL_LONELY);
+    if (membership.workers.length <= 1 && !membership.moving) return membership.withNext(this.#lastAt + lonely) - this.#lastAt;
     return Math.min(Math.max((this.#lastAt - this.#othersAt) * POLL_SHARE, pollSoon), POLL_SHARED);
   }
 

@@ -38,12 +38,19 @@ function like<T extends object>(original: T, changed: Partial<T>): T {
       if (Object.hasOwn(copy, name)) continue;
       const get = (): unknown => {
         const value: unknown = original[name];
-        return typeof value === "function" ? (value.bind(original) as unknown) : value;
+        return typeof value === "function" ? calledOn(original, value as Callable) : value;
       };
       Object.defineProperty(copy, name, { get, enumerable: true });
     }
   }
   return copy;
+}
+
+type Callable = (...given: unknown[]) => unknown;
+
+/** The function as it is, with all that it has: a schema may be one. */
+function calledOn(original: object, given: Callable): Callable {
+  return new Proxy(given, { apply: (each, _, values: unknown[]): unknown => Reflect.apply(each, original, values) });
 }
 
 function tracedSource(source: InjectorSource, begin: Begin): InjectorSource {

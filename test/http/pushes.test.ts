@@ -124,6 +124,8 @@ test.each(["memory", "redis"] as const)("on %s, whichever worker is given a reco
       code: "record-refused",
       message: expect.stringContaining("nothing is ordered"),
     });
+    for (const timestamp of [Number.MAX_SAFE_INTEGER, Date.UTC(10_000), -1, -Number.MAX_SAFE_INTEGER])
+      await expect(running.push(orders, { customer: "ada" }, { timestamp })).rejects.toMatchObject({ code: "record-refused" });
     await expect.poll(async () => (await running.state("counter", "bob"))?.cells[0]?.value, POLL).toBe(1);
   }
   await expect.poll(() => seen.length, POLL).toBe(3);
@@ -143,12 +145,14 @@ test("what JSON does not carry, and what cannot be meant, is refused before anyt
     [{ customer: "ada", total: Number.NaN }, "the value.total is NaN"],
     [new Money(), "the value is a Money"],
     [{ customer: "ada", parts: [1n] }, "the value.parts.0 is 1n"],
+    [{ customer: "ada", parts: Object.assign([], { 1: 1 }) }, "the value.parts.0 is undefined"],
+    [{ customer: "ada", parts: Object.assign([1], { total: 2 }) }, "the value.parts is an array with properties"],
     [undefined, "the value is undefined"],
     [cyclic, "the value cannot be JSON"],
     [["x".repeat(1 << 20)], "more than"],
   ] as const)
     await expect(running.push(orders, value as never)).rejects.toMatchObject({ code: "record-refused", message: expect.stringContaining(place) });
-  for (const options of [{ id: "" }, { id: "a\nb" }, { timestamp: 0.5 }, { timestamp: Date.now() + 1e9 }])
+  for (const options of [{ id: "" }, { id: "a\nb" }, { timestamp: 0.5 }, { timestamp: Date.now() + 1e9 }, { timestamp: Number.MAX_SAFE_INTEGER }])
     await expect(running.push(orders, { customer: "ada" }, options)).rejects.toMatchObject({ code: "record-refused" });
   await expect(running.push(orders, { customer: "ada" }, { level: "fsynced" })).rejects.toMatchObject({ code: "store-refused" });
   await expect(running.push(unfed, "a")).rejects.toMatchObject({ code: "invalid-use" });
@@ -159,6 +163,13 @@ test("what JSON does not carry, and what cannot be meant, is refused before anyt
   await pushed;
   await expect.poll(() => seen.map(({ value }) => value), POLL).toEqual([{ customer: "ada" }]);
 });
+
+test("very many pushes at once, of the moment at which the pipeline starts, are all taken", async () => {
+  const counted = new Pipeline("counted", { shards: 1 }).inject("orders", orders, fromPush<Order>()).compute("counter", () => new Counter());
+  const running = await started(new MemoryStore(), { leaseMs: 200 }, counted);
+  const pushed = await Promise.allSettled(Array.from({ length: 20_000 }, (_, i) => running.push(orders, { customer: `c${i % 100}` })));
+  expect(pushed.filter(({ status }) => status === "rejected")).toEqual([]);
+}, 60_000);
 
 test("pushes wait for room, and clients cannot post what is only pushed", async () => {
   const store = new GatedStore(new MemoryStore());

@@ -212,6 +212,35 @@ test("a source and a target whose own methods need private fields work as withou
   ]);
 });
 
+test("a schema that is a function, as arktype's are, refuses and changes values as without tracing", async () => {
+  const validate = (value: unknown) => (value === "bob" ? { issues: [{ message: "not he" }] } : { value: String(value).toUpperCase() });
+  const schema = Object.assign(() => {}, { "~standard": { version: 1, vendor: "test", validate } as const });
+  const seen: string[] = [];
+  const source: InjectorSource = {
+    kind: "injector",
+    description: "two names",
+    partitions: 1,
+    id: undefined,
+    idRetention: 1_000,
+    maxAhead: Number.POSITIVE_INFINITY,
+    watermark: ascending(),
+    timestamp: () => 0,
+    open: async (_context, position) => ({
+      pull: async () => ({ items: ["ann", "bob"].map((value, at) => ({ value, position: at + 1 })).slice(Number(position ?? 0)), done: true }),
+      close: async () => {},
+    }),
+  };
+  const pipeline = new Pipeline("function", { shards: 1 }).inject("names", names, injector<string>({ ...source, schema })).sink(
+    "seen",
+    names,
+    toCallback(({ value }) => void seen.push(value)),
+  );
+  const running = await run(pipeline, { store: new MemoryStore(), tracing: openTelemetry(), log: () => {} });
+  onTestFinished(() => running.stop());
+  await running.finished;
+  expect(seen).toEqual(["ANN"]);
+});
+
 test("keys and ids of records are in spans only where that was asked for", async () => {
   const from = spans.length;
   await (await begin({ store: new MemoryStore(), tracing: openTelemetry() })).running.finished;

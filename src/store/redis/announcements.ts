@@ -7,8 +7,11 @@ import { storedWorkers } from "./recovered.ts";
 import { asList, asNumber, asText } from "./reply.ts";
 import { ANNOUNCE, DEPART, ROOM, WORKERS } from "./scripts.ts";
 
-/** ms between two looks at whether the server has room; while it has none, every announcement looks. */
-const ROOM_MS = 1_000;
+/**
+ * ms after a look at whether the server has room that the next is due; while it has none, every announcement looks. It is sent
+ * with the first announcement after one that found it due, and answered with it: a look by itself would wake the worker once more.
+ */
+const ROOM_MS = 500;
 /** ms after which a worker says again of itself what it has said: what a server forgot when it lost its tail comes back. */
 const SAID_MS = 10_000;
 
@@ -18,8 +21,9 @@ export class Announcements {
   /** What was said of each name, and when, by the server's clock, ms. */
   readonly #said = new Map<string, { readonly about: string; readonly at: number }>();
   #full = false;
-  /** By the server's clock, ms. */
+  /** By the server's clock, ms, as far as told. */
   #askedForRoom = 0;
+  #lookForRoom = true;
 
   constructor(calls: Calls, keys: Keys) {
     this.#calls = calls;
@@ -30,14 +34,15 @@ export class Announcements {
     const request = this.#calls.begin(this.#keys.workers, this.#keys.authority, this.#keys.graph).text(worker).integer(ms).text(about);
     const said = this.#said.get(worker);
     const again = said?.about === about;
-    const [now, graph, workers] = asList(await this.#calls.run(ANNOUNCE, request.integer(again ? 1 : 0)));
+    const looks = this.#lookForRoom;
+    const answer = this.#calls.run(ANNOUNCE, request.integer(again ? 1 : 0));
+    const [told, room] = await Promise.all([answer, looks ? this.#hasRoom() : undefined]);
+    const [now, graph, workers] = asList(told);
     const at = asNumber(now);
     if (!again) this.#said.set(worker, { about, at });
     else if (Math.abs(at - said.at) >= SAID_MS) this.#said.delete(worker);
-    if (this.#full || Math.abs(at - this.#askedForRoom) >= ROOM_MS) {
-      this.#full = !(await this.#hasRoom());
-      this.#askedForRoom = at;
-    }
+    if (room !== undefined) [this.#full, this.#askedForRoom] = [!room, at];
+    this.#lookForRoom = this.#full || Math.abs(at - this.#askedForRoom) >= ROOM_MS;
     return { workers: asList(workers).map(asText).sort(), full: this.#full, graph: asNumber(graph), now: at };
   }
 
