@@ -68,6 +68,7 @@ interface Push {
 const PATIENCE = 30_000;
 const PAUSE = 25;
 const LONGEST_WAIT = 60_000;
+/** Pushes that are tried at once; others wait for their turn. */
 const TRYING = 1_024;
 /** No time that is passed on to another worker is before the year 1 or after the year 9999: that text has no more. */
 const EARLIEST = -62_135_596_800_000;

@@ -26,7 +26,7 @@ export interface RedisStoreOptions {
   /** When a commit counts as done. Default "primary": a failover to a replica may lose the last ones. */
   readonly durability?: RedisDurability;
   /**
-   * Asks a server that was started on its append-only file to write that anew (BGREWRITEAOF), once: in every Redis so far a
+   * Asks a server that was started on its append-only file to write that anew (BGREWRITEAOF), once: in Redis 7.0, at least, a
    * script that was cut off by a kill may otherwise take effect in part, or take what came after it away, at the next start.
    * The server forks for it. Default true.
    */

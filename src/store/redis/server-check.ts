@@ -15,7 +15,7 @@ export interface ServerFacts {
   /**
    * Has it read its append-only file when it was started, and not written it anew since? A server that is killed while it
    * appends a transaction, as every script is one, may leave half of it at the end. It does not apply that half then, but
-   * leaves it begun (every Redis so far; Valkey before its pull request 4342): what it appends from now on is read as the rest
+   * leaves it begun (Redis 7.0 at least; Valkey before its pull request 4342): what it appends from now on is read as the rest
    * of it at the next start, and the half takes effect too, or all that came after is lost. A new file has nothing of that.
    */
   readonly rewriteIsDue: boolean;
