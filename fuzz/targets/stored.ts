@@ -16,7 +16,7 @@ import { newAuthority, register, report } from "../../src/watermark/authority.ts
 import { learnedDisorder } from "../../src/watermark/learned-disorder.ts";
 import { deadLetter, heldBytes, parseDeadLetter, parseHeld, refusedAtTheDoor } from "../../src/worker/held.ts";
 import { decodeImage, encodeImage, newImage } from "../../src/worker/image.ts";
-import { packParcel, type ParcelRecord, Production, unpackParcel, valueOf } from "../../src/worker/parcel.ts";
+import { packParcel, type ParcelRecord, Production, unpackParcel, valueOf, whole } from "../../src/worker/parcel.ts";
 import type { Work } from "../../src/worker/work.ts";
 import { BEGINNING, graphOf } from "../differential/graphs.ts";
 import type { Target } from "../target.ts";
@@ -115,7 +115,7 @@ function envelope(name: string, codec: Codec<unknown>, values: readonly unknown[
 function production(n: number): Production {
   const place = { place: 7 + n, timestamp: 1_700_000_000_000 + n, id: n % 3 === 0 ? `client ${n}` : undefined };
   const key = n % 2 === 0 ? `key ${n}` : "🔑";
-  return new Production(shardRef(2, n % 4), n % 3, place, key, n % 2 === 0 ? cbor() : undefined, encodePlain({ n }), n === 5);
+  return new Production(shardRef(2, n % 4), n % 3, place, key, n % 2 === 0 ? cbor() : undefined, whole(encodePlain({ n })), n === 5);
 }
 const parcelOf = (count: number): Uint8Array =>
   packParcel(

@@ -11,7 +11,7 @@ import { addExtension, Encoder } from "cbor-x";
 import { DecodeError, messageOf } from "../errors.ts";
 import type { Codec } from "./codec.ts";
 import { HANDLE } from "./handle.ts";
-import { NOT_PLAIN, Pages, readPlain, writePlain } from "./plain-cbor.ts";
+import { NOT_PLAIN, Pages, readPlain, writeAndCopy, writePlain, type Written } from "./plain-cbor.ts";
 
 /**
  * `useRecords`, `structuredClone`: C1. `mapsAsObjects`: CBOR maps are objects and a Map has a tag of its own.
@@ -54,6 +54,14 @@ export function cbor<T>(): Codec<T> {
 /** CBOR of plain data. The bytes may share memory with other encoded values; they are never written again. */
 export function encodePlain(value: unknown): Uint8Array {
   return writePlain(value, passing) ?? encoder.encode(value);
+}
+
+/** As `encodePlain`, with a copy of the value where there can be one. */
+export function encodeAndCopy(value: unknown): Written {
+  const plain = writeAndCopy(value, passing);
+  if (plain !== undefined) return plain;
+  const bytes = encoder.encode(value);
+  return { bytes, from: 0, to: bytes.length, copy: NOT_PLAIN };
 }
 
 /** As `encodePlain`, for what is kept: behind `free` bytes for the caller to write. undefined: not of these bytes; use `encodePlain`. */

@@ -13,8 +13,9 @@
  * E2  Whatever the bytes are, reading gives a value or throws `DecodeError` or `IncompatibleDataError`, nothing else.
  */
 import { DecodeError, IncompatibleDataError, InvalidUseError, messageOf, NewerDataError } from "../errors.ts";
-import { decodePlain, encodeKept, isDefaultCodec } from "./cbor-codec.ts";
+import { decodePlain, encodeAndCopy, encodeKept, isDefaultCodec } from "./cbor-codec.ts";
 import type { Codec } from "./codec.ts";
+import { NOT_PLAIN, type Written } from "./plain-cbor.ts";
 import { isTraced, TRACE_BYTES, TRACED } from "./trace-context.ts";
 
 const CBOR = 0;
@@ -36,9 +37,9 @@ export function sealValue(codec: Codec<unknown>, value: unknown, expiresAt?: num
     writeHead(codec, whole, 0, expiresAt);
     return whole;
   }
-  const payload = encodePayload(codec, value);
-  const sealed = Buffer.allocUnsafe(head + payload.length);
-  sealed.set(payload, writeHead(codec, sealed, 0, expiresAt));
+  const { bytes, from, to } = encodePayload(codec, value);
+  const sealed = Buffer.allocUnsafe(head + to - from);
+  sealed.set(bytes.subarray(from, to), writeHead(codec, sealed, 0, expiresAt));
   return sealed;
 }
 
@@ -115,15 +116,16 @@ export function openValueAt(codec: Codec<unknown>, bytes: Uint8Array, start: num
   return decode(codec, bytes, end, stop, version, where);
 }
 
-/** The codec's bytes of a value, without an envelope. Throws `InvalidUseError` where the codec refuses the value. */
-export function encodePayload(codec: Codec<unknown>, value: unknown): Uint8Array {
+/** The codec's bytes of a value, without an envelope, and a copy of it where it is one that can be had with them. Throws `InvalidUseError` where the codec refuses the value. */
+export function encodePayload(codec: Codec<unknown>, value: unknown): Written {
   let payload: unknown;
   try {
+    if (isDefaultCodec(codec)) return encodeAndCopy(value);
     payload = codec.encode(value);
   } catch (error) {
     throw new InvalidUseError(`codec ${quote(codec.id)} cannot encode a value: ${messageOf(error)}`, { cause: error });
   }
-  if (payload instanceof Uint8Array) return payload;
+  if (payload instanceof Uint8Array) return { bytes: payload, from: 0, to: payload.length, copy: NOT_PLAIN };
   throw new InvalidUseError(`codec ${quote(codec.id)}: encode gives a Uint8Array, but gave ${payload instanceof Promise ? "a promise" : typeof payload}`);
 }
 

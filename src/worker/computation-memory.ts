@@ -6,7 +6,6 @@
  * M2  The output watermark counts all that is uncommitted as undone.
  */
 import type { Log } from "../computation/context.ts";
-import { openValueAt } from "../computation/envelope.ts";
 import { invariant } from "../errors.ts";
 import { COMMIT_BYTES } from "../limits.ts";
 import { keyHold, parseTimerMember, stateField, timerHold, timerMember } from "../store/address.ts";
@@ -24,6 +23,7 @@ import type { Keyed } from "./keyed.ts";
 import { computationHolder, type Holder, type HoldingShard } from "./holder.ts";
 import { eventTimersOf } from "./event-timers.ts";
 import { InboxShard, type ShardHost } from "./owned-shard.ts";
+import { openRecord } from "./parcel.ts";
 import type { PlannedComputation, PlannedStream } from "./plan.ts";
 import type { RecordWork, Work } from "./work.ts";
 
@@ -241,8 +241,7 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
   protected decodeValue(work: RecordWork): unknown {
     const input = this.#inputs.get(work.record.input);
     invariant(input !== undefined, `${this.name} was sent a record for an input of id ${work.record.input}, which its class does not declare`);
-    const { bytes, from, to } = work.record;
-    return openValueAt(input.codec, bytes, from, to);
+    return openRecord(input.codec, work.record);
   }
 
   get outputFloor(): number {

@@ -6,14 +6,17 @@
 import { encodePlain } from "../computation/cbor-codec.ts";
 import type { Codec } from "../computation/codec.ts";
 import { encodePayload, sealValue } from "../computation/envelope.ts";
+import type { Written } from "../computation/plain-cbor.ts";
 import { validate } from "../computation/schema.ts";
 import { InvalidUseError, LimitExceededError, messageOf } from "../errors.ts";
 import { shardOf, shardRef } from "../key.ts";
 import { KEY_BYTES, RECORD_BYTES } from "../limits.ts";
 import { isStorable } from "../text.ts";
-import { Production } from "./parcel.ts";
+import { Production, whole } from "./parcel.ts";
 import type { Consumer, PlannedStream } from "./plan.ts";
 
+/** Values of up to so many bytes are handed over in memory too: what waits in an inbox is bounded by its records. */
+const COPIED_BYTES = 4_096;
 /** Characters that the sender's key may lend to a record's own. */
 const OWN_KEY = 200;
 
@@ -29,23 +32,28 @@ export interface Produced {
 /** Appends the deliveries of `produced` to `productions` and gives the bytes of its value. Throws if the value cannot be stored. */
 export function deliver(stream: PlannedStream, produced: Produced, productions: Production[]): number {
   const payload = payloadOf(stream, produced.value);
+  const first = productions.length;
   for (const consumer of stream.consumers) productions.push(deliveryTo(consumer, produced, stream.codec, payload));
-  return payload.length;
+  const bytes = payload.to - payload.from;
+  // Whoever is given the copy may change it, so one is.
+  if (bytes <= COPIED_BYTES && productions.length > first) (productions[first] as Production).handOver(payload.copy);
+  return bytes;
 }
 
 /** The bytes of a value that the stream may carry. Throws, with the reason, if it may not. */
-export function payloadOf(stream: PlannedStream, value: unknown): Uint8Array {
+export function payloadOf(stream: PlannedStream, value: unknown): Written {
   checkSchema(stream, value);
   const payload = encodePayload(stream.codec, value);
-  if (payload.length > RECORD_BYTES) {
+  const bytes = payload.to - payload.from;
+  if (bytes > RECORD_BYTES) {
     throw new LimitExceededError(
-      `a record of stream "${stream.name}" is ${payload.length} bytes, more than ${RECORD_BYTES}: store large values elsewhere and send their address`,
+      `a record of stream "${stream.name}" is ${bytes} bytes, more than ${RECORD_BYTES}: store large values elsewhere and send their address`,
     );
   }
   return payload;
 }
 
-function deliveryTo(consumer: Consumer, produced: Produced, codec: Codec<unknown>, payload: Uint8Array): Production {
+function deliveryTo(consumer: Consumer, produced: Produced, codec: Codec<unknown>, payload: Written): Production {
   const { participant, input } = consumer;
   if (consumer.key === undefined) return new Production(shardRef(participant, 0), input, produced, produced.senderKey, codec, payload);
   try {
@@ -53,7 +61,7 @@ function deliveryTo(consumer: Consumer, produced: Produced, codec: Codec<unknown
     return new Production(shardRef(participant, shardOf(key, consumer.shards)), input, produced, key, codec, payload);
   } catch (error) {
     const refusal = encodePlain({ reason: `the key extractor of ${consumer.name} refused it: ${messageOf(error)}`, value: sealValue(codec, produced.value) });
-    return new Production(shardRef(participant, 0), input, produced, "", undefined, refusal, true);
+    return new Production(shardRef(participant, 0), input, produced, "", undefined, whole(refusal), true);
   }
 }
 

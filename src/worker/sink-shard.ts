@@ -5,7 +5,6 @@
  * I1  Nothing is written before the target stands at the committed checkpoint.
  * I2  A commit consumes only records that the target has said are written.
  */
-import { openValueAt } from "../computation/envelope.ts";
 import { messageOf, NewerDataError } from "../errors.ts";
 import type { StreamRecord } from "../record.ts";
 import type { Commit, Numbered, RecoveredShard, Sequencer } from "../store/index.ts";
@@ -14,6 +13,7 @@ import type { Standing } from "../watermark/upstream.ts";
 import { deadLetter } from "./held.ts";
 import type { Holder } from "./holder.ts";
 import { InboxShard, type ShardHost } from "./owned-shard.ts";
+import { openRecord } from "./parcel.ts";
 import type { PlannedSink } from "./plan.ts";
 import { UserRecord } from "./user-view.ts";
 import type { RecordWork } from "./work.ts";
@@ -59,7 +59,7 @@ export class SinkShard extends InboxShard {
       if (work === undefined) break;
       work.late = work.record.timestamp < this.input;
       try {
-        records.push(new UserRecord(work, openValueAt(this.planned.input.codec, work.record.bytes, work.record.from, work.record.to), undefined));
+        records.push(new UserRecord(work, openRecord(this.planned.input.codec, work.record), undefined));
         this.#writing.push(work);
         this.inbox.take();
       } catch (error) {

@@ -96,16 +96,15 @@ export function carry(context: TraceContext, productions: readonly Production[],
     const production = productions[i] as Production;
     // What was refused is a reason, not a value.
     if (production.refused) continue;
-    production.payload = traced(context, production);
-    production.codec = undefined;
+    production.inEnvelope(traced(context, production));
     bytes += TRACE_BYTES;
   }
   return bytes;
 }
 
-function traced(context: TraceContext, { codec, payload }: Production): Uint8Array {
-  const bytes = Buffer.allocUnsafe(TRACE_BYTES + (codec === undefined ? 0 : headBytes(codec)) + payload.length);
+function traced(context: TraceContext, { codec, bytes: given, from, to }: Production): Uint8Array {
+  const bytes = Buffer.allocUnsafe(TRACE_BYTES + (codec === undefined ? 0 : headBytes(codec)) + to - from);
   writeTrace(context, bytes);
-  bytes.set(payload, codec === undefined ? TRACE_BYTES : writeHead(codec, bytes, TRACE_BYTES));
+  bytes.set(given.subarray(from, to), codec === undefined ? TRACE_BYTES : writeHead(codec, bytes, TRACE_BYTES));
   return bytes;
 }

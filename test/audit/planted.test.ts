@@ -11,7 +11,7 @@ import type { ReadableStore } from "../../src/store/reader.ts";
 import type { StoredGraph } from "../../src/store/stored-graph.ts";
 import { workerOf } from "../../src/run.ts";
 import { decodeImage, encodeImage, type ShardImage } from "../../src/worker/image.ts";
-import { packParcel, Production } from "../../src/worker/parcel.ts";
+import { packParcel, Production, whole } from "../../src/worker/parcel.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { Kept } from "../worker/feed.ts";
 import { shopPipeline, tillFeed } from "./shop.ts";
@@ -63,7 +63,7 @@ beforeEach(async () => {
 });
 
 const production = (buyer: string, place: number, input = ids.orders): Production =>
-  new Production(shardRef(ids.shop, 0), input, { place, timestamp: 2_000, id: undefined }, buyer, cbor(), cbor().encode({ id: `${place}`, buyer }));
+  new Production(shardRef(ids.shop, 0), input, { place, timestamp: 2_000, id: undefined }, buyer, cbor(), whole(cbor().encode({ id: `${place}`, buyer })));
 const parcelOf = (...productions: Production[]): Buffer => packParcel(shardRef(ids.till, 0), 9_000_000_000_000, productions);
 
 /** Three records in two parcels, as a commit of the injector leaves them. */

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { Encoder } from "cbor-x";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { NOT_PLAIN, Pages, readPlain, writePlain as write } from "../../src/computation/plain-cbor.ts";
+import { NOT_PLAIN, Pages, readPlain, writeAndCopy, writePlain as write } from "../../src/computation/plain-cbor.ts";
 
 /** The library with the codec's settings: what the fast part must agree with (P1). */
 const library = new Encoder({ useRecords: false, structuredClone: false, mapsAsObjects: true, variableMapSize: true, tagUint8Array: false, copyBuffers: true });
@@ -56,6 +56,49 @@ describe("the fast part of CBOR", () => {
       { seed: 4, numRuns: 3_000 },
     );
     expect(plain).toBeGreaterThan(500);
+  });
+
+  test("a copy is what reading the bytes gives, and shares no object with the value", () => {
+    const sharing = (value: unknown, others: ReadonlySet<unknown>): boolean =>
+      typeof value === "object" && value !== null && (others.has(value) || Object.values(value).some((part) => sharing(part, others)));
+    const objectsIn = (value: unknown): unknown[] =>
+      typeof value === "object" && value !== null ? [value, ...Object.values(value).flatMap((part) => objectsIn(part))] : [];
+    let copies = 0;
+    fc.assert(
+      fc.property(values.value, (value) => {
+        const written = writeAndCopy(value, pages);
+        if (written === undefined || written.copy === NOT_PLAIN) return;
+        copies++;
+        const bytes = written.bytes.subarray(written.from, written.to);
+        expect(Buffer.compare(bytes, library.encode(value))).toBe(0);
+        expect(isDeepStrictEqual(written.copy, library.decode(bytes))).toBe(true);
+        expect(sharing(written.copy, new Set(objectsIn(value)))).toBe(false);
+      }),
+      { seed: 5, numRuns: 3_000 },
+    );
+    expect(copies).toBeGreaterThan(1_000);
+  });
+
+  test("makes no copy where it would not be what the bytes say", () => {
+    const proto = JSON.parse('{ "deep": { "__proto__": 1 } }') as unknown;
+    for (const value of [-0, { a: [{ b: -0 }] }, { [Symbol("mark")]: 1, a: 1 }, [{ inner: { [Symbol("mark")]: 1 } }], proto]) {
+      expect(writeAndCopy(value, pages)?.copy).toBe(NOT_PLAIN);
+      expect(writeAndCopy({ a: 1 }, pages)?.copy).toEqual({ a: 1 });
+    }
+    expect(writeAndCopy(new Date(0), pages)).toBeUndefined();
+  });
+
+  test("a value with holes and getters is copied as it is written: each getter is asked once", () => {
+    let asked = 0;
+    const value = {
+      get n() {
+        return ++asked;
+      },
+      list: Object.assign(Array<number>(3), { 0: 1, 2: 3 }),
+    };
+    const written = writeAndCopy(value, pages);
+    expect(written?.copy).toStrictEqual({ n: 1, list: [1, undefined, 3] });
+    expect(readPlain(Buffer.from(written?.bytes ?? []), written?.from ?? 0, written?.to ?? 0)).toStrictEqual({ n: 1, list: [1, undefined, 3] });
   });
 
   test("does not write what it gave out again, however much is written after", () => {

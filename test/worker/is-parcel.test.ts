@@ -2,10 +2,10 @@
 import { expect, test } from "vitest";
 import { cbor } from "../../src/computation/cbor-codec.ts";
 import { shardRef } from "../../src/key.ts";
-import { isParcel, packParcel, Production } from "../../src/worker/parcel.ts";
+import { isParcel, packParcel, Production, whole } from "../../src/worker/parcel.ts";
 
 const production = (place: number, id?: string): Production =>
-  new Production(shardRef(2, 0), 3, { place, timestamp: 1_000 + place, id }, `key ${place}`, cbor(), cbor().encode("x".repeat(place)));
+  new Production(shardRef(2, 0), 3, { place, timestamp: 1_000 + place, id }, `key ${place}`, cbor(), whole(cbor().encode("x".repeat(place))));
 
 test("what was packed is a parcel; cut anywhere, or with a byte more, it is none", () => {
   const packed = packParcel(shardRef(1, 0), 1_700_000_000_000, [production(1), production(2, "an id"), production(3)]);

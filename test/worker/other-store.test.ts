@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { MemoryStore, type Store, StoreUnavailableError } from "../../src/index.ts";
 import { Inbox } from "../../src/worker/inbox.ts";
-import { packParcel, Production } from "../../src/worker/parcel.ts";
+import { packParcel, Production, whole } from "../../src/worker/parcel.ts";
 import { Bench } from "./probe.ts";
 
 const WRITES = new Set(["acquire", "register", "renew", "release", "report"]);
@@ -65,7 +65,7 @@ test("a store that becomes another while shards are being acquired costs nothing
 
 test("an inbox whose next parcel another owner has consumed says so, and takes nothing in its place", () => {
   const inbox = new Inbox(65_536, 3, 0, 6);
-  const parcel = packParcel(131_072, 1, [new Production(65_536, 1, { place: 1, timestamp: 1, id: undefined }, "a", undefined, new Uint8Array(1))]);
+  const parcel = packParcel(131_072, 1, [new Production(65_536, 1, { place: 1, timestamp: 1, id: undefined }, "a", undefined, whole(new Uint8Array(1)))]);
   expect(inbox.wants()).toMatchObject({ from: 3 });
   expect(inbox.read(4, [parcel], 0)).toBe(false);
   expect(inbox.size).toBe(0);

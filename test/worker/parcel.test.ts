@@ -4,7 +4,7 @@ import { cbor, encodePlain } from "../../src/computation/cbor-codec.ts";
 import { openValueAt } from "../../src/computation/envelope.ts";
 import { DecodeError } from "../../src/errors.ts";
 import { LAST_TIMER } from "../../src/time.ts";
-import { identityOf, packParcel, type ParcelRecord, Production, recordsIn, recordsOf, unpackParcel } from "../../src/worker/parcel.ts";
+import { identityOf, packParcel, type ParcelRecord, Production, recordsIn, recordsOf, unpackParcel, whole } from "../../src/worker/parcel.ts";
 
 const text = fc.string({ unit: "grapheme", maxLength: 60 });
 const production = fc.record({
@@ -23,7 +23,7 @@ function unpacked(parcel: Uint8Array): ParcelRecord[] {
 
 type Given = Pick<Production, "input" | "timestamp" | "key" | "id">;
 const productionsOf = (given: readonly Given[], first: number, values: readonly unknown[]) =>
-  given.map(({ input, timestamp, key, id }, n) => new Production(9, input, { place: first + n, timestamp, id }, key, cbor(), encodePlain(values[n])));
+  given.map(({ input, timestamp, key, id }, n) => new Production(9, input, { place: first + n, timestamp, id }, key, cbor(), whole(encodePlain(values[n]))));
 
 describe("a parcel", () => {
   test("gives back every record as it was produced, in order", () => {
