@@ -40,6 +40,37 @@ export class CallEffects {
   }
 }
 
+/** The keys with cells that are still to be encoded, each once; a key remembers by `unencoded` that it is among them. */
+export class DirtyKeys {
+  #keys: KeyState[] = [];
+
+  has(key: KeyState): boolean {
+    return key.unencoded === this;
+  }
+
+  add(key: KeyState): void {
+    if (key.unencoded === this) return;
+    key.unencoded = this;
+    this.#keys.push(key);
+  }
+
+  delete(key: KeyState): void {
+    if (key.unencoded === this) key.unencoded = undefined;
+  }
+
+  /** All of them, which are none from then on. */
+  take(): readonly KeyState[] {
+    const keys: KeyState[] = [];
+    for (const key of this.#keys) {
+      if (key.unencoded !== this) continue;
+      key.unencoded = undefined;
+      keys.push(key);
+    }
+    this.#keys = [];
+    return keys;
+  }
+}
+
 interface TimerOperation {
   change: TimerChange;
   readonly owner: KeyState;
@@ -70,8 +101,7 @@ export class Batch {
   /** State encoded already, each field once. */
   readonly stateFields: string[] = [];
   readonly stateValues: (Uint8Array | undefined)[] = [];
-  /** Keys with cells that are still to be encoded. */
-  readonly dirty = new Set<KeyState>();
+  readonly dirty = new DirtyKeys();
   /** Work that succeeded, and firings that were parked, in order. */
   done: Work[] = [];
   /** By this keys and cells remember that they are in the batch; the batch itself, with all its work, they would keep alive. */

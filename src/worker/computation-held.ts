@@ -254,6 +254,7 @@ export abstract class ComputationHeld extends ComputationPercentiles {
 
   /** Work that the batch took and that is not done stands aside from now on, so that the batch can go. */
   protected override setUnfinishedAside(): void {
+    if (this.unfinished.size === 0) return;
     const keys = new Set<KeyState>();
     for (const work of this.unfinished) keys.add(work.key as KeyState);
     for (const key of keys) {

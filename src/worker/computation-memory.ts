@@ -275,9 +275,7 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
 
   #encodeAll(): void {
     const { dirty } = this.open;
-    while (dirty.size > 0) {
-      const keys = [...dirty];
-      dirty.clear();
+    for (let keys = dirty.take(); keys.length > 0; keys = dirty.take()) {
       for (const key of keys) {
         try {
           this.encode(key);

@@ -8,12 +8,19 @@ import type { Numbered, TakenId } from "../store/index.ts";
 import { refusedAtTheDoor } from "./held.ts";
 import type { Production } from "./parcel.ts";
 
-/** An item as it waits to be injected. */
-export interface Prepared {
+/** An item as it waits to be injected, where more is known of it than it says itself. */
+export class Prepared {
   readonly item: SourceItem;
   readonly id: string | undefined;
   readonly duplicate: boolean;
   readonly refused: string | undefined;
+
+  constructor(item: SourceItem, id: string | undefined, duplicate: boolean, refused: string | undefined) {
+    this.item = item;
+    this.id = id;
+    this.duplicate = duplicate;
+    this.refused = refused;
+  }
 }
 
 export class Injection {

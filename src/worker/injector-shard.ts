@@ -21,7 +21,7 @@ import type { Standing } from "../watermark/upstream.ts";
 import { Confirmations } from "./confirmations.ts";
 import type { ConfirmedIds } from "./confirmed-ids.ts";
 import { type Holder, undelivered } from "./holder.ts";
-import { type Checkpoint, deduplicates, givenId, Injection, type Prepared, refusedBytes } from "./injection.ts";
+import { type Checkpoint, deduplicates, givenId, Injection, Prepared, refusedBytes } from "./injection.ts";
 import { InjectorPercentiles } from "./injector-percentiles.ts";
 import { OwnedShard, type ShardHost } from "./owned-shard.ts";
 import { placeId } from "./parcel.ts";
@@ -51,7 +51,7 @@ export class InjectorShard extends OwnedShard {
   #reader: "closed" | "opening" | "open" | "pulling" = "closed";
   #failures = 0;
   #retryAt = 0;
-  #ahead: Prepared[] = [];
+  #ahead: (SourceItem | Prepared)[] = [];
   #next = 0;
   #checking: readonly SourceItem[] | undefined = undefined;
   #open = new Injection();
@@ -100,14 +100,13 @@ export class InjectorShard extends OwnedShard {
     let taken = 0;
     this.#furthest = this.host.reporter.furthestOf(this.planned);
     while (taken < budget && this.#next < this.#ahead.length && this.#open.items < this.#most && this.#open.bytes < 1 << 20 && !this.#waits) {
-      this.#inject(this.#ahead[this.#next++] as Prepared);
+      const next = this.#ahead[this.#next++] as SourceItem | Prepared;
+      if (next instanceof Prepared) this.#inject(next.item, next.id, next.duplicate, next.refused);
+      else this.#inject(next, next.id, false, undefined);
       taken++;
     }
     // Reading may keep ahead for as long as there is input: what was injected is let go of on the way.
-    if (this.#next >= PULL) {
-      this.#ahead = this.#ahead.slice(this.#next);
-      this.#next = 0;
-    }
+    if (this.#next >= PULL) [this.#ahead, this.#next] = [this.#ahead.slice(this.#next), 0];
     if (this.#next === this.#ahead.length) {
       this.#ahead = [];
       this.#next = 0;
@@ -190,7 +189,7 @@ export class InjectorShard extends OwnedShard {
     if (!deduplicates(source)) {
       for (const item of items) {
         const given = source.id === undefined ? undefined : givenId(source, item);
-        this.#ahead.push({ item, id: given === undefined ? item.id : given.id, duplicate: false, refused: given?.refused });
+        this.#ahead.push(given === undefined ? item : new Prepared(item, given.id, false, given.refused));
       }
       return;
     }
@@ -216,14 +215,14 @@ export class InjectorShard extends OwnedShard {
     const stored = new Set(ids.filter((_, i) => known[i]));
     for (const item of items) {
       const { id, refused } = givenId(this.planned.node.source, item);
-      this.#ahead.push({ item, id, duplicate: id !== undefined && stored.has(id), refused });
+      this.#ahead.push(new Prepared(item, id, id !== undefined && stored.has(id), refused));
     }
     this.host.wake(this);
   }
 
   // ── injecting ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #inject({ item, id, duplicate, refused }: Prepared): void {
+  #inject(item: SourceItem, id: string | undefined, duplicate: boolean, refused: string | undefined): void {
     const open = this.#open;
     open.items++;
     this.#position = item.position;

@@ -105,6 +105,8 @@ export class KeyState {
   retryAt = 0;
   /** The batch in which work of the key was done last. */
   batch: object | undefined = undefined;
+  /** Among whose keys it is, while its cells are to be encoded. */
+  unencoded: object | undefined = undefined;
   /** A write of the open batch does not encode: encode call by call, to find whose it is. */
   careful = false;
   /** Used since the cache was last swept. */

@@ -32,6 +32,8 @@ export const PARCEL_RECORDS = 65_535;
 
 /** Text up to so many characters is written by hand: cheaper than to ask for it. */
 const SHORT = 24;
+/** Values of more bytes are copied by a call, which makes a view of each. */
+const LONG = 256;
 
 const NOT_SENT: Origin = { sender: 0, monotonic: 0 };
 
@@ -200,10 +202,29 @@ function packRecord(bytes: Buffer, view: DataView, start: number, production: Pr
   const { codec, from, to } = production;
   const valueAt = codec === undefined ? at + VALUE_HEAD : writeHead(codec, bytes, at + VALUE_HEAD);
   const end = valueAt + to - from;
-  bytes.set(production.bytes.subarray(from, to), valueAt);
+  if (end - valueAt > LONG) bytes.set(production.bytes.subarray(from, to), valueAt);
+  else copyWords(viewOf(production.bytes), from, to, view, valueAt);
   view.setUint32(at, end - at - VALUE_HEAD, true);
   production.packed(origin, bytes, at + VALUE_HEAD, end);
   return end;
+}
+
+let viewedBytes: Uint8Array = new Uint8Array(0);
+let viewed = new DataView(viewedBytes.buffer);
+
+/** One for many: payloads lie in pages. */
+function viewOf(bytes: Uint8Array): DataView {
+  if (bytes !== viewedBytes) {
+    viewedBytes = bytes;
+    viewed = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+  return viewed;
+}
+
+function copyWords(source: DataView, from: number, to: number, target: DataView, start: number): void {
+  let [i, at] = [from, start];
+  for (; i + 4 <= to; i += 4, at += 4) target.setUint32(at, source.getUint32(i));
+  for (; i < to; i++, at++) target.setUint8(at, source.getUint8(i));
 }
 
 /** Writes the text, in UTF-8, and gives how many bytes that takes. */
