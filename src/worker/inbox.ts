@@ -9,7 +9,7 @@ import type { ShardRef } from "../key.ts";
 import type { Consumption, ParcelAppend } from "../store/commit.ts";
 import { HoldQueue } from "../watermark/hold-queue.ts";
 import { identityOf, recordsIn, recordsOf } from "./parcel.ts";
-import type { RecordWork } from "./work.ts";
+import { InboxWork, type RecordWork } from "./work.ts";
 
 /** Records read ahead of processing; a parcel may overshoot it. */
 const READ_AHEAD = 4_096;
@@ -25,7 +25,8 @@ interface Span {
 export class Inbox {
   readonly shard: ShardRef;
   #holds = new HoldQueue();
-  #queue: RecordWork[] = [];
+  /** Those that were taken are undefined: they would otherwise live on, with all that they hold, until the queue is cut. */
+  #queue: (RecordWork | undefined)[] = [];
   #front = 0;
   #spans: Span[] = [];
   /** The position after the last parcel that entered. */
@@ -119,11 +120,11 @@ export class Inbox {
 
   /** Up to `limit` records that will be taken next; for prefetching their state. */
   ahead(limit: number): readonly RecordWork[] {
-    return this.#queue.slice(this.#front, this.#front + limit);
+    return this.#queue.slice(this.#front, this.#front + limit) as RecordWork[];
   }
 
   take(): void {
-    this.#front++;
+    this.#queue[this.#front++] = undefined;
     this.#holds.shift();
     if (this.#front > 1_024 && 2 * this.#front > this.#queue.length) {
       this.#queue = this.#queue.slice(this.#front);
@@ -133,11 +134,12 @@ export class Inbox {
 
   /** Puts back what was taken last, in the same order: it will be taken again. */
   untake(works: readonly RecordWork[]): void {
-    const rest = this.#queue.slice(this.#front);
-    this.#queue = [...works, ...rest];
+    const rest = this.#queue.slice(this.#front) as RecordWork[];
+    const all = [...works, ...rest];
+    this.#queue = all;
     this.#front = 0;
     this.#holds = new HoldQueue();
-    for (const work of this.#queue) this.#holds.push(work.hold);
+    for (const work of all) this.#holds.push(work.hold);
   }
 
   /** Consumes the next `records` records: what a commit says of it. undefined: nothing was ever consumed. */
@@ -172,7 +174,7 @@ export class Inbox {
         return;
       }
       const hold = Math.max(record.timestamp, floor);
-      this.#queue.push({ kind: "record", record, key: undefined, hold, attempts: 0, begun: 0, held: undefined, batch: undefined, late: false });
+      this.#queue.push(new InboxWork(record, hold));
       this.#holds.push(hold);
     });
   }

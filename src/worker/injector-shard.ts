@@ -51,7 +51,8 @@ export class InjectorShard extends OwnedShard {
   #reader: "closed" | "opening" | "open" | "pulling" = "closed";
   #failures = 0;
   #retryAt = 0;
-  #ahead: (SourceItem | Prepared)[] = [];
+  /** Up to `next` undefined: injected. */
+  #ahead: (SourceItem | Prepared | undefined)[] = [];
   #next = 0;
   #checking: readonly SourceItem[] | undefined = undefined;
   #open = new Injection();
@@ -100,7 +101,8 @@ export class InjectorShard extends OwnedShard {
     let taken = 0;
     this.#furthest = this.host.reporter.furthestOf(this.planned);
     while (taken < budget && this.#next < this.#ahead.length && this.#open.items < this.#most && this.#open.bytes < 1 << 20 && !this.#waits) {
-      const next = this.#ahead[this.#next++] as SourceItem | Prepared;
+      const next = this.#ahead[this.#next] as SourceItem | Prepared;
+      this.#ahead[this.#next++] = undefined;
       if (next instanceof Prepared) this.#inject(next.item, next.id, next.duplicate, next.refused);
       else this.#inject(next, next.id, false, undefined);
       taken++;
