@@ -71,6 +71,40 @@ test("state, the timers of its expiry, timers and what they hold go, a page a co
   expect(await rig.state("visits", "count", "k7")).toBe(1);
 });
 
+test("shards whose inboxes are never empty sweep too, a page a second of one of them", async () => {
+  // A record a commit, and 20 ms for each commit.
+  const answers: (() => void)[] = [];
+  const onLine = (line: Line) => {
+    line.onCommit = async (commits, apply) => {
+      await new Promise<void>((resolve) => answers.push(resolve));
+      return apply(commits);
+    };
+  };
+  const goOn = async (ms: number) => {
+    for (let left = ms; left > 0; left -= 20) {
+      rig.clock.advance(20);
+      for (const answer of answers.splice(0)) answer();
+      await rig.turns(5);
+    }
+  };
+  await rig.kill();
+  const busy = Array.from({ length: KEYS }, (_, n) => ({ key: `k${n}` }));
+  feed.pushAll(busy, () => 1_000);
+  rig = await Rig.start(code(NEW), { store: rig.disk, mortal: true, batchRecords: 1, drop: DROP, onLine });
+  await goOn(2_500);
+  const pages = rig.line.count("readNames");
+  const besides = rig.line.commits.filter(
+    ({ consumed, stateValues, timerDeletes }) => consumed !== undefined && (timerDeletes.length > 0 || stateValues.includes(undefined)),
+  );
+  expect((await rig.stored("visits")).queued).toBeGreaterThan(KEYS / 2);
+  expect(besides.length).toBeGreaterThan(0);
+  expect(pages).toBeLessThanOrEqual(4);
+  await goOn(60_000);
+  expect(await left()).toEqual(SWEPT);
+  expect(await audited()).toEqual([]);
+  expect(await rig.state("visits", "count", "k7")).toBe(2);
+});
+
 test("it is done once: a later start reads no names", async () => {
   await rig.crash(code(NEW), DROP);
   await rig.crash();
