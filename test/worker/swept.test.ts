@@ -5,7 +5,9 @@ import { audit, type AuditReport } from "../../src/inspect/index.ts";
 import { copy } from "../../src/offline/copy.ts";
 import { systemClock } from "../../src/clock.ts";
 import { systemRandom } from "../../src/random.ts";
-import { indexOf } from "../../src/key.ts";
+import { deadLetterView } from "../../src/inspect/stored-views.ts";
+import { indexOf, participantOf, shardOf } from "../../src/key.ts";
+import { DeadLetters } from "../../src/worker/dead-letters.ts";
 import type { Commit } from "../../src/store/index.ts";
 import { DROP, dropping, DUE, NEW, OLD, type Parts, type Visit } from "../support/dropping.ts";
 import { Feed } from "./feed.ts";
@@ -132,6 +134,27 @@ test("a dropped timer that stands aside, for its handler fails, is forgotten, an
   await rig.rest();
   expect(await rig.state("visits", "count", "bad")).toBe(2);
   expect(rig.watermark("visits").output).toBe(5_000);
+  expect(await audited()).toEqual([]);
+});
+
+test("a dead letter of a dropped timer stays, is not tried again, and can be discarded", async () => {
+  const parking = (parts: Parts): Pipeline => dropping(feed.injector, parts, 2, "park");
+  await rig.crash(parking(OLD));
+  feed.push({ key: "bad", fail: true }, 2_000).promise(3_000);
+  await rig.rest();
+  await rig.crash(parking(NEW), DROP);
+  expect(await rig.stored("visits")).toMatchObject({ dead: 1 });
+  const shard = rig.shards("visits")[shardOf("bad", 2)]!;
+  const [letter] = await rig.line.store.readDeadLetters(shard, 10);
+  const view = deadLetterView(rig.worker.engine.participant(participantOf(shard))!, shard, letter!);
+  expect(view).toMatchObject({ kind: "timer", key: "bad", timer: null, reason: "it never works" });
+  const operator = new DeadLetters(rig.worker, rig.line.store, rig.clock);
+  const named = { shard, id: letter!.id };
+  expect(await operator.act("retry", named)).toEqual({ kind: "refused", reason: "the code has its timer no more: discard it" });
+  const discarded = operator.act("discard", named);
+  await rig.advance(100);
+  expect(await discarded).toEqual({ kind: "done" });
+  expect(await rig.stored("visits")).toMatchObject({ dead: 0 });
   expect(await audited()).toEqual([]);
 });
 
