@@ -74,7 +74,9 @@ public final class Nexmark {
 
   static void fill(String address, Path file) throws Exception {
     try (Admin admin = Admin.create(Map.<String, Object>of("bootstrap.servers", address))) {
-      admin.createTopics(List.of(new NewTopic(EVENTS, 1, (short) 1), new NewTopic(ANSWERS, 4, (short) 1))).all().get();
+      // Kafka Streams gives rows the times of their events, which are years ago: the broker would delete them as too old.
+      Map<String, String> forGood = Map.of("retention.ms", "-1");
+      admin.createTopics(List.of(new NewTopic(EVENTS, 1, (short) 1).configs(forGood), new NewTopic(ANSWERS, 4, (short) 1).configs(forGood))).all().get();
     }
     Map<String, Object> settings = Map.of("bootstrap.servers", address, "acks", "all", "linger.ms", 5, "batch.size", 262_144);
     try (KafkaProducer<byte[], byte[]> producer = new KafkaProducer<>(settings, new ByteArraySerializer(), new ByteArraySerializer());
