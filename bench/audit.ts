@@ -9,7 +9,7 @@ import { audit } from "../src/inspect/index.ts";
 import { HASH_NAME, shardOf, shardRef } from "../src/key.ts";
 import { systemRandom } from "../src/random.ts";
 import { stateField, timerHold, timerMember } from "../src/store/address.ts";
-import type { Commit } from "../src/store/commit.ts";
+import { type Commit, NO_EFFECTS } from "../src/store/commit.ts";
 import type { PipelineStore } from "../src/store/store.ts";
 import { DATA_FORMAT, type StoredGraph } from "../src/store/stored-graph.ts";
 import { encodeImage, newImage } from "../src/worker/image.ts";
@@ -94,6 +94,7 @@ export async function fill(store: PipelineStore, keys: number, shards: number): 
     of.number += 1;
     const timed = names.filter((_, i) => i % TIMED === 0).map((key) => timerMember(TIMER, undefined, key));
     const sealed: Commit = {
+      ...NO_EFFECTS,
       shard: of.shard,
       sequencer: of.sequencer,
       number: of.number,
@@ -103,17 +104,7 @@ export async function fill(store: PipelineStore, keys: number, shards: number): 
       stateFields: names.map((key) => stateField(CELL, key)),
       stateValues: names.map((key) => sealValue(cbor(), { key, count: of.number, text: "x".repeat(64) })),
       timerSets: timed.map((member) => ({ clock: "watermark", member, time: 2_000_000 })),
-      timerDeletes: [],
       holdSets: timed.map((member) => ({ member: timerHold("watermark", member), time: 1_000_000 })),
-      holdDeletes: [],
-      heldPuts: [],
-      heldDeletes: [],
-      deadPuts: [],
-      deadDeletes: [],
-      ids: [],
-      parcels: [],
-      outbox: [],
-      outboxDeletes: [],
     };
     const { outcomes } = await store.commit([sealed]);
     if (outcomes[0] !== "committed") throw new Error(`a commit of the benchmark was answered ${outcomes[0]}`);

@@ -21,6 +21,8 @@ export const CALL_PRODUCTIONS = 100_000;
 export const COMMIT_BYTES = 4 << 20;
 /** Shards of one pipeline: two bytes of a `ShardRef`. */
 export const SHARDS = 16_384;
+/** Different percentiles that timers of one pipeline go by: one byte of an image, which has a watermark of each. */
+export const PERCENTILES = 255;
 /** Letters of a durable name. */
 export const NAME_PATTERN: RegExp = /^[A-Za-z0-9_.-]{1,64}$/;
 /** Records of one shard that may stand aside in `held` before it stops reading its inbox. */

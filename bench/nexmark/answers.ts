@@ -10,8 +10,7 @@ export type Query = (typeof QUERIES)[number];
 
 /** Adds what the store must hold in the end. */
 export function expectAnswers(query: Query, load: Events, results: Results): void {
-  const all = Array.from({ length: load.events }, (_, n) => eventAt(n, load)).sort((a, b) => a.at - b.at);
-  const bids = all.filter((event): event is Bid => event.kind === "bid");
+  const { all, bids } = inOrder(load);
   if (query === "q12") {
     for (const [bidder, of] of grouped(bids, (bid) => bid.bidder)) results.add("tally", "tally", String(bidder), of.length);
     return;
@@ -19,6 +18,17 @@ export function expectAnswers(query: Query, load: Events, results: Results): voi
   const tallies = new Map<string, number[]>();
   for (const [about, row] of rowsOf(query, all, bids)) tallies.set(groupOf(about), tallied(tallies.get(groupOf(about)) ?? [], row));
   for (const [group, tally] of tallies) results.add("tally", "tally", group, tally);
+}
+
+/** The same rows as texts, for an end that takes texts. */
+export function answerTexts(query: Exclude<Query, "q12">, load: Events): string[] {
+  const { all, bids } = inOrder(load);
+  return rowsOf(query, all, bids).map(([, row]) => row.join());
+}
+
+function inOrder(load: Events): { readonly all: readonly Event[]; readonly bids: readonly Bid[] } {
+  const all = Array.from({ length: load.events }, (_, n) => eventAt(n, load)).sort((a, b) => a.at - b.at);
+  return { all, bids: all.filter((event): event is Bid => event.kind === "bid") };
 }
 
 /** Rows, each with the id that it is grouped by. */

@@ -7,7 +7,7 @@ import { numbered } from "../harness/numbered.ts";
 import type { Probe, Workload } from "../harness/workload.ts";
 import { expectAnswers, QUERIES, type Query } from "./answers.ts";
 import { BEHIND, type Event, eventAt, type Events } from "./events.ts";
-import { BidderSessions, BidderTotal, BidderWallWindows, EachBid, events, HighestOfGroup, LargestOfWindow, NewSeller, SlidingCount, Tally } from "./queries.ts";
+import { BidderTotal, BidderWallWindows, events, queried, Tally } from "./queries.ts";
 
 export interface NexmarkLoad extends Events {
   readonly query: Query;
@@ -28,25 +28,6 @@ export const nexmarkQueries: Workload<NexmarkLoad> = {
   },
   expect: (load, results) => expectAnswers(load.query, load, results),
 };
-
-function queried(pipeline: Pipeline, query: Exclude<Query, "q12">): Pipeline {
-  switch (query) {
-    case "q0":
-      return pipeline.compute("query", () => new EachBid((bid) => [bid.auction, bid.bidder, bid.price, bid.channel, bid.url, bid.at, bid.extra]));
-    case "q1":
-      return pipeline.compute("query", () => new EachBid((bid) => [bid.auction, bid.bidder, bid.price * 0.908, bid.at, bid.extra]));
-    case "q2":
-      return pipeline.compute("query", () => new EachBid((bid) => (bid.auction % 123 === 0 ? [bid.auction, bid.price] : undefined)));
-    case "q5":
-      return pipeline.compute("query", SlidingCount).compute("largest", () => new LargestOfWindow(1));
-    case "q7":
-      return pipeline.compute("query", HighestOfGroup).compute("largest", () => new LargestOfWindow(0));
-    case "q8":
-      return pipeline.compute("query", NewSeller);
-    case "q11":
-      return pipeline.compute("query", BidderSessions);
-  }
-}
 
 /** All of them in memory before the first is pulled: generating is not what is measured. */
 function generated(load: NexmarkLoad, probe: Probe): Injector<Event> {

@@ -2,9 +2,10 @@
  * Nexmark's queries as computations. Each gives results to `Tally`, which counts and hashes them in the store, exactly
  * once, and so stands for the sink. Windows are held as panes in the state of a key, and closed by timers.
  */
-import { Computation, type Context, input, output, state, stream, type StreamRecord, type Timer, timer, timers } from "../../src/index.ts";
+import { Computation, type Context, input, output, type Pipeline, state, stream, type StreamRecord, type Timer, timer, timers } from "../../src/index.ts";
 import { fnv } from "../harness/results.ts";
 import { now, type Probe } from "../harness/workload.ts";
+import type { Query } from "./answers.ts";
 import type { Bid, Event } from "./events.ts";
 
 export const events = stream<Event>("events");
@@ -260,5 +261,25 @@ export class BidderTotal extends Computation {
   readonly total = state("tally", { initial: 0 });
   override processRecord({ value }: StreamRecord<BidderCount>, context: Context): void {
     context.state(this.total).update((total) => total + value.count);
+  }
+}
+
+/** The query behind the events, up to its answers. */
+export function queried(pipeline: Pipeline, query: Exclude<Query, "q12">): Pipeline {
+  switch (query) {
+    case "q0":
+      return pipeline.compute("query", () => new EachBid((bid) => [bid.auction, bid.bidder, bid.price, bid.channel, bid.url, bid.at, bid.extra]));
+    case "q1":
+      return pipeline.compute("query", () => new EachBid((bid) => [bid.auction, bid.bidder, bid.price * 0.908, bid.at, bid.extra]));
+    case "q2":
+      return pipeline.compute("query", () => new EachBid((bid) => (bid.auction % 123 === 0 ? [bid.auction, bid.price] : undefined)));
+    case "q5":
+      return pipeline.compute("query", SlidingCount).compute("largest", () => new LargestOfWindow(1));
+    case "q7":
+      return pipeline.compute("query", HighestOfGroup).compute("largest", () => new LargestOfWindow(0));
+    case "q8":
+      return pipeline.compute("query", NewSeller);
+    case "q11":
+      return pipeline.compute("query", BidderSessions);
   }
 }

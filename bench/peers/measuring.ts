@@ -6,7 +6,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { keyOf } from "./peer.ts";
 import { Metronome } from "../metronome.ts";
-import type { LatencyResult, ThroughputResult, Workload } from "./peer.ts";
+import type { LatencyResult, QueryLoad, ThroughputResult, Workload } from "./peer.ts";
 import type { Processes } from "./processes.ts";
 
 const WARMING = 0.2;
@@ -52,6 +52,16 @@ export async function throughputOf(processes: Processes, records: number, done: 
     cpuMicrosPerRecord: round((cpuSeconds * 1e6) / counted, 1),
     rssMiB: end.rssMiB,
   };
+}
+
+/** The same of a query, whose rows come as its windows close: so many of the rows are so many of the events. */
+export function queryThroughputOf(processes: Processes, load: QueryLoad, rows: () => Promise<number>): Promise<ThroughputResult> {
+  return throughputOf(processes, load.events, async () => Math.floor(((await rows()) / load.rows) * load.events));
+}
+
+/** Throws unless these are the rows. */
+export function checkRows(digest: string, load: QueryLoad): void {
+  if (digest !== load.digest) throw new Error(`the rows of ${load.query} come to ${digest}, not ${load.digest}`);
 }
 
 /** Calls `send` with the records that are due, until all have been; a tick that comes late gives all since the last one. */

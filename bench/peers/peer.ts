@@ -14,6 +14,20 @@ export interface Workload {
   readonly warmUp: number;
 }
 
+export const QUERIES = ["q5", "q7", "q8"] as const;
+export type QueryName = (typeof QUERIES)[number];
+
+/** A query of Nexmark over a file of events (`query-load.ts`). */
+export interface QueryLoad {
+  readonly query: QueryName;
+  readonly events: number;
+  /** One event a line, in JSON; the last one closes all windows of the others. */
+  readonly file: string;
+  /** How many rows are the answer, and the `Digest` of their texts. */
+  readonly rows: number;
+  readonly digest: string;
+}
+
 /** One point of a sweep; `label` is what is printed. */
 export interface Setting {
   readonly label: string;
@@ -50,6 +64,14 @@ export interface Peer {
   /** Throws where a total is wrong. */
   throughput(setting: Setting, load: Workload): Promise<ThroughputResult>;
   latency(setting: Setting, load: Workload): Promise<LatencyResult>;
+  /** undefined: it does not know event time. */
+  readonly queries?: PeerQueries;
+}
+
+export interface PeerQueries {
+  readonly settings: readonly Setting[];
+  /** The durable source has the events when it begins. Throws where a row is wrong, missing or double. Records of the result are events. */
+  throughput(setting: Setting, load: QueryLoad): Promise<ThroughputResult>;
 }
 
 /** The key of the n-th record: 16 bytes; consecutive records have unrelated ones. */

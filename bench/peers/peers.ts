@@ -10,16 +10,21 @@ import { flink } from "./flink/peer.ts";
 import { kafkaStreams } from "./kafka-streams/peer.ts";
 import { millrace } from "./millrace/peer.ts";
 import { restate } from "./restate/peer.ts";
-import type { LatencyResult, Peer, Setting, ThroughputResult, Workload } from "./peer.ts";
+import { type LatencyResult, type Peer, type PeerQueries, QUERIES, type QueryName, type Setting, type ThroughputResult, type Workload } from "./peer.ts";
+import { removeFolder, temporaryFolder } from "./processes.ts";
+import { writeQueryLoad } from "./query-load.ts";
 
 const all: readonly Peer[] = [millrace, bullmq, kafkaStreams, flink, restate];
 
 export const peers = benchmark({
   name: "peers",
   about: "Millrace beside BullMQ, Kafka Streams, Flink and Restate, or one of them (--only); what is missing is fetched",
-  numbers: { records: 1_000_000, keys: 100_000, rate: 500, seconds: 15, warmup: 10, sweep: 10 },
-  texts: { only: ["all", "bullmq", "kafka-streams", "flink", "restate"], latency: ["yes", "no"] },
-  run: ({ only, latency, warmup, ...given }) => peersBench({ ...given, only, warmUp: warmup, latency: latency === "yes" }),
+  numbers: { records: 1_000_000, keys: 100_000, rate: 500, seconds: 15, warmup: 10, sweep: 10, disorder: 1 },
+  texts: { workload: ["counter", ...QUERIES], only: ["all", "bullmq", "kafka-streams", "flink", "restate"], latency: ["yes", "no"] },
+  run: ({ workload, only, latency, warmup, disorder, ...given }) =>
+    workload === "counter"
+      ? peersBench({ ...given, only, warmUp: warmup, latency: latency === "yes" })
+      : queriesBench({ query: workload, only, events: given.records, disorder, sweep: given.sweep }),
 });
 
 interface PeersOptions extends Workload {
@@ -41,7 +46,7 @@ interface Tried {
 }
 
 async function peersBench(options: PeersOptions): Promise<object> {
-  const chosen = all.filter(({ name }) => name === "millrace" || options.only === "all" || name === options.only);
+  const chosen = chosenOf(options.only);
   for (const peer of chosen) await peer.prepare();
   const peers = [];
   const sweeps: Record<string, object[]> = {};
@@ -55,11 +60,48 @@ async function peersBench(options: PeersOptions): Promise<object> {
   return { bench: "peers", keys, rate, seconds, warmUp, peers, sweeps };
 }
 
+interface QueriesOptions {
+  readonly query: QueryName;
+  readonly only: string;
+  readonly events: number;
+  /** Events of one group of so many come in a mixed-up order. */
+  readonly disorder: number;
+  readonly sweep: number;
+}
+
+/** A query of Nexmark instead of the counter, on those that know event time. */
+async function queriesBench({ query, only, events, disorder, sweep }: QueriesOptions): Promise<object> {
+  const folder = temporaryFolder("events");
+  const load = writeQueryLoad(query, events, disorder, folder);
+  const chosen = chosenOf(only).filter(({ queries }) => queries !== undefined);
+  for (const peer of chosen) await peer.prepare();
+  const peers = [];
+  const sweeps: Record<string, object[]> = {};
+  for (const peer of chosen) {
+    const { settings, throughput } = peer.queries as PeerQueries;
+    const tried: Tried[] = [];
+    for (const setting of settings.slice(0, sweep))
+      tried.push(await trying(peer, setting, async () => ({ throughput: await throughput(setting, load), latency: undefined })));
+    sweeps[peer.name] = tried.map(shown);
+    peers.push(best(peer, tried));
+  }
+  removeFolder(folder);
+  return { bench: "peers", workload: query, events, disorder, rows: load.rows, verified: load.digest, peers, sweeps };
+}
+
+const chosenOf = (only: string): readonly Peer[] => all.filter(({ name }) => name === "millrace" || only === "all" || name === only);
+
 async function tryOne(peer: Peer, setting: Setting, options: PeersOptions): Promise<Tried> {
+  return await trying(peer, setting, async () => {
+    const throughput = await peer.throughput(setting, { ...options, records: Math.ceil(options.records * peer.part) });
+    return { throughput, latency: options.latency ? await peer.latency(setting, options) : undefined };
+  });
+}
+
+async function trying(peer: Peer, setting: Setting, measure: () => Promise<Pick<Tried, "throughput" | "latency">>): Promise<Tried> {
   const stolen = watchStolen();
-  const throughput = await peer.throughput(setting, { ...options, records: Math.ceil(options.records * peer.part) });
-  const latency = options.latency ? await peer.latency(setting, options) : undefined;
-  const tried = { setting, throughput, latency, stolenPercent: stolen(), loadAverage: Math.round(loadavg()[0] ?? 0) };
+  const measured = await measure();
+  const tried = { setting, ...measured, stolenPercent: stolen(), loadAverage: Math.round(loadavg()[0] ?? 0) };
   console.error(JSON.stringify({ peer: peer.name, ...shown(tried) }));
   return tried;
 }

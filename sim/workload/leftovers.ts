@@ -4,6 +4,7 @@
  */
 import { shardRef } from "../../src/key.ts";
 import { expiryPrefix, stateField, statePrefixes, timerHold, timerMember, timerPrefix } from "../../src/store/address.ts";
+import { NO_EFFECTS } from "../../src/store/commit.ts";
 import type { MemoryData } from "../../src/store/memory-data.ts";
 import type { StoredRetired } from "../../src/store/stored-graph.ts";
 import type { Plan, PlannedParticipant } from "../../src/worker/plan.ts";
@@ -39,6 +40,7 @@ export function leaveBehind(data: MemoryData, plan: Plan): void {
         { clock: "wall" as const, member: timerMember(0, cell, key), time: 2 ** 50 },
       ]);
       data.shard(shardRef(id, index)).apply({
+        ...NO_EFFECTS,
         shard: shardRef(id, index),
         sequencer: "",
         number: 0,
@@ -48,19 +50,9 @@ export function leaveBehind(data: MemoryData, plan: Plan): void {
         stateFields: keys.map((key) => stateField(cell, key)),
         stateValues: keys.map(() => NO_BYTES),
         timerSets: set,
-        timerDeletes: [],
         holdSets: set
           .filter(({ clock, member }) => clock === "wall" && !member.startsWith("0:"))
           .map(({ clock, member }) => ({ member: timerHold(clock, member), time: 2 ** 49 })),
-        holdDeletes: [],
-        heldPuts: [],
-        heldDeletes: [],
-        deadPuts: [],
-        deadDeletes: [],
-        ids: [],
-        parcels: [],
-        outbox: [],
-        outboxDeletes: [],
       });
     }
   }

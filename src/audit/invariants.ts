@@ -102,7 +102,7 @@ export const INVARIANTS = {
   },
   "inbox-position": {
     claim: "An inbox has the parcels between where it is consumed to and its end, and knows the one consumed last.",
-    meaning: "Records were lost, or the owner's next commit will be refused for ever.",
+    meaning: "Records were lost or are there twice, so no worker takes the shard; or the owner's next commit will be refused for ever.",
     remedy: RESTORE,
   },
   "inbox-parcels": {

@@ -121,7 +121,7 @@ function wholeLines({ participant, letter, kind, key, id, timer, time, reason, a
   const facts: (readonly [string, string | null])[] = [
     ["key", JSON.stringify(key)],
     ["id", id],
-    ["timer", timer],
+    ["timer", kind === "timer" && timer === null ? "one that the code has no more" : timer],
     ["time", time === null ? null : timeText(time)],
     ["given up", `${timeText(at)}, after ${attempts} ${attempts === 1 ? "try" : "tries"}`],
     ["reason", reason],

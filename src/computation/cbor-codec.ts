@@ -69,6 +69,11 @@ export function encodeKept(value: unknown, free: number): Buffer | undefined {
   return writePlain(value, kept, free);
 }
 
+/** The same bytes among those that are kept: so that they do not keep alive what is gone around them. */
+export function moveKept(bytes: Uint8Array): Uint8Array {
+  return kept.moved(bytes);
+}
+
 const passing = new Pages();
 const kept = new Pages();
 

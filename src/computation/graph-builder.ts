@@ -7,6 +7,7 @@
  * G3  Participants are sorted by rank (the longest way from an injector), then by when they were added.
  */
 import { ConfigError } from "../errors.ts";
+import { PERCENTILES } from "../limits.ts";
 import { checkNames } from "./binding.ts";
 import { show } from "./checks.ts";
 import type { ConsumerNode, Graph, ParticipantNode, StreamNode } from "./graph.ts";
@@ -26,6 +27,7 @@ export function buildGraph(pipeline: string, shards: number, additions: readonly
   const nodes = additions.map((addition) => addition.node);
   checkNames("participant", nodes, "injectors, computations and sinks share their names; give one of them another");
   checkStreams(additions);
+  checkPercentiles(nodes);
   const producers = producersOf(additions);
   checkProduced(additions, producers);
   const upstreams = new Map(additions.map((addition) => [addition.node.name, upstreamOf(addition, producers)]));
@@ -51,6 +53,13 @@ function checkStreams(additions: readonly Addition[]): void {
       }
     }
   }
+}
+
+/** Whatever is upstream of a timer follows its percentile, so an injector may follow them all. */
+function checkPercentiles(nodes: readonly ParticipantNode[]): void {
+  const percentiles = new Set(nodes.flatMap((node) => (node.kind === "computation" ? node.timers.flatMap(({ percentile }) => percentile ?? []) : [])));
+  if (percentiles.size > PERCENTILES)
+    throw new ConfigError(`its timers go by ${percentiles.size} different percentiles; at most ${PERCENTILES} are followed: let some go by the same`);
 }
 
 function producersOf(additions: readonly Addition[]): ReadonlyMap<string, readonly string[]> {

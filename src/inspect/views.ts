@@ -268,6 +268,7 @@ export interface DeadLetterView {
   readonly kind: "record" | "timer";
   readonly key: string;
   readonly id: string | null;
+  /** null: a record, or a timer that the code has no more, which can only be discarded. */
   readonly timer: string | null;
   /** Event time of the record, time of the timer; null where it had none that could be used. */
   readonly time: number | null;

@@ -93,6 +93,27 @@ export interface Commit {
   readonly outboxDeletes: readonly OutboxKey[];
 }
 
+/**
+ * What a commit changes that changes nothing, to be spread into those of tools and tests. Not for the engine: what is made by
+ * spreading is slow to read (ARCHITECTURE.md, section 9).
+ */
+export const NO_EFFECTS = {
+  stateFields: [],
+  stateValues: [],
+  timerSets: [],
+  timerDeletes: [],
+  holdSets: [],
+  holdDeletes: [],
+  heldPuts: [],
+  heldDeletes: [],
+  deadPuts: [],
+  deadDeletes: [],
+  ids: [],
+  parcels: [],
+  outbox: [],
+  outboxDeletes: [],
+} as const satisfies Partial<Commit>;
+
 export interface TimerSet {
   readonly clock: TimerClock;
   readonly member: string;

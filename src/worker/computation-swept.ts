@@ -1,12 +1,14 @@
 /**
  * What a computation's shard still has of cells and timers that its code has lost: the owner deletes it, bit by bit, when
- * it has nothing else to do. State of a cell goes with the timers of its expiry, a timer with what it holds.
+ * it has nothing else to do, and now and then when it has. State of a cell goes with the timers of its expiry, a timer with what it holds.
  *
  *     read a page of names -> commit that they are deleted -> ... -> commit that nothing is left
  *
  * Z1  Only what is under retired ids is deleted. An id is never given twice, and no commit of the graph that retired it
  *     writes under it, so nothing comes in behind a page.
- * Z2  A page is read when nothing of the shard is uncommitted, and the next when the deletes of the one before are stored.
+ * Z2  A page is read when nothing of the shard is uncommitted, and the next when the deletes of the one before are stored. Of
+ *     a worker's shards that never come to that, one a second reads one anyhow: what is on it and deleted meanwhile, as a
+ *     timer that was due, is deleted once more, which changes nothing.
  * Z3  The image says that a round is swept from the commit on that leaves nothing of it; an owner that finds it unsaid
  *     begins from the start.
  * Z4  Until then the shard is not quiet, so a pipeline that comes to its end has swept.
@@ -24,6 +26,8 @@ import type { PlannedComputation } from "./plan.ts";
 
 /** Names that one commit deletes at most, and entries that a page looks at, about: some 2 ms of Redis, in which it does nothing else. */
 const PAGE = 250;
+/** ms between two pages of a worker's shards that have other work. */
+const BESIDES = 1_000;
 
 interface Step {
   readonly of: NamedKind;
@@ -55,8 +59,18 @@ export abstract class ComputationSwept extends ComputationMemory {
     super.prefetch();
     if (this.#isSwept || this.#asked) return;
     const isIdle = this.inFlight === undefined && this.open.empty && this.inbox.size === 0 && this.paging.size === 0;
-    if (!isIdle) this.leaveSweep();
-    else if (this.host.shards.sweeping.free(this)) this.#sweep();
+    if (isIdle || this.#mayBesides) {
+      if (this.host.shards.sweeping.free(this)) this.#sweep();
+    } else this.leaveSweep();
+  }
+
+  /** May it go on beside its other work? What is found goes with the next commit. */
+  get #mayBesides(): boolean {
+    const { shards, now } = this.host;
+    if (this.#found.length > 0) return true;
+    if (now < shards.sweepsBesidesAt) return false;
+    shards.sweepsBesidesAt = now + BESIDES;
+    return true;
   }
 
   /** Others may sweep. */

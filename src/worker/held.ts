@@ -140,7 +140,7 @@ export function workOf(letter: DeadLetter, held: number, hold: number, clockOf: 
   if (letter.kind === "timer") {
     const address = parseTimerMember(timer as string);
     const clock = clockOf(address.timer);
-    if (clock === false) return "the code has its timer no more";
+    if (clock === false) return "the code has its timer no more: discard it";
     return { ...base, kind: "timer", clock, member: timer as string, address, time: timestamp, output: hold, fired: undefined };
   }
   if (key === "" || input === undefined || value === undefined) return "its key extractor refused it, so it has no key: correct the value and send it anew";

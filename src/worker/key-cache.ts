@@ -5,6 +5,9 @@
  * C2  `complete`: every key with stored state is here, so a key that is not here is new, and nothing is read.
  * C3  While it is complete, a key of which nothing is stored is let go as soon as its commit is acknowledged: keys that come
  *     and go, as those of windows do, take no memory that grows. Otherwise it stays, for to forget it would cost a read.
+ * C4  The bytes of a key lie on a page with others', which one small value keeps alive whole, as one slice keeps a reply of the
+ *     store. So with each key that comes in or is encoded, another one is passed, in turn, and its bytes are moved unless they
+ *     are newer than when it was last passed: no page outlives two rounds, and pages come to some three times what is on them.
  */
 import type { KeyState } from "./key-state.ts";
 
@@ -17,11 +20,14 @@ export class KeyCache {
   readonly #limit: number;
   #complete: boolean;
   #bytes = 0;
+  /** Whose bytes are moved next (C4). */
+  #next: Iterator<KeyState>;
 
   /** @param limit bytes of keys to keep, about. */
   constructor(limit: number, complete: boolean) {
     this.#limit = limit;
     this.#complete = complete;
+    this.#next = this.#keys.values();
   }
 
   get complete(): boolean {
@@ -39,6 +45,8 @@ export class KeyCache {
   }
 
   add(key: KeyState): void {
+    this.#moveNext();
+    key.move();
     this.#keys.set(key.key, key);
     this.#bytes += key.size;
     if (this.#complete && key.empty) this.#empty.add(key);
@@ -46,9 +54,18 @@ export class KeyCache {
 
   /** The key's cells have other bytes than before. */
   weigh(key: KeyState): void {
+    this.#moveNext();
+    key.isFresh = true;
     this.#bytes -= key.size;
     this.#bytes += key.weigh();
     if (this.#complete && key.empty) this.#empty.add(key);
+  }
+
+  #moveNext(): void {
+    const next = this.#next.next();
+    if (next.done === true) this.#next = this.#keys.values();
+    else if (next.value.isFresh) next.value.isFresh = false;
+    else next.value.move();
   }
 
   /** The key will be needed soon. */

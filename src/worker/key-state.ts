@@ -6,6 +6,7 @@
  * I2  While `running` is set no other work of the key runs.
  * I3  Work in `held` goes before work in `waiting`.
  */
+import { moveKept } from "../computation/cbor-codec.ts";
 import { openValue, sealValue } from "../computation/envelope.ts";
 import { LimitExceededError } from "../errors.ts";
 import { STATE_BYTES } from "../limits.ts";
@@ -111,6 +112,8 @@ export class KeyState {
   careful = false;
   /** Used since the cache was last swept. */
   used = true;
+  /** Its bytes are newer than when the cache last passed it. */
+  isFresh = true;
   size = 0;
 
   constructor(key: string, cells: readonly Cell[], hold: number | undefined) {
@@ -154,6 +157,11 @@ export class KeyState {
     cell.expiresAt = undefined;
     cell.dirty = true;
     return true;
+  }
+
+  /** Puts its bytes on the newest page of those that are kept. */
+  move(): void {
+    for (const cell of this.cells) if (cell.bytes !== undefined) cell.bytes = moveKept(cell.bytes);
   }
 
   /** Approximate bytes in memory. */

@@ -10,6 +10,8 @@ export class ShardTable {
   readonly lone = new LoneWork();
   /** Of a worker's shards the one that sweeps away what was dropped (`computation-swept.ts`). */
   readonly sweeping = new LoneWork();
+  /** When the next page may be read of one that has other work. */
+  sweepsBesidesAt = 0;
   readonly #all = new Map<ShardRef, OwnedShard>();
   readonly #of = new Map<number, readonly OwnedShard[]>();
 

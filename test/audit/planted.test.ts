@@ -101,6 +101,12 @@ test("state of a cell that was dropped, in a shard that has not swept it yet, is
   expect(report.notes).toContain("1 entries are of parts that were dropped: the workers delete them when they have nothing else to do");
 });
 
+test("no worker goes on from an inbox that has a parcel twice", async () => {
+  await redis.rpush(shop("i"), (await redis.lindexBuffer(shop("i"), -1)) as Buffer);
+  const running = await run(shopPipeline({ source: tillFeed().injector, sink: new Kept<string>().sink }), { store, log: () => {} });
+  await expect(running.finished).rejects.toThrow(/^the inbox of shard 0 .* has 3 parcels where 2 wait to be consumed.* run `millrace audit`/);
+});
+
 test("what a pipeline leaves behind is sound, and every invariant but those of the outbox was looked at", async () => {
   const report = await audit(store, { pipeline: "shop" });
   expect(foundIn(report)).toEqual({});

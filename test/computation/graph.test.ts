@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Computation, input, json, output, Pipeline, state, timer, timers } from "../../src/index.ts";
 import type { ComputationNode } from "../../src/computation/graph.ts";
+import { PERCENTILES } from "../../src/limits.ts";
 import { anInjector, aSink, relay, texts } from "./programs.ts";
 
 const [a, b, c, d] = [texts("a"), texts("b"), texts("c"), texts("d")] as const;
@@ -43,6 +44,26 @@ describe("a graph", () => {
       { field: "out", stream: "b" },
       { field: "same", stream: "b" },
     ]);
+  });
+
+  test("of timers that go by 255 percentiles is built, of one more is refused", () => {
+    class Percentiles extends Computation {
+      readonly from = input(a, { key });
+      constructor(count: number) {
+        super();
+        for (let n = 0; n < count; n++) Object.assign(this, { [`at${n}`]: timer(`at-${n}`, { percentile: 60 + n / 100 }) });
+        Object.assign(this, { again: timer("again", { percentile: 60 }) });
+      }
+      processRecord() {}
+      override processTimer() {}
+    }
+    const graphOf = (count: number) =>
+      new Pipeline("p")
+        .inject("in", a, anInjector())
+        .compute("all", () => new Percentiles(count))
+        .graph();
+    expect((graphOf(PERCENTILES).participants[1] as ComputationNode).timers).toHaveLength(PERCENTILES + 1);
+    expect(() => graphOf(PERCENTILES + 1)).toThrow(/its timers go by 256 different percentiles; at most 255 are followed/);
   });
 
   test("has all that a computation declares", () => {

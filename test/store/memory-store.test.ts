@@ -6,7 +6,7 @@ import { MemoryData } from "../../src/store/memory-data.ts";
 import { MemoryStore } from "../../src/store/memory-store.ts";
 import { MemoryTimes } from "../../src/store/memory-times.ts";
 import { compareBytes } from "../../src/text.ts";
-import { GRAPH, TestClock, append, counter, far, farther, joiner } from "./conformance/values.ts";
+import { GRAPH, NOTHING, TestClock, append, counter, far, farther, joiner } from "./conformance/values.ts";
 import { storeConformance, type StoreUnderTest } from "./conformance.ts";
 
 function underTest(store: MemoryStore): StoreUnderTest {
@@ -31,26 +31,12 @@ describe("MemoryStore", () => {
     data.init(GRAPH, undefined);
     const [outcome] = data.acquire({ worker: "w", shards: [counter], leaseMs: 1 }, 5, open.random);
     const commit = {
+      ...NOTHING,
       shard: counter,
       sequencer: outcome?.kind === "acquired" ? outcome.sequencer : "",
       number: 1,
       id: "x",
-      graphVersion: 1,
-      image: new Uint8Array(1),
-      stateFields: [],
-      stateValues: [],
-      timerSets: [],
-      timerDeletes: [],
-      holdSets: [],
-      holdDeletes: [],
-      heldPuts: [],
-      heldDeletes: [],
-      deadPuts: [],
-      deadDeletes: [],
-      ids: [],
       parcels: [append(joiner, "near"), append(far, "far")],
-      outbox: [],
-      outboxDeletes: [],
     };
     expect(() => data.commit([commit], 6)).toThrow(InvariantError);
     expect(data.recover([counter], { timers: 1, holds: 1 })[0]!.number).toBe(0);

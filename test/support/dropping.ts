@@ -36,7 +36,7 @@ const visits = stream<Visit>("visits");
 /** Time of the timers of all versions; watermarks below it fire none. */
 export const DUE = 10_000_000;
 
-export function dropping(injector: Injector<Visit>, { seen, due, alarm }: Parts, shards = 2): Pipeline {
+export function dropping(injector: Injector<Visit>, { seen, due, alarm }: Parts, shards = 2, onFailure: "halt-key" | "park" = "halt-key"): Pipeline {
   class Visits extends Computation {
     readonly visits = input(visits, { key: (visit) => visit.key });
     readonly count = state("count", { initial: 0 });
@@ -58,5 +58,5 @@ export function dropping(injector: Injector<Visit>, { seen, due, alarm }: Parts,
       if (!fired.is(this.stay)) throw new Error("it never works");
     }
   }
-  return new Pipeline("dropping", { shards }).inject("feed", visits, injector).compute("visits", Visits, { attempts: 1, onFailure: "halt-key" });
+  return new Pipeline("dropping", { shards }).inject("feed", visits, injector).compute("visits", Visits, { attempts: 1, onFailure });
 }

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { DecodeError } from "../../src/errors.ts";
+import { PERCENTILES } from "../../src/limits.ts";
 import { decodeImage, encodeImage, newImage, type ShardImage } from "../../src/worker/image.ts";
 
 const time = fc.integer({ min: -1, max: 2 ** 53 - 1 });
@@ -34,6 +35,11 @@ test("an image comes back as it was, with its checkpoint or without", () => {
     }),
     { seed: 1 },
   );
+});
+
+test("an image has room for as many percentiles as a pipeline may follow", () => {
+  const followed = new Map(Array.from({ length: PERCENTILES }, (_, n) => [50 + n / 100, n]));
+  expect(decodeImage(encodeImage({ ...newImage(), percentiles: followed })).percentiles).toEqual(followed);
 });
 
 test("an image that was cut, or has a field that is no number, cannot be read", () => {

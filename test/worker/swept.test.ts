@@ -5,7 +5,9 @@ import { audit, type AuditReport } from "../../src/inspect/index.ts";
 import { copy } from "../../src/offline/copy.ts";
 import { systemClock } from "../../src/clock.ts";
 import { systemRandom } from "../../src/random.ts";
-import { indexOf } from "../../src/key.ts";
+import { deadLetterView } from "../../src/inspect/stored-views.ts";
+import { indexOf, participantOf, shardOf } from "../../src/key.ts";
+import { DeadLetters } from "../../src/worker/dead-letters.ts";
 import type { Commit } from "../../src/store/index.ts";
 import { DROP, dropping, DUE, NEW, OLD, type Parts, type Visit } from "../support/dropping.ts";
 import { Feed } from "./feed.ts";
@@ -71,6 +73,40 @@ test("state, the timers of its expiry, timers and what they hold go, a page a co
   expect(await rig.state("visits", "count", "k7")).toBe(1);
 });
 
+test("shards whose inboxes are never empty sweep too, a page a second of one of them", async () => {
+  // A record a commit, and 20 ms for each commit.
+  const answers: (() => void)[] = [];
+  const onLine = (line: Line) => {
+    line.onCommit = async (commits, apply) => {
+      await new Promise<void>((resolve) => answers.push(resolve));
+      return apply(commits);
+    };
+  };
+  const goOn = async (ms: number) => {
+    for (let left = ms; left > 0; left -= 20) {
+      rig.clock.advance(20);
+      for (const answer of answers.splice(0)) answer();
+      await rig.turns(5);
+    }
+  };
+  await rig.kill();
+  const busy = Array.from({ length: KEYS }, (_, n) => ({ key: `k${n}` }));
+  feed.pushAll(busy, () => 1_000);
+  rig = await Rig.start(code(NEW), { store: rig.disk, mortal: true, batchRecords: 1, drop: DROP, onLine });
+  await goOn(2_500);
+  const pages = rig.line.count("readNames");
+  const besides = rig.line.commits.filter(
+    ({ consumed, stateValues, timerDeletes }) => consumed !== undefined && (timerDeletes.length > 0 || stateValues.includes(undefined)),
+  );
+  expect((await rig.stored("visits")).queued).toBeGreaterThan(KEYS / 2);
+  expect(besides.length).toBeGreaterThan(0);
+  expect(pages).toBeLessThanOrEqual(4);
+  await goOn(60_000);
+  expect(await left()).toEqual(SWEPT);
+  expect(await audited()).toEqual([]);
+  expect(await rig.state("visits", "count", "k7")).toBe(2);
+});
+
 test("it is done once: a later start reads no names", async () => {
   await rig.crash(code(NEW), DROP);
   await rig.crash();
@@ -98,6 +134,27 @@ test("a dropped timer that stands aside, for its handler fails, is forgotten, an
   await rig.rest();
   expect(await rig.state("visits", "count", "bad")).toBe(2);
   expect(rig.watermark("visits").output).toBe(5_000);
+  expect(await audited()).toEqual([]);
+});
+
+test("a dead letter of a dropped timer stays, is not tried again, and can be discarded", async () => {
+  const parking = (parts: Parts): Pipeline => dropping(feed.injector, parts, 2, "park");
+  await rig.crash(parking(OLD));
+  feed.push({ key: "bad", fail: true }, 2_000).promise(3_000);
+  await rig.rest();
+  await rig.crash(parking(NEW), DROP);
+  expect(await rig.stored("visits")).toMatchObject({ dead: 1 });
+  const shard = rig.shards("visits")[shardOf("bad", 2)]!;
+  const [letter] = await rig.line.store.readDeadLetters(shard, 10);
+  const view = deadLetterView(rig.worker.engine.participant(participantOf(shard))!, shard, letter!);
+  expect(view).toMatchObject({ kind: "timer", key: "bad", timer: null, reason: "it never works" });
+  const operator = new DeadLetters(rig.worker, rig.line.store, rig.clock);
+  const named = { shard, id: letter!.id };
+  expect(await operator.act("retry", named)).toEqual({ kind: "refused", reason: "the code has its timer no more: discard it" });
+  const discarded = operator.act("discard", named);
+  await rig.advance(100);
+  expect(await discarded).toEqual({ kind: "done" });
+  expect(await rig.stored("visits")).toMatchObject({ dead: 0 });
   expect(await audited()).toEqual([]);
 });
 

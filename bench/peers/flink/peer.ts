@@ -1,8 +1,8 @@
 /** Apache Flink in one process (its embedded cluster), RocksDB for state, the broker of `kafka-streams` at both ends. */
 import { join } from "node:path";
 import { javaPeer, sourceOf } from "../cache.ts";
-import { kafkaClasses, type KafkaEnds, overKafka, QUIET } from "../kafka-streams/broker.ts";
-import type { Peer, Setting } from "../peer.ts";
+import { kafkaClasses, type KafkaEnds, overKafka, queriesOverKafka, QUIET } from "../kafka-streams/broker.ts";
+import type { Peer, QueryLoad, Setting } from "../peer.ts";
 import type { Processes } from "../processes.ts";
 
 let broker = "";
@@ -19,10 +19,30 @@ export const flink: Peer = {
   part: 1,
   async prepare() {
     broker = await kafkaClasses();
-    classes = await javaPeer("flink", [sourceOf("flink", "FlinkCounter.java")]);
+    const shared = sourceOf("kafka-streams", "Nexmark.java");
+    classes = await javaPeer("flink", [sourceOf("flink", "FlinkCounter.java"), sourceOf("flink", "FlinkQueries.java"), shared]);
   },
   ...overKafka(() => broker, startCounter),
+  queries: queriesOverKafka(
+    () => broker,
+    [
+      { label: "checkpoint 1 s, parallelism 1, RocksDB", interval: 1_000, parallelism: 1, backend: "rocksdb" },
+      { label: "checkpoint 1 s, parallelism 2, state on the heap", interval: 1_000, parallelism: 2, backend: "hashmap" },
+      { label: "checkpoint 1 s, parallelism 1, state on the heap", interval: 1_000, parallelism: 1, backend: "hashmap" },
+    ],
+    startQueries,
+  ),
 };
+
+function startQueries(
+  processes: Processes,
+  { address, folder }: KafkaEnds,
+  { interval = 0, parallelism = 1, backend = "" }: Setting,
+  { query }: QueryLoad,
+): void {
+  const args = [address, query, interval, parallelism, join(folder, "flink"), backend].map(String);
+  processes.start("flink", true, "java", ["-Xmx1G", ...OPENED, ...QUIET, "-cp", classes, "FlinkQueries", ...args]);
+}
 
 function startCounter(processes: Processes, { address, folder }: KafkaEnds, { interval = 0, parallelism = 1, incremental = "", buffer = 100 }: Setting): void {
   const args = [address, interval, parallelism, join(folder, "flink"), incremental, buffer].map(String);

@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { freePort } from "../../../test/support/redis-server.ts";
 import { javaPeer, sourceOf } from "../cache.ts";
-import { throughputOf } from "../measuring.ts";
-import type { LatencyResult, Peer, Setting, ThroughputResult, Workload } from "../peer.ts";
+import { checkRows, queryThroughputOf, throughputOf } from "../measuring.ts";
+import type { LatencyResult, Peer, PeerQueries, QueryLoad, Setting, ThroughputResult, Workload } from "../peer.ts";
 import { finished, Processes, removeFolder, temporaryFolder } from "../processes.ts";
 
 const PARTITIONS = 4;
@@ -17,7 +17,10 @@ const START_MS = 300_000;
 
 /** The class path of the broker and of Kafka Streams. */
 export const kafkaClasses = (): Promise<string> =>
-  javaPeer("kafka-streams", [sourceOf("kafka-streams", "KafkaLoad.java"), sourceOf("kafka-streams", "StreamsCounter.java")]);
+  javaPeer(
+    "kafka-streams",
+    ["KafkaLoad.java", "Nexmark.java", "StreamsCounter.java", "StreamsQueries.java"].map((file) => sourceOf("kafka-streams", file)),
+  );
 
 export interface KafkaEnds extends AsyncDisposable {
   readonly address: string;
@@ -27,6 +30,31 @@ export interface KafkaEnds extends AsyncDisposable {
   /** Measures until all records have results that `group` has committed, and checks every total. */
   throughput(processes: Processes, group: string, load: Workload): Promise<ThroughputResult>;
   latency(processes: Processes, load: Workload): Promise<LatencyResult>;
+  fillEvents(load: QueryLoad): Promise<void>;
+  /** Measures until all rows are visible, and checks them. */
+  queryThroughput(processes: Processes, load: QueryLoad): Promise<ThroughputResult>;
+}
+
+/** How queries are measured of a peer between the topics of a broker. */
+export function queriesOverKafka(
+  classes: () => string,
+  settings: readonly Setting[],
+  start: (processes: Processes, ends: KafkaEnds, setting: Setting, load: QueryLoad) => void,
+): PeerQueries {
+  return {
+    settings,
+    async throughput(setting, load) {
+      const processes = new Processes();
+      await using ends = await openKafkaEnds(classes(), processes);
+      try {
+        await ends.fillEvents(load);
+        start(processes, ends, setting, load);
+        return await ends.queryThroughput(processes, load);
+      } finally {
+        await processes.stop();
+      }
+    },
+  };
 }
 
 /** How a peer between the topics of a broker is measured. `start` starts what counts; `forLatency`: the setting to do that with. */
@@ -61,17 +89,11 @@ async function openKafkaEnds(classes: string, processes: Processes): Promise<Kaf
   const folder = temporaryFolder("kafka");
   const [port, controller] = [await freePort(), await freePort()];
   const address = `127.0.0.1:${port}`;
-  const load = (mode: string, ...args: (string | number)[]) => [
-    "-Xmx512m",
-    "-XX:TieredStopAtLevel=1",
-    ...QUIET,
-    "-cp",
-    classes,
-    "KafkaLoad",
-    mode,
-    address,
-    ...args.map(String),
-  ];
+  const end = (program: "KafkaLoad" | "Nexmark", mode: string, ...args: (string | number)[]) => {
+    const java = ["-Xmx512m", "-XX:TieredStopAtLevel=1", ...QUIET, "-cp", classes];
+    return [...java, program, mode, address, ...args.map(String)];
+  };
+  const load = (mode: string, ...args: (string | number)[]) => end("KafkaLoad", mode, ...args);
   try {
     const settings = join(folder, "server.properties");
     writeFileSync(settings, serverProperties(folder, port, controller));
@@ -114,6 +136,23 @@ async function openKafkaEnds(classes: string, processes: Processes): Promise<Kaf
         all.check();
         await delay(50);
       }
+      return result;
+    },
+    fillEvents: ({ file }) => finished("kafka fill", "java", end("Nexmark", "fill", file)),
+    async queryThroughput(all, asked) {
+      let rows = 0;
+      let digest: string | undefined;
+      const line = (text: string) => {
+        if (text.startsWith("rows ")) rows = Number(text.slice(5));
+        else if (text.startsWith("digest ")) digest = text.slice(7);
+      };
+      all.start("kafka rows", false, "java", end("Nexmark", "rows", asked.rows), { line });
+      const result = await queryThroughputOf(all, asked, () => Promise.resolve(rows));
+      while (digest === undefined) {
+        all.check();
+        await delay(50);
+      }
+      checkRows(digest, asked);
       return result;
     },
     [Symbol.asyncDispose]: () => Promise.resolve(removeFolder(folder)),

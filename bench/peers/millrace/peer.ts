@@ -4,6 +4,7 @@ import { program } from "../cache.ts";
 import { checkCounts, latencyOf, openLoop, throughputOf, valueOf } from "../measuring.ts";
 import type { Peer, Setting } from "../peer.ts";
 import { Processes } from "../processes.ts";
+import { millraceQueries } from "./queries.ts";
 import { openRedisEnds, type RedisEnds } from "../redis-ends.ts";
 
 const RECORDS = "records";
@@ -19,6 +20,7 @@ export const millrace: Peer = {
   ],
   part: 1,
   prepare: () => Promise.resolve(),
+  queries: millraceQueries,
 
   async throughput(setting, { records, keys }) {
     const processes = new Processes();

@@ -1,6 +1,7 @@
 /** What `recover.lua`, `summary.lua`, `progress.lua`, `workers.lua` and `timers.lua` answer, as the values of the Store contract. */
-import type { ShardRef } from "../../key.ts";
 import { comparePlaces } from "../../dedup/place.ts";
+import { DecodeError } from "../../errors.ts";
+import { indexOf, participantOf, type ShardRef } from "../../key.ts";
 import type { HoldSet, Numbered } from "../commit.ts";
 import type { EntryCounts, RecoveredShard, ShardProgress, ShardSummary, StoredOutboxEntry, StoredTimerEntry, StoredWorker } from "../store.ts";
 import { parseOutboxEntry } from "./outbox-text.ts";
@@ -12,7 +13,8 @@ const without = (count: unknown): number => asNumber(count) - 1;
 export function recoveredShard(shard: ShardRef, reply: unknown): RecoveredShard {
   const [stored, counts, timers, wall, holds, held, outbox] = asList(reply).map(asList);
   const [number, image, position, offset, tail, queued] = stored!;
-  const [stateCount, watermarkTimerCount, wallTimerCount, holdCount, deadCount, idCount] = counts!.map(without);
+  const [stateCount, watermarkTimerCount, wallTimerCount, holdCount, deadCount, idCount, parcels] = counts!.map(without);
+  checkInbox(shard, asNumber(tail) - asNumber(position), parcels!);
   return {
     shard,
     number: asNumber(number),
@@ -33,6 +35,20 @@ export function recoveredShard(shard: ShardRef, reply: unknown): RecoveredShard 
     held: numbered(held!),
     outbox: outboxEntries(outbox!),
   };
+}
+
+/**
+ * A script's writes are one transaction of the append-only file, of which a killed server may leave a part that a later start
+ * joins to what follows (docs/redis.md, "Killed while it was writing a commit"). Positions in it are absolute and come out
+ * right; parcels are appended, and trimmed, once too often. No later commit makes that good, so a new owner still sees it.
+ */
+function checkInbox(shard: ShardRef, due: number, there: number): void {
+  if (there === due) return;
+  throw new DecodeError(
+    `the inbox of shard ${indexOf(shard)} of participant ${participantOf(shard)} has ${there} parcels where ${due} wait to be consumed: a part of a commit is ` +
+      `there twice or gone, as when Redis was killed twice within a short time, or something else wrote to it. Nobody can go on from there without ` +
+      "losing or repeating records: run `millrace audit`, and restore a copy of the data",
+  );
 }
 
 /** Of `workers.lua`: (worker until about)*. */

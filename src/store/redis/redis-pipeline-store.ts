@@ -190,7 +190,7 @@ export class RedisPipelineStore implements PipelineStore {
   }
 
   async recover(shards: readonly ShardRef[], limits: RecoverLimits): Promise<RecoveredShard[]> {
-    const structures: readonly Structure[] = ["meta", "state", "timers", "wall", "holds", "held", "dead", "ids", "outbox"];
+    const structures: readonly Structure[] = ["meta", "state", "timers", "wall", "holds", "held", "dead", "ids", "outbox", "inbox"];
     const args: Args = (request) => request.integer(limits.timers).integer(limits.holds);
     const replies = await this.#readEach(RECOVER, shards, structures, args, this.#safeByDomain);
     return replies.map((reply, i) => recoveredShard(shards[i]!, reply));

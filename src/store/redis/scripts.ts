@@ -150,7 +150,7 @@ export const TIMERS = defineScript({
 export const RECOVER = defineScript({
   file: "recover.lua",
   flags: "no-writes",
-  keys: "(meta state timers wall holds held dead ids outbox)*",
+  keys: "(meta state timers wall holds held dead ids outbox inbox)*",
   args: "timers holds",
   reply: "(number image position offset tail queued counts timers wall holds held outbox)*",
   outcomes: {},

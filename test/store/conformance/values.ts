@@ -1,7 +1,7 @@
 /** The graph, shards and values that conformance cases work with. Without Vitest, so processes of their own can use it. */
 import type { Clock } from "../../../src/clock.ts";
 import { HASH_NAME, shardRef, type ShardRef } from "../../../src/key.ts";
-import { PARCEL_IDENTITY_BYTES, type Commit, type Consumption, type ParcelAppend } from "../../../src/store/commit.ts";
+import { NO_EFFECTS, PARCEL_IDENTITY_BYTES, type Commit, type Consumption, type ParcelAppend } from "../../../src/store/commit.ts";
 import { DATA_FORMAT, type StoredGraph, type StoredParticipant } from "../../../src/store/stored-graph.ts";
 
 export const SOURCE = 1;
@@ -75,22 +75,9 @@ export type Parts = Partial<Commit>;
 
 /** A commit with nothing in it but an image. */
 export const NOTHING = {
+  ...NO_EFFECTS,
   graphVersion: 1,
   image: bytes("image"),
-  stateFields: [],
-  stateValues: [],
-  timerSets: [],
-  timerDeletes: [],
-  holdSets: [],
-  holdDeletes: [],
-  heldPuts: [],
-  heldDeletes: [],
-  deadPuts: [],
-  deadDeletes: [],
-  ids: [],
-  parcels: [],
-  outbox: [],
-  outboxDeletes: [],
 } as const;
 
 export class TestClock implements Clock {

@@ -5,8 +5,12 @@
 import { readdirSync, readFileSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { DecodeError } from "../../../src/errors.ts";
+import { audit } from "../../../src/inspect/index.ts";
+import type { Commit } from "../../../src/store/commit.ts";
+import { RedisStore } from "../../../src/store/redis/redis-store.ts";
 import type { Bench } from "../conformance/bench.ts";
-import { append, bytes, counter, joiner } from "../conformance/values.ts";
+import { append, bytes, consumed, counter, joiner } from "../conformance/values.ts";
 import { eventually, type Harness, startHarness } from "./harness.ts";
 
 let harness: Harness;
@@ -31,12 +35,21 @@ const inboxOf = (bench: Bench): Promise<string[]> => eventually(() => bench.inbo
 async function killedInACommit(bench: Bench): Promise<() => Promise<unknown>> {
   const owner = await bench.acquire(counter);
   await owner.commit({ parcels: [append(joiner, "a")] });
-  const cut = owner.seal({ parcels: [append(joiner, "b")], stateFields: ["2:a"], stateValues: [bytes("1")] });
+  return killedIn(bench, owner.seal({ parcels: [append(joiner, "b")], stateFields: ["2:a"], stateValues: [bytes("1")] }));
+}
+
+async function killedIn(bench: Bench, cut: Commit): Promise<() => Promise<unknown>> {
   await bench.store.commit([cut]);
   await harness.server.kill();
   tear(harness.server.directory);
   await harness.server.start();
   return () => eventually(() => bench.store.commit([cut]));
+}
+
+/** What an audit finds of inboxes. */
+async function found(bench: Bench): Promise<string[]> {
+  const { invariants } = await audit(new RedisStore(harness.server.url), { pipeline: bench.pipeline });
+  return invariants.find(({ invariant }) => invariant === "inbox-position")!.examples.map((example) => example.found);
 }
 
 describe("a commit that Redis was killed in", () => {
@@ -57,6 +70,31 @@ describe("a commit that Redis was killed in", () => {
     await again();
     expect(await inboxOf(bench)).toEqual(["a", "b"]);
     expect(await rewritten()).toBe("-1");
+  });
+
+  test("and that a later start has joined to what was sent again is found by the next owner, and by an audit", async () => {
+    const bench = await harness.bench({ rewriteAof: false });
+    const again = await killedInACommit(bench);
+    await again();
+    await harness.server.restart("SIGKILL");
+    expect(await inboxOf(bench)).toEqual(["a", "b", "b"]);
+    const error = await eventually(() => bench.recover(joiner).catch((thrown: unknown) => thrown));
+    expect(error).toBeInstanceOf(DecodeError);
+    expect(String(error)).toContain("has 3 parcels where 2 wait");
+    expect(await found(bench)).toContain("3 parcels are there, from 0 to 2 there should be 2");
+  });
+
+  test("and whose records were consumed twice at a later start is found too", async () => {
+    const bench = await harness.bench({ rewriteAof: false });
+    const sender = await bench.acquire(counter);
+    await sender.commit({ parcels: [append(joiner, "a"), append(joiner, "b"), append(joiner, "c")] });
+    const owner = await bench.acquire(joiner);
+    const again = await killedIn(bench, owner.seal({ consumed: consumed(1, 0, 1, "a") }));
+    await again();
+    await harness.server.restart("SIGKILL");
+    await expect(eventually(() => bench.inbox(joiner))).resolves.toEqual(["c"]);
+    await expect(bench.recover(joiner)).rejects.toThrow("has 1 parcels where 2 wait");
+    expect(await found(bench)).toContain("1 parcels are there, from 1 to 3 there should be 2");
   });
 });
 
