@@ -41,7 +41,7 @@ export class CallEffects {
 }
 
 /** The keys with cells that are still to be encoded, each once; a key remembers by `unencoded` that it is among them. */
-export class DirtyKeys {
+class DirtyKeys {
   #keys: KeyState[] = [];
 
   has(key: KeyState): boolean {
