@@ -3,7 +3,7 @@
 // What a computation is made of.
 export { Computation } from "./computation/computation.ts";
 export type { Context, Log, ProduceOptions, SetTimerOptions } from "./computation/context.ts";
-export { type Input, type InputOptions, input } from "./computation/input.ts";
+export { type Input, type InputOptions, type NarrowedInputOptions, input } from "./computation/input.ts";
 export { type Output, output } from "./computation/output.ts";
 export { type OptionalValue, type StateCell, state, type Value, type View } from "./computation/state.ts";
 export { type Timer, type TimerFamily, type TimerOptions, type TimerSlot, timer, timers } from "./computation/timer.ts";

@@ -6,7 +6,7 @@ import { Computation, type Context, input, output, type Pipeline, state, stream,
 import { fnv } from "../harness/results.ts";
 import { now, type Probe } from "../harness/workload.ts";
 import type { Query } from "./answers.ts";
-import type { Bid, Event } from "./events.ts";
+import type { Auction, Bid, Event, Person } from "./events.ts";
 
 export const events = stream<Event>("events");
 /** One row of a query's answer. `group`: for the tally, whose rows are by it. */
@@ -51,38 +51,32 @@ export class Tally extends Computation {
   }
 }
 
-/** Events that a query passes over are spread over keys that nothing is kept of. */
-const ofBid =
-  (keyOf: (bid: Bid) => string) =>
-  (event: Event): string =>
-    event.kind === "bid" ? keyOf(event) : groupOf(event.id);
+const isBid = (event: Event): event is Bid => event.kind === "bid";
 const endOf = (at: number, size: number): number => at - (at % size) + size;
 
 /** q0, q1, q2: what becomes of each bid by itself. */
 export class EachBid extends Computation {
-  readonly from = input(events, { key: ofBid((bid) => String(bid.auction)) });
+  readonly from;
   readonly to = output(answers);
-  readonly #rowOf: (bid: Bid) => readonly (number | string)[] | undefined;
-  constructor(rowOf: (bid: Bid) => readonly (number | string)[] | undefined) {
+  readonly #rowOf: (bid: Bid) => readonly (number | string)[];
+  constructor(rowOf: (bid: Bid) => readonly (number | string)[], where: (bid: Bid) => boolean = () => true) {
     super();
+    this.from = input(events, { where: (event): event is Bid => isBid(event) && where(event), key: (bid) => String(bid.auction) });
     this.#rowOf = rowOf;
   }
-  override processRecord({ value }: StreamRecord<Event>, context: Context): void {
-    if (value.kind !== "bid") return;
-    const row = this.#rowOf(value);
-    if (row !== undefined) context.produce(this.to, { group: groupOf(value.auction), row });
+  override processRecord({ value }: StreamRecord<Bid>, context: Context): void {
+    context.produce(this.to, { group: groupOf(value.auction), row: this.#rowOf(value) });
   }
 }
 
 /** q5, first: bids of an auction in the 10 s before each end of a slide, from counts by slide. */
 export class SlidingCount extends Computation {
-  readonly from = input(events, { key: ofBid((bid) => String(bid.auction)) });
+  readonly from = input(events, { where: isBid, key: (bid) => String(bid.auction) });
   readonly to = output(partials);
   readonly panes = state("panes", { initial: new Map<number, number>() });
   readonly sliding = timers<number>("sliding");
 
-  override processRecord({ value }: StreamRecord<Event>, context: Context): void {
-    if (value.kind !== "bid") return;
+  override processRecord({ value }: StreamRecord<Bid>, context: Context): void {
     const first = endOf(value.at, SLIDE);
     const panes = context.state(this.panes);
     const known = panes.get().get(first);
@@ -104,13 +98,12 @@ export class SlidingCount extends Computation {
 
 /** q7, first: of the bids of a group of auctions in each window, those with the highest price. */
 export class HighestOfGroup extends Computation {
-  readonly from = input(events, { key: ofBid((bid) => groupOf(bid.auction)) });
+  readonly from = input(events, { where: isBid, key: (bid) => groupOf(bid.auction) });
   readonly to = output(partials);
   readonly best = state("best", { initial: new Map<number, readonly (readonly number[])[]>() });
   readonly closing = timers<number>("closing");
 
-  override processRecord({ value }: StreamRecord<Event>, context: Context): void {
-    if (value.kind !== "bid") return;
+  override processRecord({ value }: StreamRecord<Bid>, context: Context): void {
     const end = endOf(value.at, TUMBLE);
     const best = context.state(this.best);
     const known = best.get().get(end);
@@ -161,14 +154,14 @@ export class LargestOfWindow extends Computation {
 /** q8: people who open an auction in the window in which they came. */
 export class NewSeller extends Computation {
   readonly from = input(events, {
-    key: (event) => (event.kind === "bid" ? groupOf(event.auction) : String(event.kind === "person" ? event.id : event.seller)),
+    where: (event): event is Person | Auction => event.kind !== "bid",
+    key: (event) => String(event.kind === "person" ? event.id : event.seller),
   });
   readonly to = output(answers);
   readonly seen = state("seen", { initial: new Map<number, { readonly name?: string; readonly sells?: boolean }>() });
   readonly closing = timers<number>("closing");
 
-  override processRecord({ value }: StreamRecord<Event>, context: Context): void {
-    if (value.kind === "bid") return;
+  override processRecord({ value }: StreamRecord<Person | Auction>, context: Context): void {
     const end = endOf(value.at, TUMBLE);
     const cell = context.state(this.seen);
     const known = cell.get().get(end) ?? {};
@@ -190,13 +183,12 @@ type Session = readonly [number, number, number];
 
 /** q11: bids of a bidder in each session; two bids 10 s apart are in one. */
 export class BidderSessions extends Computation {
-  readonly from = input(events, { key: ofBid((bid) => String(bid.bidder)) });
+  readonly from = input(events, { where: isBid, key: (bid) => String(bid.bidder) });
   readonly to = output(answers);
   readonly open = state<readonly Session[]>("open", { initial: [] });
   readonly closing = timer("closing");
 
-  override processRecord({ value }: StreamRecord<Event>, context: Context): void {
-    if (value.kind !== "bid") return;
+  override processRecord({ value }: StreamRecord<Bid>, context: Context): void {
     let merged: Session = [value.at, value.at, 1];
     const others: Session[] = [];
     for (const session of context.state(this.open).get()) {
@@ -227,7 +219,7 @@ export class BidderSessions extends Computation {
 
 /** q12: bids of a bidder in each window of processing time. What is counted of which is the clock's; none may be missing. */
 export class BidderWallWindows extends Computation {
-  readonly from = input(events, { key: ofBid((bid) => String(bid.bidder)) });
+  readonly from = input(events, { where: isBid, key: (bid) => String(bid.bidder) });
   readonly to = output(counted);
   readonly counts = state("counts", { initial: new Map<number, number>() });
   readonly closing = timers<number>("closing", { clock: "wall" });
@@ -238,10 +230,9 @@ export class BidderWallWindows extends Computation {
     this.#windowMs = windowMs;
     this.#probe = probe;
   }
-  override processRecord({ value }: StreamRecord<Event>, context: Context): void {
+  override processRecord(_bid: StreamRecord<Bid>, context: Context): void {
     // The rest of the run is waiting for the clock.
     this.#probe.notes["processedAt"] = now();
-    if (value.kind !== "bid") return;
     const end = endOf(context.now(), this.#windowMs);
     const counts = context.state(this.counts);
     if (!counts.get().has(end)) context.setTimer(this.closing.for(end), end);
@@ -272,7 +263,14 @@ export function queried(pipeline: Pipeline, query: Exclude<Query, "q12">): Pipel
     case "q1":
       return pipeline.compute("query", () => new EachBid((bid) => [bid.auction, bid.bidder, bid.price * 0.908, bid.at, bid.extra]));
     case "q2":
-      return pipeline.compute("query", () => new EachBid((bid) => (bid.auction % 123 === 0 ? [bid.auction, bid.price] : undefined)));
+      return pipeline.compute(
+        "query",
+        () =>
+          new EachBid(
+            (bid) => [bid.auction, bid.price],
+            (bid) => bid.auction % 123 === 0,
+          ),
+      );
     case "q5":
       return pipeline.compute("query", SlidingCount).compute("largest", () => new LargestOfWindow(1));
     case "q7":

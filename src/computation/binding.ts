@@ -84,7 +84,7 @@ export function declarationsOf(instance: Computation): Declarations {
     switch (handle.kind) {
       case "input": {
         handles.set(handle, { kind: handle.kind, index: inputs.length });
-        inputs.push({ field, name: handle.name, renamedFrom: handle.renamedFrom, stream: handle.stream.name, key: handle.key });
+        inputs.push({ field, name: handle.name, renamedFrom: handle.renamedFrom, stream: handle.stream.name, key: handle.key, where: handle.where });
         reads.push(handle.stream);
         break;
       }

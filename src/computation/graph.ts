@@ -82,6 +82,8 @@ export interface InputNode {
   readonly renamedFrom: readonly string[];
   readonly stream: string;
   readonly key: (value: unknown) => string;
+  /** Which records are for it; undefined: all. */
+  readonly where?: ((value: unknown) => boolean) | undefined;
   /** Each record is a key of its own, and `key` is not asked. */
   readonly perRecord?: boolean | undefined;
 }

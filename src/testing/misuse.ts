@@ -109,10 +109,10 @@ function textOf(value: unknown): string | undefined {
   }
 }
 
-/** The graph with key extractors that are asked twice. */
+/** The graph with key extractors and filters that are asked twice. */
 export function askedTwice(graph: Graph, misuse: { readonly current: Misuse }): Graph {
   const twice = (participant: string, node: InputNode): InputNode => {
-    const { key } = node;
+    const { key, where } = node;
     if (key === undefined) return node;
     const checked = (value: unknown): string => {
       const first = key(value);
@@ -126,7 +126,18 @@ export function askedTwice(graph: Graph, misuse: { readonly current: Misuse }): 
       }
       return first;
     };
-    return { ...node, key: checked };
+    return { ...node, key: checked, where: where && ((value) => sameVerdict(participant, node, where, value)) };
+  };
+  const sameVerdict = (participant: string, { name }: InputNode, where: (value: unknown) => boolean, value: unknown): boolean => {
+    const [first, second] = [where(value), where(value)];
+    if (first !== second) {
+      misuse.current.tell(
+        "unstable filter",
+        `${participant}.${name}`,
+        `the filter of input "${name}" of "${participant}" does not say the same twice of the same record (${brief(first)}, ${brief(second)}): a record that is sent again may be lost, or there where it was not before. Decide by the record alone`,
+      );
+    }
+    return first;
   };
   const participants = graph.participants.map(
     (node): ParticipantNode => (node.kind === "computation" ? { ...node, inputs: node.inputs.map((each) => twice(node.name, each)) } : node),

@@ -72,6 +72,8 @@ export interface Consumer {
   readonly input: number;
   /** undefined: a sink, which takes the sender's key. "record": each record is a key of its own. */
   readonly key: ((value: unknown) => string) | "record" | undefined;
+  /** Which records are for it; undefined: all. */
+  readonly where: ((value: unknown) => boolean) | undefined;
 }
 
 /** Another graph is stored than the one this worker was planned for: it leaves its shards to workers of that one. */

@@ -1,7 +1,7 @@
 /**
- * From a value to its deliveries: one production for each consumer of the stream, with the key that the consumer's own
- * extractor gives. The extractor runs here, once, in the sender (a receiver never extracts); one that throws sends that
- * one delivery to the consumer's dead letters and hinders no one else.
+ * From a value to its deliveries: one production for each consumer of the stream that the value is for, with the key that
+ * the consumer's own extractor gives. Filter and extractor run here, once, in the sender (a receiver never extracts); one
+ * that throws sends that one delivery to the consumer's dead letters and hinders no one else.
  */
 import { encodePlain } from "../computation/cbor-codec.ts";
 import type { Codec } from "../computation/codec.ts";
@@ -31,12 +31,21 @@ export interface Produced {
 
 /** Appends the deliveries of `produced` to `productions` and gives the bytes of its value. Throws if the value cannot be stored. */
 export function deliver(stream: PlannedStream, produced: Produced, productions: Production[]): number {
-  const payload = payloadOf(stream, produced.value);
   const first = productions.length;
-  for (const consumer of stream.consumers) productions.push(deliveryTo(consumer, produced, stream.codec, payload));
+  let payload: Written | undefined;
+  for (const consumer of stream.consumers) {
+    const verdict = verdictOf(consumer, produced.value);
+    if (verdict === false) continue;
+    payload ??= payloadOf(stream, produced.value);
+    productions.push(verdict === true ? deliveryTo(consumer, produced, stream.codec, payload) : refused(consumer, produced, stream.codec, verdict.reason));
+  }
+  if (payload === undefined) {
+    checkSchema(stream, produced.value);
+    return 0;
+  }
   const bytes = payload.to - payload.from;
   // Whoever is given the copy may change it, so one is.
-  if (bytes <= COPIED_BYTES && productions.length > first) (productions[first] as Production).handOver(payload.copy);
+  if (bytes <= COPIED_BYTES) (productions[first] as Production).handOver(payload.copy);
   return bytes;
 }
 
@@ -53,6 +62,19 @@ export function payloadOf(stream: PlannedStream, value: unknown): Written {
   return payload;
 }
 
+/** Is it for this consumer? Or why that cannot be said. */
+function verdictOf({ name, where }: Consumer, value: unknown): boolean | { readonly reason: string } {
+  if (where === undefined) return true;
+  try {
+    const verdict: unknown = where(value);
+    if (typeof verdict === "boolean") return verdict;
+    // Not merely something that counts as true: a promise does.
+    return { reason: `the filter of ${name} gave ${verdict instanceof Promise ? "a promise" : String(verdict)}: it gives true or false` };
+  } catch (error) {
+    return { reason: `the filter of ${name} refused it: ${messageOf(error)}` };
+  }
+}
+
 function deliveryTo(consumer: Consumer, produced: Produced, codec: Codec<unknown>, payload: Written): Production {
   const { participant, input } = consumer;
   if (consumer.key === undefined) return new Production(shardRef(participant, 0), input, produced, produced.senderKey, codec, payload);
@@ -60,9 +82,14 @@ function deliveryTo(consumer: Consumer, produced: Produced, codec: Codec<unknown
     const key = consumer.key === "record" ? ownKey(produced) : checkKey(consumer.key(produced.value));
     return new Production(shardRef(participant, shardOf(key, consumer.shards)), input, produced, key, codec, payload);
   } catch (error) {
-    const refusal = encodePlain({ reason: `the key extractor of ${consumer.name} refused it: ${messageOf(error)}`, value: sealValue(codec, produced.value) });
-    return new Production(shardRef(participant, 0), input, produced, "", undefined, whole(refusal), true);
+    return refused(consumer, produced, codec, `the key extractor of ${consumer.name} refused it: ${messageOf(error)}`);
   }
+}
+
+/** A delivery that goes to the consumer's dead letters. */
+function refused({ participant, input }: Consumer, produced: Produced, codec: Codec<unknown>, reason: string): Production {
+  const refusal = encodePlain({ reason, value: sealValue(codec, produced.value) });
+  return new Production(shardRef(participant, 0), input, produced, "", undefined, whole(refusal), true);
 }
 
 /** A key that hardly any other record has; if one has, the two are only worked on one after the other. Starts with the sender's. */

@@ -331,7 +331,7 @@ function planOf(graph: Graph, stored: StoredGraph): Plan {
       const id = of.inputs.find((each) => each.name === input.name)?.id;
       invariant(id !== undefined && id < 65_536, `input "${input.name}" of "${participant}" has no usable id`);
       const key = of.kind === "sink" ? undefined : input.perRecord ? "record" : input.key;
-      return { participant: of.id, name: participant, shards: of.shards, input: id, key };
+      return { participant: of.id, name: participant, shards: of.shards, input: id, key, where: input.where };
     });
     streams.set(name, { name, codec, schema, consumers: planned });
   }

@@ -95,6 +95,11 @@ const mistakes: readonly (readonly [string, () => unknown, string])[] = [
   ["an input without options", () => input(orders, untyped(undefined)), 'input of stream "orders": key is a function'],
   ["an input whose key is a field's name", () => input(orders, untyped({ key: "id" })), 'but it is "id"'],
   ["an input whose key stands alone", () => input(orders, untyped(key)), "give the key extractor by name: input(stream, { key: (value) => ... })"],
+  [
+    "an input whose filter is a value",
+    () => input(orders, untyped({ key, where: true })),
+    "where is a function that says of a value whether it is for this input",
+  ],
   ["an input with a bad name", () => input(orders, { key, name: "a/b" }), 'but it is "a/b"'],
   ["an output of nothing", () => output(untyped(undefined)), "a stream is expected, but it is undefined"],
   ["state without a name", () => state(untyped({ initial: 0 })), "state needs a name of 1 to 64"],

@@ -246,6 +246,15 @@ describe("what only luck upholds is found in seconds, and shown in at most 30 ev
     expect(error.message).toContain('the key of input "sales" of "hourly" is not the same twice for the same record');
   });
 
+  test("a filter that does not say the same twice", async () => {
+    let n = 0;
+    class Sampling extends Hourly {
+      override readonly sales = input(sales, { key: (sale) => sale.shop, where: () => n++ % 2 === 0 });
+    }
+    const error = await failure(underFaults(pipelineOf(Sampling), {}, aDay));
+    expect(error.message).toContain('the filter of input "sales" of "hourly" does not say the same twice of the same record');
+  });
+
   test("a scenario that is wrong without any fault says so, with its own error as the cause", async () => {
     const error = await failure(underFaults(pipelineOf(Hourly), {}, () => expect(1).toBe(2)));
     expect(error.message).toMatch(/fails on the schedule without any fault/);

@@ -63,6 +63,19 @@ const arrivals = stream<Arrival>("arrivals");
 const overdue = stream<Departure>("overdue");
 const journeys = stream<{ departure: Departure; arrival: Arrival }>("journeys");
 
+type Sighting = { kind: "train"; id: string } | { kind: "bus"; line: number };
+const sightings = stream<Sighting>("sightings");
+
+/** A filter that is a type guard narrows what the records are. */
+class Trains extends Computation {
+  readonly trains = input(sightings, { where: (each): each is Sighting & { kind: "train" } => each.kind === "train", key: (train) => train.id });
+  readonly early = input(sightings, { name: "early", where: (each) => each.kind === "bus" && each.line < 10, key: (each) => each.kind });
+  processRecord(record: StreamRecord<Sighting>, context: Context) {
+    if (record.is(this.trains)) context.log.info(record.value.id);
+  }
+}
+void Trains;
+
 class Journeys extends Computation {
   readonly departures = input(departures, { key: (departure) => departure.train });
   readonly arrivals = input(arrivals, { key: (arrival) => arrival.train, name: "arrived", renamedFrom: "arrivals" });
