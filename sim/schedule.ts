@@ -127,6 +127,8 @@ export async function simulate(workload: Workload, tape: Tape, faults: Faults, o
     );
     if (differences.length > 0) throw new Violation("fold", differences.join("\n      "));
   });
+  // Plans are kept, and with them what they go by: not the simulation too, with all that was in it.
+  current.stage = { ...stage, called: undefined };
   return { ...outcome, workload, plan, found };
 }
 
