@@ -61,6 +61,14 @@ export class KeyCommands {
     return before;
   }
 
+  /** The setting for this time that was fired, known by its output. */
+  found(timer: string, time: number, settings: readonly SetTimer[]): SetTimer | undefined {
+    const fire = this.#waiting.find((each) => each.timer === timer && each.time === time && each.action === "fire");
+    const setting = fire && settings.find((each) => each.time === time && each.output === fire.output);
+    if (setting !== undefined) this.#take(fire as FoundCommand);
+    return setting;
+  }
+
   /** Was it fired, or deleted? Takes that. */
   takes(action: "fire" | "delete", timer: string, time: number): boolean {
     const command = this.#waiting.find((each) => each.timer === timer && each.time === time && each.action === action);
@@ -100,6 +108,9 @@ export function settingOf({ timers, settings, commands }: KeyModel, timer: strin
   if (before !== undefined) return { ...before, asked: true };
   const now = set === undefined || set.time === time ? set : commands.movedTo(timer, set, time);
   if (now !== undefined) return { ...now, asked: false };
+  // Of settings for the same time, the one that the command found.
+  const found = commands.found(timer, time, all);
+  if (found !== undefined) return { ...found, asked: true };
   for (const each of all) {
     const then = each.time === time ? each : commands.movedTo(timer, each, time);
     if (then !== undefined && commands.takes("fire", timer, time)) return { ...then, asked: true };

@@ -24,3 +24,11 @@ test("moves lead on from one another only in the order in which they were made",
   expect(new KeyCommands(made).movedTo(TIMER, set, 5_290)?.time).toBe(5_290);
   expect(new KeyCommands(made.toReversed()).movedTo(TIMER, set, 5_290)).toBeUndefined();
 });
+
+test("of settings for the same time the one that was fired is known by its output", () => {
+  const fire = { ...command(3_290, "fire"), output: 1_010 };
+  const settings = [1_000, 1_010, 1_020].map((output) => ({ ...set, output }));
+  const commands = new KeyCommands([fire]);
+  expect(commands.found(TIMER, 3_290, settings)).toBe(settings[1]);
+  expect(commands.found(TIMER, 3_290, settings)).toBeUndefined();
+});
