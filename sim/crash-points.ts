@@ -165,6 +165,7 @@ export function workloadOf(subject: Subject): Workload {
       cacheBytes: 0,
       frozen: false,
       reportEvery: 2,
+      hasty: false,
       recover: { timers: 10_000, holds: 10_000 },
       latency: 0,
     },

@@ -30,16 +30,26 @@ export class KeyCommands {
 
   /** The timer as commands have left it when it fires for `time`; undefined: they do not explain that. */
   movedTo(timer: string, set: SetTimer, time: number): SetTimer | undefined {
+    const moves = this.#path(timer, set.time, time, 0);
+    if (moves === undefined) return undefined;
     let at = set;
-    const taken: FoundCommand[] = [];
-    while (at.time !== time) {
-      const move = this.#waiting.find((each) => each.timer === timer && each.time === at.time && each.action === "move" && !taken.includes(each));
-      if (move?.to === undefined) return undefined;
-      taken.push(move);
+    for (const move of moves) {
       at = { ...at, time: move.to, output: outputAt(timer, at, move.to) };
+      this.#take(move);
     }
-    for (const move of taken) this.#take(move);
     return at;
+  }
+
+  /** Moves, in order, that lead from one time to the other. Not every one that fits is of this setting: one may have moved another, for the same time, that was set anew since. */
+  #path(timer: string, from: number, time: number, first: number): Move[] | undefined {
+    if (from === time) return [];
+    for (let i = first; i < this.#waiting.length; i++) {
+      const move = this.#waiting[i] as FoundCommand;
+      if (move.timer !== timer || move.time !== from || !isMove(move)) continue;
+      const rest = this.#path(timer, move.to, time, i + 1);
+      if (rest !== undefined) return [move, ...rest];
+    }
+    return undefined;
   }
 
   /** The setting that was fired, where it was set anew for the same time since: what stands aside goes first. */
@@ -49,6 +59,14 @@ export class KeyCommands {
     const before = settings.find(({ time, output }) => time === set.time && output === fire.output);
     if (before !== undefined) this.#take(fire);
     return before;
+  }
+
+  /** The setting for this time that was fired, known by its output. */
+  found(timer: string, time: number, settings: readonly SetTimer[]): SetTimer | undefined {
+    const fire = this.#waiting.find((each) => each.timer === timer && each.time === time && each.action === "fire");
+    const setting = fire && settings.find((each) => each.time === time && each.output === fire.output);
+    if (setting !== undefined) this.#take(fire as FoundCommand);
+    return setting;
   }
 
   /** Was it fired, or deleted? Takes that. */
@@ -73,6 +91,9 @@ export class KeyCommands {
   }
 }
 
+type Move = FoundCommand & { readonly to: number };
+const isMove = (command: FoundCommand): command is Move => command.action === "move" && command.to !== undefined;
+
 /** A timer that holds at its own time goes on doing so; another one holds where it held, and not after its time. */
 function outputAt(timer: string, { time, output }: SetTimer, to: number): number | undefined {
   if (timer.startsWith("wait")) return output;
@@ -87,6 +108,9 @@ export function settingOf({ timers, settings, commands }: KeyModel, timer: strin
   if (before !== undefined) return { ...before, asked: true };
   const now = set === undefined || set.time === time ? set : commands.movedTo(timer, set, time);
   if (now !== undefined) return { ...now, asked: false };
+  // Of settings for the same time, the one that the command found.
+  const found = commands.found(timer, time, all);
+  if (found !== undefined) return { ...found, asked: true };
   for (const each of all) {
     const then = each.time === time ? each : commands.movedTo(timer, each, time);
     if (then !== undefined && commands.takes("fire", timer, time)) return { ...then, asked: true };

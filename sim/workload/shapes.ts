@@ -155,12 +155,16 @@ export interface Variant {
 /** ms that a handler may take. */
 const TIME_LIMIT = 1_000;
 
+/** Plans that are kept: those made last. */
+const KEPT = 1_000;
 const made = new Map<string, Promise<Staged>>();
 
 export function staged(shape: Shape, variant: Variant): Promise<Staged> {
   const key = `${shape.name} ${JSON.stringify(variant)}`;
   let known = made.get(key);
   if (known === undefined) made.set(key, (known = make(shape, variant)));
+  const [oldest] = made.keys();
+  if (made.size > KEPT && oldest !== undefined) made.delete(oldest);
   return known;
 }
 

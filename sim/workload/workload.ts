@@ -23,6 +23,31 @@ export interface Workload {
   readonly operators: Pick<OperatorSettings, "letters" | "barriers" | "timers" | "spared"> | undefined;
 }
 
+/** How large a run may be. Most are small: what goes wrong takes little to go wrong, and many small runs cost what one large one does. */
+interface Size {
+  readonly shapes: readonly Shape[];
+  readonly keys: number;
+  readonly shards: readonly number[];
+  readonly domains: readonly number[];
+  /** Of all partitions of all sources, where no effect takes them, and where one does. */
+  readonly records: readonly number[];
+  readonly effected: readonly number[];
+}
+
+const LARGE: Size = { shapes, keys: 6, shards: [1, 2, 3, 5, 8], domains: [1, 1, 2, 3, 8], records: [10, 20, 50], effected: [5, 10, 15] };
+const SMALL: Size = {
+  shapes: shapes.filter(({ computations }) => computations.length <= 2),
+  keys: 3,
+  shards: [1, 2, 3],
+  domains: [1, 1, 2, 3],
+  records: [4, 8],
+  effected: [3, 6],
+};
+/** Of a thousand runs, how many are large. */
+const LARGER = 200;
+/** Of a thousand, in how many timers go by a percentile. */
+const PERCENTILES = 150;
+
 /** Which kinds of steps a run has: with everything at once, each hides the others. */
 interface Menu {
   readonly timers: boolean;
@@ -59,46 +84,47 @@ const FIRST_EVENT = 1_000;
 const RETENTION = 1_000_000;
 
 export function drawWorkload(tape: Tape): Workload {
-  const shape = tape.pick(shapes);
+  const size = tape.chance(LARGER) ? LARGE : SMALL;
+  const shape = tape.pick(size.shapes);
   const exclusive = tape.chance(300);
   const recover = tape.pick([10_000, 10_000, 10_000, 5, 2, 1]);
   const drawn = drawMenu(tape);
   // Of timers that only the store knows, `clear` leaves those with a tag: not tried where there are some.
   const letters = drawn.poison || shape.effects !== undefined ? tape.pick([0, 30, 100, 200]) : 0;
-  const barriers = tape.pick([0, 0, 0, 15, 50]);
+  const barriers = tape.pick([0, 0, 0, 20, 60]);
   drawn.mortal = letters > 0 && drawn.poison;
   const menu: Menu = recover < 10_000 ? { ...drawn, clear: false } : drawn;
-  const keys = Array.from({ length: 1 + tape.choose(6) }, (_, i) => `k${i}`);
+  const keys = Array.from({ length: 1 + tape.choose(size.keys) }, (_, i) => `k${i}`);
   const variant: Variant = {
-    shards: tape.pick([1, 2, 3, 5, 8]),
-    domains: tape.pick([1, 1, 2, 3, 8]),
+    shards: tape.pick(size.shards),
+    domains: tape.pick(size.domains),
     partitions: tape.pick([1, 1, 2]),
     attempts: menu.attempts,
     asynchronous: menu.waiting && tape.chance(500),
     effects: shape.effects && tape.pick(LIMITS),
     maxSkew: shape.injectors.length > 1 ? tape.pick(SKEWS) : undefined,
-    // About one in six, by what is drawn anyway: the other tapes mean what they meant.
-    percentile: keys.length === 3 ? 50 : undefined,
+    percentile: tape.chance(PERCENTILES) ? 50 : undefined,
   };
   const scripts = new Map(shape.computations.map((computation) => [computation.name, drawScript(tape, computation, menu, keys)]));
   const sources = new Map<string, readonly SimulatedSource[]>();
   const sourceSettings = new Map<string, SourceSetting>();
   // What goes to effects takes more steps.
-  const most = tape.pick(shape.effects === undefined ? [10, 20, 50] : [5, 10, 15]);
+  const most = tape.pick(shape.effects === undefined ? size.records : size.effected);
   for (const { name } of shape.injectors) {
-    const setting = drawSource(tape, name, Math.ceil((6 + tape.choose(most)) / shape.injectors.length / variant.partitions), variant.partitions, keys);
+    const setting = drawSource(tape, name, Math.ceil((4 + tape.choose(most)) / shape.injectors.length / variant.partitions), variant.partitions, keys);
     sources.set(name, setting.sources);
     sourceSettings.set(name, { policy: setting.policy, ids: setting.ids, retention: setting.retention });
   }
   const settings: Settings = {
     exclusive,
-    leaseMs: tape.pick([2_000, 400, 400, 200, 200]),
+    leaseMs: tape.pick([2_000, 1_000, 1_000, 400, 200]),
     batchRecords: tape.pick([256, 8, 3, 1]),
     cacheBytes: tape.pick([1 << 28, 1 << 28, 3_000, 0]),
     frozen: tape.chance(100),
     reportEvery: tape.pick([2, 0, 10]),
     recover: { timers: recover, holds: recover },
     latency: exclusive ? 0 : tape.pick([0, 0, 4, 30]),
+    hasty: true,
   };
   // A hold whose release is deleted holds for ever.
   const operators = letters + barriers > 0 ? { letters, barriers, timers: barriers, spared: ["release"] } : undefined;

@@ -103,6 +103,7 @@ export class FaultyTester extends Tester {
         reportEvery: 2,
         recover: { timers: 10_000, holds: 10_000 },
         latency: tape.pick([0, 0, 4]),
+        hasty: false,
       },
       faults: this.#faults,
       startAt: this.#now,

@@ -10,14 +10,12 @@ import { Tape } from "../../src/testing/simulation/tape.ts";
 import { sized } from "../support/size.ts";
 import { wrongs } from "./wrongs.ts";
 
-const SCHEDULES = sized(120, 2_000);
+const SCHEDULES = sized(200, 4_000);
 /** First seeds of rare events that need more schedules than these; where the engine has changed, `npm run sim -- --schedules 500 --json` says more. */
-const RARER = [135, 138, 227, 309];
-/** Rare events that need more schedules still; a campaign sees them. */
-const RAREST = ["zombie", "timers paged", "stray deliver"];
+const RARER = [302, 484];
 /** Schedules within which a wrong is found. */
 const SOON = 3_000;
-/** ms for all schedules, on a slow machine: each takes about 15. */
+/** ms for all schedules, on a slow machine: each takes about 8, and more before the engine is compiled. */
 const LIMIT = 600_000;
 
 async function told({ violations }: Totals): Promise<string> {
@@ -36,7 +34,7 @@ test(
     expect(await told(totals)).toBe("");
     const seconds = (performance.now() - start) / 1_000;
     console.log(`${SCHEDULES} schedules, ${median(totals.steps)} steps in the median, ${Math.round(SCHEDULES / seconds)} schedules a second`);
-    expect([...RARE_EVENTS.keys()].filter((event) => !totals.seen.has(event) && !RAREST.includes(event))).toEqual([]);
+    expect([...RARE_EVENTS.keys()].filter((event) => !totals.seen.has(event))).toEqual([]);
     expect(median(totals.steps)).toBeGreaterThanOrEqual(200);
     expect(median(totals.workers)).toBeGreaterThanOrEqual(2);
     expect(median(totals.faults)).toBeGreaterThanOrEqual(3);
@@ -77,17 +75,15 @@ test("a tape of zeros is a run in order, without a fault", async () => {
   const { violation, faults, workers, workload, found, strategy } = await run(Tape.of(new Uint32Array(0)));
   expect(violation).toBeUndefined();
   expect([faults, workers, workload.shape.name, workload.variant.shards, strategy]).toEqual([0, 1, "one stage", 1, "walk"]);
-  expect(found?.counted.get("A")).toEqual({ processed: 6, late: 0, produced: 0, duplicates: 0, deadLetters: 0, timersFired: 0, droppedTimers: 0 });
+  expect(found?.counted.get("A")).toEqual({ processed: 4, late: 0, produced: 0, duplicates: 0, deadLetters: 0, timersFired: 0, droppedTimers: 0 });
 });
 
 /** The seed to begin with, where the first that finds it comes late: so as not to run those before it each time. */
 const FROM: Readonly<Record<string, number>> = {
-  "a store that appends the productions of a commit again when it is sent again": 115,
-  "a store that takes reports from whoever reports": 105,
-  "an engine that takes `fenced` for committed": 280,
-  "an engine that takes an unknown outcome for committed": 35,
-  "a store that takes the commit of an owner that has lost the shard": 35,
-  "an engine that goes on with what it remembers of another store": 160,
+  "a store that takes the commit of an owner that has lost the shard": 75,
+  "a store that takes reports from whoever reports": 365,
+  "an engine that takes `fenced` for committed": 335,
+  "an engine that takes an unknown outcome for committed": 105,
 };
 
 describe("a wrong is found, and shown in at most 30 events", () => {

@@ -63,8 +63,8 @@ export function swarm(tape: Tape, exclusive: boolean, confirming: boolean = !exc
   const each = tape.pick([0, 300, 500, 500, 800, 800, 1_000]);
   return {
     kinds: all.filter(() => tape.chance(each)),
-    perMille: tape.pick([0, 10, 20, 20, 50, 50, 100]),
+    perMille: tape.pick([0, 10, 20, 30, 30, 60, 100]),
     edges: tape.pick([0, 0, 20, 100]),
-    steps: tape.pick([0, 150, 150, 300, 300, 600]),
+    steps: tape.pick([0, 150, 240, 400, 400, 700]),
   };
 }

@@ -47,10 +47,14 @@ export class Lines {
   }
 
   get nextArrival(): number {
-    return Math.min(...this.#lines.map((line) => line.nextArrival));
+    let at = this.#first.nextArrival;
+    for (let i = 1; i < this.#lines.length; i++) at = Math.min(at, (this.#lines[i] as Connection).nextArrival);
+    return at;
   }
   get nextAnswer(): number {
-    return Math.min(...this.#lines.map((line) => line.nextAnswer));
+    let at = this.#first.nextAnswer;
+    for (let i = 1; i < this.#lines.length; i++) at = Math.min(at, (this.#lines[i] as Connection).nextAnswer);
+    return at;
   }
 
   arrive(): void {

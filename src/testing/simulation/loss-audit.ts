@@ -7,7 +7,9 @@
  *     acknowledged one; also of one that it has handed over, as long as nobody was granted it. It is excused only where another
  *     has committed past that.
  * L2  It accounts for nothing that was not lost.
- * L3  The records that were confirmed to a source and are lost are all named, and none that is there.
+ * L3  The records that were confirmed to a source and are lost are all named, and none that is there. Where another has been granted
+ *     the shard since, nobody can tell which commits up to where that one stands are lost (L3 of `worker/lost-tails.ts`): those
+ *     before need not be named.
  * L4  Where the store loses nothing that it has confirmed, nobody has anything to account for (`simulated-worker.ts`).
  */
 import { indexOf, participantOf, type ShardRef } from "../../key.ts";
@@ -29,7 +31,7 @@ interface Owed {
 }
 interface Told {
   readonly sequencer: string;
-  readonly ids: string[];
+  readonly records: { readonly id: string; readonly number: number }[];
 }
 
 /** What one worker was told, and owes. */
@@ -94,9 +96,11 @@ export class LossAudit {
 
   /** A source has been told that its records are committed. */
   confirmed(worker: string, shard: ShardRef, sequencer: string, ids: readonly string[]): void {
-    const { told } = this.#of(worker);
-    if (told.get(shard)?.sequencer !== sequencer) told.set(shard, { sequencer, ids: [] });
-    told.get(shard)?.ids.push(...ids);
+    const { told, acknowledged } = this.#of(worker);
+    if (told.get(shard)?.sequencer !== sequencer) told.set(shard, { sequencer, records: [] });
+    // They are confirmed when the commit that holds them is acknowledged, before the next one is.
+    const number = acknowledged.get(shard) ?? 0;
+    told.get(shard)?.records.push(...ids.map((id) => ({ id, number })));
   }
 
   /** A request to know where shards stand is carried out. */
@@ -127,10 +131,11 @@ export class LossAudit {
       const there = this.#there.get(effect)?.get(head.shard);
       if (told === undefined || there === undefined) continue;
       const named = new Set(loss?.confirmed.find(({ participant }) => participant === nameOf(engine, head.shard))?.ids);
-      const missing = told.ids.filter((id) => !there.has(id) && !named.has(id));
-      check(missing.length === 0, "L3 lost and not named", () => `${worker} does not name ${missing.join()} of ${name(head.shard)}`);
-      const kept = found?.exact === true ? told.ids.filter((id) => there.has(id) && named.has(id)) : [];
-      check(kept.length === 0, "L3 named and not lost", () => `${worker} names ${kept.join()} of ${name(head.shard)}`);
+      const isTellable = (number: number): boolean => head.sequencer === told.sequencer || number > head.number;
+      const missing = told.records.filter(({ id, number }) => !there.has(id) && !named.has(id) && isTellable(number));
+      check(missing.length === 0, "L3 lost and not named", () => `${worker} does not name ${idsOf(missing)} of ${name(head.shard)}`);
+      const kept = found?.exact === true ? told.records.filter(({ id }) => there.has(id) && named.has(id)) : [];
+      check(kept.length === 0, "L3 named and not lost", () => `${worker} names ${idsOf(kept)} of ${name(head.shard)}`);
     }
   }
 
@@ -151,6 +156,8 @@ export class LossAudit {
 }
 
 const nameOf = (engine: Engine, shard: ShardRef): string | undefined => engine.participant(participantOf(shard))?.name;
+
+const idsOf = (records: Told["records"]): string => records.map(({ id }) => id).join();
 
 const accountOf = (engine: Engine, loss: LostTail | undefined, shard: ShardRef) =>
   loss?.shards.find((lost) => lost.participant === nameOf(engine, shard) && lost.shard === indexOf(shard));

@@ -2,7 +2,8 @@
 import { NewerDataError } from "../../errors.ts";
 import type { FaultKind, Faults } from "./faults.ts";
 import type { SimulatedWorker } from "./simulated-worker.ts";
-import type { Simulation, Stray } from "./simulation.ts";
+import type { Simulation } from "./simulation.ts";
+import type { Stray } from "./stray.ts";
 
 /** Live workers at once. */
 const WORKERS = 3;

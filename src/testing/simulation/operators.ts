@@ -60,7 +60,7 @@ interface WatchedStored extends Watched {
   readonly barrier: StoredBarrier;
 }
 
-const MOST_BARRIERS = 3;
+const MOST_BARRIERS = 5;
 /** Looks of one barrier, after which nobody waits any more. */
 const LOOKS = 20;
 /** The same of one that goes by what is stored: each stage takes it one at least. */

@@ -5,10 +5,11 @@
  * A thing has to be waited for if it was not late when it came to be; what came late delays no one.
  */
 import { keyHold, timerHold } from "../../store/address.ts";
-import type { Commit, Consumption, Numbered } from "../../store/commit.ts";
+import type { Commit, Consumption } from "../../store/commit.ts";
 import { BEGINNING, END } from "../../time.ts";
 import { type DeadLetter, parseDeadLetter, parseHeld } from "../../worker/held.ts";
 import { type ParcelRecord, placeId, unpackParcel } from "../../worker/parcel.ts";
+import type { Work } from "../../worker/work.ts";
 import { OutboxLedger } from "./outbox-ledger.ts";
 import { check, Violation } from "./violation.ts";
 import { name } from "./store-request.ts";
@@ -158,8 +159,9 @@ export class ShardLedger {
       this.#aside.delete(id);
     }
     for (const entry of commit.heldPuts) {
-      this.#countTries(entry);
-      if (!this.#aside.has(entry.id)) this.#setAside(entry, { consumed, left, gone }, floor);
+      const { work } = parseHeld(entry);
+      this.#countTries(entry.id, work.attempts);
+      if (!this.#aside.has(entry.id)) this.#setAside(entry.id, work, { consumed, left, gone }, floor);
     }
     this.#applyTimes(commit, floor);
     this.number = commit.number;
@@ -201,27 +203,26 @@ export class ShardLedger {
   }
 
   /** Failed tries are never forgotten while the work stands aside. */
-  #countTries(entry: Numbered): void {
-    const { attempts } = parseHeld(entry).work;
-    const before = this.#aside.has(entry.id) ? (this.#tries.get(entry.id) ?? 0) : 0;
-    check(attempts >= before, "held", () => `${name(this.shard)} has ${attempts} tries of ${entry.id} that stands aside, after ${before}`);
-    this.#tries.set(entry.id, attempts);
+  #countTries(id: number, attempts: number): void {
+    const before = this.#aside.has(id) ? (this.#tries.get(id) ?? 0) : 0;
+    check(attempts >= before, "held", () => `${name(this.shard)} has ${attempts} tries of ${id} that stands aside, after ${before}`);
+    this.#tries.set(id, attempts);
   }
 
   /** Before the timers change: a firing that stands aside has left them with this commit. */
   #setAside(
-    entry: Numbered,
+    aside: number,
+    work: Work,
     { consumed, left, gone }: { readonly consumed: readonly Waiting[]; readonly left: readonly Aside[]; readonly gone: Applied["gone"] },
     floor: number,
   ): void {
-    const { work } = parseHeld(entry);
     if (work.kind === "timer") {
       const output = work.output ?? END;
       const known = this.#timers.get(timerHold(work.clock, work.member));
       // At another time or output: it was set again by what this commit holds.
       const asKnown = known?.time === work.time && known.output === work.output;
       const hold = asKnown ? known.hold : output >= floor ? output : undefined;
-      this.#aside.set(entry.id, { record: undefined, hold });
+      this.#aside.set(aside, { record: undefined, hold });
       return;
     }
     const { id, sender, monotonic, place } = work.record;
@@ -229,13 +230,13 @@ export class ShardLedger {
     const found = consumed.find((each) => each.sender === sender && each.place === place && each.monotonic === monotonic);
     // Its number may change as long as it stands aside.
     const before = left.find((each) => each.record === record);
-    if (found !== undefined) this.#aside.set(entry.id, { record, hold: found.holds ? found.time : undefined });
-    else if (before !== undefined) this.#aside.set(entry.id, before);
+    if (found !== undefined) this.#aside.set(aside, { record, hold: found.holds ? found.time : undefined });
+    else if (before !== undefined) this.#aside.set(aside, before);
     else {
       const revived = gone.some(({ fate, letter }) => fate === "revived" && letter.id === id);
       if (!revived) throw new Violation("held", `${name(this.shard)} sets a record aside that this commit neither consumes nor brings back`);
       check(work.hold >= this.input, "A8 holds too early", () => `${name(this.shard)} brings a record back that holds at ${work.hold}, after ${this.input}`);
-      this.#aside.set(entry.id, { record, hold: work.hold >= floor ? work.hold : undefined });
+      this.#aside.set(aside, { record, hold: work.hold >= floor ? work.hold : undefined });
     }
   }
 

@@ -118,12 +118,32 @@ export class SimulatedWorker {
     return this.stalledUntil > this.#world.time || this.stopping || this.#tasks.some((task) => task.from() < Number.POSITIVE_INFINITY);
   }
 
-  /** The next true time at which something can happen. */
+  /**
+   * Everything that its requests and their answers still do at this moment, and its turn after them; one thing, and false where
+   * there is none any more.
+   */
+  goesOn(time: number): boolean {
+    if (this.connection.nextArrival <= time) this.connection.arrive();
+    else if (this.stalledUntil > time) return false;
+    else if (this.connection.nextAnswer <= time) this.#answer();
+    else {
+      if (this.#turnWanted(time)) this.#turn();
+      return false;
+    }
+    return true;
+  }
+
+  /** The next true time at which something can happen by itself: not counting `wakesAt`. */
   nextAt(): number {
-    let mine = this.#wants ? this.#restUntil : Math.max(this.#wakeAt - this.skew, this.#restUntil);
+    let mine = this.#wants ? this.#restUntil : Number.POSITIVE_INFINITY;
     mine = Math.min(mine, this.connection.nextAnswer);
     for (const task of this.#tasks) mine = Math.min(mine, task.from());
     return Math.min(this.connection.nextArrival, Math.max(mine, this.stalledUntil));
+  }
+
+  /** The true time at which its own timers want a turn. */
+  wakesAt(): number {
+    return Math.max(this.#wakeAt - this.skew, this.#restUntil, this.stalledUntil);
   }
 
   // ── turns ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -26,6 +26,11 @@ export interface Settings {
   readonly recover: RecoverLimits;
   /** ms that a request or an answer may take, without any fault; 0: none. */
   readonly latency: number;
+  /**
+   * Is time saved that shows little: do timers of workers ring late, and then all at once, and does a worker, once nothing goes
+   * wrong any more, do in one go what it can?
+   */
+  readonly hasty: boolean;
 }
 
 export interface SimulationOptions {

@@ -20,7 +20,9 @@ import { LossAudit } from "./loss-audit.ts";
 import { Misfortune } from "./misfortune.ts";
 import { Operators } from "./operators.ts";
 import { SimulatedSink, type SimulatedSource } from "./simulated-edges.ts";
+import { nextMoment, SLACK, standingOf } from "./moments.ts";
 import { settle } from "./settling.ts";
+import type { Stray } from "./stray.ts";
 import { type EffectsWorld, PerformedEffects, SimulatedRunner } from "./simulated-effects.ts";
 import type { Outcome, SimulationOptions } from "./simulation-options.ts";
 import type { Plan } from "../../worker/plan.ts";
@@ -28,7 +30,7 @@ import { GrowthAudit } from "./growth-audit.ts";
 import { SimulatedStore } from "./simulated-store.ts";
 import { SimulatedWorker } from "./simulated-worker.ts";
 import { StoreAudit } from "./store-audit.ts";
-import { name, type StoreEffect } from "./store-request.ts";
+import type { StoreEffect } from "./store-request.ts";
 import type { Tape } from "./tape.ts";
 import { drawStrategy, type Strategy } from "./strategy.ts";
 import { Trace } from "./trace.ts";
@@ -40,17 +42,10 @@ const CALM_STEPS = 30_000;
 const START = 1_000_000;
 /** ms. */
 const POLL_SOON = 50;
+/** Of a thousand hasty runs, in how many a worker does in one go what it can once nothing goes wrong any more. */
+const BRISK = 850;
 /** Of a thousand runs with several workers, how many go on until every shard is where it is assigned. */
-const SETTLED = 300;
-
-/** What a dead connection still has to deliver: in order, each once its time has come. */
-export interface Stray {
-  readonly worker: string;
-  readonly effects: StoreEffect[];
-  readonly from: number;
-  /** Sent to the store before it lost its tail: it arrives only if that store has to refuse it. */
-  readonly lost?: boolean;
-}
+const SETTLED = 100;
 
 export class Simulation implements World {
   readonly options: SimulationOptions;
@@ -75,6 +70,10 @@ export class Simulation implements World {
   starts: number[] = [];
   readonly stopLimits = new Map<SimulatedWorker, number>();
   readonly #sinks = new Map<string, SimulatedSink>();
+  /** How many things each worker can do in the step that is being chosen. */
+  readonly #ready: number[] = [];
+  readonly #slack: number;
+  readonly #brisk: boolean;
   readonly growth: GrowthAudit | undefined;
   #grown = false;
   #steps = 0;
@@ -90,6 +89,9 @@ export class Simulation implements World {
     this.time = this.beganAt;
     this.faultsUntil = options.faults.steps;
     this.strategy = drawStrategy(options.tape);
+    const { hasty, leaseMs } = options.settings;
+    this.#slack = hasty ? options.tape.pick([0, SLACK, SLACK]) * leaseMs : 0;
+    this.#brisk = hasty && options.tape.chance(BRISK);
     this.misfortune = new Misfortune(this, options.faults);
     this.operators = options.operators && new Operators(this, options.operators);
     this.growth = options.growth && new GrowthAudit(options.growth);
@@ -124,6 +126,11 @@ export class Simulation implements World {
   get latency(): number {
     return this.faulty ? this.options.settings.latency : 0;
   }
+  /** ms by which timers of workers ring late at most. */
+  get slack(): number {
+    const { hasty, leaseMs } = this.options.settings;
+    return this.faulty || !hasty ? this.#slack : SLACK * leaseMs;
+  }
   get edgeFaults(): number {
     return this.options.faults.edges;
   }
@@ -146,7 +153,7 @@ export class Simulation implements World {
   }
   arrived(effect: StoreEffect, answer: unknown, name: string): void {
     const { trap, plan } = this.options;
-    const worker = this.workers.find((each) => each.name === name);
+    const worker = trap && this.workers.find((each) => each.name === name);
     if (trap === undefined || worker === undefined) return;
     const isInjector = (shard: number) => plan.participants.some(({ id, kind }) => kind === "injector" && id === participantOf(shard));
     for (const place of placesAfter(effect, answer, isInjector)) if (trap(place, worker)) return;
@@ -236,7 +243,8 @@ export class Simulation implements World {
     let ready = 0;
     for (const stray of this.strays) if (stray.from <= this.time) ready++;
     const strays = ready;
-    for (const worker of this.workers) ready += worker.ready(this.time);
+    const { workers } = this;
+    for (let i = 0; i < workers.length; i++) ready += this.#ready[i] = (workers[i] as SimulatedWorker).ready(this.time);
     if (ready === 0) {
       this.#advance();
       return;
@@ -248,10 +256,12 @@ export class Simulation implements World {
       return;
     }
     choice -= strays;
-    for (const worker of this.workers) {
-      const mine = worker.ready(this.time);
+    for (let i = 0; i < workers.length; i++) {
+      const worker = workers[i] as SimulatedWorker;
+      const mine = this.#ready[i] as number;
       if (choice < mine) {
         worker.run(choice);
+        if (this.#brisk && !this.faulty) while (this.workers.includes(worker) && worker.goesOn(this.time)) this.#steps++;
         // One that a trap has killed meanwhile has nothing more to say.
         if (worker.stopping && this.workers.includes(worker)) this.#leaveIfDone(worker);
         return;
@@ -263,19 +273,16 @@ export class Simulation implements World {
   #actorOf(index: number, strays: number): number {
     let left = index - strays;
     if (left < 0) return -1;
-    for (const worker of this.workers) {
-      const mine = worker.ready(this.time);
-      if (left < mine) return worker.actorOf(left);
+    for (let i = 0; i < this.workers.length; i++) {
+      const mine = this.#ready[i] as number;
+      if (left < mine) return (this.workers[i] as SimulatedWorker).actorOf(left);
       left -= mine;
     }
     return -1;
   }
 
   #advance(): void {
-    let at = Number.POSITIVE_INFINITY;
-    for (const worker of this.workers) at = Math.min(at, worker.nextAt());
-    for (const stray of this.strays) at = Math.min(at, stray.from);
-    for (const start of this.starts) at = Math.min(at, start);
+    const at = nextMoment(this);
     if (at === Number.POSITIVE_INFINITY) throw new Violation("S3 stuck", `nothing can happen any more: ${this.standing()}`);
     this.time = Math.max(this.time, Math.ceil(at));
     this.trace.mix(this.time);
@@ -346,17 +353,7 @@ export class Simulation implements World {
 
   /** Where everything stands, for a violation that is about nothing happening. */
   standing(): string {
-    const lines: string[] = [];
-    for (const worker of this.workers) {
-      for (const shard of worker.engine.shards.values()) {
-        const { kind, at, key, detail } = shard.why();
-        if (kind !== "end")
-          lines.push(
-            `${worker.name} ${shard.kind} ${name(shard.ref)} input ${shard.input} output ${shard.output} ${shard.status}: ${kind} at ${at} ${key ?? ""} ${detail ?? ""}`,
-          );
-      }
-    }
-    return `${this.workers.length} workers, time ${this.time - this.beganAt}\n  ${lines.join("\n  ")}`;
+    return standingOf(this.workers, this.time - this.beganAt);
   }
 
   // ── the store ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -13,7 +13,7 @@ export type StrategyName =
   | "adversary";
 
 /** Steps of a run within which priorities change. */
-const CHANGES_WITHIN = 400;
+const CHANGES_WITHIN = 250;
 const MOST_CHANGES = 4;
 
 export interface Strategy {
