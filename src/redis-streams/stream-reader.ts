@@ -140,7 +140,9 @@ export class StreamReader implements SourceReader {
       if (whole === 1 && i === entries.length - 1) number = added;
       else if (number !== undefined) number++;
       const position = { key: place.key, id, number };
-      return { ...read({ id, fields: fieldsOf(texts) }), position, timestamp: timeOf(id) };
+      const { value, failure } = read({ id, fields: fieldsOf(texts) });
+      // Written out: what is spread into an object that then grows is a hash table.
+      return failure === undefined ? { value, position, timestamp: timeOf(id) } : { value, position, timestamp: timeOf(id), failure };
     });
     const end = items.at(-1)?.position as StreamPosition | undefined;
     if (end !== undefined) this.#position = end;
@@ -205,7 +207,12 @@ export class StreamReader implements SourceReader {
 }
 
 function fieldsOf(texts: readonly string[]): Record<string, string> {
-  const fields: [string, string][] = [];
-  for (let i = 0; i + 1 < texts.length; i += 2) fields.push([texts[i]!, texts[i + 1]!]);
-  return Object.fromEntries(fields);
+  const fields: Record<string, string> = {};
+  for (let i = 0; i + 1 < texts.length; i += 2) {
+    const [name, value] = [texts[i]!, texts[i + 1]!];
+    // By assignment it would be the object's prototype.
+    if (name === "__proto__") Object.defineProperty(fields, name, { value, enumerable: true, writable: true, configurable: true });
+    else fields[name] = value;
+  }
+  return fields;
 }
