@@ -125,7 +125,7 @@ describe("a change of the graph", () => {
     const [tag = ""] = domainTags(`millrace:${bench.pipeline}/`, DOMAINS);
     const { admin } = await cluster.primaryOf(slotOfTag(tag));
     await admin.hset(`{${tag}}:g`, "version", 0);
-    await admin.del(`{${tag}}:0:${COUNTER}:s`, `{${tag}}:0:${COUNTER}:m`);
+    await admin.del(...["s", "m", "i"].map((structure) => `{${tag}}:0:${COUNTER}:${structure}`));
     const owner = await bench.acquire(shardRef(COUNTER, 4 % DOMAINS)).catch(() => undefined);
     expect(owner).toBeUndefined();
     await bench.store.readGraph();
