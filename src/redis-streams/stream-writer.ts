@@ -43,7 +43,7 @@ export interface StreamCheckpoint {
 }
 
 /** Entries and bytes of one call. */
-const CALL_ENTRIES = 256;
+const CALL_ENTRIES = 1_024;
 const CALL_BYTES = 1 << 20;
 /** Entries of others that one call looks through. */
 const LOOK = 2_048;
