@@ -14,7 +14,7 @@ import type { AuditedShard } from "./stored-names.ts";
 /** The reserved cell and timer: a key's hold, and the expiry of cells. */
 const RESERVED = 0;
 
-const SWEPT_LATER = "# entries are of parts that were dropped: the workers delete them when they have nothing else to do";
+const SWEPT_LATER = "# entries are of parts that were dropped: the workers delete them, by and by";
 const LEFT = "# entries are of parts that an older version dropped: they do no harm, and take room";
 
 /** About one entry, with the other one that has to agree with it. */

@@ -84,9 +84,9 @@ export function writePlain(value: unknown, pages: Pages, free = 0): Buffer | und
 /** Writes the value and copies it on the way, which costs a tenth of reading it; undefined: it is for the library. */
 export function writeAndCopy(value: unknown, pages: Pages): Written | undefined {
   const from = write(value, pages, 0, true);
-  if (from < 0) return undefined;
   const copy = differs ? NOT_PLAIN : typeof value === "object" && value !== null ? copied : value;
   copied = NOT_PLAIN;
+  if (from < 0) return undefined;
   return { bytes: pages.page, from, to: pages.at, copy };
 }
 
@@ -157,12 +157,12 @@ function putObject(given: Readonly<Record<string, unknown>>, depth: number): boo
 }
 
 function putArray(array: readonly unknown[], depth: number): boolean {
-  const copy: unknown[] = [];
+  const copy: unknown[] | undefined = copying ? [] : undefined;
   putHead(ARRAY, array.length);
   for (let i = 0; i < array.length; i++) {
     const item = array[i];
     if (!put(item, depth)) return false;
-    if (copying) copy.push(typeof item === "object" && item !== null ? copied : item);
+    copy?.push(typeof item === "object" && item !== null ? copied : item);
   }
   copied = copy;
   return true;

@@ -98,7 +98,7 @@ test("state of a cell that was dropped, in a shard that has not swept it yet, is
   await redis.hset(shop("s"), `${graph.nextId.toString(36)}:${HERE}`, "?");
   const report = await audit(store, { pipeline: "shop" });
   expect(foundIn(report)).toEqual({});
-  expect(report.notes).toContain("1 entries are of parts that were dropped: the workers delete them when they have nothing else to do");
+  expect(report.notes).toContain("1 entries are of parts that were dropped: the workers delete them, by and by");
 });
 
 test("no worker goes on from an inbox that has a parcel twice", async () => {

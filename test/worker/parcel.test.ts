@@ -4,7 +4,7 @@ import { cbor, encodePlain } from "../../src/computation/cbor-codec.ts";
 import { openValueAt } from "../../src/computation/envelope.ts";
 import { DecodeError } from "../../src/errors.ts";
 import { LAST_TIMER } from "../../src/time.ts";
-import { identityOf, packParcel, type ParcelRecord, Production, recordsIn, recordsOf, unpackParcel, whole } from "../../src/worker/parcel.ts";
+import { identityOf, openRecord, packParcel, type ParcelRecord, Production, recordsIn, recordsOf, unpackParcel, whole } from "../../src/worker/parcel.ts";
 
 const text = fc.string({ unit: "grapheme", maxLength: 60 });
 const production = fc.record({
@@ -70,6 +70,16 @@ describe("a parcel", () => {
       }),
       { seed: 2 },
     );
+  });
+
+  test("a value that was handed over is given once, and read from its bytes from then on", () => {
+    const [production] = productionsOf([{ input: 0, timestamp: 1, key: "k", id: undefined }], 1, [{ n: [1] }]);
+    const copy = { n: [1] };
+    production!.handOver(copy);
+    packParcel(7, 1, [production!]);
+    expect(openRecord(cbor(), production!)).toBe(copy);
+    copy.n.push(2);
+    expect([openRecord(cbor(), production!), openRecord(cbor(), production!)]).toEqual([{ n: [1] }, { n: [1] }]);
   });
 
   test("is told from another by its identity, if its sender, sequencer or first place is another", () => {

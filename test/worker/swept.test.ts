@@ -177,7 +177,7 @@ test("killed at any commit of the sweep, before it or behind, the next owner goe
     expect(steps).toBeLessThan(60);
   }
   expect(steps).toBeGreaterThan(6);
-  expect([...notes]).toEqual(["# entries are of parts that were dropped: the workers delete them when they have nothing else to do"]);
+  expect([...notes]).toEqual(["# entries are of parts that were dropped: the workers delete them, by and by"]);
   expect(await left()).toEqual(SWEPT);
 });
 
