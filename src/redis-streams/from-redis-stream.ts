@@ -11,9 +11,10 @@ import { seconds } from "../time.ts";
 import { boundedDisorder } from "../watermark/bounded-disorder.ts";
 import { entryIdOf } from "./entry-id.ts";
 import { entryTime } from "./entry-time.ts";
+import type { StreamEntry } from "./packed-entries.ts";
 import { streamPlace } from "./stream-connection.ts";
 import { storedPosition } from "./stream-position.ts";
-import { type ReaderSettings, type StreamEntry, StreamReader } from "./stream-reader.ts";
+import { type ReaderSettings, StreamReader } from "./stream-reader.ts";
 
 export interface RedisStreamOptions<T> extends InjectorOptions<T> {
   /**

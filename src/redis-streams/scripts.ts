@@ -4,7 +4,7 @@ import { defineScript } from "../store/redis/script.ts";
 const FOLDER = new URL("./lua/", import.meta.url);
 
 export const READ_PAGE = defineScript(
-  { file: "read-page.lua", flags: "no-writes", keys: "stream", args: "after most bytes", reply: "last added length first now whole (entry)*", outcomes: {} },
+  { file: "read-page.lua", flags: "no-writes", keys: "stream", args: "after most bytes", reply: "last added length first now whole (pack)*", outcomes: {} },
   FOLDER,
 );
 

@@ -16,6 +16,8 @@ import type { Script } from "../store/redis/script.ts";
 /** How long Redis may take to be reached, and to answer, ms. */
 const TIMEOUT_MS = 5_000;
 
+type Arguments = readonly (string | number | Buffer)[];
+
 /** Where a stream is: its Redis, and its key there. */
 export interface StreamPlace {
   readonly client: ClientOptions;
@@ -83,18 +85,27 @@ export class StreamConnection {
   }
 
   /** @param timeoutMs how long the answer may take; longer for calls that wait. */
-  call(command: string, args: readonly (string | number | Buffer)[], timeoutMs: number = TIMEOUT_MS): Promise<unknown> {
+  call(command: string, args: Arguments, timeoutMs: number = TIMEOUT_MS): Promise<unknown> {
     return this.#settled(() => this.#redis.call(command, [...args]), timeoutMs);
   }
 
-  async run(script: Script, args: readonly (string | number | Buffer)[]): Promise<unknown> {
+  run(script: Script, args: Arguments): Promise<unknown> {
+    return this.#run(script, args, (command, all) => this.call(command, all));
+  }
+
+  /** The same; texts of the reply are Buffers. */
+  runForBytes(script: Script, args: Arguments): Promise<unknown> {
+    return this.#run(script, args, (command, all) => this.#settled(() => this.#redis.callBuffer(command, [...all]), TIMEOUT_MS));
+  }
+
+  async #run(script: Script, args: Arguments, call: (command: string, args: Arguments) => Promise<unknown>): Promise<unknown> {
     const rest = [1, this.#user.place.key, ...args];
     try {
-      return await this.call("EVALSHA", [script.sha, ...rest]);
+      return await call("EVALSHA", [script.sha, ...rest]);
     } catch (error) {
       if (!messageOf((error as { cause?: unknown }).cause).startsWith("NOSCRIPT")) throw error;
     }
-    return this.call("EVAL", [script.source, ...rest]);
+    return call("EVAL", [script.source, ...rest]);
   }
 
   close(): void {

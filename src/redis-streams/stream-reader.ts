@@ -6,6 +6,7 @@
  * R2  A Redis that does not answer is waited for, however long it takes: `pull` then settles with what comes after it.
  * R3  While Redis does not answer, nothing is promised.
  */
+import type { Buffer } from "node:buffer";
 import { ConfigError, InjectorFailedError } from "../errors.ts";
 import type { Pulled, SourceContext, SourceItem, SourceReader } from "../injectors/injector.ts";
 import { PushedMarks } from "../injectors/pushed-marks.ts";
@@ -15,17 +16,10 @@ import { systemRandom } from "../random.ts";
 import type { WatermarkPolicy } from "../watermark/policy.ts";
 import { NO_ENTRY, timeOf } from "./entry-id.ts";
 import { isEntryTime } from "./entry-time.ts";
+import { EntryUnpacker, type StreamEntry } from "./packed-entries.ts";
 import { READ_PAGE } from "./scripts.ts";
 import { StreamConnection, type StreamPlace } from "./stream-connection.ts";
 import { lossAfter, type StreamFacts, type StreamPosition, startOf } from "./stream-position.ts";
-
-/** An entry as Redis has it. */
-export interface StreamEntry {
-  /** "1700000000000-0": ms of the clock of Redis when it was added, unless the producer gave an id, and a number. */
-  readonly id: string;
-  /** Of two fields with one name, the last. */
-  readonly fields: Readonly<Record<string, string>>;
-}
 
 export interface ReaderSettings {
   readonly place: StreamPlace;
@@ -45,8 +39,7 @@ const GRACE_MS = 5_000;
 const BACKOFF_FIRST = 100;
 const BACKOFF_MOST = 5_000;
 
-type Page = readonly [last: string, added: number, length: number, first: string, now: number, whole: number, entries: readonly RawEntry[]];
-type RawEntry = readonly [id: string, fields: readonly string[]];
+type Page = readonly [last: Buffer, added: number, length: number, first: Buffer, now: number, whole: number, packs: readonly Buffer[]];
 
 export class StreamReader implements SourceReader {
   readonly #settings: ReaderSettings;
@@ -54,6 +47,7 @@ export class StreamReader implements SourceReader {
   readonly #wakeUp = new WakeUp();
   readonly #marks: PushedMarks;
   readonly #abort: () => void;
+  readonly #unpacker = new EntryUnpacker();
   #position: StreamPosition | undefined;
   #connection: StreamConnection | undefined;
   #waiting = false;
@@ -101,7 +95,7 @@ export class StreamReader implements SourceReader {
     if (failure !== undefined) throw failure;
     if (!this.#waiting) {
       const connection = await this.#connected();
-      const page = (await connection.run(READ_PAGE, [this.#position?.id ?? NO_ENTRY, this.#position === undefined ? 0 : max, PAGE_BYTES])) as Page;
+      const page = (await connection.runForBytes(READ_PAGE, [this.#position?.id ?? NO_ENTRY, this.#position === undefined ? 0 : max, PAGE_BYTES])) as Page;
       this.#answered();
       const items = this.#take(page);
       if (items.length > 0) return items;
@@ -113,8 +107,9 @@ export class StreamReader implements SourceReader {
     return items;
   }
 
-  #take([last, added, length, first, now, whole, entries]: Page): SourceItem[] {
-    const { place, start, onTrimmed, read } = this.#settings;
+  #take([lastId, added, length, firstId, now, whole, packs]: Page): SourceItem[] {
+    const [last, first] = [lastId.toString(), firstId.toString()];
+    const { place, start, onTrimmed } = this.#settings;
     const facts: StreamFacts = { last, added, length, first };
     if (this.#position === undefined) {
       this.#position = startOf(place.description, place.key, start, facts);
@@ -134,20 +129,30 @@ export class StreamReader implements SourceReader {
       this.#position = loss.after;
       return [{ value: `after ${before.id}`, position: loss.after, failure: `${text}; they are passed over, as onTrimmed says` }];
     }
-    let { number } = this.#position;
-    const items = entries.map(([id, texts], i): SourceItem => {
-      // Whatever was deleted among the entries, those that were ever added are all behind us at the end.
-      if (whole === 1 && i === entries.length - 1) number = added;
-      else if (number !== undefined) number++;
-      const position = { key: place.key, id, number };
-      const { value, failure } = read({ id, fields: fieldsOf(texts) });
-      // Written out: what is spread into an object that then grows is a hash table.
-      return failure === undefined ? { value, position, timestamp: timeOf(id) } : { value, position, timestamp: timeOf(id), failure };
-    });
+    // Whatever was deleted among the entries, those that were ever added are all behind us at the end.
+    const items = this.#itemsOf(packs, whole === 1 ? added : undefined);
     const end = items.at(-1)?.position as StreamPosition | undefined;
     if (end !== undefined) this.#position = end;
     else if (whole === 1 && last !== "") this.#position = { ...this.#position, number: added };
     if (items.length === 0 && whole === 1) this.#promise(items, now);
+    return items;
+  }
+
+  /** @param end the number of the last one, where it is known. */
+  #itemsOf(packs: readonly Buffer[], end: number | undefined): SourceItem[] {
+    const { place, read } = this.#settings;
+    const items: SourceItem[] = [];
+    let number = this.#position?.number;
+    let position: { key: string; id: string; number: number | undefined } | undefined;
+    const take = (entry: StreamEntry): void => {
+      if (number !== undefined) number++;
+      position = { key: place.key, id: entry.id, number };
+      const { value, failure } = read(entry);
+      // Written out: what is spread into an object that then grows is a hash table.
+      items.push(failure === undefined ? { value, position, timestamp: timeOf(entry.id) } : { value, position, timestamp: timeOf(entry.id), failure });
+    };
+    for (const pack of packs) this.#unpacker.unpack(pack, take);
+    if (position !== undefined && end !== undefined) position.number = end;
     return items;
   }
 
@@ -204,15 +209,4 @@ export class StreamReader implements SourceReader {
     // A promise that was pushed meanwhile is still to be taken.
     this.#wakeUp.wake();
   }
-}
-
-function fieldsOf(texts: readonly string[]): Record<string, string> {
-  const fields: Record<string, string> = {};
-  for (let i = 0; i + 1 < texts.length; i += 2) {
-    const [name, value] = [texts[i]!, texts[i + 1]!];
-    // By assignment it would be the object's prototype.
-    if (name === "__proto__") Object.defineProperty(fields, name, { value, enumerable: true, writable: true, configurable: true });
-    else fields[name] = value;
-  }
-  return fields;
 }
