@@ -93,6 +93,7 @@ function seal(owner: Owner, consumed: Consumption | undefined, stateFields: read
     parcels,
     outbox: [],
     outboxDeletes: [],
+    entries: [],
   };
 }
 

@@ -123,6 +123,7 @@ export async function run(pipeline: Pipeline, options: RunOptions): Promise<Runn
   const store = await options.store.open({ pipeline: graph.pipeline, clock: systemClock, random: systemRandom });
   let runner: EffectRunner | undefined;
   try {
+    await checkAppended(graph, store);
     const reconciled = await reconcile(store, graph, options.drop ?? []);
     const plan = options.tracing === undefined ? reconciled : tracedPlan(options.tracing, reconciled);
     const log = logFunction("run", options.log);
@@ -257,6 +258,12 @@ function checkReachable({ pipeline, participants }: Graph, { http }: RunOptions)
   throw new ConfigError(
     `run of pipeline "${pipeline}": injector "${taking.name}" takes records over HTTP, and there is no endpoint: give a port, as in http: { port: 7077 }, or use fromPush where the program alone hands records in`,
   );
+}
+
+/** Sinks in the store, if there are any: better refused now than at their first record. */
+async function checkAppended({ participants }: Graph, store: PipelineStore): Promise<void> {
+  const keys = participants.flatMap((node) => (node.kind === "sink" && node.target.appends !== undefined ? [node.target.appends.key] : []));
+  if (keys.length > 0) await store.checkStreams(keys);
 }
 
 function checkRange(name: string, value: number | undefined, least: number, most: number): void {

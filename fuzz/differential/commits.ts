@@ -86,6 +86,8 @@ function drawEffects({ draw, shards, unique }: CommitSource, stored: Stored): Ef
       ...stored.outbox.filter(() => draw.once(3)).map(({ target, place }) => ({ target, place })),
       ...(draw.once(5) ? [{ target: draw.shard(shards), place: draw.place() }] : []),
     ],
+    // One of the three stores has streams.
+    entries: [],
   };
 }
 

@@ -180,6 +180,7 @@ export class StoppedPipeline {
       parcels,
       outbox: [],
       outboxDeletes: [],
+      entries: [],
     };
   }
 

@@ -1,6 +1,6 @@
 /** The sink for Redis Streams: one entry a record, each exactly once. `StreamWriter` does the writing. */
 import { type Sink, sink } from "../computation/edges.ts";
-import { ConfigError, InvalidUseError } from "../errors.ts";
+import { ConfigError, InvalidUseError, InvariantError } from "../errors.ts";
 import { checkOptions, show } from "../options.ts";
 import type { StreamRecord } from "../record.ts";
 import { jsonLine } from "../sinks/json-line.ts";
@@ -16,9 +16,10 @@ export interface RedisStreamSinkOptions<T> {
   /**
    * A URL ("redis://user:password@host:6379/0", "rediss://..." for TLS, "/path/of/a.sock"), options of ioredis, or a
    * client of ioredis, whose options are copied: it is neither used nor closed. The sink has a connection of its own.
+   * Left out: the stream is in the pipeline's own store, a single Redis, and commits append to it.
    */
-  readonly connection: RedisTarget;
-  /** The fields of a record's entry, at most 500; `millrace` is taken. Default: `{ value: <the value as JSON> }`. */
+  readonly connection?: RedisTarget | undefined;
+  /** The fields of a record's entry, one to 500; `millrace` is taken. Default: `{ value: <the value as JSON> }`. */
   readonly fields?: ((record: StreamRecord<T>) => Readonly<Record<string, string | number | Buffer>>) | undefined;
   /**
    * Entries that the stream keeps at least; older ones are removed as new ones are added, many at once (`MAXLEN ~`). At
@@ -35,10 +36,19 @@ const WRITTEN_AT_ONCE = 1_024;
 
 /**
  * Appends each record to a Redis Stream, exactly once, in the order of commits, whatever crashes and whoever else adds to
- * the stream. Entries may be seen before they are committed; they stay, for the records are not written again. Each has a
- * field `millrace`, which no other record's entry has, by which readers can tell a record too.
+ * the stream.
  *
- * It is as safe as Redis keeps it: a server that loses what it had taken (a power failure, a failover) stops the sink with
+ * Without `connection` the stream is in the Redis of the pipeline's `RedisStore`, and a record's entry is part of the commit
+ * that produces it: there from that moment and no sooner, without another hop, and as durable as all else in that commit. It
+ * has the fields that are given and no other. `fields` is called as the record is produced, on the value itself, which it
+ * must not change; the record's `late` is false. What it throws makes a dead letter of the sink at once. The sink's own
+ * counts stay 0: its records are counted as produced. `run` throws a StoreRefusedError where the store is another one or a
+ * cluster, where the key is no stream, or where the user may not append to it.
+ *
+ * With `connection`, entries may be seen before they are committed; they stay, for the records are not written again. Each
+ * has a field `millrace`, which no other record's entry has, by which readers can tell a record too.
+ *
+ * It is then as safe as Redis keeps it: a server that loses what it had taken (a power failure, a failover) stops the sink with
  * a SinkLostDataError. Where entries are removed before a crashed sink is back, by trimming or by readers that delete,
  * those of its last writes may be appended again: no stream has a record twice at one time, but its readers may.
  *
@@ -46,7 +56,7 @@ const WRITTEN_AT_ONCE = 1_024;
  * with a ConfigError where the key is no stream or the user or password is wrong. Redis 7.0, or Valkey 7.2, or later.
  * Throws a ConfigError where options cannot be meant.
  */
-export function toRedisStream<T>(key: string, options: RedisStreamSinkOptions<T>): Sink<T> {
+export function toRedisStream<T>(key: string, options: RedisStreamSinkOptions<T> = {}): Sink<T> {
   if (typeof key !== "string" || key === "" || !isStorable(key)) throw new ConfigError(`toRedisStream: give the key of a stream, not ${show(key)}`);
   const where = `toRedisStream (${key})`;
   checkOptions(where, options, ["connection", "fields", "maxLength"]);
@@ -55,11 +65,17 @@ export function toRedisStream<T>(key: string, options: RedisStreamSinkOptions<T>
   if (maxLength !== undefined && !(Number.isSafeInteger(maxLength) && maxLength >= WRITTEN_AT_ONCE)) {
     throw new ConfigError(`${where}: maxLength is a whole number from ${WRITTEN_AT_ONCE}, as many as may be written at once, but it is ${show(maxLength)}`);
   }
+  if (connection === undefined) {
+    const appends = { key, maxLength, texts: (record: StreamRecord<unknown>) => textsOf(`Redis stream ${key}`, (fields as FieldsOf)(record)) };
+    return sink<T>({ kind: "sink", description: `Redis stream ${key} of the store`, attempts: ATTEMPTS, appends, open: neverOpened });
+  }
   const place = streamPlace(where, connection, key);
   const texts = (record: StreamRecord<unknown>): EntryTexts => textsOf(place.description, (fields as FieldsOf)(record));
   const settings: WriterSettings = { place, texts, maxLength };
   return sink<T>({ kind: "sink", description: `Redis stream ${key}`, attempts: ATTEMPTS, open: (checkpoint) => openWriter(settings, checkpoint) });
 }
+
+const neverOpened = (): Promise<never> => Promise.reject(new InvariantError("a sink in the store has no writer"));
 
 type FieldsOf = (record: StreamRecord<unknown>) => unknown;
 

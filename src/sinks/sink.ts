@@ -13,6 +13,17 @@ export interface SinkTarget {
   readonly attempts: number;
   /** Called at every acquisition of the shard: cuts back to `checkpoint` what a crash wrote beyond it. */
   open(checkpoint: unknown): Promise<SinkWriter>;
+  /** Where records are appended by the commits that produce them, and `open` is never called. Left out: a writer takes them. */
+  readonly appends?: StoreStream | undefined;
+}
+
+/** A stream in the store of the pipeline itself: an entry is there from the commit on, once, and no sooner. */
+export interface StoreStream {
+  readonly key: string;
+  /** Entries that are kept at least; undefined: all. */
+  readonly maxLength: number | undefined;
+  /** Fields and values of a record's entry, in turns. Throws where the record is at fault. */
+  readonly texts: (record: StreamRecord<unknown>) => readonly (string | Uint8Array)[];
 }
 
 export interface SinkWriter {

@@ -59,6 +59,15 @@ export interface Place {
   readonly n: number;
 }
 
+/** An entry for a stream of the user's, in the store itself, where that has streams (`PipelineStore.checkStreams`). */
+export interface EntryAppend {
+  readonly stream: string;
+  /** Entries that the stream keeps at least; undefined: all. */
+  readonly maxLength: number | undefined;
+  /** Fields and values, in turns; one field at least. */
+  readonly texts: readonly (string | Uint8Array)[];
+}
+
 export interface Commit {
   readonly shard: ShardRef;
   readonly sequencer: Sequencer;
@@ -91,6 +100,8 @@ export interface Commit {
   readonly outbox: readonly OutboxEntry[];
   /** Delivered and acknowledged: (target, place). */
   readonly outboxDeletes: readonly OutboxKey[];
+  /** Appended to streams of the store by this commit, in this order. */
+  readonly entries: readonly EntryAppend[];
 }
 
 /**
@@ -112,6 +123,7 @@ export const NO_EFFECTS = {
   parcels: [],
   outbox: [],
   outboxDeletes: [],
+  entries: [],
 } as const satisfies Partial<Commit>;
 
 export interface TimerSet {

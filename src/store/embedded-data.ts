@@ -336,6 +336,7 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
       // One under an older graph may well name what is gone, and will be refused.
       if (commit.graphVersion !== this.graph?.version) continue;
       this.find(commit.shard)?.admit(commit);
+      invariant(commit.entries.length === 0, "a commit has entries for streams, which this store does not have");
       for (const { target } of commit.parcels) {
         this.get(target);
         invariant(

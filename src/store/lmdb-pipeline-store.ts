@@ -11,7 +11,7 @@
  */
 import type { RootDatabase } from "lmdb";
 import type { Clock } from "../clock.ts";
-import { messageOf, StoreUnavailableError } from "../errors.ts";
+import { messageOf, StoreRefusedError, StoreUnavailableError } from "../errors.ts";
 import type { ShardRef } from "../key.ts";
 import type { Random } from "../random.ts";
 import type { Commit, HoldSet, Numbered, TimerClock } from "./commit.ts";
@@ -140,6 +140,9 @@ export class LmdbPipelineStore implements PipelineStore {
   }
   async readGraph(): Promise<StoredGraph | undefined> {
     return this.#read([], () => this.#data.readGraph());
+  }
+  async checkStreams(): Promise<void> {
+    throw new StoreRefusedError(`${this.description} has no streams; give the sink a \`connection\``);
   }
   async countEntries(participant: number, shards: number): Promise<EntryCounts> {
     return this.#read([], () => this.#data.countEntries(participant, shards));

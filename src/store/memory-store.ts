@@ -116,6 +116,9 @@ class MemoryPipelineStore implements PipelineStore {
   async init(graph: StoredGraph, expected: number | undefined): Promise<"stored" | "changed-meanwhile"> {
     return this.#data.init(graph, expected);
   }
+  async checkStreams(): Promise<void> {
+    throw new StoreRefusedError(`${this.description} has no streams; give the sink a \`connection\``);
+  }
   async countEntries(participant: number, shards: number): Promise<EntryCounts> {
     return this.#data.countEntries(participant, shards);
   }

@@ -67,6 +67,12 @@ export interface PipelineStore {
   /** Entries of state, timers, inbox, held and dead letters of a participant: what dropping it would orphan. */
   countEntries(participant: number, shards: number): Promise<EntryCounts>;
 
+  /**
+   * Can commits append to these streams (`Commit.entries`)? Throws a `StoreRefusedError` where the store has no streams, or not
+   * in one step with a commit, where a key holds something else, or where it is not allowed. Called once, at the start.
+   */
+  checkStreams(keys: readonly string[]): Promise<void>;
+
   // ── workers ─────────────────────────────────────────────────────────────────────────────────────────────────────
   /**
    * The worker is alive for `ms` from now on, by the store's clock. Forgets those whose time is over, and gives the names

@@ -19,6 +19,7 @@ import { isStorable } from "../text.ts";
 import { END, isTimestamp, LAST_TIMER } from "../time.ts";
 import { CallEffects } from "./batch.ts";
 import type { Cell, KeyState } from "./key-state.ts";
+import type { Origin } from "./parcel.ts";
 import type { PlannedComputation, PlannedStream } from "./plan.ts";
 import { deliver } from "./produce.ts";
 import { ValueAccess } from "./value-access.ts";
@@ -28,6 +29,7 @@ import type { Work } from "./work.ts";
 export interface CallShard {
   /** Of the last commit that was sealed. */
   readonly number: number;
+  readonly origin: Origin;
   readonly planned: PlannedComputation;
   readonly input: number;
   /** Smallest timestamp that is still on time downstream. */
@@ -141,7 +143,7 @@ export class Call implements SystemContext {
     const { productions, bytes } = this.effects;
     const before = productions.length;
     const place = this.#shard.nextPlace();
-    this.effects.bytes += deliver(stream, { value, timestamp, id: undefined, place, senderKey: this.#key.key }, productions);
+    this.effects.bytes += deliver(stream, { value, timestamp, id: undefined, place, senderKey: this.#key.key }, this.#shard.origin, productions);
     if (productions.length <= CALL_PRODUCTIONS && this.effects.bytes <= CALL_BYTES) return;
     const limit = productions.length > CALL_PRODUCTIONS ? `${CALL_PRODUCTIONS} records` : `${CALL_BYTES} bytes`;
     productions.length = before;

@@ -312,7 +312,7 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
       heldDeletes: [...batch.heldDeletes],
       deadPuts,
       deadDeletes,
-      parcels: this.pack(batch.productions),
+      productions: batch.productions,
     });
     for (const key of batch.careful) key.careful = false;
     this.#sealed = batch;

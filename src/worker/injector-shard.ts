@@ -256,7 +256,7 @@ export class InjectorShard extends OwnedShard {
       const { productions } = open;
       const from = productions.length;
       const place = this.nextPlace();
-      open.bytes += deliver(this.planned.output, { value: item.value, timestamp: timestamp as number, id, place, senderKey: "" }, productions);
+      open.bytes += deliver(this.planned.output, { value: item.value, timestamp: timestamp as number, id, place, senderKey: "" }, this.origin, productions);
       if (item.trace !== undefined) open.bytes += carry(item.trace, productions, from);
       this.#confirmations?.add({ kind: "injected", id: id ?? placeId(this.ref, this.monotonic, place), timestamp: timestamp as number });
     } catch (error) {
@@ -342,7 +342,7 @@ export class InjectorShard extends OwnedShard {
       deadPuts: batch.dead,
       ids: batch.ids,
       idsExpireBelow: expire ? this.#expired : undefined,
-      parcels: this.pack(batch.productions),
+      productions: batch.productions,
     });
     this.#confirmations?.seal();
     this.#open = new Injection();

@@ -9,7 +9,7 @@
 import type { Log } from "../computation/context.ts";
 import type { NewerDataError } from "../errors.ts";
 import type { ShardRef } from "../key.ts";
-import { type Commit, monotonicOf, type RecoveredShard, type Sequencer } from "../store/index.ts";
+import { type Commit, type EntryAppend, monotonicOf, type RecoveredShard, type Sequencer } from "../store/index.ts";
 import { BEGINNING } from "../time.ts";
 import type { Track } from "../watermark/percentile.ts";
 import type { Standing } from "../watermark/upstream.ts";
@@ -17,7 +17,7 @@ import type { Holder } from "./holder.ts";
 import { Inbox } from "./inbox.ts";
 import { type Counters, decodeImage, encodeImage, newImage, type ShardImage } from "./image.ts";
 import { Outbox } from "./outbox.ts";
-import { type PackedParcel, packParcel, PARCEL_RECORDS, type Production } from "./parcel.ts";
+import { type Origin, type PackedParcel, packParcel, PARCEL_RECORDS, type Production } from "./parcel.ts";
 import { ShardPercentiles } from "./shard-percentiles.ts";
 import type { Effect } from "./effect.ts";
 import type { PlannedInjector } from "./plan.ts";
@@ -55,7 +55,8 @@ export interface ShardHost {
 }
 
 /** What a batch adds to the head of its commit; what is left out is empty. */
-export type CommitBody = Partial<Omit<Commit, "shard" | "sequencer" | "number" | "id" | "graphVersion" | "image" | "outbox" | "outboxDeletes">>;
+type Made = "shard" | "sequencer" | "number" | "id" | "graphVersion" | "image" | "parcels" | "outbox" | "outboxDeletes";
+export type CommitBody = Partial<Omit<Commit, Made>> & { readonly productions?: readonly Production[] };
 const NONE: readonly never[] = [];
 
 export abstract class OwnedShard {
@@ -78,6 +79,8 @@ export abstract class OwnedShard {
   sealedAt = 0;
   /** On its way to another worker: nothing new is begun. */
   leaving = false;
+  /** Who it is to receivers. */
+  readonly origin: Origin;
   /** Its productions for other atomic domains. */
   readonly outbox: Outbox;
   readonly #recovered: Counters;
@@ -97,6 +100,7 @@ export abstract class OwnedShard {
     this.name = participant.name;
     this.sequencer = sequencer;
     this.monotonic = monotonicOf(sequencer);
+    this.origin = { sender: this.ref, monotonic: this.monotonic };
     this.number = recovered.number;
     this.queued = recovered.queued;
     this.acknowledgedImage = recovered.image;
@@ -160,10 +164,11 @@ export abstract class OwnedShard {
     return Math.max(this.image.wallTime, this.host.storeNow);
   }
 
-  /** Packs productions by target, in order. */
-  protected pack(productions: readonly Production[]): PackedParcel[] {
+  /** Packs productions by target, in order; what is appended to streams of the store is left out. */
+  #pack(productions: readonly Production[]): PackedParcel[] {
     const byTarget = new Map<ShardRef, Production[]>();
     for (const production of productions) {
+      if (production.entry !== undefined) continue;
       const known = byTarget.get(production.target);
       if (known === undefined) byTarget.set(production.target, [production]);
       else known.push(production);
@@ -181,10 +186,11 @@ export abstract class OwnedShard {
   /** Makes the next commit; its image is encoded here, so change it before. */
   protected commitOf(body: CommitBody): Commit {
     const { host } = this;
+    const { productions = NONE } = body;
     this.image.wallTime = this.wallTime();
     this.number += 1;
     this.sealedAt = host.now;
-    const { parcels, outbox, outboxDeletes } = this.outbox.seal(body.parcels ?? NONE, this.number, this.output);
+    const { parcels, outbox, outboxDeletes } = this.outbox.seal(this.#pack(productions), this.number, this.output);
     // Written out, not spread: an object that is spread into and then grown becomes a hash table of 8 KB.
     return {
       shard: this.ref,
@@ -209,8 +215,16 @@ export abstract class OwnedShard {
       parcels,
       outbox,
       outboxDeletes,
+      entries: body.entries ?? entriesOf(productions),
     };
   }
+}
+
+/** What is appended to streams of the store, in the order of production. */
+function entriesOf(productions: readonly Production[]): readonly EntryAppend[] {
+  let entries: EntryAppend[] | undefined;
+  for (const { entry } of productions) if (entry !== undefined) (entries ??= []).push(entry);
+  return entries ?? NONE;
 }
 
 interface InboxParticipant {

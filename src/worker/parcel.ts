@@ -20,7 +20,7 @@ import { NOT_PLAIN, type Written } from "../computation/plain-cbor.ts";
 import { DecodeError } from "../errors.ts";
 import type { ShardRef } from "../key.ts";
 import { indexOf, participantOf } from "../key.ts";
-import { PARCEL_IDENTITY_BYTES, type ParcelAppend } from "../store/commit.ts";
+import { type EntryAppend, PARCEL_IDENTITY_BYTES, type ParcelAppend } from "../store/commit.ts";
 
 const FORMAT = 1;
 const HAS_ID = 1;
@@ -38,7 +38,7 @@ const LONG = 256;
 const NOT_SENT: Origin = { sender: 0, monotonic: 0 };
 
 /** Who has sent a parcel, in the sequence of which owner. */
-interface Origin {
+export interface Origin {
   readonly sender: ShardRef;
   readonly monotonic: number;
 }
@@ -77,6 +77,8 @@ export class Production implements ParcelRecord {
   bytes: Uint8Array;
   from: number;
   to: number;
+  /** It is not delivered but appended, by the commit, to a stream of the store. */
+  entry: EntryAppend | undefined = undefined;
   #origin = NOT_SENT;
   #copy: unknown = NOT_PLAIN;
 

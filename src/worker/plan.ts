@@ -6,6 +6,7 @@ import type { CellNode, ComputationNode, Graph, InjectorNode, InputNode, SinkNod
 import type { Schema } from "../computation/schema.ts";
 import { IncompatibleDataError } from "../errors.ts";
 import type { StoredGraph, StoredRetired } from "../store/stored-graph.ts";
+import type { StoreStream } from "../sinks/sink.ts";
 import type { Track } from "../watermark/percentile.ts";
 
 export interface Plan {
@@ -62,6 +63,12 @@ export interface PlannedStream {
   readonly codec: Codec<unknown>;
   readonly schema: Schema<unknown> | undefined;
   readonly consumers: readonly Consumer[];
+  /** Sinks whose records are entries of a stream in the store, appended by whoever produces them. */
+  readonly appended: readonly AppendedSink[];
+}
+
+export interface AppendedSink extends Consumer {
+  readonly to: StoreStream;
 }
 
 /** One input of one participant, as its senders see it. */

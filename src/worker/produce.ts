@@ -12,13 +12,18 @@ import { InvalidUseError, LimitExceededError, messageOf } from "../errors.ts";
 import { shardOf, shardRef } from "../key.ts";
 import { KEY_BYTES, RECORD_BYTES } from "../limits.ts";
 import { isStorable } from "../text.ts";
-import { Production, whole } from "./parcel.ts";
+import { entryBytes, entryOf } from "./entries.ts";
+import { type Origin, Production, whole } from "./parcel.ts";
 import type { Consumer, PlannedStream } from "./plan.ts";
+import { ProducedRecord } from "./user-view.ts";
 
 /** Values of up to so many bytes are handed over in memory too: what waits in an inbox is bounded by its records. */
 const COPIED_BYTES = 4_096;
 /** Characters that the sender's key may lend to a record's own. */
 const OWN_KEY = 200;
+
+/** An entry has no value of ours. */
+const NOTHING = whole(new Uint8Array(0));
 
 export interface Produced {
   readonly value: unknown;
@@ -29,8 +34,11 @@ export interface Produced {
   readonly senderKey: string;
 }
 
-/** Appends the deliveries of `produced` to `productions` and gives the bytes of its value. Throws if the value cannot be stored. */
-export function deliver(stream: PlannedStream, produced: Produced, productions: Production[]): number {
+/**
+ * Appends the deliveries of `produced` to `productions` and gives the bytes that it adds to a commit. Throws if the value
+ * cannot be stored, and has appended nothing then.
+ */
+export function deliver(stream: PlannedStream, produced: Produced, origin: Origin, productions: Production[]): number {
   const first = productions.length;
   let payload: Written | undefined;
   for (const consumer of stream.consumers) {
@@ -39,13 +47,31 @@ export function deliver(stream: PlannedStream, produced: Produced, productions: 
     payload ??= payloadOf(stream, produced.value);
     productions.push(verdict === true ? deliveryTo(consumer, produced, stream.codec, payload) : refused(consumer, produced, stream.codec, verdict.reason));
   }
-  if (payload === undefined) {
-    checkSchema(stream, produced.value);
-    return 0;
+  let bytes = 0;
+  if (payload === undefined) checkSchema(stream, produced.value);
+  else {
+    bytes = payload.to - payload.from;
+    // Whoever is given the copy may change it, so one is.
+    if (bytes <= COPIED_BYTES) (productions[first] as Production).handOver(payload.copy);
   }
-  const bytes = payload.to - payload.from;
-  // Whoever is given the copy may change it, so one is.
-  if (bytes <= COPIED_BYTES) (productions[first] as Production).handOver(payload.copy);
+  return stream.appended.length === 0 ? bytes : bytes + append(stream, produced, origin, productions);
+}
+
+/** The same for sinks in the store: what their commit appends is made here, and no record is sent. Gives the bytes. */
+function append(stream: PlannedStream, produced: Produced, origin: Origin, productions: Production[]): number {
+  let bytes = 0;
+  const added: Production[] = [];
+  for (const sink of stream.appended) {
+    const production = new Production(shardRef(sink.participant, 0), sink.input, produced, produced.senderKey, undefined, NOTHING);
+    try {
+      production.entry = entryOf(sink.to, new ProducedRecord(produced, origin));
+      bytes += entryBytes(production.entry);
+      added.push(production);
+    } catch (error) {
+      added.push(refused(sink, produced, stream.codec, messageOf(error), produced.senderKey));
+    }
+  }
+  productions.push(...added);
   return bytes;
 }
 
@@ -87,9 +113,9 @@ function deliveryTo(consumer: Consumer, produced: Produced, codec: Codec<unknown
 }
 
 /** A delivery that goes to the consumer's dead letters. */
-function refused({ participant, input }: Consumer, produced: Produced, codec: Codec<unknown>, reason: string): Production {
+function refused({ participant, input }: Consumer, produced: Produced, codec: Codec<unknown>, reason: string, key = ""): Production {
   const refusal = encodePlain({ reason, value: sealValue(codec, produced.value) });
-  return new Production(shardRef(participant, 0), input, produced, "", undefined, whole(refusal), true);
+  return new Production(shardRef(participant, 0), input, produced, key, undefined, whole(refusal), true);
 }
 
 /** A key that hardly any other record has; if one has, the two are only worked on one after the other. Starts with the sender's. */

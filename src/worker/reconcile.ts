@@ -26,7 +26,7 @@ import {
 } from "../store/stored-graph.ts";
 import { parseAnnounced } from "./declined.ts";
 import { withTracks } from "./percentile-plan.ts";
-import type { Consumer, Plan, PlannedParticipant, PlannedStream } from "./plan.ts";
+import type { AppendedSink, Consumer, Plan, PlannedParticipant, PlannedStream } from "./plan.ts";
 
 /** Starts in a row that lost against another process starting the same pipeline. */
 const TRIES = 5;
@@ -326,14 +326,18 @@ function planOf(graph: Graph, stored: StoredGraph): Plan {
   };
   const streams = new Map<string, PlannedStream>();
   for (const { name, codec, schema, consumers } of graph.streams.values()) {
-    const planned = consumers.map(({ participant, input }): Consumer => {
+    const planned = consumers.map(({ participant, input }): Consumer | AppendedSink => {
       const of = stored.participants.find((each) => each.name === participant) as StoredParticipant;
       const id = of.inputs.find((each) => each.name === input.name)?.id;
       invariant(id !== undefined && id < 65_536, `input "${input.name}" of "${participant}" has no usable id`);
       const key = of.kind === "sink" ? undefined : input.perRecord ? "record" : input.key;
-      return { participant: of.id, name: participant, shards: of.shards, input: id, key, where: input.where };
+      const consumer: Consumer = { participant: of.id, name: participant, shards: of.shards, input: id, key, where: input.where };
+      const node = graph.participants.find((each) => each.name === participant);
+      const to = node?.kind === "sink" ? node.target.appends : undefined;
+      return to === undefined ? consumer : { ...consumer, to };
     });
-    streams.set(name, { name, codec, schema, consumers: planned });
+    const appended = planned.filter((consumer) => "to" in consumer);
+    streams.set(name, { name, codec, schema, consumers: planned.filter((consumer) => !("to" in consumer)), appended });
   }
   const streamOf = (name: string) => streams.get(name) as PlannedStream;
   const participants = graph.participants.map((node): PlannedParticipant => {

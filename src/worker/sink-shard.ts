@@ -2,14 +2,20 @@
  * The shard of a sink: hands its records to the target in order, and commits how far it came together with the
  * target's checkpoint.
  *
+ * Where the target is a stream in the store, those who produce its records append them. What comes here all the same (a
+ * dead letter that is tried again, what was on its way when the target was another one) the commit that consumes it appends.
+ *
  * I1  Nothing is written before the target stands at the committed checkpoint.
- * I2  A commit consumes only records that the target has said are written.
+ * I2  A commit consumes only records that the target has said are written, or that it appends itself.
  */
-import { messageOf, NewerDataError } from "../errors.ts";
+import { ConfigError, messageOf, NewerDataError } from "../errors.ts";
 import type { StreamRecord } from "../record.ts";
+import type { StoreStream } from "../sinks/sink.ts";
+import type { EntryAppend } from "../store/commit.ts";
 import type { Commit, Numbered, RecoveredShard, Sequencer } from "../store/index.ts";
 import { END } from "../time.ts";
 import type { Standing } from "../watermark/upstream.ts";
+import { entryOf } from "./entries.ts";
 import { deadLetter } from "./held.ts";
 import type { Holder } from "./holder.ts";
 import { InboxShard, type ShardHost } from "./owned-shard.ts";
@@ -36,6 +42,7 @@ export class SinkShard extends InboxShard {
   #taken = 0;
   #late = 0;
   #dead: Numbered[] = [];
+  #entries: EntryAppend[] = [];
   #changed = false;
   #openHold = END;
   #sealedHold = END;
@@ -47,7 +54,9 @@ export class SinkShard extends InboxShard {
 
   pump(): number {
     this.advance();
-    if (this.#state === "closed" && this.host.now >= this.#retryAt) {
+    const { appends } = this.planned.node.target;
+    if (this.#state === "closed" && this.host.now >= this.#retryAt && appends !== undefined) this.#openInStore(appends);
+    else if (this.#state === "closed" && this.host.now >= this.#retryAt) {
       this.#state = "opening";
       this.host.effect({ kind: "open-sink", shard: this.ref, checkpoint: this.image.checkpoint });
     }
@@ -58,6 +67,12 @@ export class SinkShard extends InboxShard {
       const work = this.inbox.peek();
       if (work === undefined) break;
       work.late = work.record.timestamp < this.input;
+      if (work.record.refused && records.length > 0) break;
+      if (work.record.refused) {
+        this.inbox.take();
+        this.#park(work, undefined);
+        continue;
+      }
       try {
         records.push(new UserRecord(work, openRecord(this.planned.input.codec, work.record), undefined));
         this.#writing.push(work);
@@ -76,8 +91,29 @@ export class SinkShard extends InboxShard {
     if (records.length === 0) return 0;
     this.#state = "writing";
     this.#writingSince = this.host.now;
-    this.host.effect({ kind: "write-sink", shard: this.ref, records });
+    if (appends !== undefined) this.#append(appends, records);
+    else this.host.effect({ kind: "write-sink", shard: this.ref, records });
     return records.length;
+  }
+
+  /** What a writer of this name has written beyond its last commit is known to that writer alone. */
+  #openInStore({ key }: StoreStream): void {
+    this.#state = "ready";
+    if (this.image.checkpoint === undefined) return;
+    this.close();
+    const text = `sink "${this.name}" was written over a connection so far. To append to the stream ${JSON.stringify(key)} of the store, give it a new name`;
+    this.host.fail(new ConfigError(text));
+  }
+
+  #append(stream: StoreStream, records: readonly StreamRecord<unknown>[]): void {
+    try {
+      const entries = records.map((record) => entryOf(stream, record));
+      this.#entries.push(...entries);
+    } catch (error) {
+      this.onRecordFailed(error);
+      return;
+    }
+    this.onWritten(undefined);
   }
 
   onOpened(initial: unknown): void {
@@ -158,10 +194,11 @@ export class SinkShard extends InboxShard {
 
   seal(): Commit {
     this.image.counters.late += this.#late;
-    const commit = this.commitOf({ consumed: this.inbox.consume(this.#taken), deadPuts: this.#dead });
+    const commit = this.commitOf({ consumed: this.inbox.consume(this.#taken), deadPuts: this.#dead, entries: this.#entries });
     this.#taken = 0;
     this.#late = 0;
     this.#dead = [];
+    this.#entries = [];
     this.#changed = false;
     this.#sealedHold = this.#openHold;
     this.#openHold = END;

@@ -94,8 +94,8 @@ export function carry(context: TraceContext, productions: readonly Production[],
   let bytes = 0;
   for (let i = from; i < productions.length; i++) {
     const production = productions[i] as Production;
-    // What was refused is a reason, not a value.
-    if (production.refused) continue;
+    // What was refused is a reason, not a value; an entry is no record of ours any more.
+    if (production.refused || production.entry !== undefined) continue;
     production.inEnvelope(traced(context, production));
     bytes += TRACE_BYTES;
   }

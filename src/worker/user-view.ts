@@ -3,8 +3,9 @@ import type { Input } from "../computation/input.ts";
 import type { Timer, TimerFamily, TimerSlot } from "../computation/timer.ts";
 import type { Of, StreamRecord } from "../record.ts";
 import type { Keyed } from "./keyed.ts";
-import { type ParcelRecord, placeId } from "./parcel.ts";
+import { type Origin, type ParcelRecord, placeId } from "./parcel.ts";
 import type { PlannedComputation } from "./plan.ts";
+import type { Produced } from "./produce.ts";
 import type { RecordWork, TimerWork } from "./work.ts";
 
 export class UserRecord<T = unknown> implements StreamRecord<T> {
@@ -36,6 +37,32 @@ export class UserRecord<T = unknown> implements StreamRecord<T> {
 
   is<U>(input: Input<U>): this is UserRecord<U> & StreamRecord<U> & Of<Input<U>> {
     return this.#keyed?.inputOf(input) === this.#work.record.input;
+  }
+}
+
+/** A record as it is produced, for a sink in the store. */
+export class ProducedRecord implements StreamRecord<unknown> {
+  readonly key: string;
+  readonly value: unknown;
+  readonly timestamp: number;
+  readonly late = false;
+  readonly #produced: Produced;
+  readonly #origin: Origin;
+
+  constructor(produced: Produced, origin: Origin) {
+    this.key = produced.senderKey;
+    this.value = produced.value;
+    this.timestamp = produced.timestamp;
+    this.#produced = produced;
+    this.#origin = origin;
+  }
+
+  get id(): string {
+    return this.#produced.id ?? placeId(this.#origin.sender, this.#origin.monotonic, this.#produced.place);
+  }
+
+  is(): this is never {
+    return false;
   }
 }
 

@@ -29,21 +29,21 @@ function start(store: string, to: string, from: readonly string[]): ChildProcess
 }
 
 /** Kills the process that runs the pipeline on this store again and again. */
-async function killAgainAndAgain(store: string): Promise<void> {
+async function killAgainAndAgain(store: string, prefix = ""): Promise<void> {
   const [to, ...from] = [streams.fresh(), streams.fresh(), streams.fresh()] as const;
   let added = 0;
   for (const after of KILLED_AFTER) {
     const before = await streams.admin.xlen(to);
     await addNumbers(streams.admin, from, added, ADDED);
     added += ADDED;
-    const child = start(store, to, from);
+    const child = start(store, prefix + to, from);
     const ended = once(child, "exit");
     await expect.poll(() => streams.admin.xlen(to), { interval: 1, timeout: 60_000 }).toBeGreaterThanOrEqual(before + after);
     child.kill("SIGKILL");
     await ended;
     await streams.add(to, "theirs");
   }
-  const last = start(store, to, from);
+  const last = start(store, prefix + to, from);
   await expectExact(() => streams.entries(to), added);
   const ended = once(last, "exit");
   last.kill("SIGKILL");
@@ -51,10 +51,10 @@ async function killAgainAndAgain(store: string): Promise<void> {
 }
 
 test(
-  "from two streams to one, on LMDB and on Redis, a process that is killed again and again loses and doubles nothing, whoever else adds to the stream",
+  "from two streams to one, on LMDB, on Redis and in the commits of Redis, a process that is killed again and again loses and doubles nothing, whoever else adds to the stream",
   async () => {
     // At the same time: most of it is waiting for processes to start.
-    await Promise.all([killAgainAndAgain(`lmdb:${path("store")}`), killAgainAndAgain(streams.server.url)]);
+    await Promise.all([killAgainAndAgain(`lmdb:${path("store")}`), killAgainAndAgain(streams.server.url), killAgainAndAgain(streams.server.url, "store:")]);
   },
   LIMIT,
 );

@@ -26,11 +26,14 @@ class Count extends Computation {
   }
 }
 
-/** From the streams `from` (field n) to the stream `to`. */
+/** From the streams `from` (field n) to the stream `to`; "store:<key>" is in the store itself. */
 export function tallyPipeline(connection: string, from: readonly string[], to: string): Pipeline {
   const numbersIn: Injector<number> = fromRedisStream<number>(from, { connection, value: ({ n }) => Number(n) });
-  const talliesOut: Sink<Tally> = toRedisStream<Tally>(to, { connection });
-  return new Pipeline("tally", { shards: 2 }).inject("numbers", numbers, numbersIn).compute("count", Count).sink("tallies", tallies, talliesOut);
+  const talliesOut: Sink<Tally> = to.startsWith("store:") ? toRedisStream<Tally>(to.slice(6)) : toRedisStream<Tally>(to, { connection });
+  return new Pipeline(to.startsWith("store:") ? "tally-in-commits" : "tally", { shards: 2 })
+    .inject("numbers", numbers, numbersIn)
+    .compute("count", Count)
+    .sink("tallies", tallies, talliesOut);
 }
 
 /** What the numbers from 0 to `count` make, whatever the order in which two streams brought them: (key, n), and the last sums. */

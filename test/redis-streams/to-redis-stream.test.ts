@@ -314,7 +314,6 @@ describe("what cannot be meant", () => {
   test.each<[string, string, object]>([
     ["no key", "", {}],
     ["an unknown option", "a", { maxlen: 5_000 }],
-    ["no connection", "a", { connection: undefined }],
     ["a connection to what is no Redis", "a", { connection: "http://localhost" }],
     ["fields that are no function", "a", { fields: ["a"] }],
     ["a maxLength below one write", "a", { maxLength: 1_000 }],

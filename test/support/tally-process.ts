@@ -1,6 +1,7 @@
 /**
  * A process of its own for `test/redis-streams/killed.test.ts`: runs the tally pipeline until it is killed. Its arguments: the store
- * ("lmdb:<folder>" or the address of a Redis), the Redis of the streams, the stream that is written to, those that are read.
+ * ("lmdb:<folder>" or the address of a Redis), the Redis of the streams, the stream that is written to
+ * ("store:<key>": in the store itself), those that are read.
  */
 import { LmdbStore, RedisStore, run } from "../../src/index.ts";
 import { tallyPipeline } from "../redis-streams/tally.ts";

@@ -30,6 +30,6 @@ class Counter extends Computation {
 const pipeline = new Pipeline("peers", { shards: Number(shards) })
   .inject("hits", hits, fromRedisStream<Hit>("records", { connection, value: ({ key = "", value = "" }) => ({ key, value }) }))
   .compute("counter", () => new Counter())
-  .sink("results", counts, toRedisStream<Count>("results", { connection, fields: ({ value }) => ({ ...value }) }));
+  .sink("results", counts, toRedisStream<Count>("results", { fields: ({ value }) => ({ ...value }) }));
 const running = await run(pipeline, { store: new RedisStore(connection), batchRecords: Number(batch) });
 process.once("SIGTERM", () => void running.stop().then(() => process.exit(0)));

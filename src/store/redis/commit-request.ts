@@ -6,16 +6,17 @@
  *
  *   heads     per commit: sequencer .. image                                   k: meta inbox
  *   targets   per inbox appended to: parcels, records, origins, the parcels    k: meta inbox
+ *   streams   per stream appended to: arguments, then per entry: commit, arguments, those of XADD; after all a "."   k: the stream
  *   writes    per commit: (verb, count, arguments) per structure, then "."     k: the structure
  */
 import { invariant } from "../../errors.ts";
 import type { ShardRef } from "../../key.ts";
-import { monotonicOf, type Commit, type CommitOutcome, type ParcelAppend, type TimerClock } from "../commit.ts";
+import { monotonicOf, type Commit, type CommitOutcome, type EntryAppend, type ParcelAppend, type TimerClock } from "../commit.ts";
 import type { CommitReply, InboxTail } from "../store.ts";
 import type { Keys, ShardKeys } from "./keys.ts";
 import { outboxField, writeOutboxEntry } from "./outbox-text.ts";
 import { asNumber, asText } from "./reply.ts";
-import type { Encoded, Request } from "./request.ts";
+import { type Encoded, encode, type Request } from "./request.ts";
 import { COMMIT } from "./scripts.ts";
 
 /** Entries of one write: two arguments each, and Lua's `unpack` ends at about 8,000. */
@@ -63,6 +64,7 @@ function weightOf(commit: Commit): number {
   for (const { bytes } of commit.outbox) weight += bytes.length;
   for (const { bytes } of commit.heldPuts) weight += bytes.length;
   for (const { bytes } of commit.deadPuts) weight += bytes.length;
+  for (const { texts } of commit.entries) for (const text of texts) weight += text.length;
   return weight;
 }
 
@@ -73,6 +75,7 @@ export function encodeCommits(request: Request, keys: Keys, commits: readonly Co
   request.key(graph).key(appends).integer(commits.length).integer(targets.length);
   for (const commit of commits) encodeHead(request, keys.of(commit.shard), commit);
   for (const target of targets) encodeTarget(request, keys.of(target.shard), target);
+  encodeStreams(request, commits);
   for (const commit of commits) {
     encodeWrites(request, keys.of(commit.shard), commit);
     request.text(".");
@@ -149,6 +152,39 @@ function encodeTarget(request: Request, keys: ShardKeys, { commits, parcels, rec
   }
   args.bytes(new Uint8Array(origins.buffer));
   for (const { bytes } of parcels) args.bytes(bytes);
+}
+
+/** Entries of one stream stand together, whichever commits they are of. */
+function encodeStreams(request: Request, commits: readonly Commit[]): void {
+  const lengths = new Map<string, number>();
+  for (const { entries } of commits) {
+    for (const { stream, maxLength, texts } of entries) lengths.set(stream, (lengths.get(stream) ?? 0) + 2 + idArguments(maxLength) + texts.length);
+  }
+  for (const [stream, length] of lengths) {
+    request.key(encode(stream)).integer(length);
+    for (let c = 0; c < commits.length; c++) {
+      for (const entry of commits[c]!.entries) if (entry.stream === stream) encodeEntry(request, c + 1, entry);
+    }
+  }
+  request.text(".");
+}
+
+/** What XADD is given before an entry's fields. */
+const idArguments = (maxLength: number | undefined): number => (maxLength === undefined ? 1 : 4);
+
+function encodeEntry({ args }: Request, commit: number, { maxLength, texts }: EntryAppend): void {
+  args.integer(commit);
+  args.integer(idArguments(maxLength) + texts.length);
+  if (maxLength !== undefined) {
+    args.text("MAXLEN");
+    args.text("~");
+    args.integer(maxLength);
+  }
+  args.text("*");
+  for (const text of texts) {
+    if (typeof text === "string") args.text(text);
+    else args.bytes(text);
+  }
 }
 
 /** Deletes before sets, in every structure: a member may come back under another value. */

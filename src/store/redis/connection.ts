@@ -363,6 +363,10 @@ export class Connection {
     switch (code) {
       case "UNKNOWNSHARD":
         return new InvariantError(`a shard is not in the stored graph: Redis has no key ${text.slice(code.length + 1)}`);
+      case "NOSTREAM":
+        return new StoreRefusedError(
+          `${this.#address}: the key ${JSON.stringify(text.slice(code.length + 1))} holds something that is not a stream; give the sink another key`,
+        );
       case "NOAUTH":
       case "WRONGPASS":
         return new StoreRefusedError(`${this.#address}: the server does not take the user name or password (${text}); give others`);

@@ -12,7 +12,7 @@
  * X4  Where replicas or disks are waited for, no commit is answered before, and nothing is read by a new owner, or for
  *     what leaves the system, that they do not have.
  */
-import { InvariantError, invariant } from "../../errors.ts";
+import { InvariantError, invariant, StoreRefusedError } from "../../errors.ts";
 import { indexOf, participantOf, shardRef, type ShardRef } from "../../key.ts";
 import type { Random } from "../../random.ts";
 import { timerHold } from "../address.ts";
@@ -62,6 +62,7 @@ import { asBytes, asList, asNumber, asText } from "./reply.ts";
 import { Request } from "./request.ts";
 import type { Script } from "./script.ts";
 import { whyNotFsynced } from "./server-fsync.ts";
+import { checkStream } from "./stream-check.ts";
 import { COMMIT, DELIVER, INBOX, INIT, NAMES, PROGRESS, RECOVER, REPORT, SUMMARY, TAILS, TIMERS } from "./scripts.ts";
 
 /** Shards per call of scripts that read: keeps each well below a millisecond or two of the server's time. */
@@ -73,6 +74,7 @@ export class RedisPipelineStore implements PipelineStore {
   readonly exclusive = false;
   readonly #servers: Servers;
   readonly #keys: Keys;
+  readonly #isCluster: boolean;
   /** On the pipeline's own keys; and by domain. */
   readonly #calls: Calls;
   readonly #byDomain: readonly Calls[];
@@ -86,7 +88,8 @@ export class RedisPipelineStore implements PipelineStore {
   /** undefined: a commit counts as soon as the primary has it. */
   readonly #wanted: Wanted | undefined;
 
-  constructor(servers: Servers, keys: Keys, random: Random, wanted?: Wanted) {
+  constructor(servers: Servers, keys: Keys, random: Random, isCluster: boolean, wanted?: Wanted) {
+    this.#isCluster = isCluster;
     const request = new Request();
     this.#servers = servers;
     this.#keys = keys;
@@ -158,6 +161,11 @@ export class RedisPipelineStore implements PipelineStore {
 
   async countEntries(participant: number, shards: number): Promise<EntryCounts> {
     return countsOf(await this.#summaries(Array.from({ length: shards }, (_, index) => shardRef(participant, index))));
+  }
+
+  async checkStreams(keys: readonly string[]): Promise<void> {
+    if (this.#isCluster) throw new StoreRefusedError(`${this.description}: no commit can append to a stream of a cluster; give the sink a \`connection\``);
+    await Promise.all(keys.map((key) => checkStream(this.#calls, this.description, key)));
   }
 
   // ── workers ─────────────────────────────────────────────────────────────────────────────────────────────────────

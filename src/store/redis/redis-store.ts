@@ -68,7 +68,7 @@ export class RedisStore implements Store, ReadableStore {
   /** Each pipeline has a connection of its own. Throws `StoreUnavailableError` or `StoreRefusedError`. */
   async open({ pipeline, clock, random }: OpenOptions): Promise<PipelineStore> {
     const { servers, keys } = await this.#connect(pipeline, clock, false);
-    return new RedisPipelineStore(servers, keys, random, this.#wanted);
+    return new RedisPipelineStore(servers, keys, random, this.#cluster !== undefined, this.#wanted);
   }
 
   async #connect(pipeline: string, clock: Clock, reading: boolean): Promise<{ readonly servers: Servers; readonly keys: Keys }> {

@@ -83,10 +83,10 @@ export const RELEASE = defineScript({
 export const COMMIT = defineScript({
   file: "commit.lua",
   flags: "allow-oom",
-  keys: "graph appends (meta inbox)* (meta inbox)* (structure)*",
+  keys: "graph appends (meta inbox)* (meta inbox)* (stream)* (structure)*",
   args:
     "commits targets (sequencer number id version position offset records identity image)* " +
-    '(parcels records origins parcel*)* ((verb count argument*)* ".")*',
+    '(parcels records origins parcel*)* (length (commit count argument*)*)* "." ((verb count argument*)* ".")*',
   reply: "now appends outcomes (tail queued)*",
   outcomes: { c: "committed", a: "already", f: "fenced", g: "gap", s: "stale-graph" },
 });

@@ -148,6 +148,7 @@ class Walk {
       })),
       outbox: [],
       outboxDeletes: [],
+      entries: [],
     };
   }
 

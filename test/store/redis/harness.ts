@@ -61,6 +61,8 @@ export class Harness {
         const flat = ((await this.admin.callBuffer("HGETALL", key)) as Buffer[]).map(text);
         return [type, ...flat.flatMap((field, i) => (i % 2 === 0 ? [`${field.length}:${field}=${flat[i + 1]}`] : [])).sort()];
       }
+      case "stream":
+        return [type, JSON.stringify(await this.admin.xrange(key, "-", "+"))];
       default:
         throw new Error(`${key} is a ${type}, which Millrace does not use`);
     }

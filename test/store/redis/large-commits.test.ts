@@ -108,7 +108,7 @@ test("a list that is too heavy for one call goes out in several, each commit who
 });
 
 test("a list is never cut within a commit, nor where it is light", () => {
-  const light = { image: new Uint8Array(1), stateValues: [], parcels: [], outbox: [], heldPuts: [], deadPuts: [] };
+  const light = { image: new Uint8Array(1), stateValues: [], parcels: [], outbox: [], heldPuts: [], deadPuts: [], entries: [] };
   const of = (...megabytes: number[]) =>
     cutByWeight(megabytes.map((size) => ({ ...light, image: new Uint8Array(size << 20) })) as never).map((part) => part.length);
   expect([of(), of(1), of(40), of(40, 1), of(1, 40), of(16, 16, 1), of(1, 1, 1)]).toEqual([[0], [1], [1], [1, 1], [1, 1], [2, 1], [3]]);

@@ -59,6 +59,7 @@ async function everything(shard: number) {
     idsExpireBelow: 2,
     parcels: [append(joiner, "out"), append(shard, "again")],
     outbox: [{ target: far, records: 1, bytes: bytes("o"), n: 1 }],
+    entries: [{ stream: "theirs", maxLength: undefined, texts: ["field", "value"] }],
   } as const;
   return { owner, parts };
 }
@@ -97,6 +98,17 @@ describe("commit", () => {
     await refused("commit.lua gap", async () => {
       const list = [owner.seal({ ...parts, number: 7 }), other.seal({ ...parts, sequencer: "1.x" }), third.seal({ ...parts, graphVersion: 3 })];
       expect((await bench.store.commit(list)).outcomes).toEqual(["gap", "fenced", "stale-graph"]);
+    });
+  });
+
+  test("a key of an entry that is no stream: an error before the first write, although others of the list are good", async () => {
+    await harness.admin.set("text", "not a stream");
+    const { owner, parts } = await everything(shardRef(COUNTER, 2));
+    const good = await bench.acquire(shardRef(COUNTER, 3));
+    const entry = (stream: string) => ({ stream, maxLength: undefined, texts: ["n", "1"] });
+    await refused("commit.lua NOSTREAM", async () => {
+      const list = [good.seal({ entries: [entry("others")] }), owner.seal({ ...parts, entries: [entry("theirs"), entry("text")] })];
+      await expect(bench.store.commit(list)).rejects.toThrow(/"text" holds something that is not a stream/);
     });
   });
 

@@ -2,15 +2,15 @@
 -- Applies sealed commits of any number of shards: all checks of all commits, then all writes, one call per structure
 -- and per inbox appended to. A refused commit changes nothing and does not hinder the others.
 --
--- KEYS     graph appends (meta inbox)* (meta inbox)* (structure)*
--- ARGV     commits targets (sequencer number id version position offset records identity image)* (parcels records origins parcel*)* ((verb count argument*)* ".")*
+-- KEYS     graph appends (meta inbox)* (meta inbox)* (stream)* (structure)*
+-- ARGV     commits targets (sequencer number id version position offset records identity image)* (parcels records origins parcel*)* (length (commit count argument*)*)* "." ((verb count argument*)* ".")*
 -- REPLY    now appends outcomes (tail queued)*
 -- OUTCOMES c committed, a already, f fenced, g gap, s stale-graph
--- ERRORS   UNKNOWNSHARD
+-- ERRORS   UNKNOWNSHARD, NOSTREAM
 --
--- Keys are in the order of use: meta and inbox of each commit, of each target, then the structure of each write.
+-- Keys are in the order of use: meta and inbox of each commit, of each target, streams, then the structure of each write.
 -- `position` is empty where a commit consumes nothing. `origins` has 8 bytes per parcel: the number of its commit and
--- its records. `tail` is -1 where all parcels of a target were refused.
+-- its records. `tail` is -1 where all parcels of a target were refused. `length` counts the arguments of a stream's entries.
 -- allow-oom: a full Redis must take the commits that empty it. What injectors add is bounded by the engine.
 local commits, targets = tonumber(ARGV[1]), tonumber(ARGV[2])
 local version, time = redis.call('HGET', KEYS[1], 'version'), redis.call('TIME')
@@ -71,7 +71,23 @@ for t = 1, targets do
   a, k = a + 3, k + 2
 end
 
+local streams = {}
+while ARGV[a] ~= '.' do
+  local kind = redis.call('TYPE', KEYS[k]).ok
+  if kind ~= 'stream' and kind ~= 'none' then return redis.error_reply('NOSTREAM ' .. KEYS[k]) end
+  streams[#streams + 1], a, k = { KEYS[k], a + 1, a + ARGV[a] }, a + 1 + ARGV[a], k + 1
+end
+a = a + 1
+
 -- Writes.
+for _, stream in ipairs(streams) do -- First: should a stream be at its last possible id, nothing else has been written.
+  local key, at, last = unpack(stream)
+  while at <= last do
+    local to = at + 1 + ARGV[at + 1]
+    if outcomes[tonumber(ARGV[at])] == 'c' then redis.call('XADD', key, unpack(ARGV, at + 2, to)) end
+    at = to + 1
+  end
+end
 local VERBS = { h = 'HSET', H = 'HDEL', z = 'ZADD', Z = 'ZREM', X = 'ZREMRANGEBYSCORE' }
 for c = 1, commits do
   local taken, h, meta = outcomes[c] == 'c', 9 * c - 6, KEYS[2 * c + 1]
