@@ -78,10 +78,13 @@ test("Redis Streams feed a pipeline and are fed by it", () => {
     totals,
     fromIterable(() => []),
   );
-  // #region redis-streams-out
-  pipeline.sink("totals", totals, toRedisStream("totals", { connection: "redis://localhost:6379" }));
+  // #region redis-streams-in-store
+  pipeline.sink("totals", totals, toRedisStream("totals"));
   // #endregion
-  expect(pipeline.sink("nowhere", orders, nowhere()).graph().participants).toHaveLength(4);
+  // #region redis-streams-out
+  pipeline.sink("totals-elsewhere", totals, toRedisStream("totals", { connection: "redis://localhost:6379" }));
+  // #endregion
+  expect(pipeline.sink("nowhere", orders, nowhere()).graph().participants).toHaveLength(5);
 });
 
 test("BullMQ's queues and schedules feed a pipeline and are fed by it", () => {
