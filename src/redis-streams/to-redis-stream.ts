@@ -84,7 +84,9 @@ function textsOf(description: string, fields: unknown): EntryTexts {
     throw new InvalidUseError(`${description}: fields gave ${show(fields)}, not an object of fields`);
   }
   const texts: (string | Buffer)[] = [];
-  for (const [name, value] of Object.entries(fields) as [string, unknown][]) {
+  // Not by entries: an array of each would be garbage for each record.
+  for (const name of Object.keys(fields)) {
+    const value = (fields as Readonly<Record<string, unknown>>)[name];
     if (name === RECORD_FIELD) throw new InvalidUseError(`${description}: the field "${RECORD_FIELD}" holds the id of the record; give yours another name`);
     if (typeof value === "string" || Buffer.isBuffer(value)) texts.push(name, value);
     else if (typeof value === "number") texts.push(name, String(value));
