@@ -11,7 +11,7 @@ const source = fromRedisStream<Event>("events", { connection, json: "event", tim
 const pipeline = queried(new Pipeline("nexmark", { shards: Number(shards) }).inject("events", events, source), query as QueryName).sink(
   "answers",
   answers,
-  toRedisStream<Answer>("answers", { connection, fields: ({ value: { row } }) => ({ row: row.join() }) }),
+  toRedisStream<Answer>("answers", { fields: ({ value: { row } }) => ({ row: row.join() }) }),
 );
 const running = await run(pipeline, { store: new RedisStore(connection), batchRecords: Number(batch) });
 process.once("SIGTERM", () => void running.stop().then(() => process.exit(0)));
