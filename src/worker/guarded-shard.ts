@@ -10,7 +10,8 @@
  * A death in between leaves the count. Work that was begun so often and never ended goes to dead letters. All others have
  * only been done in smaller commits for a while, and workers that were killed for another reason lose next to no time.
  * Whoever kills them, and when, is not known: work with a count is begun again only after a while, in which a death is
- * seen to be none of its doing, as it counts for nothing.
+ * seen to be none of its doing, as it counts for nothing. Only its own key waits for that: where workers are killed again
+ * and again before the while is over, a shard that did everything alone until then would never catch up.
  *
  * G1  Before work is done alone, a commit that counts it as begun has been acknowledged.
  * G2  At most one piece of work of a worker is being done alone, so that its death is counted for no other.
@@ -40,12 +41,12 @@ export class GuardedShard extends ComputationShard {
   #beginning: "to say" | "said" | undefined;
   /** Owners in a row, this one among them. */
   readonly #starts: number;
-  /** Pieces of work that are still suspicious: as many as may have been in the commits that an owner died of. */
+  /** Pieces of work that are still suspicious, as many as may have been in the commits that an owner died of; those with a count are not among them. */
   #left: number;
-  /** Of these, those that were begun and never ended. */
-  #begun: number;
+  /** Keys whose first work was begun and never ended. */
+  readonly #counted = new Set<KeyState>();
   readonly #since: number;
-  /** Of one commit meanwhile; 0: they are done alone. */
+  /** Of these in one commit; 0: they are done alone. */
   readonly #most: number;
   #alone: { readonly work: Work; readonly key: KeyState; begun: boolean } | undefined = undefined;
   readonly #parkAfter: number;
@@ -59,15 +60,14 @@ export class GuardedShard extends ComputationShard {
     this.#beginning = guards && abandoned && pending ? "to say" : undefined;
     if (this.#beginning !== undefined) this.image.starts += 1;
     this.#starts = this.image.starts;
-    const begun = guards ? this.orphans.filter(({ work }) => work.begun > 0).length : 0;
-    this.#begun = begun;
     this.#since = host.now;
     const small = Math.max(1, Math.floor(host.options.batchRecords * SHARE));
-    const alone = this.#starts >= ALONE || begun > 0;
+    const alone = this.#starts >= ALONE;
     this.#most = alone ? 0 : small;
     // One commit may have been under way, and the next one open.
-    this.#left = !guards ? 0 : alone ? begun + 2 * small : this.#starts >= SMALL ? 2 * host.options.batchRecords : 0;
-    if (guards && alone && host.shards.lone.suspect(this.participant)) {
+    this.#left = !guards ? 0 : alone ? 2 * small : this.#starts >= SMALL ? 2 * host.options.batchRecords : 0;
+    const counted = this.orphans.some(({ work }) => work.begun > 0);
+    if (guards && (alone || counted) && host.shards.lone.suspect(this.participant)) {
       const text = "workers have died in the middle of this computation's work: it is done piece by piece for a while, to find what they die of";
       host.logOf(this.name, undefined).info(text);
     }
@@ -76,7 +76,17 @@ export class GuardedShard extends ComputationShard {
   protected override adopt(key: KeyState): void {
     super.adopt(key);
     const begun = key.held[0]?.begun ?? 0;
-    if (begun > 0 && begun < this.#parkAfter) key.retryAt = Math.max(key.retryAt, this.#since + PROBATION * LONGER ** (begun - 1));
+    if (begun === 0 || this.#parkAfter === 0) return;
+    this.#counted.add(key);
+    // Not in this go, which may have begun other work.
+    const earliest = begun < this.#parkAfter ? this.#since + PROBATION * LONGER ** (begun - 1) : this.#since;
+    key.retryAt = Math.max(key.retryAt, earliest, this.host.now + 1);
+  }
+
+  /** Is it time for work that has a count? */
+  get #isDue(): boolean {
+    for (const { retryAt } of this.#counted) if (retryAt <= this.host.now) return true;
+    return false;
   }
 
   override pump(budget: number): number {
@@ -86,20 +96,22 @@ export class GuardedShard extends ComputationShard {
 
   protected override mayStart(): boolean {
     if (this.#beginning !== undefined || this.#alone !== undefined) return false;
-    if (this.#left === 0) return super.mayStart();
-    if (this.#most > 0) return Math.max(this.open.taken, this.open.finished) < this.#most && super.mayStart();
-    return this.inFlight === undefined && this.open.empty && this.host.shards.lone.free(this) && super.mayStart();
+    if (this.#closesIn || this.#isDue) return this.inFlight === undefined && this.open.empty && this.host.shards.lone.free(this) && super.mayStart();
+    return (this.#left === 0 || Math.max(this.open.taken, this.open.finished) < this.#most) && super.mayStart();
+  }
+
+  /** Is everything done alone? */
+  get #closesIn(): boolean {
+    return this.#left > 0 && this.#most === 0;
   }
 
   /** Done alone is what the shard would do now. */
   protected override run(work: Work, key: KeyState): void {
-    if (this.#left === 0 || this.#most > 0 || this.#alone !== undefined) {
+    if (this.#alone !== undefined || !(this.#closesIn || this.#counted.has(key))) {
       super.run(work, key);
       return;
     }
-    if (work.begun > 0) this.#begun--;
-    // Work that was begun before is done alone, however much is done before it.
-    this.#left = Math.max(this.#begun, this.#left - 1);
+    if (!this.#counted.delete(key)) this.#left--;
     if (work.begun >= this.#parkAfter) {
       this.host.logOf(this.name, key.key).error(`the process has ended ${work.begun} times while this was being done: it goes to dead letters`);
       this.park(work, key, new Error(`the process ended ${work.begun} times while this was being processed, and nothing else`));
@@ -121,7 +133,7 @@ export class GuardedShard extends ComputationShard {
       // It is alive, whatever becomes of it now: what is stored of it in the end does not count this time.
       alone.work.begun = 0;
       super.run(alone.work, alone.key);
-    } else if (!this.busy) {
+    } else if (alone.key.running !== alone.work) {
       this.#alone = undefined;
       this.#leave();
     }

@@ -148,6 +148,38 @@ describe("work that a death was not about", () => {
     expect(mortal.bench.kept.values).toHaveLength(200);
   });
 
+  test("is done in batches as always while work with a count waits, however often owners are killed meanwhile; the work is begun once they live", async () => {
+    const mortal = await Mortal.start({
+      onRecord: (record, context, self) => {
+        if (record.value.do === "odd" && mortal.deaths < 4) mortal.die();
+        self.see(context, record.value.do);
+        context.produce(self.results, `${record.key}:${record.value.do}`);
+      },
+    });
+    const { rig, feed } = mortal.bench;
+    feed.push({ key: "odd", do: "odd" }, 1);
+    // Three owners, and one that died in it alone: it has a count.
+    await mortal.goOn(4);
+    await rig.crash();
+    for (let life = 0; life < 5; life++) {
+      const before = rig.line.commits.length;
+      feed.pushAll(
+        Array.from({ length: 300 }, (_, n) => ({ key: `k${n % 20}`, do: `${life}.${n}` })),
+        () => 2,
+      );
+      feed.push({ key: "odd", do: `${life}` }, 2);
+      await rig.turns(200);
+      expect(mortal.bench.kept.values).toHaveLength(300 * (life + 1));
+      // Of the first ones it cannot be known what they are.
+      expect(rig.line.commits.length - before).toBeLessThan(life === 0 ? 200 : 30);
+      await rig.crash();
+    }
+    await rig.advance(PROBATION);
+    expect(mortal.deaths).toBe(4);
+    expect(await rig.deadLetters("probe")).toEqual([]);
+    expect(mortal.bench.kept.values.filter((value) => value.startsWith("odd:"))).toEqual(["odd:odd", "odd:0", "odd:1", "odd:2", "odd:3", "odd:4"]);
+  });
+
   test("a failure like any other ends what its process is suspected of", async () => {
     let failures = 2;
     const mortal: Mortal = await Mortal.start({
