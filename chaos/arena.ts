@@ -91,11 +91,15 @@ export class Arena {
     return this.options.address ?? this.server?.url;
   }
 
-  /** Starts a worker; `way`: how it reaches Redis, default its port. Comes back when it runs. */
-  async add(way = this.#way): Promise<ChaosWorker> {
+  /**
+   * Starts a worker; `way`: how it reaches Redis, default its port; `instead`: of one that is dead, whose place it takes, as
+   * `millrace run --workers` does it. Comes back when it runs.
+   */
+  async add(way = this.#way, instead?: ChaosWorker): Promise<ChaosWorker> {
     const worker = this.#spares.shift() ?? new ChaosWorker(this.tenures);
+    const { name, start } = instead?.place ?? { name: `place-${this.workers.length}`, start: -1 };
     this.workers.push(worker);
-    await worker.start(this.#settings(way));
+    await worker.start({ ...this.#settings(way), place: { name, start: start + 1 } });
     while (this.#spares.length < SPARES && this.workers.length >= this.options.workers) this.#spares.push(new ChaosWorker(this.tenures));
     await until("a worker has started", () => worker.name !== undefined || worker.gone, { among: () => worker.log });
     if (worker.gone) throw new Error(`a worker did not start:\n${worker.log.join("\n")}`);
@@ -103,7 +107,7 @@ export class Arena {
     return worker;
   }
 
-  #settings(way: string | undefined): Settings {
+  #settings(way: string | undefined): Omit<Settings, "place"> {
     const { pipeline = "chaos", load, shards = 16, leaseMs, batchRecords = 64, timeoutMs = 5_000 } = this.options;
     const store = way ?? `lmdb:${join(this.#directory, "store")}`;
     return {

@@ -83,7 +83,7 @@ async function one(arena: Arena, servers: RedisCluster, cycle: number, seen: See
     await servers.moveSlot(slot, await servers.otherThan(slot), 1);
     seen.moved++;
   }
-  if ((await strikeOne(arena)) !== undefined) seen.workers++;
+  if ((await strikeOne(arena)).strike !== undefined) seen.workers++;
   await arena.add();
   await arena.shared();
   await progress(arena, SWING);

@@ -18,7 +18,7 @@ const PATIENCE = 10_000;
 /** Part of the time before the first kill, for comparison; ms at most. */
 const BASELINE = 20_000;
 
-export async function kill({ store, minutes = 2, cycles, rate = 1_000, leaseMs = 500 }: ScenarioOptions): Promise<ChaosResult> {
+export async function kill({ store, minutes = 2, cycles, rate = 1_000, leaseMs = 500, newcomers = false }: ScenarioOptions): Promise<ChaosResult> {
   const ms = minutes * 60_000;
   const quiet = cycles === undefined ? Math.min(BASELINE, ms / 4) : EVERY;
   // After so many kills, or after so long: then the number of records is that of the rate.
@@ -41,9 +41,9 @@ export async function kill({ store, minutes = 2, cycles, rate = 1_000, leaseMs =
     const starts: Promise<unknown>[] = [];
     for (let next = from; cycles === undefined ? next < from + ms : strikes.length < cycles; next += EVERY) {
       await delay(next - Date.now());
-      const strike = await strikeOne(arena);
+      const { victim, strike } = await strikeOne(arena);
       if (strike !== undefined) strikes.push(strike);
-      const start = arena.add();
+      const start = arena.add(undefined, newcomers ? undefined : victim);
       if (store === "lmdb") await start;
       else starts.push(start);
     }
@@ -56,7 +56,7 @@ export async function kill({ store, minutes = 2, cycles, rate = 1_000, leaseMs =
 }
 
 /** Kills one of those that hold shards, in the middle of a batch. */
-export async function strikeOne(arena: Arena): Promise<Strike | undefined> {
+export async function strikeOne(arena: Arena): Promise<{ readonly victim: ChaosWorker; readonly strike: Strike | undefined }> {
   await until("a worker holds shards", () => arena.alive.some(({ working }) => working.size > 0));
   const holding = arena.alive.filter(({ working }) => working.size > 0);
   const victim: ChaosWorker | undefined = holding[Math.floor(Math.random() * holding.length)];
@@ -66,7 +66,7 @@ export async function strikeOne(arena: Arena): Promise<Strike | undefined> {
   if (!(await comesTo(() => victim.gone, PATIENCE, 2))) victim.signal("SIGKILL");
   await victim.exited;
   const [struck] = victim.struck;
-  return struck === undefined || struck.refs.length === 0 ? undefined : struck;
+  return { victim, strike: struck === undefined || struck.refs.length === 0 ? undefined : struck };
 }
 
 interface Measured {

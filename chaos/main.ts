@@ -28,7 +28,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   rolling,
 };
 
-const USAGE = `usage: chaos -- ${Object.keys(SCENARIOS).join("|")} [--minutes M] [--cycles N] [--records N] [--rate N] [--lease MS] [--fsync always|everysec] [--durability primary|replicas] [--store redis|lmdb] [--json]`;
+const USAGE = `usage: chaos -- ${Object.keys(SCENARIOS).join("|")} [--minutes M] [--cycles N] [--records N] [--rate N] [--lease MS] [--fsync always|everysec] [--durability primary|replicas] [--newcomers] [--store redis|lmdb] [--json]`;
 
 function usage(problem: string): never {
   console.error(`${problem}\n${USAGE}`);
@@ -56,6 +56,7 @@ function optionsOf(values: Readonly<Record<string, string | boolean | undefined>
     records: number("records"),
     rate: number("rate"),
     leaseMs: number("lease"),
+    newcomers: values["newcomers"] === true,
   };
 }
 
@@ -73,6 +74,7 @@ const { positionals, values } = parseArgs({
     lease: { type: "string" },
     fsync: { type: "string" },
     durability: { type: "string" },
+    newcomers: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
   },
 });

@@ -1,6 +1,7 @@
 /** What the harness and its workers say to each other: a line of JSON each, orders on standard input, tellings on standard output. */
 import type { RedisDurability } from "../src/index.ts";
 import type { ShardRef } from "../src/key.ts";
+import type { Place } from "../src/worker/place.ts";
 import type { Load } from "./load.ts";
 import type { Throttle } from "./numbers.ts";
 
@@ -28,6 +29,7 @@ export interface Settings {
   /** ms within which the store has to answer. */
   readonly timeoutMs: number;
   readonly throttle: Throttle;
+  readonly place: Place;
 }
 
 export type Order =
@@ -44,8 +46,8 @@ export type Telling =
   | { readonly begins: ShardRef; readonly at: number }
   | { readonly ends: ShardRef; readonly at: number }
   | Pulse
-  /** Said before the signal: the shards it holds, and what the batch that is not committed has. */
-  | { readonly struck: string; readonly held: number; readonly commits: number; readonly at: number }
+  /** Said before the signal: the shards that are its own, also those it does not work on yet, and what the batch that is not committed has. */
+  | { readonly struck: string; readonly held: readonly ShardRef[]; readonly commits: number; readonly at: number }
   /** What became of the commits that a stop has stood before. */
   | { readonly woken: readonly string[]; readonly at: number }
   /** A commit call got no answer: its outcome is unknown. */

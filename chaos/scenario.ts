@@ -18,6 +18,8 @@ export interface ScenarioOptions {
   readonly fsync?: "always" | "everysec" | undefined;
   /** What a commit waits for, on a cluster: "replicas" is one replica. */
   readonly durability?: "primary" | "replicas" | undefined;
+  /** One that is started for one that was killed is a stranger to the others, as on another machine. */
+  readonly newcomers?: boolean | undefined;
   /** Seed of what is drawn at random: victims, moments, kinds of fault. Default 1. */
   readonly seed?: number | undefined;
 }

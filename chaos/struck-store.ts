@@ -3,6 +3,7 @@
  * raises a signal against itself. So a fault hits a batch that is not committed, not an idle moment. It changes no call.
  */
 import type { Commit, CommitReply, OpenOptions, PipelineStore, Store } from "../src/store/index.ts";
+import type { ShardRef } from "../src/key.ts";
 import type { Telling } from "./orders.ts";
 
 /** ms after a commit has gone out within which a kill may come; most are answered by then. */
@@ -12,12 +13,12 @@ export class StruckStore implements Store {
   readonly kind = "store";
   readonly #inner: Store;
   readonly #tell: (telling: Telling) => void;
-  readonly #held: () => number;
+  readonly #held: () => readonly ShardRef[];
   #signal: "SIGKILL" | "SIGSTOP" | undefined = undefined;
   #unknown = false;
 
-  /** `held`: how many shards the worker holds. */
-  constructor(inner: Store, held: () => number, tell: (telling: Telling) => void) {
+  /** `held`: the shards that are the worker's. */
+  constructor(inner: Store, held: () => readonly ShardRef[], tell: (telling: Telling) => void) {
     this.#inner = inner;
     this.#held = held;
     this.#tell = tell;
@@ -64,10 +65,11 @@ export class StruckStore implements Store {
   /** True: it was stopped, and goes on. */
   #raise(commits: readonly Commit[]): boolean {
     const signal = this.#signal;
-    if (signal === undefined || this.#held() === 0) return false;
+    const held = this.#held();
+    if (signal === undefined || held.length === 0) return false;
     this.#signal = undefined;
     // What is written to a pipe is in it when the call is back.
-    this.#tell({ struck: signal, held: this.#held(), commits: commits.length, at: Date.now() });
+    this.#tell({ struck: signal, held, commits: commits.length, at: Date.now() });
     process.kill(process.pid, signal);
     return true;
   }

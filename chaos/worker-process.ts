@@ -2,11 +2,11 @@
  * One worker of a chaos run, in a process of its own: takes orders on standard input, tells on standard output what it
  * holds and does. It ends with whoever started it.
  */
-import { LmdbStore, RedisStore, run, toFile } from "../src/index.ts";
+import { LmdbStore, RedisStore, toFile } from "../src/index.ts";
 import type { RunningPipeline, Sink } from "../src/index.ts";
 import { toRedisStream } from "../src/redis-streams/index.ts";
 import type { ShardRef } from "../src/key.ts";
-import { workerOf } from "../src/run.ts";
+import { runIn, workerOf } from "../src/run.ts";
 import type { Throttle } from "./numbers.ts";
 import { LINES, lineReader, type Order, type Settings, type Telling } from "./orders.ts";
 import { chaosPipeline, type Line } from "./pipeline.ts";
@@ -42,12 +42,17 @@ async function start(settings: Settings): Promise<void> {
   Object.assign(throttle, settings.throttle);
   const { store: where, load, shards, leaseMs, batchRecords } = settings;
   const lmdb = where.startsWith("lmdb:");
-  const held = (): number => (running === undefined ? 0 : workerOf(running).engine.shards.size);
+  const held = (): ShardRef[] =>
+    running === undefined
+      ? []
+      : workerOf(running)
+          .engine.ownership.leases()
+          .map(({ shard }) => shard);
   struck = new StruckStore(lmdb ? new LmdbStore(where.slice(5)) : redisOf(settings), held, tell);
   const sink: Sink<Line> = lmdb ? toFile<Line>(settings.file) : toRedisStream<Line>(LINES, { connection: where });
   const options = { load, shards, throttle, sink, code: settings.code, seen: (n: number) => n % SAMPLE === 0 && seen.push([n, Date.now()]) };
   const pipeline = settings.pipeline === "timers" ? timersPipeline(options) : chaosPipeline(options);
-  running = await run(pipeline, { store: struck, leaseMs, batchRecords, log: say });
+  running = await runIn(pipeline, { store: struck, leaseMs, batchRecords, log: say }, settings.place);
   tell({ started: workerOf(running).name });
   watch(running);
   await running.finished;

@@ -7,6 +7,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { ShardRef } from "../src/key.ts";
+import type { Place } from "../src/worker/place.ts";
 import { lineReader, type Order, type Pulse, type Settings, type Telling } from "./orders.ts";
 import { until } from "./until.ts";
 
@@ -25,9 +26,8 @@ export interface Tenure {
 }
 export interface Struck {
   readonly at: number;
-  readonly held: number;
   readonly commits: number;
-  /** The shards it worked on. */
+  /** The shards that were its own, also those it did not work on yet. */
   readonly refs: readonly ShardRef[];
 }
 type Of<Name extends string> = Extract<Telling, Readonly<Record<Name, unknown>>>;
@@ -43,6 +43,8 @@ export class ChaosWorker {
   readonly answered: Of<"answered">[] = [];
   readonly log: string[] = [];
   loaded = false;
+  /** Where it was started. */
+  place: Place | undefined = undefined;
   name: string | undefined = undefined;
   ended: string | undefined = undefined;
   readonly exited: Promise<unknown>;
@@ -73,7 +75,7 @@ export class ChaosWorker {
     } else if ("ends" in telling) this.#end(telling.ends, telling.at);
     else if ("pulse" in telling) this.pulses.push(telling);
     else if ("struck" in telling) {
-      this.struck.push({ at: telling.at, held: telling.held, commits: telling.commits, refs: [...this.working.keys()] });
+      this.struck.push({ at: telling.at, commits: telling.commits, refs: telling.held });
       this.#endAll(telling.at);
     } else if ("woken" in telling) this.woken.push(telling);
     else if ("unknown" in telling) this.unknown.push(telling);
@@ -104,6 +106,7 @@ export class ChaosWorker {
   }
 
   async start(settings: Settings): Promise<void> {
+    this.place = settings.place;
     await until("a worker is loaded", () => this.loaded || this.gone, { among: () => this.log, within: LOADING });
     this.order({ start: settings });
   }

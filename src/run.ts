@@ -22,6 +22,7 @@ import { type StateView, stateOf } from "./inspect/state-views.ts";
 import { systemRandom } from "./random.ts";
 import { isReadable } from "./store/reader.ts";
 import type { PipelineStore, Store } from "./store/store.ts";
+import type { Place } from "./worker/place.ts";
 import { reconcile } from "./worker/reconcile.ts";
 import { RejectionWatch } from "./worker/rejection-watch.ts";
 import { tracedPlan } from "./worker/traced-edges.ts";
@@ -117,6 +118,11 @@ export const NOTHING_LEFT =
  * stored data has names that the code lacks, `StoreRefusedError` or `StoreUnavailableError` where the store is at fault.
  */
 export async function run(pipeline: Pipeline, options: RunOptions): Promise<RunningPipeline> {
+  return await runIn(pipeline, options, undefined);
+}
+
+/** The same, where a worker may have died, and is known to be dead, whose place this one takes. Not exported by `millrace`. */
+export async function runIn(pipeline: Pipeline, options: RunOptions, place: Place | undefined): Promise<RunningPipeline> {
   checkOptions(pipeline, options);
   const graph = pipeline.graph();
   checkReachable(graph, options);
@@ -137,6 +143,7 @@ export async function run(pipeline: Pipeline, options: RunOptions): Promise<Runn
       batchRecords: options.batchRecords ?? 256,
       cacheBytes: options.cacheBytes ?? 128 << 20,
       frozen: false,
+      place,
       runner,
       log,
     });

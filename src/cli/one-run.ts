@@ -7,7 +7,8 @@ import type { Pipeline } from "../computation/pipeline.ts";
 import { messageOf } from "../errors.ts";
 import { type HttpOptions, tokensIn } from "../http/access.ts";
 import { durationText } from "../inspect/times.ts";
-import { NOTHING_LEFT, run, type RunningPipeline, STOPPED, workerOf } from "../run.ts";
+import { NOTHING_LEFT, runIn, type RunningPipeline, type RunOptions, STOPPED, workerOf } from "../run.ts";
+import type { Place } from "../worker/place.ts";
 import { display } from "./display.ts";
 import { UsageError } from "./exit.ts";
 import { guardProcess } from "./process-guard.ts";
@@ -51,6 +52,8 @@ export interface OneRun {
   readonly options: RunCommandOptions;
   /** Which of several it is. */
   readonly worker?: string | undefined;
+  /** Whose place it takes. */
+  readonly place?: Place | undefined;
   /** Ends it before its inputs do. */
   readonly ended: Promise<Signal | "yield">;
   /** Told once it runs. */
@@ -58,7 +61,7 @@ export interface OneRun {
 }
 
 /** Rejects where the pipeline cannot be started or fails. */
-export async function runOnce({ pipeline, options, worker, ended, onRunning }: OneRun): Promise<RunEnding> {
+export async function runOnce({ pipeline, options, worker, place, ended, onRunning }: OneRun): Promise<RunEnding> {
   const startedAt = Date.now();
   const label = worker === undefined ? "" : `worker ${worker}: `;
   const json = options.json === true;
@@ -72,14 +75,15 @@ export async function runOnce({ pipeline, options, worker, ended, onRunning }: O
     const toldAtTheEnd = text.startsWith(STOPPED) && !draining;
     if (level === "warn" || (level === "error" && !toldAtTheEnd)) say(logLine(level, text, fields));
   };
-  const running = await run(pipeline, {
+  const settings: RunOptions = {
     store,
     http: options.http && endpointOptions(options),
     drop: options.drop,
     leaseMs: options.lease,
     stallMs: options.stall === 0 ? false : options.stall,
     log,
-  });
+  };
+  const running = await runIn(pipeline, settings, place);
   const guard = guardProcess(workerOf(running), (line) => say(line));
   say(`running pipeline ${pipeline.name}${running.url === undefined ? "" : `; ${running.url}/v1/watermarks says how far it is`}`);
   onRunning?.();

@@ -7,7 +7,7 @@ import { saying, tell } from "./said.ts";
 import { storeOf } from "./store-option.ts";
 import { watchPipeline } from "./watch.ts";
 import { isWatched, runWatched } from "./watched-run.ts";
-import { runWorkers, WORKER_NUMBER } from "./workers.ts";
+import { placeGiven, runWorkers, WORKER_NUMBER } from "./workers.ts";
 
 /** Gives the exit code. Rejects where the pipeline cannot be started or fails. */
 export async function runCommand(file: string, options: RunCommandOptions): Promise<number> {
@@ -86,6 +86,6 @@ function addressOf(address: string | undefined, index: number): string[] {
 async function runHere(file: string, options: RunCommandOptions): Promise<number> {
   const signals = new Signals();
   const pipeline = await loadPipeline(file);
-  await runOnce({ pipeline, options, worker: process.env[WORKER_NUMBER], ended: signals.first });
+  await runOnce({ pipeline, options, worker: process.env[WORKER_NUMBER], place: placeGiven(), ended: signals.first });
   return DONE;
 }

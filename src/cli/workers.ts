@@ -1,9 +1,11 @@
 /**
  * `millrace run --workers N`: N processes, each of which runs the pipeline as one worker. This one runs nothing: it
- * starts them, starts one that dies anew, passes signals on, and ends when all of them have ended. The workers share the
+ * starts them, starts one that dies anew in the same place, passes signals on, and ends when all of them have ended. The workers share the
  * work out among themselves; this process could be killed, and started again elsewhere, without any of them noticing.
  */
 import { type ChildProcess, fork } from "node:child_process";
+import { systemRandom } from "../random.ts";
+import type { Place } from "../worker/place.ts";
 import { MISTAKEN } from "./exit.ts";
 
 /** ms before a worker that died is started again: at first, at most; and how long one has to live for that to start over. */
@@ -13,6 +15,14 @@ const LIVED = 30_000;
 
 /** What a worker finds in its environment: its number, from 1 on. */
 export const WORKER_NUMBER = "MILLRACE_WORKER_NUMBER";
+/** And whose place it takes: PLACE.START, with how many were started there before. */
+const WORKER_PLACE = "MILLRACE_WORKER_PLACE";
+const PLACE_LETTERS = 8;
+
+export function placeGiven(): Place | undefined {
+  const [, name, start] = /^(.+)\.(\d+)$/.exec(process.env[WORKER_PLACE] ?? "") ?? [];
+  return name === undefined ? undefined : { name, start: Number(start) };
+}
 
 export interface WorkersOptions {
   readonly count: number;
@@ -33,6 +43,10 @@ class Workers {
   readonly #options: WorkersOptions;
   readonly #running = new Set<ChildProcess>();
   readonly #timers = new Set<NodeJS.Timeout>();
+  /** No other command has places of such names. */
+  readonly #places = systemRandom.id().slice(0, PLACE_LETTERS);
+  /** By index: how many were started. */
+  readonly #started: number[] = [];
   #code = 0;
   #stopping = false;
   #end: (code: number) => void = () => {};
@@ -47,9 +61,16 @@ class Workers {
   }
 
   #start(index: number, pause: number): void {
+    const start = this.#started[index] ?? 0;
+    this.#started[index] = start + 1;
     // A process group of its own: what a terminal sends to the whole group would reach a worker twice, and end it at once.
     const child = fork(process.argv[1] as string, this.#options.argumentsOf(index), {
-      env: { ...process.env, ...this.#options.environment, [WORKER_NUMBER]: String(index + 1) },
+      env: {
+        ...process.env,
+        ...this.#options.environment,
+        [WORKER_NUMBER]: String(index + 1),
+        [WORKER_PLACE]: `${this.#places}-${index + 1}.${start}`,
+      },
       detached: true,
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });

@@ -306,7 +306,7 @@ export class Driver {
         this.#ask(store.depart(worker), () => {});
         break;
       case "acquire":
-        this.#ask(store.acquire({ worker, shards: effect.shards, leaseMs, steal: store.exclusive }), (outcomes) =>
+        this.#ask(store.acquire({ worker, shards: effect.shards, leaseMs, steal: store.exclusive || effect.steal === true }), (outcomes) =>
           engine.ownership.onAcquired(effect.shards, outcomes),
         );
         break;

@@ -14,7 +14,8 @@ export type Effect =
   /** This worker is alive for so many ms. */
   | { readonly kind: "announce"; readonly ms: number; readonly declined: readonly string[] }
   | { readonly kind: "depart" }
-  | { readonly kind: "acquire"; readonly shards: readonly ShardRef[] }
+  /** `steal`: whoever has them is known to be dead. */
+  | { readonly kind: "acquire"; readonly shards: readonly ShardRef[]; readonly steal?: boolean }
   | { readonly kind: "recover"; readonly shards: readonly ShardRef[] }
   | { readonly kind: "register"; readonly intervals: readonly Interval[] }
   /** `confirm`: each of the shards is looked at. */

@@ -18,12 +18,14 @@ import type { AcquireOutcome, Announced, Interval, Lease, RecoveredShard, Regist
 import { BEGINNING } from "../time.ts";
 import { participantOfTrack } from "../watermark/percentile.ts";
 import { byDomain } from "./by-domain.ts";
+import { type Claim, LISTED, newClaim, type Stage } from "./claim.ts";
 import type { Engine } from "./engine.ts";
 import { GuardedShard } from "./guarded-shard.ts";
 import { HandOver } from "./hand-over.ts";
 import { InjectorShard } from "./injector-shard.ts";
 import { Membership } from "./membership.ts";
 import type { OwnedShard } from "./owned-shard.ts";
+import { succeeds } from "./place.ts";
 import { GraphChangedError } from "./plan.ts";
 import { SinkShard } from "./sink-shard.ts";
 
@@ -31,23 +33,6 @@ const RETRY = 200;
 /** ms between requests for a shard that another holds and has to give up: while shards are on the move, and otherwise. */
 const ASK_OFTEN = 50;
 const ASK_AGAIN = 250;
-/** Stages of what is listed when its participant is registered. */
-const LISTED: ReadonlySet<Stage> = new Set<Stage>(["registering", "confirming", "confirmed", "ready"]);
-
-export type Stage = "wanted" | "acquiring" | "recovering" | "registering" | "confirming" | "confirmed" | "ready";
-interface Claim {
-  stage: Stage;
-  /** The request under way whose answer takes it to the next stage. An answer to another is about an ownership that was lost meanwhile. */
-  asked: readonly unknown[] | undefined;
-  sequencer: Sequencer | undefined;
-  /** Its last owner died. */
-  abandoned: boolean;
-  recovered: RecoveredShard | undefined;
-  /** What was reported of it before it was registered for us, at least. */
-  reported: number;
-  retryAt: number;
-}
-
 type Recovered = Claim & { readonly sequencer: Sequencer; readonly recovered: RecoveredShard };
 
 interface Registering {
@@ -118,10 +103,14 @@ export class Ownership {
       }
       wanted.push(ref);
     }
+    this.#acquire(wanted, false);
+  }
+
+  #acquire(wanted: readonly ShardRef[], steal: boolean): void {
     // Each domain by itself: where one is away, the others are not waited for.
     for (const shards of byDomain(wanted, this.#engine.options.domainOf).values()) {
       for (const ref of shards) Object.assign(this.#claims.get(ref) as Claim, { stage: "acquiring", asked: shards });
-      this.#engine.effect({ kind: "acquire", shards });
+      this.#engine.effect({ kind: "acquire", shards, ...(steal && { steal }) });
     }
   }
 
@@ -210,6 +199,7 @@ export class Ownership {
   onAcquired(shards: readonly ShardRef[], outcomes: readonly AcquireOutcome[] | undefined): void {
     const { now } = this.#engine;
     const acquired: ShardRef[] = [];
+    const bereft: ShardRef[] = [];
     shards.forEach((ref, i) => {
       const claim = this.#claims.get(ref) as Claim;
       if (claim.asked !== shards) return;
@@ -230,10 +220,12 @@ export class Ownership {
         this.#others.set(ref, outcome.worker);
         this.#engine.lostTails.forget(ref);
         claim.retryAt = now + this.#patience(outcome);
+        if (succeeds(this.#engine.options.worker, outcome.worker)) bereft.push(ref);
       }
       this.#askAt = Math.min(this.#askAt, claim.retryAt);
     });
     if (acquired.length > 0) this.#engine.effect({ kind: "recover", shards: acquired });
+    this.#acquire(bereft, true);
   }
 
   /** ms until a shard is asked for again that another has: it may be giving it up, or be dead. */
@@ -390,8 +382,4 @@ export class Ownership {
     Object.assign(claim, newClaim(this.#engine.now + RETRY));
     this.#askAt = Math.min(this.#askAt, claim.retryAt);
   }
-}
-
-function newClaim(retryAt: number): Claim {
-  return { stage: "wanted", asked: undefined, sequencer: undefined, abandoned: false, recovered: undefined, reported: BEGINNING, retryAt };
 }

@@ -9,6 +9,7 @@ import type { PipelineStore } from "../store/store.ts";
 import { Driver } from "./driver.ts";
 import { Engine } from "./engine.ts";
 import { makeInstances } from "./instances.ts";
+import { nameIn, type Place } from "./place.ts";
 import type { Plan } from "./plan.ts";
 import { Profile } from "./profile.ts";
 import { Rejections } from "./rejections.ts";
@@ -30,6 +31,8 @@ export interface WorkerOptions {
   readonly reportEvery?: number;
   /** As `EngineOptions` has it. */
   readonly parkAfterDeaths?: number;
+  /** Whose place it takes. Default: its own. */
+  readonly place?: Place | undefined;
   /** Performs the pipeline's effects; one without effects needs none. */
   readonly runner?: EffectRunner | undefined;
   readonly log: (level: "debug" | "info" | "warn" | "error", text: string, fields: object) => void;
@@ -55,7 +58,7 @@ export function startWorker(options: WorkerOptions): Worker {
 /** A worker that does nothing before `driver.start()`. */
 export function makeWorker(options: WorkerOptions): Worker {
   const { plan, store, clock, random, leaseMs, log } = options;
-  const name = random.id();
+  const name = options.place === undefined ? random.id() : nameIn(options.place, random.id());
   const computations = plan.participants.filter((participant) => participant.kind === "computation").length;
   const engine = new Engine({
     plan,

@@ -1,5 +1,6 @@
 /** `millrace run --workers`: several processes by one command. */
 import { readFileSync } from "node:fs";
+import { Redis } from "ioredis";
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { WorkersView } from "../../src/inspect/workers-view.ts";
 import { startRedis } from "../support/redis-server.ts";
@@ -34,11 +35,15 @@ function expectAllTotals(workplace: Workplace): void {
 }
 
 test("the workers finish together, one that is killed is started again, and every total is there once", async () => {
-  const { workplace, command } = await started("--workers", "3", "--no-http", "--lease", "500");
+  const { workplace, url, command } = await started("--workers", "3", "--no-http", "--lease", "500");
+  const redis = new Redis(url);
+  onTestFinished(() => redis.disconnect());
   await command.hasSaid(/worker \d: running pipeline word-count/);
   const [victim] = childrenOf(command.process.pid ?? 0);
   process.kill(victim ?? 0, "SIGKILL");
   await command.hasSaid(/worker \d died \(SIGKILL\) and is started again in 250 ms/);
+  // In the same place: the others hand it nothing.
+  await vi.waitFor(async () => expect((await redis.zrange("{millrace:word-count}:w", "0", "-1")).join(" ")).toMatch(/@\S+-1\.1\b/), 60_000);
   const { code, errors } = await command.ended;
   expect([code, errors.match(/finished after/g)?.length]).toEqual([0, 3]);
   expectAllTotals(workplace);

@@ -12,6 +12,7 @@ import { stateField } from "../../src/store/address.ts";
 import type { Commit, CommitReply, PipelineStore, Status, Store } from "../../src/store/index.ts";
 import { VirtualClock } from "../../src/testing/virtual-clock.ts";
 import { type DeadLetter, parseDeadLetter } from "../../src/worker/held.ts";
+import type { Place } from "../../src/worker/place.ts";
 import type { PlannedComputation, PlannedParticipant } from "../../src/worker/plan.ts";
 import { reconcile } from "../../src/worker/reconcile.ts";
 import { startWorker, type Worker } from "../../src/worker/worker.ts";
@@ -26,6 +27,8 @@ export interface RigOptions {
   readonly frozen?: boolean;
   readonly leaseMs?: number;
   readonly drop?: readonly string[];
+  /** Whose place the worker takes. */
+  readonly place?: Place;
   /** A worker may become dumb at any time, and then never comes to rest: starting one waits for some turns only. */
   readonly mortal?: boolean;
   /** Called with each line to the store, before anything goes over it. */
@@ -114,8 +117,8 @@ export class Rig {
   }
 
   /** Another worker on the same store and clock. */
-  async another(): Promise<Rig> {
-    return await Rig.start(this.pipeline, { ...this.options, store: this.disk, clock: this.clock });
+  async another(options: Pick<RigOptions, "place"> = {}): Promise<Rig> {
+    return await Rig.start(this.pipeline, { ...this.options, ...options, store: this.disk, clock: this.clock });
   }
 
   async #begin(drop: readonly string[] = []): Promise<void> {
@@ -128,10 +131,10 @@ export class Rig {
     this.line = new Line(await this.disk.open({ pipeline: graph.pipeline, clock: this.clock, random }));
     this.options.onLine?.(this.line);
     const plan = await reconcile(this.line.store, graph, drop);
-    const { batchRecords = 256, cacheBytes = 128 << 20, frozen = false, leaseMs = 2_000, runner } = this.options;
+    const { batchRecords = 256, cacheBytes = 128 << 20, frozen = false, leaseMs = 2_000, runner, place } = this.options;
     const log = (level: string, text: string) => void this.logged.push(`${level}: ${text}`);
     const { store } = this.line;
-    this.worker = startWorker({ plan, store, clock: this.clock, random, leaseMs, batchRecords, cacheBytes, frozen, reportEvery: 0, runner, log });
+    this.worker = startWorker({ plan, store, clock: this.clock, random, leaseMs, batchRecords, cacheBytes, frozen, reportEvery: 0, place, runner, log });
     this.outcome = undefined;
     void this.worker.driver.finished.then(
       () => (this.outcome = "finished"),

@@ -72,7 +72,7 @@ export function carryOut(data: MemoryData, effect: StoreEffect, { worker, leaseM
     case "depart":
       return data.depart(worker);
     case "acquire":
-      return data.acquire({ worker, shards: effect.shards, leaseMs, steal: exclusive }, now, random);
+      return data.acquire({ worker, shards: effect.shards, leaseMs, steal: exclusive || effect.steal === true }, now, random);
     case "recover":
       return data.recover(effect.shards, recover);
     case "register":
