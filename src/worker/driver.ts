@@ -138,6 +138,12 @@ export class Driver {
     for (const effect of this.#engine.takeEffects()) if (!this.#stopped || effect.kind === "await") this.#carryOut(effect);
   }
 
+  /** What was asked for outside of a turn does not wait for the next one, which may work on records for long: each step of taking a shard over would. */
+  #carryOutNow(): void {
+    this.#noticeOtherStore();
+    this.#carryOutAll();
+  }
+
   #carryOut(effect: Effect): void {
     switch (effect.kind) {
       case "commit":
@@ -203,9 +209,8 @@ export class Driver {
     const done = (error: unknown, failed: boolean) => {
       this.#handlers--;
       settled(error, failed);
-      // At once: the call that was started behind this one may reject before the next turn.
-      this.#noticeOtherStore();
-      this.#carryOutAll();
+      // The call that was started behind this one may reject before the next turn.
+      this.#carryOutNow();
     };
     this.#track(
       Promise.resolve(promise).then(
@@ -243,6 +248,7 @@ export class Driver {
           (value) => {
             this.#warn(this.outage.answered(this.#clock.now()));
             told(value);
+            this.#carryOutNow();
           },
           (error: unknown) => {
             if (!(error instanceof StoreUnavailableError)) throw error;
