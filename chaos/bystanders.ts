@@ -5,7 +5,7 @@
 import { shardOf, shardRef, type ShardRef } from "../src/key.ts";
 import type { StoredGraph } from "../src/store/stored-graph.ts";
 import { dueAt, groupOf, keyOf, type Load } from "./load.ts";
-import { quantile, rounded } from "./quantile.ts";
+import { rounded, type Wait } from "./quantile.ts";
 import type { ChaosWorker, Tenure } from "./worker.ts";
 
 /** Shards that lost their worker at a moment. */
@@ -44,13 +44,37 @@ export interface Span {
   readonly from: number;
   readonly to: number;
 }
-type SickSpan = Span & { readonly ref: ShardRef };
+type SickSpan = Span & { readonly ref: ShardRef; readonly struckAt: number };
+/** What is known of a run. */
+interface Told {
+  readonly workers: readonly Pick<ChaosWorker, "pulses">[];
+  readonly load: Load;
+  readonly startAt: number;
+}
 
-/** Did a record that was due at `due` pass a shard that was struck and not yet well? */
-export function struckBy(path: (n: number) => readonly ShardRef[], sick: readonly SickSpan[]): (n: number, due: number) => boolean {
-  const byRef = new Map<ShardRef, Span[]>();
+/**
+ * How long those records waited that were due in a span of a run and were no shard's that was struck and not yet well. Where a
+ * shard of theirs was struck while they waited, that is known up to then alone: what came later is that fault's doing.
+ */
+export function bystanders({ workers, load, startAt }: Told, { from, to }: Span, path: (n: number) => readonly ShardRef[], sick: readonly SickSpan[]): Wait[] {
+  const byRef = new Map<ShardRef, SickSpan[]>();
   for (const each of sick) byRef.set(each.ref, [...(byRef.get(each.ref) ?? []), each]);
-  return (n, due) => path(n).some((ref) => byRef.get(ref)?.some(({ from, to }) => due >= from && due <= to) === true);
+  const found: Wait[] = [];
+  for (const [n, at] of firstSeen(workers)) {
+    const due = dueAt(load, startAt, n);
+    if (due < from || due >= to) continue;
+    const spans = path(n).flatMap((ref) => byRef.get(ref) ?? []);
+    if (spans.some((span) => due >= span.from && due <= span.to)) continue;
+    const cut = Math.min(...spans.map(({ struckAt }) => struckAt).filter((struckAt) => struckAt > due));
+    found.push({ ms: Math.min(at, cut) - due, cut: cut < at });
+  }
+  return found;
+}
+
+function firstSeen(workers: readonly Pick<ChaosWorker, "pulses">[]): Map<number, number> {
+  const first = new Map<number, number>();
+  for (const { pulses } of workers) for (const { seen } of pulses) for (const [n, at] of seen) first.set(n, Math.min(first.get(n) ?? at, at));
+  return first;
 }
 
 /** Latencies, ms, of the records that were due in a span of a run that began at `startAt`, but those that `without` names. */
@@ -61,10 +85,8 @@ export function latencies(
   { from, to }: Span,
   without: (n: number, due: number) => boolean = () => false,
 ): number[] {
-  const first = new Map<number, number>();
-  for (const { pulses } of workers) for (const { seen } of pulses) for (const [n, at] of seen) first.set(n, Math.min(first.get(n) ?? at, at));
   const found: number[] = [];
-  for (const [n, at] of first) {
+  for (const [n, at] of firstSeen(workers)) {
     const due = dueAt(load, startAt, n);
     if (due >= from && due < to && !without(n, due)) found.push(at - due);
   }
@@ -76,7 +98,7 @@ export function sickSpans(strikes: readonly Strike[], tenures: readonly Tenure[]
   return strikes.flatMap(({ at, refs }) =>
     refs.map((ref) => {
       const next = Math.min(...tenures.filter((tenure) => tenure.ref === ref && tenure.from >= at).map(({ from }) => from));
-      return { ref, from: at - before, to: next + after };
+      return { ref, struckAt: at, from: at - before, to: next + after };
     }),
   );
 }
@@ -97,9 +119,8 @@ export function longestPause(workers: readonly ChaosWorker[], from: number, to: 
   return longest;
 }
 
-/** 99th percentiles of two sets of latencies, and their ratio. */
-export function compared(bystanders: readonly number[], baseline: readonly number[]): { ratio: number | null; during: number | null; before: number | null } {
-  const [during, before] = [quantile(bystanders, 0.99), quantile(baseline, 0.99)];
+/** Two 99th percentiles, and their ratio. */
+export function compared(during: number | undefined, before: number | undefined): { ratio: number | null; during: number | null; before: number | null } {
   return {
     ratio: during === undefined || before === undefined ? null : rounded(during / Math.max(before, 1), 2),
     during: rounded(during),

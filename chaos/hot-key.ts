@@ -6,6 +6,7 @@ import { Arena } from "./arena.ts";
 import { compared, latencies } from "./bystanders.ts";
 import { HOT_KEY, keyOf, type Load } from "./load.ts";
 import type { ChaosResult, ScenarioOptions } from "./scenario.ts";
+import { quantile, rounded } from "./quantile.ts";
 import { until } from "./until.ts";
 
 const HANG = 10_000;
@@ -31,10 +32,10 @@ export async function hotKey({ store, minutes = 1, rate = 500, leaseMs = 2_000 }
     const during = latencies(workers, load, startAt, { from: bend, to: Number.POSITIVE_INFINITY }, (n) => !isOther(n));
     const hot = latencies(workers, load, startAt, { from: bend, to: Number.POSITIVE_INFINITY }, (n) => keyOf(load, n) !== HOT_KEY);
     const hung = latencies(workers, load, startAt, { from: bend, to: Number.POSITIVE_INFINITY }, (n) => keyOf(load, n) !== hungKey);
-    const p99 = compared(during, before);
+    const p99 = compared(quantile(during, 0.99), quantile(before, 0.99));
     // The key was hot, and the handler hung for as long as it was to.
     const faults = (hot.length > during.length ? 1 : 0) + (Math.max(0, ...hung) >= ms ? 1 : 0);
-    const details = { othersP99Ms: p99.during, beforeP99Ms: p99.before, hotP99Ms: compared(hot, before).during, hungMs: ms, hotKeySamples: hot.length };
+    const details = { othersP99Ms: p99.during, beforeP99Ms: p99.before, hotP99Ms: rounded(quantile(hot, 0.99)), hungMs: ms, hotKeySamples: hot.length };
     return { ...result, faults, bystanderP99Ratio: p99.ratio, details };
   } finally {
     await arena.close();

@@ -36,6 +36,8 @@ const take = lineReader<Order>((order) => {
 process.stdin.setEncoding("utf8").on("data", take);
 // Whoever gives the orders is gone.
 process.stdin.on("end", () => process.exit(0));
+// Also what a store loads when it is opened.
+await import("ioredis");
 tell({ loaded: true });
 
 async function start(settings: Settings): Promise<void> {
