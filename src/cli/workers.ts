@@ -19,8 +19,10 @@ export const WORKER_NUMBER = "MILLRACE_WORKER_NUMBER";
 const WORKER_PLACE = "MILLRACE_WORKER_PLACE";
 const PLACE_LETTERS = 8;
 
+/** Given once: what this process starts in its turn does not stand in its place. */
 export function placeGiven(): Place | undefined {
   const [, name, start] = /^(.+)\.(\d+)$/.exec(process.env[WORKER_PLACE] ?? "") ?? [];
+  delete process.env[WORKER_PLACE];
   return name === undefined ? undefined : { name, start: Number(start) };
 }
 
