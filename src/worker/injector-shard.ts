@@ -99,6 +99,7 @@ export class InjectorShard extends OwnedShard {
       this.host.effect({ kind: "open-source", shard: this.ref, position: this.#resume });
     }
     let taken = 0;
+    const asked = this.#reader === "pulling";
     this.#furthest = this.host.reporter.furthestOf(this.planned);
     while (taken < budget && this.#next < this.#ahead.length && this.#open.items < this.#most && this.#open.bytes < 1 << 20 && !this.#waits) {
       const next = this.#ahead[this.#next] as SourceItem | Prepared;
@@ -110,11 +111,10 @@ export class InjectorShard extends OwnedShard {
     // Reading may keep ahead for as long as there is input: what was injected is let go of on the way.
     if (this.#next >= PULL) [this.#ahead, this.#next] = [this.#ahead.slice(this.#next), 0];
     if (this.#next === this.#ahead.length) {
-      this.#ahead = [];
-      this.#next = 0;
+      [this.#ahead, this.#next] = [[], 0];
       if (this.#ended && this.#checking === undefined && !this.#done) this.#finish();
     }
-    this.#tellTime();
+    if (asked) this.#tellTime();
     this.#pull();
     return taken;
   }
@@ -126,7 +126,7 @@ export class InjectorShard extends OwnedShard {
     return this.#aheadOfOthers || this.host.blocked(this.participant);
   }
 
-  /** Only while no item waits, here or in a source that is not read: the time of those is not known yet. */
+  /** Only while no item waits, here or in a source that was not asked for more: the time of those is not known yet. */
   #tellTime(): void {
     const { tellEvery } = this.planned.node.source.watermark;
     if (tellEvery === undefined || this.#done || this.#aheadOfOthers || this.#checking !== undefined || this.#next < this.#ahead.length) return;
@@ -137,9 +137,10 @@ export class InjectorShard extends OwnedShard {
     if (this.#estimator.current() > this.image.input) this.#open.changed = true;
   }
 
+  /** Also while it is ahead of others, a page: where its time goes by the clock it may be behind for a moment, and needs an item then. */
   #pull(): void {
-    const full = this.#ahead.length - this.#next >= READ_AHEAD - PULL;
-    if (this.#reader !== "open" || this.#ended || this.#checking !== undefined || full || this.#waits) return;
+    const full = this.#ahead.length - this.#next >= (this.#aheadOfOthers ? 1 : READ_AHEAD - PULL);
+    if (this.#reader !== "open" || this.#ended || this.#checking !== undefined || full || this.host.blocked(this.participant)) return;
     this.#reader = "pulling";
     this.host.effect({ kind: "pull", shard: this.ref, max: PULL });
   }
@@ -330,8 +331,7 @@ export class InjectorShard extends OwnedShard {
     const { image } = this;
     image.input = this.#done ? END : Math.max(image.input, this.#estimator.current());
     this.#percentiles?.seal(image.input, this.number + 1);
-    const checkpoint: Checkpoint = { position: this.#position, estimate: this.#estimator.save(), done: this.#done };
-    image.checkpoint = checkpoint;
+    image.checkpoint = { position: this.#position, estimate: this.#estimator.save(), done: this.#done } satisfies Checkpoint;
     image.counters.processed += batch.processed;
     image.counters.duplicates += batch.duplicates;
     image.counters.deadLetters += batch.dead.length;

@@ -103,6 +103,20 @@ test("one that is idle or finished is not waited for; when it is back, it is aga
   await rig.kill();
 });
 
+test("of two that go by the clock, the one that trails it by less is read all the same", async () => {
+  const [a, b] = [new Feed<number>({ watermark: trailingClock(100) }), new Feed<number>({ watermark: trailingClock(5 * MAX) })];
+  const rig = await Rig.start(two(a, b));
+  for (let n = 0; n < 5; n++) {
+    await rig.advance(2_000);
+    a.push(n, rig.clock.now());
+    b.push(n, rig.clock.now());
+  }
+  await rig.advance(20_000);
+  expect(["left", "right"].map((name) => rig.counters(name).processed)).toEqual([5, 5]);
+  expect(rig.counters("count").late).toBe(0);
+  await rig.kill();
+});
+
 test("a policy that goes by the clock stands while its injector waits, so what is in the source does not become late", async () => {
   const [a, b] = [new Feed<number>({ watermark: trailingClock(100) }), new Feed<number>({ watermark: ascending() })];
   const rig = await Rig.start(two(a, b));
