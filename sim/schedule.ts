@@ -23,7 +23,7 @@ import type { Counted, FoldInjector, FoldItem, Found, FoundBarrier, FoundCommand
 import { type Joined, joinings, LATE_RESULTS, LATECOMER } from "./workload/latecomer.ts";
 import type { Entry, Item, Sums } from "./workload/program.ts";
 import { leaveBehind, stillLeft, withRetired } from "./workload/leftovers.ts";
-import { type RunStage, type SourceSetting, staged } from "./workload/shapes.ts";
+import { entryOf, type RunStage, type SourceSetting, staged } from "./workload/shapes.ts";
 import { drawWorkload, type Workload } from "./workload/workload.ts";
 
 export interface Run extends Outcome {
@@ -208,11 +208,10 @@ function committedIn(simulation: Simulation, plan: Plan, { keys, shape }: Worklo
     if (kind === "computation" && participant.node.effect === undefined) {
       logs.set(name, cellsIn<Entry[]>(data, participant, "log", keys));
       sums.set(name, cellsIn<Sums>(data, participant, "sums", keys));
-    } else if (kind === "sink" && !isOfResults(shape, name))
-      sinks.set(
-        name,
-        sinkIn(simulation, plan, name).map(({ value, timestamp, key }) => ({ item: value as Item, timestamp, key })),
-      );
+    } else if (kind === "sink" && !isOfResults(shape, name)) {
+      const written = sinkIn(simulation, plan, name).map(({ value, timestamp, key }) => ({ item: value as Item, timestamp, key }));
+      sinks.set(name, participant.node.target.appends === undefined ? written : (data.streams.get(name) ?? []).map(entryOf));
+    }
   }
   return { logs, sums, sinks, dead };
 }

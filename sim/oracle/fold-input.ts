@@ -4,7 +4,7 @@ import type { Entry, Item, Script, Sums } from "../workload/program.ts";
 export interface FoldShape {
   readonly injectors: readonly { readonly name: string; readonly stream: string }[];
   readonly computations: readonly { readonly name: string; readonly inputs: readonly string[]; readonly outputs: readonly string[]; readonly other: boolean }[];
-  readonly sinks: readonly { readonly name: string; readonly stream: string }[];
+  readonly sinks: readonly { readonly name: string; readonly stream: string; readonly inStore?: boolean }[];
   readonly effects?: readonly { readonly name: string; readonly stream: string; readonly results: string | undefined }[];
 }
 

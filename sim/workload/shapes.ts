@@ -2,7 +2,9 @@
  * The pipelines that are simulated. Making a plan takes longer than a run, so plans are made once and used by many runs;
  * what differs from run to run (scripts, policies, items) is looked up on the `Stage` of the run.
  */
-import { exponential, injector, type InjectorSource, Pipeline, sink, stream, type Stream, type WatermarkPolicy } from "../../src/index.ts";
+import { decodeStored, encodePlain } from "../../src/computation/cbor-codec.ts";
+import { exponential, injector, type InjectorSource, Pipeline, sink, stream, type Stream, type StreamRecord, type WatermarkPolicy } from "../../src/index.ts";
+import type { EntryAppend } from "../../src/store/commit.ts";
 import { MemoryData } from "../../src/store/memory-data.ts";
 import { MemoryStore } from "../../src/store/memory-store.ts";
 import { VirtualClock } from "../../src/testing/index.ts";
@@ -29,7 +31,8 @@ export interface Shape {
   readonly injectors: readonly { readonly name: string; readonly stream: string }[];
   /** Upstream before downstream. */
   readonly computations: readonly Computed[];
-  readonly sinks: readonly { readonly name: string; readonly stream: string }[];
+  /** `inStore`: commits append its records to a stream of the store. */
+  readonly sinks: readonly { readonly name: string; readonly stream: string; readonly inStore?: boolean }[];
   /** `results`: the stream of what became of each record, which goes to one sink. Default: none. */
   readonly effects?: readonly { readonly name: string; readonly stream: string; readonly results: string | undefined }[];
 }
@@ -100,6 +103,18 @@ export const shapes: readonly Shape[] = [
     effects: [
       { name: "e", stream: "in", results: "done" },
       { name: "f", stream: "side", results: undefined },
+    ],
+  },
+  {
+    name: "into the store",
+    injectors: [{ name: "i", stream: "in" }],
+    computations: [computed("A", ["in"], ["mid", "side"]), computed("B", ["mid"], ["out"], true)],
+    sinks: [
+      // The first is the one that a graph grows by.
+      { name: "s", stream: "side" },
+      { name: "t", stream: "side", inStore: true },
+      { name: "u", stream: "in", inStore: true },
+      { name: "v", stream: "out", inStore: true },
     ],
   },
 ];
@@ -229,8 +244,9 @@ function pipelineOf(
     if (limits.results !== undefined) streams.set(limits.results.name, limits.results);
     pipeline.effect(name, streamOf(from), unused, limits);
   }
-  for (const { name, stream: from } of shape.sinks) {
+  for (const { name, stream: from, inStore } of shape.sinks) {
     const target = {
+      appends: inStore === true ? { key: name, maxLength: undefined, texts: entryTexts } : undefined,
       kind: "sink" as const,
       description: `simulated ${name}`,
       attempts: Number.POSITIVE_INFINITY,
@@ -239,6 +255,15 @@ function pipelineOf(
     pipeline.sink(name, streamOf(from), sink<Item>(target));
   }
   return { pipeline, streamOf };
+}
+
+/** The entry of a record in a stream of the store. */
+const entryTexts = ({ value, timestamp, key }: StreamRecord<unknown>) => ["item", encodePlain(value), "timestamp", String(timestamp), "key", key];
+
+/** What an entry was made of. */
+export function entryOf({ texts }: EntryAppend): { readonly item: Item; readonly timestamp: number; readonly key: string } {
+  const [, item, , timestamp, , key] = texts;
+  return { item: decodeStored(item as Uint8Array, "an entry") as Item, timestamp: Number(timestamp), key: key as string };
 }
 
 function instancesOf(plan: Plan): Staged["instances"] {

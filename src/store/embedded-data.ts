@@ -11,7 +11,7 @@ import { domainOf, indexOf, participantOf, shardRef, type ShardRef } from "../ke
 import type { Random } from "../random.ts";
 import { type Authority, newAuthority, register, report } from "../watermark/authority.ts";
 import { isPercentileTrack, participantOfTrack } from "../watermark/percentile.ts";
-import type { Commit, HoldSet, Numbered, TimerClock } from "./commit.ts";
+import type { Commit, EntryAppend, HoldSet, Numbered, TimerClock } from "./commit.ts";
 import { EmbeddedLeases } from "./embedded-leases.ts";
 import type { EmbeddedShard } from "./embedded-shard.ts";
 import { outcomeOf } from "./outcome.ts";
@@ -69,6 +69,8 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
   protected abstract graphChanged(graph: StoredGraph, removed: readonly number[]): void;
   protected abstract authorityChanged(participant: number, authority: Authority, why: "registered" | "reported"): void;
   protected abstract appended(): void;
+  /** undefined: there are no streams. */
+  protected readonly appendEntry?: (entry: EntryAppend) => void;
   /** No loss if a crash forgets it. */
   protected abstract leasesChanged(): void;
 
@@ -199,6 +201,7 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
         receiver.append(bytes, records);
         appended.add(receiver);
       }
+      for (const entry of commit.entries) this.appendEntry?.(entry);
       return outcome;
     });
     return { outcomes, ...this.#countAppends(domain, appended), now };
@@ -336,7 +339,7 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
       // One under an older graph may well name what is gone, and will be refused.
       if (commit.graphVersion !== this.graph?.version) continue;
       this.find(commit.shard)?.admit(commit);
-      invariant(commit.entries.length === 0, "a commit has entries for streams, which this store does not have");
+      invariant(commit.entries.length === 0 || this.appendEntry !== undefined, "a commit has entries for streams, which this store does not have");
       for (const { target } of commit.parcels) {
         this.get(target);
         invariant(

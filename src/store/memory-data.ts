@@ -4,10 +4,14 @@
  */
 import type { ShardRef } from "../key.ts";
 import type { Authority } from "../watermark/authority.ts";
+import type { EntryAppend } from "./commit.ts";
 import { EmbeddedData } from "./embedded-data.ts";
 import { MemoryShard } from "./memory-shard.ts";
 
 export class MemoryData extends EmbeddedData<MemoryShard> {
+  /** For a simulator: nobody could read them from outside. */
+  readonly streams = new Map<string, EntryAppend[]>();
+
   constructor(domains = 1) {
     super(domains);
   }
@@ -21,6 +25,7 @@ export class MemoryData extends EmbeddedData<MemoryShard> {
     for (const [domain, leases] of this.leases.entries()) copy.leases[domain]!.read(leases.written());
     for (const [worker, stored] of this.workers) copy.workers.set(worker, stored);
     for (const [participant, authority] of this.authorities) copy.authorities.set(participant, authority);
+    for (const [stream, entries] of this.streams) copy.streams.set(stream, [...entries]);
     return copy;
   }
 
@@ -40,6 +45,12 @@ export class MemoryData extends EmbeddedData<MemoryShard> {
   protected load(shard: ShardRef): MemoryShard {
     return new MemoryShard(shard);
   }
+
+  protected override readonly appendEntry = (entry: EntryAppend): void => {
+    const entries = this.streams.get(entry.stream);
+    if (entries === undefined) this.streams.set(entry.stream, [entry]);
+    else entries.push(entry);
+  };
 
   // Nothing becomes of a change but the change.
   protected graphChanged(): void {}
