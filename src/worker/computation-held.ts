@@ -40,7 +40,11 @@ export abstract class ComputationHeld extends ComputationPercentiles {
 
   /** Timers of a key stand aside while it runs other work, or has work that goes before them. */
   protected takeTimersBack(key: KeyState): void {
-    if (key.held.length > 0) return;
+    if (key.held.length > 0) {
+      // It may have been revived while a call of the key ran, and nobody has looked at it.
+      this.heldAt = 0;
+      return;
+    }
     this.watermark.takeBack(key.key);
     this.wall.takeBack(key.key);
   }

@@ -8,7 +8,8 @@
  *     who registers after another has taken over would speak for what that one has committed since (R7). This renewal
  *     looks at each of them; others do so only where something was taken from this worker.
  * O3  All that this worker holds is one lease, and what it holds no more may be in it: so the next one is made anew, and
- *     the former runs out. Else what it does not know to be its own would be its own as long as it lives.
+ *     the former runs out. Else what it does not know to be its own would be its own as long as it lives. A renewal without an
+ *     answer may still come, after later ones, and make a lease of what it showed: so all are made anew for a while.
  * O4  A renewal is due when a third of the lease is over, and may wait a quarter more for an announcement: one that failed
  *     is made again long before what is left has run out.
  */
@@ -30,6 +31,8 @@ import { GraphChangedError } from "./plan.ts";
 import { SinkShard } from "./sink-shard.ts";
 
 const RETRY = 200;
+/** Renewals after one without an answer that are made anew: three leases, by when it has come or never will. */
+const DOUBTFUL = 10;
 /** ms between requests for a shard that another holds and has to give up: while shards are on the move, and otherwise. */
 const ASK_OFTEN = 50;
 const ASK_AGAIN = 250;
@@ -58,8 +61,8 @@ export class Ownership {
   /** When. */
   #registerAt = Number.POSITIVE_INFINITY;
   #renewAt = Number.POSITIVE_INFINITY;
-  /** Something is stored as this worker's, or may be, that it does not work on: the next renewal leaves it out (O3). */
-  #forgot = false;
+  /** Something is stored as this worker's, or may come to be, that it does not work on: so many renewals leave it out (O3). */
+  #anew = 0;
   /** When the first of the wanted shards is to be asked for. */
   #askAt = Number.POSITIVE_INFINITY;
 
@@ -88,7 +91,8 @@ export class Ownership {
     if (now < this.#renewalAt) return;
     this.#renewAt = now + this.#engine.options.leaseMs / 3;
     const leases = this.leases();
-    if (leases.length > 0) this.#renew(leases, this.#forgot);
+    if (leases.length > 0) this.#renew(leases, this.#anew-- > 0);
+    this.#anew = Math.max(this.#anew, 0);
     this.#engine.reporter.repeat();
   }
 
@@ -119,7 +123,6 @@ export class Ownership {
   }
 
   #renew(leases: readonly Lease[], confirm: boolean): void {
-    this.#forgot = false;
     this.#engine.effect({ kind: "renew", leases, confirm });
   }
 
@@ -338,7 +341,7 @@ export class Ownership {
   onRenewed(leases: readonly Lease[], lost: readonly ShardRef[] | undefined): void {
     if (lost !== undefined && lost.length > 0) this.#engine.lose(lost);
     if (lost === undefined) {
-      this.#forgot = true;
+      this.#anew = DOUBTFUL;
       this.#renewAt = Math.min(this.#renewAt, this.#engine.now + RETRY);
     }
     for (const claim of this.#claims.values()) {
@@ -378,7 +381,7 @@ export class Ownership {
   }
 
   #again(claim: Claim): void {
-    this.#forgot ||= claim.sequencer !== undefined;
+    if (claim.sequencer !== undefined) this.#anew = Math.max(this.#anew, 1);
     Object.assign(claim, newClaim(this.#engine.now + RETRY));
     this.#askAt = Math.min(this.#askAt, claim.retryAt);
   }

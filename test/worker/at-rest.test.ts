@@ -55,6 +55,21 @@ test("a renewal that failed is made again soon, and the shards are still this wo
   await rig.kill();
 });
 
+test("renewals after one without an answer show all shards for three leases: that one may still come, and make a lease of what it showed", async () => {
+  const { rig } = await resting(600);
+  const shown: unknown[] = [];
+  rig.line.onCall = (method, args) => {
+    if (method !== "renew") return;
+    shown.push(args[3]);
+    if (shown.length === 2) throw new StoreUnavailableError("no answer");
+  };
+  const from = rig.clock.now();
+  for (let renewals = 0; renewals < 14; renewals = shown.length) await rig.advance(100);
+  expect(rig.clock.now() - from).toBeGreaterThan(3 * 600);
+  expect(shown).toEqual([false, false, ...Array.from({ length: 10 }, () => true), false, false]);
+  await rig.kill();
+});
+
 test("a long wait of the machine's clock has not ended before that clock shows it", async () => {
   const early = await Promise.all(
     Array.from({ length: 60 }, async (_, i) => {

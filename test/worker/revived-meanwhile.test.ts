@@ -53,6 +53,38 @@ test.each([
   expect(await rig.stored("work")).toMatchObject({ held: 0, dead: 0 });
 });
 
+test("what came back while a call of its key ran is tried when that is done, though nothing else stood aside", async () => {
+  let broken = true;
+  const settle: (() => void)[] = [];
+  class Work extends Computation {
+    readonly jobs = input(jobs, { key: () => "k" });
+    readonly done = state("done", { initial: [] as string[] });
+    override async processRecord({ value }: StreamRecord<Job>, context: Context): Promise<void> {
+      if (value.fails && broken) throw new Error("broken");
+      if (!value.fails) await new Promise<void>((resolve) => settle.push(resolve));
+      context.state(this.done).update((done) => [...done, value.name]);
+    }
+  }
+  const feed = new Feed<Job>({});
+  const pipeline = new Pipeline("p", { shards: 1 }).inject("feed", jobs, feed.injector).compute("work", Work, { attempts: 1 });
+  const rig = await Rig.start(pipeline);
+  feed.push({ name: "letter", fails: true }, 1);
+  await rig.advance(100);
+  feed.push({ name: "short", fails: false }, 2);
+  await rig.rest();
+  broken = false;
+  const [shard] = rig.shards("work") as [number];
+  const [letter] = await rig.line.store.readDeadLetters(shard, 10);
+  const owner = rig.worker.engine.computation(shard);
+  expect(letter !== undefined && owner !== undefined && apply("retry", owner, letter)).toBe(undefined);
+  rig.worker.driver.kick();
+  await rig.rest();
+  settle.shift()?.();
+  await rig.advance(1_000);
+  expect(await rig.state("work", "done", "k")).toEqual(["short", "letter"]);
+  expect(await rig.stored("work")).toMatchObject({ held: 0, dead: 0 });
+});
+
 test("a letter that was read before its shard was given up and came back is left alone: it may have been tried again there", async () => {
   class Never extends Computation {
     readonly jobs = input(jobs, { key: () => "k" });
