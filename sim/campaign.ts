@@ -7,8 +7,10 @@ export interface CampaignOptions {
   readonly seed: number;
   readonly schedules: number;
   readonly threads: number;
-  /** ms after which no more are begun. */
+  /** ms after which no more are begun than `least`. */
   readonly within: number;
+  /** Default: 0. */
+  readonly least?: number;
   readonly progress: (schedules: number) => void;
 }
 
@@ -17,12 +19,12 @@ const YOUNG = 64;
 /** Seeds handed out at once: a fraction of a second's work. */
 const CHUNK = 25;
 
-export async function campaign({ seed, schedules, threads, within, progress }: CampaignOptions): Promise<Totals> {
+export async function campaign({ seed, schedules, threads, within, least = 0, progress }: CampaignOptions): Promise<Totals> {
   const totals = noTotals();
   const until = performance.now() + within;
   let next = seed;
   const end = seed + schedules;
-  const over = () => next >= end || totals.violations.length > 0 || performance.now() > until;
+  const over = () => next >= end || totals.violations.length > 0 || (next >= seed + least && performance.now() > until);
   await Promise.all(
     Array.from({ length: threads }, async () => {
       const thread = new Worker(new URL("./campaign-thread.js", import.meta.url), { resourceLimits: { maxYoungGenerationSizeMb: YOUNG } });

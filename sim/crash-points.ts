@@ -146,11 +146,21 @@ export function workloadOf(subject: Subject): Workload {
     { do: "add", by: 1 },
     { do: "set", timer: "due", tag: 0, from: "call", after: 500, output: undefined },
   ];
-  const A: Script = { records: [subject === "timer" ? setting : record], timers: [record], flush: NOTHING };
-  const B: Script = { records: [record], timers: [NOTHING], flush: NOTHING };
+  const A: Script = { records: [subject === "timer" ? setting : record], timers: [record], flush: NOTHING, filter: undefined };
+  const B: Script = { records: [record], timers: [NOTHING], flush: NOTHING, filter: undefined };
   return {
     shape,
-    variant: { shards: 2, domains: 2, partitions: 1, attempts: 9, asynchronous: false, effects: undefined, maxSkew: undefined, percentile: undefined },
+    variant: {
+      shards: 2,
+      domains: 2,
+      partitions: 1,
+      attempts: 9,
+      asynchronous: false,
+      effects: undefined,
+      maxSkew: undefined,
+      percentile: undefined,
+      filtered: false,
+    },
     keys: ["k0", "k1"],
     scripts: new Map([
       ["A", A],
@@ -170,6 +180,8 @@ export function workloadOf(subject: Subject): Workload {
       latency: 0,
     },
     failingEffects: 0,
+    theme: undefined,
+    faults: { perMille: [0], steps: [0] },
     operators: undefined,
   };
 }

@@ -25,6 +25,7 @@ const HELP = `usage: npm run sim -- [options]
   --crash-pairs   two crash points in one run: all ordered pairs, killed and paused; docs/simulation.md
   --tape T        run this tape alone, and show its timeline
   --minutes M     begin no more after so long
+  --least N       but so many (default 0)
   --threads N     (default: as many as there are cores)
   --coverage N    measure line coverage by so many of the schedules (default 0; takes longer)
   --json          print one JSON object
@@ -43,6 +44,7 @@ const { values } = parseArgs({
     tapes: { type: "boolean", default: false },
     remake: { type: "boolean", default: false },
     minutes: { type: "string", default: "1440" },
+    least: { type: "string", default: "0" },
     threads: { type: "string", default: String(availableParallelism()) },
     coverage: { type: "string", default: "0" },
     json: { type: "boolean", default: false },
@@ -50,9 +52,9 @@ const { values } = parseArgs({
   },
 });
 
-function number(name: "schedules" | "seed" | "minutes" | "threads" | "coverage"): number {
+function number(name: "schedules" | "seed" | "minutes" | "least" | "threads" | "coverage"): number {
   const given = Number(values[name]);
-  if (Number.isInteger(given) && given >= (name === "coverage" ? 0 : 1)) return given;
+  if (Number.isInteger(given) && given >= (name === "coverage" || name === "least" ? 0 : 1)) return given;
   console.error(`--${name} ${values[name]}: give a whole number\n\n${HELP}`);
   process.exit(2);
 }
@@ -75,6 +77,7 @@ async function simulate(): Promise<void> {
     schedules: number("schedules"),
     threads: number("threads"),
     within: number("minutes") * 60_000 - (begin - start),
+    least: number("least"),
     progress: (schedules) => {
       if (values.json || performance.now() < told + 5_000) return;
       told = performance.now();

@@ -66,6 +66,8 @@ export const RARE_EVENTS: ReadonlyMap<string, string> = new Map([
   ["outdated graph", "a worker hears that its graph is not the stored one, and leaves"],
   ["stale-graph", "a commit of a worker that has not heard of it yet is refused"],
   // What users see of it.
+  ["record passed over", "a filter says that a record is not for its input"],
+  ["record refused", "a filter throws, and its delivery goes to dead letters"],
   ["late", "a late record"],
   ["duplicates", "a record whose id was there before"],
   ["deadLetters", "a record or timer in dead letters"],

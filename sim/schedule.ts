@@ -58,16 +58,32 @@ export interface Wrong {
 /** A schedule with a workload that is drawn from the tape too. */
 export async function run(tape: Tape, options: RunOptions = {}): Promise<Run> {
   const workload = drawWorkload(tape);
-  const faults = swarm(tape, workload.settings.exclusive);
+  const faults = themed(tape, workload, swarm(tape, workload.settings.exclusive, undefined, workload.faults));
   if (grows(workload)) return await growing(workload, tape, faults, options);
   return await simulate(workload, tape, faults, { leftovers: tape.chance(LEFTOVERS), ...options });
+}
+
+/** What a run is all about has to be reached. */
+function themed(tape: Tape, { theme, settings }: Workload, faults: Faults): Faults {
+  // Few attempts: none may be lost to a call that times out.
+  if (theme === "letters") return { ...faults, kinds: faults.kinds.filter((kind) => kind !== "stall" && kind !== "skew") };
+  if (theme !== "barriers" || settings.exclusive) return faults;
+  // Commits whose outcome is not known, of workers that mostly stay.
+  return {
+    ...faults,
+    kinds: tape.choose(4) === 0 ? [...new Set([...faults.kinds, "unconfirmed" as const])] : ["unconfirmed", "time-out"],
+    doubtful: 300,
+    edges: tape.pick([0, 100]),
+    perMille: tape.pick([10, 20]),
+  };
 }
 
 /** Of a thousand runs, in how many shards have something left of what was dropped: more than a page of it, which takes its time. */
 const LEFTOVERS = 10;
 
-/** About one in twelve with several workers, by what is drawn anyway: the other tapes mean what they meant. */
-const grows = ({ settings }: Workload): boolean => !settings.exclusive && settings.reportEvery === 0 && settings.batchRecords === 8;
+/** About one in twelve with several workers, by what is drawn anyway; whoever joins is compared with one that is given everything. */
+const grows = ({ settings, variant }: Workload): boolean =>
+  !variant.filtered && !settings.exclusive && settings.reportEvery === 0 && settings.batchRecords === 8;
 
 /** The graph grows in the midst of it. */
 export async function growing(workload: Workload, tape: Tape, faults: Faults, options: RunOptions = {}): Promise<Run> {
@@ -88,7 +104,13 @@ export async function simulate(workload: Workload, tape: Tape, faults: Faults, o
     calls++;
     called?.();
   };
-  const stage: RunStage = { scripts: workload.scripts, tries: new Map(), sources: workload.sourceSettings, called: counting };
+  const stage: RunStage = {
+    scripts: workload.scripts,
+    tries: new Map(),
+    sources: workload.sourceSettings,
+    called: counting,
+    saw: (what) => simulation.trace.saw(what),
+  };
   current.stage = stage;
   const { sources, settings } = workload;
   const contents = wrong?.store === undefined ? data.copy() : withWrong(data.copy(), wrong.store);
@@ -132,7 +154,7 @@ export async function simulate(workload: Workload, tape: Tape, faults: Faults, o
     if (differences.length > 0) throw new Violation("fold", differences.join("\n      "));
   });
   // Plans are kept, and with them what they go by: not the simulation too, with all that was in it.
-  current.stage = { ...stage, called: undefined };
+  current.stage = { ...stage, called: undefined, saw: undefined };
   return { ...outcome, workload, plan, found };
 }
 

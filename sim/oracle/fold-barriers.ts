@@ -6,9 +6,15 @@
  *     effects, or of what was brought back from dead letters, is not waited for.
  */
 import type { Delivery } from "./fold-call.ts";
-import type { FoldShape, Found, FoundBarrier } from "./fold-input.ts";
+import { verdictOf } from "../workload/program.ts";
+import type { FoldInput, Found, FoundBarrier } from "./fold-input.ts";
 
-export function barrierFindings(barrier: FoundBarrier, shape: FoldShape, streams: ReadonlyMap<string, readonly Delivery[]>, found: Found): string[] {
+export function barrierFindings(
+  barrier: FoundBarrier,
+  { shape, scripts }: FoldInput,
+  streams: ReadonlyMap<string, readonly Delivery[]>,
+  found: Found,
+): string[] {
   const wrong: string[] = [];
   const through = new Map<string, ReadonlySet<string>>();
   for (const { name } of shape.computations) through.set(name, throughOf(name, barrier.committed));
@@ -20,6 +26,8 @@ export function barrierFindings(barrier: FoundBarrier, shape: FoldShape, streams
     for (const { item } of deliveries) {
       if (!comesOf(item.id, barrier, found, waitedFor)) continue;
       for (const { name } of consumers) {
+        const script = scripts.get(name);
+        if (script !== undefined && verdictOf(script, item) === "passed over") continue;
         if (through.get(name)?.has(item.id) || isRevived(name, item.id, found)) continue;
         wrong.push(`F8: the barrier behind ${injector}[${partition}] ${from + 1} to ${to} was passed, and ${name} had not committed ${item.id}`);
       }

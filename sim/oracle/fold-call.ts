@@ -24,6 +24,8 @@ export interface SetTimer {
   /** Set by a firing at the end of time: it may have been dropped. */
   readonly droppable: boolean;
   readonly poison: boolean;
+  /** It may have been this one that a command has fired, or one before it that was like it. */
+  readonly maybe?: boolean;
 }
 
 export interface KeyModel {

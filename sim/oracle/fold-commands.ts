@@ -52,13 +52,17 @@ export class KeyCommands {
     return undefined;
   }
 
-  /** The setting that was fired, where it was set anew for the same time since: what stands aside goes first. */
+  /**
+   * The setting that was fired, where it was set anew for the same time since: what stands aside goes first. Of two that hold
+   * at the same time as well nobody can tell which it was, so the one that there is may be there still.
+   */
   firedBefore(timer: string, set: SetTimer, settings: readonly SetTimer[]): SetTimer | undefined {
     const fire = this.#waiting.find((each) => each.timer === timer && each.time === set.time && each.action === "fire");
-    if (fire === undefined || fire.output === set.output) return undefined;
-    const before = settings.find(({ time, output }) => time === set.time && output === fire.output);
-    if (before !== undefined) this.#take(fire);
-    return before;
+    if (fire === undefined) return undefined;
+    const [before, another] = settings.filter(({ time, output }) => time === set.time && output === fire.output);
+    if (before === undefined || (fire.output === set.output && another === undefined)) return undefined;
+    this.#take(fire);
+    return fire.output === set.output ? { ...set, maybe: true } : before;
   }
 
   /** The setting for this time that was fired, known by its output. */

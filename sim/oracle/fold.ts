@@ -22,7 +22,7 @@ import { KeyCommands, settingOf } from "./fold-commands.ts";
 import { effectFindings } from "./fold-effects.ts";
 import { fixedPart, percentileFindings } from "./fold-percentiles.ts";
 import type { Counted, FoldInjector, FoldInput, FoldShape, Found, FoundLetter } from "./fold-input.ts";
-import { type Entry, FUEL, type Item, type Program, type Script, type Sums } from "../workload/program.ts";
+import { type Entry, FUEL, type Item, type Program, type Script, type Sums, verdictOf } from "../workload/program.ts";
 
 const EMPTY: Counted = { processed: 0, late: 0, produced: 0, duplicates: 0, deadLetters: 0, timersFired: 0 };
 const RELEASE: Program = [{ do: "release" }];
@@ -69,7 +69,7 @@ class Fold {
     for (const effect of shape.effects ?? []) this.#effect(effect);
     const ofResults = new Set((shape.effects ?? []).map(({ results }) => results));
     for (const { name, stream, inStore } of shape.sinks) if (!ofResults.has(stream)) this.#sink(name, stream, inStore === true);
-    for (const barrier of this.#found.barriers) for (const wrong of barrierFindings(barrier, shape, this.#streams, this.#found)) this.#wrong(wrong);
+    for (const barrier of this.#found.barriers) for (const wrong of barrierFindings(barrier, this.#input, this.#streams, this.#found)) this.#wrong(wrong);
     for (const { where, time } of this.#last)
       if (time > this.#latest) this.#wrong(`F3: ${where}: was set at the end of time, for later than all that was known, and not dropped`);
   }
@@ -87,13 +87,15 @@ class Fold {
     const known = this.#streams.get(stream);
     if (known === undefined) this.#streams.set(stream, [delivery]);
     else known.push(delivery);
-    this.#counted.produced += this.#consumersOf(stream).length;
+    this.#counted.produced += this.#consumersOf(stream, delivery.item).length;
   }
 
-  #consumersOf(stream: string): string[] {
+  /** Those that it is for: a record that a filter passes over is not produced for its input. */
+  #consumersOf(stream: string, item?: Item): string[] {
     const { computations, sinks, effects = [] } = this.#input.shape;
     const others = [...sinks, ...effects].filter((each) => each.stream === stream);
-    return [...computations.filter((each) => each.inputs.includes(stream)), ...others].map((each) => each.name);
+    const takes = (name: string) => item === undefined || verdictOf(this.#input.scripts.get(name) as Script, item) !== "passed over";
+    return [...computations.filter((each) => each.inputs.includes(stream) && takes(each.name)), ...others].map((each) => each.name);
   }
 
   // ── injectors ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -174,7 +176,9 @@ class Fold {
     for (const { what, key } of this.#found.dead.get(name) ?? []) dead.set(`${key} ${what}`, (dead.get(`${key} ${what}`) ?? 0) + 1);
     const waiting = new Map<string, Delivery>();
     for (const { delivery } of this.#incoming(inputs)) {
-      const key = other ? delivery.item.other : delivery.item.key;
+      const verdict = verdictOf(script, delivery.item);
+      if (verdict === "passed over") continue;
+      const key = verdict === "refused" ? "" : other ? delivery.item.other : delivery.item.key;
       const steps = script.records[delivery.item.program % script.records.length] as Program;
       const what = `${key} ${delivery.item.id}`;
       // One that fails as often as it is tried, or more often, dies; but tries that a crash has cut off did not count.
@@ -299,14 +303,15 @@ class Fold {
     const isEarly = isWall ? now < set.time : (byPercentile ? (model.percentile ?? -1) : watermark) < set.time;
     if (isEarly && !set.asked && !model.commands.takes("fire", address, set.time))
       this.#wrong(`F3: ${where}: fired early, at watermark ${watermark} and time ${now}`);
-    for (const [each, { time: earlier, droppable, poison }] of model.timers) {
-      const isNext = each.startsWith("wait:") === isWall && earlier < set.time && !droppable && !poison;
+    for (const [each, { time: earlier, droppable, poison, maybe }] of model.timers) {
+      const isNext = each.startsWith("wait:") === isWall && earlier < set.time && !droppable && !poison && !maybe;
       // It may have been begun, and have failed, before the low watermark came to the others.
       const mayWait = byPercentile && !each.startsWith("due:");
       const isAsked = mayWait || set.asked || model.commands.concerned(address) || model.commands.concerned(each);
       if (isNext && !isAsked) this.#wrong(`F3: ${where}: fired before ${each} of ${earlier}`);
     }
-    if (!set.asked) model.timers.delete(address);
+    if (set.maybe && set.asked) model.timers.set(address, set);
+    else if (!set.asked) model.timers.delete(address);
     const base = Math.max(set.output ?? Math.max(watermark, 0), 0);
     const from = isWall ? Math.max(watermark, 0) : set.time;
     const { timers, flush } = this.#input.scripts.get(computation.name) as Script;
@@ -331,13 +336,12 @@ class Fold {
     if (commands.takesDeleted(timer, set) || (set.poison && commands.concerned(timer))) return;
     const where = `${name} ${key}, timer ${timer} for ${set.time}`;
     const never = timer.startsWith("wait:") && set.output === undefined;
-    if (set.droppable) {
-      // One that holds nothing may also be there still: nothing waits for it.
-      if (set.time <= largest && !set.poison && !never) this.#wrong(`F3: ${where}: was dropped, though not after the last record`);
-      if (set.poison) this.#maybeDead(dead, `${key} ${timer}:${set.time}`);
-    } else if (set.poison && never) this.#maybeDead(dead, `${key} ${timer}:${set.time}`);
-    else if (set.poison) this.#takeDead(dead, name, `${key} ${timer}:${set.time}`);
-    else if (!never) this.#wrong(`F3: ${where}: never fired`);
+    // One that holds nothing may also be there still: nothing waits for it.
+    if (set.poison && (set.maybe || set.droppable || never)) this.#maybeDead(dead, `${key} ${timer}:${set.time}`);
+    if (set.maybe || never) return;
+    if (set.droppable && set.time <= largest && !set.poison) this.#wrong(`F3: ${where}: was dropped, though not after the last record`);
+    else if (set.poison && !set.droppable) this.#takeDead(dead, name, `${key} ${timer}:${set.time}`);
+    else if (!set.droppable) this.#wrong(`F3: ${where}: never fired`);
   }
 
   #maybeDead(dead: Map<string, number>, what: string): void {

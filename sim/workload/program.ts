@@ -42,7 +42,14 @@ export interface Script {
   /** A timer's program is its tag's number in here. */
   readonly timers: readonly Program[];
   readonly flush: Program;
+  /** What its inputs' filters say of a record, by the number of its program; undefined: they have none. */
+  readonly filter: readonly Verdict[] | undefined;
 }
+
+/** "refused": the filter throws. */
+export type Verdict = "taken" | "passed over" | "refused";
+
+export const verdictOf = ({ filter }: Script, { program }: Item): Verdict => filter?.[program] ?? "taken";
 
 /** What every stream carries. */
 export interface Item {

@@ -15,7 +15,7 @@ import {
   timers,
 } from "../../src/index.ts";
 import { Later } from "../../src/testing/simulation/later.ts";
-import { BRIEF, type Entry, FUEL, type Item, LATEST, type Program, type Script, type Step, type Sums } from "./program.ts";
+import { BRIEF, type Entry, FUEL, type Item, LATEST, type Program, type Script, type Step, type Sums, verdictOf } from "./program.ts";
 
 /** What the computations of the running simulation go by: set before each run. */
 export interface Stage {
@@ -24,6 +24,8 @@ export interface Stage {
   readonly tries: Map<string, number>;
   /** Told of each call; may throw in the handler's place. */
   readonly called?: (() => void) | undefined;
+  /** Told of what a filter does but take a record. */
+  readonly saw?: ((what: string) => void) | undefined;
 }
 
 export interface Streams {
@@ -31,6 +33,8 @@ export interface Streams {
   readonly outputs: readonly Stream<Item>[];
   /** Keyed by `other`. */
   readonly other: boolean;
+  /** Have its inputs a filter? */
+  readonly filtered: boolean;
   /** Of the timers `due`. */
   readonly percentile: number | undefined;
 }
@@ -68,11 +72,12 @@ export class Scripted extends Computation {
   readonly stageName: string;
   readonly stage: () => Stage;
 
-  constructor(name: string, { inputs, outputs, other, percentile }: Streams, stage: () => Stage) {
+  constructor(name: string, { inputs, outputs, other, filtered, percentile }: Streams, stage: () => Stage) {
     super();
     const key = (item: Item) => (other ? item.other : item.key);
-    this.first = input(inputs[0] as Stream<Item>, { key });
-    this.second = inputs[1] && input(inputs[1], { key });
+    const where = filtered ? (item: Item) => this.#takes(item) : undefined;
+    this.first = input(inputs[0] as Stream<Item>, { key, where });
+    this.second = inputs[1] && input(inputs[1], { key, where });
     this.out = outputs[0] && output(outputs[0]);
     this.more = outputs[1] && output(outputs[1]);
     this.due = timers<number>("due", { percentile });
@@ -94,6 +99,13 @@ export class Scripted extends Computation {
     const isEvent = fired.clock === "watermark";
     const from = isEvent ? fired.time : Math.max(context.watermark, 0);
     return this.#begin(`${name}:${fired.tag ?? ""}:${fired.time}`, from, isEvent, true, false, steps, context);
+  }
+
+  #takes(item: Item): boolean {
+    const verdict = verdictOf(this.#script(), item);
+    if (verdict !== "taken") this.stage().saw?.(`record ${verdict}`);
+    if (verdict === "refused") throw new Error("scripted to refuse");
+    return verdict === "taken";
   }
 
   #script(): Script {

@@ -165,6 +165,8 @@ export interface Variant {
   readonly maxSkew: { readonly of: "first" | "all"; readonly ms: number } | undefined;
   /** Timers `due` fire by this percentile watermark; undefined: by the low one. */
   readonly percentile: number | undefined;
+  /** Have the inputs of computations a filter? */
+  readonly filtered: boolean;
 }
 
 /** ms that a handler may take. */
@@ -219,7 +221,7 @@ interface Declared {
 
 function pipelineOf(
   shape: Shape,
-  { shards, partitions, attempts, asynchronous, effects, maxSkew, percentile }: Variant,
+  { shards, partitions, attempts, asynchronous, effects, maxSkew, percentile, filtered }: Variant,
   current: { readonly stage: RunStage },
 ): Declared {
   const pipeline = new Pipeline("simulated", { shards });
@@ -235,7 +237,7 @@ function pipelineOf(
   });
   const Class = asynchronous ? AsyncScripted : Scripted;
   for (const { name, inputs, outputs, other } of shape.computations) {
-    const declared = { inputs: inputs.map(streamOf), outputs: outputs.map(streamOf), other, percentile };
+    const declared = { inputs: inputs.map(streamOf), outputs: outputs.map(streamOf), other, filtered, percentile };
     pipeline.compute(name, () => new Class(name, declared, () => current.stage), { attempts, backoff: exponential(20, 100), timeLimit: TIME_LIMIT });
   }
   for (const { name, stream: from, results } of shape.effects ?? []) {

@@ -4,10 +4,11 @@
  */
 import { ascending, boundedDisorder, byHand, type SourceItem, trailingClock, type WatermarkPolicy } from "../../src/index.ts";
 import type { SimulatedItem, SimulatedSource } from "../../src/testing/simulation/simulated-edges.ts";
+import type { Rates } from "../../src/testing/simulation/faults.ts";
 import type { OperatorSettings } from "../../src/testing/simulation/operators.ts";
 import type { Settings } from "../../src/testing/simulation/simulation-options.ts";
 import type { Tape } from "../../src/testing/simulation/tape.ts";
-import type { Item, Program, Script, Step } from "./program.ts";
+import type { Item, Program, Script, Step, Verdict } from "./program.ts";
 import { type Computed, type EffectLimits, type Shape, shapes, type SourceSetting, type Variant } from "./shapes.ts";
 
 export interface Workload {
@@ -20,6 +21,8 @@ export interface Workload {
   readonly settings: Settings;
   /** Of a thousand calls of an effect, how many fail. */
   readonly failingEffects: number;
+  readonly theme: Theme | undefined;
+  readonly faults: Rates;
   readonly operators: Pick<OperatorSettings, "letters" | "barriers" | "timers" | "spared"> | undefined;
 }
 
@@ -32,32 +35,97 @@ interface Size {
   /** Of all partitions of all sources, where no effect takes them, and where one does. */
   readonly records: readonly number[];
   readonly effected: readonly number[];
+  readonly leases: readonly number[];
+  /** ms for which a source may have nothing. */
+  readonly silences: readonly number[];
+  /** Of a thousand items, before how many. */
+  readonly silent: number;
+  /** ms after which a wall timer is due. */
+  readonly walls: readonly number[];
+  readonly faults: Rates;
 }
 
-const LARGE: Size = { shapes, keys: 6, shards: [1, 2, 3, 5, 8], domains: [1, 1, 2, 3, 8], records: [10, 20, 50], effected: [5, 10, 15] };
+const LARGE: Size = {
+  shapes,
+  keys: 6,
+  shards: [1, 2, 3, 5, 8],
+  domains: [1, 1, 2, 3, 8],
+  records: [10, 20, 50],
+  effected: [5, 10, 15],
+  leases: [2_000, 1_000, 1_000, 400, 200],
+  silences: [3, 30, 300, 1_200],
+  silent: 60,
+  walls: [20, 0, 200, 2_000, -5],
+  faults: { perMille: [0, 10, 20, 30, 30, 60, 100], steps: [0, 150, 240, 400, 400, 700] },
+};
+/** Where time passes with nothing but heartbeats in it, it takes steps: so little passes. */
 const SMALL: Size = {
   shapes: shapes.filter(({ computations }) => computations.length <= 2),
   keys: 3,
   shards: [1, 2, 3],
   domains: [1, 1, 2, 3],
-  records: [4, 8],
-  effected: [3, 6],
+  records: [3, 6],
+  effected: [2, 4],
+  leases: [1_000, 400, 1_000, 200],
+  silences: [3, 30, 300, 30],
+  silent: 60,
+  walls: [20, 0, 200, 100, -5],
+  faults: { perMille: [20, 10, 30, 40, 60, 60, 100], steps: [0, 60, 80, 100, 120, 140, 160] },
 };
 /** Of a thousand runs, how many are large. */
-const LARGER = 200;
+const LARGER = 100;
+
+/** What a small run may be all about: wrongs that take several things at once which few runs have together. */
+export type Theme =
+  /** Calls that are slow and fail, of few keys, and letters that are tried again while others run. */
+  | "letters"
+  /** Requests that wait for what comes of their records, which comes slowly, over several domains. */
+  | "barriers";
+const THEMES: readonly Theme[] = ["letters", "barriers"];
+/** Of a thousand runs, how many have one. */
+const THEMED = 140;
+
+/** Where what is drawn for a run with a theme differs from a small one. */
+const THEMED_SIZES: Readonly<Record<Theme, Size>> = {
+  letters: {
+    ...SMALL,
+    shapes: SMALL.shapes.filter(({ effects }) => effects === undefined),
+    keys: 1,
+    shards: [1],
+    records: [8, 14],
+    silent: 800,
+    silences: [300, 30, 600],
+    faults: { perMille: [0, 10, 20], steps: [240, 400] },
+  },
+  barriers: {
+    ...SMALL,
+    shapes: SMALL.shapes.filter(({ effects }) => effects === undefined),
+    domains: [1, 2, 3],
+    records: [8, 14],
+    silent: 500,
+    silences: [30, 3, 100],
+    faults: { perMille: [10, 20], steps: [600, 400] },
+  },
+};
 /** Of a thousand, in how many timers go by a percentile. */
 const PERCENTILES = 150;
+/** Of a thousand, in how many the inputs of computations have filters. */
+const FILTERED = 120;
 
 /** Which kinds of steps a run has: with everything at once, each hides the others. */
 interface Menu {
   readonly timers: boolean;
   readonly wall: boolean;
+  /** ms after which a wall timer is due. */
+  readonly walls: readonly number[];
   readonly holds: boolean;
   readonly brief: boolean;
   readonly clear: boolean;
   readonly failing: boolean;
   readonly poison: boolean;
   readonly waiting: boolean;
+  /** Most calls wait, and half of all fail, at some time. */
+  readonly slow: boolean;
   readonly early: boolean;
   /** Dead letters may be revived: records that fail as often as they are tried, and not for ever. */
   readonly mortal: boolean;
@@ -66,6 +134,11 @@ interface Menu {
 }
 
 const ATTEMPTS = 9;
+/** Few attempts are enough where nobody stalls and no clock jumps, so that nothing times out. */
+const THEMED_MENUS: Readonly<Record<Theme, Partial<Menu>>> = {
+  letters: { waiting: true, slow: true, failing: true, poison: true, attempts: 3 },
+  barriers: { waiting: true, poison: false, attempts: ATTEMPTS },
+};
 const LIMITS: readonly EffectLimits[] = [
   { attempts: 2, concurrency: 16, rateLimit: undefined },
   { attempts: 3, concurrency: 1, rateLimit: undefined },
@@ -75,6 +148,7 @@ const LIMITS: readonly EffectLimits[] = [
 
 const SKEWS: readonly Variant["maxSkew"][] = [undefined, undefined, { of: "all", ms: 100 }, { of: "all", ms: 1 }, { of: "first", ms: 500 }];
 
+const VERDICTS: readonly Verdict[] = ["taken", "passed over", "taken", "passed over", "taken", "refused"];
 const RECORD_PROGRAMS = 8;
 const TIMER_PROGRAMS = 4;
 /** Arrival of the first item, simulated time. */
@@ -84,14 +158,15 @@ const FIRST_EVENT = 1_000;
 const RETENTION = 1_000_000;
 
 export function drawWorkload(tape: Tape): Workload {
-  const size = tape.chance(LARGER) ? LARGE : SMALL;
+  const theme = tape.chance(THEMED) ? tape.pick(THEMES) : undefined;
+  const size = theme !== undefined ? THEMED_SIZES[theme] : tape.chance(LARGER) ? LARGE : SMALL;
   const shape = tape.pick(size.shapes);
   const exclusive = tape.chance(300);
   const recover = tape.pick([10_000, 10_000, 10_000, 5, 2, 1]);
-  const drawn = drawMenu(tape);
+  const drawn = { ...drawMenu(tape, size), ...(theme && THEMED_MENUS[theme]) };
   // Of timers that only the store knows, `clear` leaves those with a tag: not tried where there are some.
-  const letters = drawn.poison || shape.effects !== undefined ? tape.pick([0, 30, 100, 200]) : 0;
-  const barriers = tape.pick([0, 0, 0, 20, 60]);
+  const letters = theme === "letters" ? tape.pick([100, 200, 400]) : drawn.poison || shape.effects !== undefined ? tape.pick([0, 30, 100, 200]) : 0;
+  const barriers = theme === "barriers" ? tape.pick([120, 60]) : tape.pick([0, 0, 0, 20, 60]);
   drawn.mortal = letters > 0 && drawn.poison;
   const menu: Menu = recover < 10_000 ? { ...drawn, clear: false } : drawn;
   const keys = Array.from({ length: 1 + tape.choose(size.keys) }, (_, i) => `k${i}`);
@@ -100,24 +175,26 @@ export function drawWorkload(tape: Tape): Workload {
     domains: tape.pick(size.domains),
     partitions: tape.pick([1, 1, 2]),
     attempts: menu.attempts,
-    asynchronous: menu.waiting && tape.chance(500),
+    asynchronous: menu.waiting && (menu.slow || tape.chance(500)),
     effects: shape.effects && tape.pick(LIMITS),
     maxSkew: shape.injectors.length > 1 ? tape.pick(SKEWS) : undefined,
     percentile: tape.chance(PERCENTILES) ? 50 : undefined,
+    filtered: tape.chance(FILTERED),
   };
-  const scripts = new Map(shape.computations.map((computation) => [computation.name, drawScript(tape, computation, menu, keys)]));
+  const scripts = new Map(shape.computations.map((computation) => [computation.name, drawScript(tape, computation, menu, keys, variant.filtered)]));
   const sources = new Map<string, readonly SimulatedSource[]>();
   const sourceSettings = new Map<string, SourceSetting>();
   // What goes to effects takes more steps.
   const most = tape.pick(shape.effects === undefined ? size.records : size.effected);
   for (const { name } of shape.injectors) {
-    const setting = drawSource(tape, name, Math.ceil((4 + tape.choose(most)) / shape.injectors.length / variant.partitions), variant.partitions, keys);
+    // Whether an old one whose id may be forgotten was taken shows only where it comes.
+    const setting = drawSource(tape, name, Math.ceil((4 + tape.choose(most)) / shape.injectors.length / variant.partitions), variant.partitions, keys, size);
     sources.set(name, setting.sources);
-    sourceSettings.set(name, { policy: setting.policy, ids: setting.ids, retention: setting.retention });
+    sourceSettings.set(name, { policy: setting.policy, ids: setting.ids, retention: variant.filtered ? RETENTION : setting.retention });
   }
   const settings: Settings = {
     exclusive,
-    leaseMs: tape.pick([2_000, 1_000, 1_000, 400, 200]),
+    leaseMs: tape.pick(size.leases),
     batchRecords: tape.pick([256, 8, 3, 1]),
     cacheBytes: tape.pick([1 << 28, 1 << 28, 3_000, 0]),
     frozen: tape.chance(100),
@@ -128,24 +205,26 @@ export function drawWorkload(tape: Tape): Workload {
   };
   // A hold whose release is deleted holds for ever.
   const operators = letters + barriers > 0 ? { letters, barriers, timers: barriers, spared: ["release"] } : undefined;
-  return { shape, variant, keys, scripts, sources, sourceSettings, settings, failingEffects: drawFailing(tape, shape), operators };
+  return { theme, faults: size.faults, shape, variant, keys, scripts, sources, sourceSettings, settings, failingEffects: drawFailing(tape, shape), operators };
 }
 
 function drawFailing(tape: Tape, { effects }: Shape): number {
   return effects === undefined ? 0 : tape.pick([0, 150, 400, 800]);
 }
 
-function drawMenu(tape: Tape): { -readonly [K in keyof Menu]: Menu[K] } {
+function drawMenu(tape: Tape, { walls }: Size): { -readonly [K in keyof Menu]: Menu[K] } {
   const on = () => tape.chance(400);
   const menu = {
     timers: tape.chance(700),
     wall: on(),
+    walls,
     holds: on(),
     brief: on(),
     clear: on(),
     failing: on(),
     poison: tape.chance(350),
     waiting: on(),
+    slow: false,
     early: on(),
     mortal: false,
   };
@@ -154,12 +233,13 @@ function drawMenu(tape: Tape): { -readonly [K in keyof Menu]: Menu[K] } {
 
 // ── scripts ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-function drawScript(tape: Tape, computation: Computed, menu: Menu, keys: readonly string[]): Script {
+function drawScript(tape: Tape, computation: Computed, menu: Menu, keys: readonly string[], filtered: boolean): Script {
   const draw = (isTimer: boolean): Program => drawProgram(tape, computation, menu, keys, isTimer);
   return {
     records: Array.from({ length: RECORD_PROGRAMS }, () => draw(false)),
     timers: Array.from({ length: TIMER_PROGRAMS }, () => draw(true)),
     flush: draw(true),
+    filter: filtered ? Array.from({ length: RECORD_PROGRAMS }, () => tape.pick(VERDICTS)) : undefined,
   };
 }
 
@@ -187,7 +267,8 @@ function drawProgram(tape: Tape, computation: Computed, menu: Menu, keys: readon
       else if (menu.clear && !isTimer && tape.choose(3) === 0) steps.push({ do: "clear" });
     }
   }
-  if (menu.failing && tape.chance(250)) steps.splice(tape.choose(steps.length + 1), 0, { do: "fail", tries: drawTries(tape, menu, isTimer) });
+  if (menu.slow && tape.chance(800)) steps.unshift({ do: "wait" });
+  if (menu.failing && tape.chance(menu.slow ? 600 : 250)) steps.splice(tape.choose(steps.length + 1), 0, { do: "fail", tries: drawTries(tape, menu, isTimer) });
   return steps;
 }
 
@@ -206,7 +287,7 @@ function drawProduction(tape: Tape, { outputs }: Computed, keys: readonly string
 function drawTimer(tape: Tape, menu: Menu): Step[] {
   const timer = tape.pick(["due", "due", "flush", "wait"] as const);
   if (timer === "wait" ? !menu.wall : !menu.timers) return [];
-  const after = timer === "wait" ? tape.pick([20, 0, 200, 2_000, -5]) : tape.pick([500, 0, 1, 100, 2_500, -50, -1_000]);
+  const after = timer === "wait" ? tape.pick(menu.walls) : tape.pick([500, 0, 1, 100, 2_500, -50, -1_000]);
   const output = menu.early ? tape.pick([undefined, "none", 0, 60] as const) : undefined;
   return [{ do: "set", timer, tag: tape.choose(TIMER_PROGRAMS), from: tape.pick(["call", "call", "watermark"]), after, output }];
 }
@@ -225,13 +306,13 @@ interface DrawnSource {
   readonly sources: readonly SimulatedSource[];
 }
 
-function drawSource(tape: Tape, name: string, records: number, partitions: number, keys: readonly string[]): DrawnSource {
+function drawSource(tape: Tape, name: string, records: number, partitions: number, keys: readonly string[], { silences, silent }: Size): DrawnSource {
   const idle = tape.chance(250) ? { idleAfter: tape.pick([200, 40, 15]) } : {};
   const disorder = tape.pick([0, 30, 300]);
   const marked = tape.chance(300);
   const trails = tape.chance(60) ? tape.pick([400, 2_000, 800]) : undefined;
   if (trails !== undefined) {
-    const setting = { records, keys, disorder, marked: false, ids: false, idles: true, trails };
+    const setting = { records, keys, disorder, marked: false, ids: false, idles: true, silences, silent, trails };
     const sources = Array.from({ length: partitions }, (_, partition) => ({ ...drawPartition(tape, { ...setting, name: `${name}/${partition}` }), trails }));
     return { policy: trailingClock(trails), ids: false, retention: RETENTION, sources };
   }
@@ -239,7 +320,7 @@ function drawSource(tape: Tape, name: string, records: number, partitions: numbe
   const ids = tape.chance(300);
   const retention = ids ? tape.pick([RETENTION, RETENTION, 300]) : RETENTION;
   const sources = Array.from({ length: partitions }, (_, partition) =>
-    drawPartition(tape, { name: `${name}/${partition}`, records, keys, disorder, marked, ids, idles: idle.idleAfter !== undefined }),
+    drawPartition(tape, { name: `${name}/${partition}`, records, keys, disorder, marked, ids, idles: idle.idleAfter !== undefined, silences, silent }),
   );
   return { policy, ids, retention, sources };
 }
@@ -253,11 +334,15 @@ interface PartitionSetting {
   readonly ids: boolean;
   /** Silence is a sign here, so there is more of it. */
   readonly idles: boolean;
+  /** ms for which it may have nothing. */
+  readonly silences: readonly number[];
+  /** Of a thousand items, before how many. */
+  readonly silent: number;
   /** Event time is the clock of its arrival, which the policy trails by this; undefined: it is its own. */
   readonly trails?: number;
 }
 
-function drawPartition(tape: Tape, { name, records, keys, disorder, marked, ids, idles, trails }: PartitionSetting): SimulatedSource {
+function drawPartition(tape: Tape, { name, records, keys, disorder, marked, ids, idles, silences, silent, trails }: PartitionSetting): SimulatedSource {
   const items: SimulatedItem[] = [];
   const gap = tape.pick([10, 0, 1, 100]);
   const lateness = tape.pick([0, 0, 60, 200]);
@@ -266,7 +351,7 @@ function drawPartition(tape: Tape, { name, records, keys, disorder, marked, ids,
   let largest = -1;
   let promise = -1;
   const add = (item: Omit<SourceItem, "position">) => {
-    if (tape.chance(idles ? 200 : 60)) arrival += tape.pick([3, 30, 300, 1_200]);
+    if (tape.chance(idles ? Math.max(200, silent) : silent)) arrival += tape.pick(silences);
     items.push({ item: { ...item, position: items.length + 1 }, arrival, promise });
   };
   for (let i = 0; i < records; i++) {

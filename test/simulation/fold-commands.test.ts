@@ -32,3 +32,12 @@ test("of settings for the same time the one that was fired is known by its outpu
   expect(commands.found(TIMER, 3_290, settings)).toBe(settings[1]);
   expect(commands.found(TIMER, 3_290, settings)).toBeUndefined();
 });
+
+test("where a timer that was fired is set anew just as it was, it may be set still", () => {
+  const fire = { ...command(3_290, "fire"), output: 1_000 };
+  const same = { ...set, output: 1_000 };
+  expect(new KeyCommands([fire]).firedBefore(TIMER, same, [same])).toBeUndefined();
+  const commands = new KeyCommands([fire]);
+  expect(commands.firedBefore(TIMER, same, [same, same])).toEqual({ ...same, maybe: true });
+  expect(commands.firedBefore(TIMER, same, [same, same])).toBeUndefined();
+});

@@ -4,11 +4,22 @@ import { shapes, staged } from "../../sim/workload/shapes.ts";
 import { byHand } from "../../src/index.ts";
 import { type ShardRef, shardRef } from "../../src/key.ts";
 import { LossAudit } from "../../src/testing/simulation/loss-audit.ts";
+import type { StoreEffect } from "../../src/testing/simulation/store-request.ts";
 import { StoreAudit } from "../../src/testing/simulation/store-audit.ts";
 import { Engine } from "../../src/worker/engine.ts";
 import { makeInstances } from "../../src/worker/instances.ts";
 
-const VARIANT = { shards: 1, domains: 1, attempts: 1, partitions: 1, asynchronous: false, effects: undefined, maxSkew: undefined, percentile: undefined };
+const VARIANT = {
+  shards: 1,
+  domains: 1,
+  attempts: 1,
+  partitions: 1,
+  asynchronous: false,
+  effects: undefined,
+  maxSkew: undefined,
+  percentile: undefined,
+  filtered: false,
+};
 const SHAPE = shapes[0] as (typeof shapes)[number];
 
 /** It has confirmed a record of an injector, which the store has no more; now it hears where the shard stands, and tells of no loss. */
@@ -33,7 +44,9 @@ async function hears(sequencer: string, number: number): Promise<void> {
   });
   const shard: ShardRef = shardRef(plan.participants.find(({ kind }) => kind === "injector")?.id ?? 0, 0);
   const effect = { kind: "read-heads", shards: [shard] } as const;
-  const losses = new LossAudit();
+  const losses = new LossAudit(() => ["a record"]);
+  const commit = { kind: "commit", commits: [{ shard }] } as unknown as StoreEffect;
+  losses.answering("w1", engine, commit, { outcomes: ["committed"] });
   losses.confirmed("w1", shard, "1-a", ["a record"]);
   losses.looked(effect, StoreAudit.of(plan, new Map(), { effects: undefined, operators: false }));
   losses.accounted(

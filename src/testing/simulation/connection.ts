@@ -74,12 +74,18 @@ export class Connection {
     const { effect } = this.#requests.shift() as Request;
     if (REPEATED.has(effect.kind)) this.#arrived = [effect, ...this.#arrived.slice(0, ARRIVED - 1)];
     const value = this.#world.apply(this.#worker, effect);
-    if (this.#withheld > 0 && this.#world.faulty && WITHHELD.has(effect.kind)) {
-      this.#withheld--;
+    if (this.#isWithheld(effect)) {
       this.#world.trace.saw(`unconfirmed ${effect.kind}`);
       this.#answers.push({ effect, value: undefined, from: this.#world.time + PAUSE });
     } else this.#answers.push({ effect, value, from: this.#world.time + this.#takes() });
     this.#world.arrived(effect, value, this.#worker);
+  }
+
+  #isWithheld({ kind }: StoreEffect): boolean {
+    const { faulty, doubtful, tape } = this.#world;
+    if (!faulty || !WITHHELD.has(kind)) return false;
+    if (this.#withheld > 0) return this.#withheld-- > 0;
+    return doubtful > 0 && kind === "commit" && tape.chance(doubtful);
   }
 
   /** So many of the next requests that replicas have to confirm are carried out and not confirmed. */

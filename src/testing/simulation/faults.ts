@@ -43,6 +43,8 @@ export interface Faults {
   readonly perMille: number;
   /** Of a thousand reads, writes and openings outside the store, how many fail. */
   readonly edges: number;
+  /** Of a thousand commits that the store has taken, how many no replica confirms in time, besides those of "unconfirmed". */
+  readonly doubtful?: number;
   /** Steps after which nothing goes wrong any more, and everything has to come to its end. */
   readonly steps: number;
 }
@@ -54,17 +56,24 @@ const SHARED: readonly FaultKind[] = ["crash", "stall", "join", "leave", "break"
 /** In a store that one process has to itself there is no network and no second worker. */
 const EXCLUSIVE: readonly FaultKind[] = ["crash", "stall", "leave", "delay", "skew", "store-clock"];
 
+/** Of which one is drawn. */
+export interface Rates {
+  readonly perMille: readonly number[];
+  readonly steps: readonly number[];
+}
+const RATES: Rates = { perMille: [0, 10, 20, 30, 30, 60, 100], steps: [0, 150, 240, 400, 400, 700] };
+
 /**
  * A random subset of what can go wrong, with a random rate: with everything at once, each hides the others. `confirming`: may the
  * store be one that waits for replicas?
  */
-export function swarm(tape: Tape, exclusive: boolean, confirming: boolean = !exclusive): Faults {
+export function swarm(tape: Tape, exclusive: boolean, confirming: boolean = !exclusive, { steps, perMille }: Rates = RATES): Faults {
   const all: readonly FaultKind[] = exclusive ? EXCLUSIVE : confirming ? [...SHARED, "unconfirmed"] : SHARED;
   const each = tape.pick([0, 300, 500, 500, 800, 800, 1_000]);
   return {
     kinds: all.filter(() => tape.chance(each)),
-    perMille: tape.pick([0, 10, 20, 30, 30, 60, 100]),
+    perMille: tape.pick(perMille),
     edges: tape.pick([0, 0, 20, 100]),
-    steps: tape.pick([0, 150, 240, 400, 400, 700]),
+    steps: tape.pick(steps),
   };
 }

@@ -50,6 +50,15 @@ export class LossAudit {
   /** By the request: the records of the injector's shards that were there when it was carried out. */
   readonly #there = new WeakMap<StoreEffect, ReadonlyMap<ShardRef, ReadonlySet<string>>>();
 
+  /** Records that were injected for somebody. */
+  readonly #taken = new Set<string>();
+  readonly #injected: (shard: ShardRef) => readonly string[];
+
+  /** `injected`: the records that are there of an injector's shard. */
+  constructor(injected: (shard: ShardRef) => readonly string[]) {
+    this.#injected = injected;
+  }
+
   #of(worker: string): Dues {
     let dues = this.#dues.get(worker);
     if (dues === undefined) this.#dues.set(worker, (dues = new Dues()));
@@ -91,6 +100,7 @@ export class LossAudit {
       const outcome = (answer as CommitReply).outcomes[i];
       if (outcome !== "committed" && outcome !== "already") return;
       if (engine.shards.get(commit.shard)?.inFlight === commit) this.#of(worker).acknowledged.set(commit.shard, commit.number);
+      for (const id of this.#injected(commit.shard)) this.#taken.add(id);
     });
   }
 
@@ -100,7 +110,8 @@ export class LossAudit {
     if (told.get(shard)?.sequencer !== sequencer) told.set(shard, { sequencer, records: [] });
     // They are confirmed when the commit that holds them is acknowledged, before the next one is.
     const number = acknowledged.get(shard) ?? 0;
-    told.get(shard)?.records.push(...ids.map((id) => ({ id, number })));
+    // What every filter passes over is nowhere, and nothing is lost of it.
+    told.get(shard)?.records.push(...ids.filter((id) => this.#taken.has(id)).map((id) => ({ id, number })));
   }
 
   /** A request to know where shards stand is carried out. */

@@ -6,7 +6,7 @@
 import { type ShardRef, shardRef } from "../../key.ts";
 import type { Numbered } from "../../store/commit.ts";
 import type { ShardProgress } from "../../store/store.ts";
-import { Barrier } from "../../worker/barrier.ts";
+import { Barrier, downstreamOf } from "../../worker/barrier.ts";
 import { apply } from "../../worker/dead-letters.ts";
 import { decodeImage } from "../../worker/image.ts";
 import type { InjectorShard } from "../../worker/injector-shard.ts";
@@ -60,9 +60,11 @@ interface WatchedStored extends Watched {
   readonly barrier: StoredBarrier;
 }
 
-const MOST_BARRIERS = 5;
+/** ms for which someone waits for a call to be under way. */
+const PATIENCE = 800;
+const MOST_BARRIERS = 6;
 /** Looks of one barrier, after which nobody waits any more. */
-const LOOKS = 20;
+const LOOKS = 40;
 /** The same of one that goes by what is stored: each stage takes it one at least. */
 const STORED_LOOKS = 40;
 
@@ -99,10 +101,13 @@ export class Operators {
     const { tape, store, time, trace } = this.#simulation;
     const letter = tape.pick(store.data.readDeadLetters(shard, 1_000));
     const fate = tape.choose(3) < 2 ? "revived" : "discarded";
-    const wait = tape.pick([0, 0, 5, 300]);
+    const at = time + tape.pick([0, 0, 5, 300]);
     const owner = worker.engine.computation(shard);
+    // Or just when a call is under way that has not been set aside: it will be, behind the letter, if they are of one key.
+    const calling = () => owner !== undefined && [...owner.underWay].some(({ held }) => held === undefined);
+    const from = tape.choose(5) > 0 ? () => (calling() ? Math.min(at + PATIENCE, this.#simulation.time) : at + PATIENCE) : at;
     trace.line(() => `operator asks ${worker.name} that dead letter ${letter.id} of ${shard} be ${fate}`);
-    worker.ask(`hears of dead letter ${letter.id}`, time + wait, () => {
+    worker.ask(`hears of dead letter ${letter.id}`, from, () => {
       if (owner !== undefined && worker.engine.computation(shard) === owner) this.#act(worker, shard, letter, fate);
     });
   }
@@ -134,7 +139,9 @@ export class Operators {
     const partition = tape.choose(planned.shards);
     const worker = workers.find(({ engine, stopping }) => !stopping && engine.injector(shardRef(planned.id, partition)) !== undefined);
     const shard = worker?.engine.injector(shardRef(planned.id, partition));
-    if (worker === undefined || shard === undefined) return false;
+    if (worker === undefined || shard === undefined || !this.#comes(planned, partition)) return false;
+    const ownsAll = downstreamOf(options.plan.participants, planned).every((stage) => worker.engine.shardsOf(stage).length === stage.shards);
+    if (!ownsAll && tape.choose(4) > 0) return this.#setStored();
     this.#barriers++;
     const barrier = new Barrier(worker.engine, planned);
     // What is on its way may have arrived already, and something of it may stand aside.
@@ -142,6 +149,11 @@ export class Operators {
     trace.line(() => `${worker.name} sets a barrier behind what ${planned.name}[${partition}] injects from here on`);
     this.#lookSoon({ worker, planned, partition, shard, barrier, from: this.#positionOf(shard.ref), losses: this.#losses, to: undefined, looks: 0 });
     return true;
+  }
+
+  /** Is there anything still to be injected? */
+  #comes({ id, name }: PlannedInjector, partition: number): boolean {
+    return this.#positionOf(shardRef(id, partition)) < (this.#simulation.sourceOf(name)[partition]?.items.length ?? 0);
   }
 
   #positionOf(shard: ShardRef): number {
@@ -152,8 +164,15 @@ export class Operators {
 
   #lookSoon(watched: WatchedHere): void {
     const { tape, time, faulty } = this.#simulation;
-    const wait = faulty ? tape.pick([30, 2, 100, 400]) : 50;
-    if (watched.looks++ < LOOKS) watched.worker.ask("looks at a barrier", time + wait, () => this.#look(watched));
+    const at = time + (faulty ? tape.pick([30, 2, 100, 400]) : 50);
+    if (watched.looks++ < LOOKS) watched.worker.ask("looks at a barrier", this.#changed(watched.worker, at), () => this.#look(watched));
+  }
+
+  /** At this time, or, often, as soon as the worker has heard what became of a commit: just when what a barrier goes by has changed. */
+  #changed(worker: SimulatedWorker, at: number): () => number {
+    const { tape, faulty } = this.#simulation;
+    const heard = faulty && tape.choose(4) > 0 ? worker.commitsAnswered : Number.POSITIVE_INFINITY;
+    return () => (worker.commitsAnswered > heard ? Math.min(at, this.#simulation.time) : at);
   }
 
   #look(watched: WatchedHere): void {
@@ -187,6 +206,7 @@ export class Operators {
     const planned = tape.pick(participants.filter((each): each is PlannedInjector => each.kind === "injector"));
     const partition = tape.choose(planned.shards);
     const worker = tape.pick(workers);
+    if (!this.#comes(planned, partition)) return false;
     this.#barriers++;
     const before = tape.choose(4) === 0 ? [] : store.data.readProgress(StoredBarrier.shards(participants, planned));
     const barrier = new StoredBarrier(participants, planned, generation, before);
@@ -198,20 +218,22 @@ export class Operators {
 
   /** What the store tells of a shard is of one moment, of another shard of another, and is heard of later still. */
   #askSoon(watched: WatchedStored): void {
-    const { tape, time, faulty } = this.#simulation;
-    const wait = () => (faulty ? tape.pick([2, 5, 30, 200]) : 20);
+    const { tape, faulty } = this.#simulation;
+    const { worker } = watched;
+    const soon = () => this.#simulation.time + (faulty ? tape.pick([2, 0, 2, 5, 5, 30, 200]) : 20);
     if (watched.looks++ >= STORED_LOOKS) return;
-    watched.worker.ask("asks how far a barrier is", time + wait(), () => {
+    worker.ask("asks how far a barrier is", soon(), () => {
       const { store, generation } = this.#simulation;
       const position = this.#positionOf(shardRef(watched.planned.id, watched.partition));
       if (watched.to === undefined && position <= watched.from) return this.#askSoon(watched);
       watched.to ??= position;
       const wanted = watched.barrier.wants();
-      const [first, last] = tape.choose(2) === 1 ? [wanted, []] : [wanted.slice(wanted.length / 2), wanted.slice(0, wanted.length / 2)];
+      const cut = tape.choose(2) === 1 ? 0 : tape.choose(wanted.length);
+      const [first, last] = [wanted.slice(cut), wanted.slice(0, cut)];
       const told = store.data.readProgress(first);
-      watched.worker.ask("asks how far the rest of a barrier is", this.#simulation.time + (last.length > 0 ? wait() : 0), () => {
+      worker.ask("asks how far the rest of a barrier is", last.length > 0 ? this.#changed(worker, soon()) : this.#simulation.time, () => {
         const all = new Map([...told, ...this.#simulation.store.data.readProgress(last)].map((each) => [each.shard, each]));
-        watched.worker.ask("hears how far a barrier is", this.#simulation.time + wait(), () => this.#heard(watched, all, generation));
+        worker.ask("hears how far a barrier is", soon(), () => this.#heard(watched, all, generation));
       });
     });
   }

@@ -42,9 +42,10 @@ export interface SimulatedStoreOptions {
   readonly committing: (worker: string) => boolean;
 }
 
-/** ms between times at which the store is full, and how long it is. */
+/** ms between times at which the store is full, how long it is, and for how long it has room when a run begins. */
 const FULL_EVERY = 2_000;
 const FULL_FOR = 400;
+const ROOM_FIRST = 500;
 /** Earlier contents that are kept. */
 const KEPT = 3;
 
@@ -62,6 +63,8 @@ export class SimulatedStore {
   readonly #carriedOut = new WeakMap<StoreEffect, number>();
   /** Rises with every commit, grant and rise of a watermark. */
   changes = 0;
+  /** Commits that it has taken. */
+  commits = 0;
   /** Every sequencer that was ever granted, also in what was lost. */
   readonly #grants = new Set<string>();
 
@@ -138,7 +141,7 @@ export class SimulatedStore {
 
   /** Every few seconds it says for a while that it has no room; it takes everything all the same, as a full Redis takes commits. */
   #isFull(now: number): boolean {
-    const full = this.#options.faulty() && now % FULL_EVERY < FULL_FOR;
+    const full = this.#options.faulty() && (now + FULL_EVERY - ROOM_FIRST) % FULL_EVERY < FULL_FOR;
     if (full) this.#options.trace.saw("store full");
     return full;
   }
@@ -179,6 +182,7 @@ export class SimulatedStore {
       }
       if (commit.heldPuts.length > 0) trace.saw("held");
       this.changes++;
+      this.commits++;
       this.#options.growth?.committed(commit, this.data.readGraph()?.version);
       const { length } = this.audit.gone;
       this.audit.committed(commit, this.#options.processingTime?.() ?? this.#latest);

@@ -37,6 +37,8 @@ export class SimulatedWorker {
   /** ms. */
   longestStall = 0;
   stopping = false;
+  /** Answers to commits that it has heard. */
+  commitsAnswered = 0;
   /** The generation of the store that the engine knows of. */
   #known: number;
   #wants = true;
@@ -254,6 +256,7 @@ export class SimulatedWorker {
     const { trace } = this.#world;
     trace.mix(2);
     trace.line(() => `${this.name} ← ${value === undefined && effect.kind !== "release" ? "no answer to " : ""}${describe(effect)}`);
+    if (effect.kind === "commit") this.commitsAnswered++;
     if (value === undefined) trace.saw(`unanswered ${effect.kind}`);
     else if (effect.kind === "commit" && this.#slept && (value as CommitReply).outcomes.includes("fenced")) trace.saw("zombie");
     if (value !== undefined) this.#world.confirmed(effect);
@@ -279,8 +282,8 @@ export class SimulatedWorker {
   }
 
   /** Something outside asks something of it, and gets its turn when the tape says so, from a moment on. */
-  ask(what: string, from: number, run: () => void): void {
-    this.#later(what, () => from, run);
+  ask(what: string, from: number | (() => number), run: () => void): void {
+    this.#later(what, typeof from === "number" ? () => from : from, run);
   }
 
   /** Gives its shards up, as `Driver.stop` does at its end; gives what it still had to say to the store. */

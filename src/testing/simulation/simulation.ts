@@ -22,6 +22,7 @@ import { Operators } from "./operators.ts";
 import { SimulatedSink, type SimulatedSource } from "./simulated-edges.ts";
 import { nextMoment, SLACK, standingOf } from "./moments.ts";
 import { settle } from "./settling.ts";
+import { warmUp } from "./warm-up.ts";
 import type { Stray } from "./stray.ts";
 import { type EffectsWorld, PerformedEffects, SimulatedRunner } from "./simulated-effects.ts";
 import type { Outcome, SimulationOptions } from "./simulation-options.ts";
@@ -54,7 +55,8 @@ export class Simulation implements World {
   /** True time, ms. */
   readonly beganAt: number;
   time: number;
-  /** Steps from which on nothing goes wrong any more. */
+  /** Something may go wrong from this step on, up to the other. */
+  faultsFrom = 0;
   faultsUntil: number;
   promises = 0;
   generation = 1;
@@ -63,7 +65,7 @@ export class Simulation implements World {
   readonly misfortune: Misfortune;
   readonly operators: Operators | undefined;
   readonly effects = new PerformedEffects();
-  readonly losses = new LossAudit();
+  readonly losses = new LossAudit((shard) => this.store.audit.injected(shard));
   workers: SimulatedWorker[] = [];
   strays: Stray[] = [];
   /** True times at which a worker starts. */
@@ -121,7 +123,7 @@ export class Simulation implements World {
   }
 
   get faulty(): boolean {
-    return this.#steps < this.faultsUntil;
+    return this.#steps < this.faultsUntil && this.#steps >= this.faultsFrom;
   }
   get latency(): number {
     return this.faulty ? this.options.settings.latency : 0;
@@ -133,6 +135,9 @@ export class Simulation implements World {
   }
   get edgeFaults(): number {
     return this.options.faults.edges;
+  }
+  get doubtful(): number {
+    return this.options.faults.doubtful ?? 0;
   }
   get calls(): number {
     return this.options.calls?.() ?? 0;
@@ -173,6 +178,7 @@ export class Simulation implements World {
     try {
       if (!this.options.settings.exclusive && this.tape.chance(500)) this.#leaveBehind();
       this.begin();
+      warmUp(this);
       while (!this.store.audit.finished) {
         if (this.#steps > this.faultsUntil + CALM_STEPS)
           throw new Violation("S3 not drained", `${CALM_STEPS} steps without a fault were not enough: ${this.standing()}`);
@@ -245,10 +251,7 @@ export class Simulation implements World {
     const strays = ready;
     const { workers } = this;
     for (let i = 0; i < workers.length; i++) ready += this.#ready[i] = (workers[i] as SimulatedWorker).ready(this.time);
-    if (ready === 0) {
-      this.#advance();
-      return;
-    }
+    if (ready === 0) return this.#advance();
     let choice = this.strategy.choose(ready, (index) => this.#actorOf(index, strays));
     this.trace.mix(choice);
     if (choice < strays) {

@@ -61,7 +61,7 @@ export class StoreAudit {
   readonly #bounds: Map<number, number>;
   /** The number of the last report, by worker, participant and generation. */
   readonly #reports: Map<string, number>;
-  /** To which a wall timer has produced after its computation had come to the end, live or finished, and what that led to: such a timer holds no watermark. */
+  /** To which a wall timer has produced after its computation had come to the end, live or finished, or where it stands aside, and what that led to: such a timer holds no watermark. */
   readonly #afterEnd = new Set<ShardRef>();
 
   private constructor(
@@ -280,7 +280,7 @@ export class StoreAudit {
     const ended = this.#published.get(sender.participant.id)?.output === END && (commit.consumed?.records ?? 0) === 0;
     const produced = [...commit.parcels, ...commit.outbox];
     const afterEnd = this.#afterEnd.has(commit.shard) || (ended && commit.timerDeletes.some(({ clock }) => clock === "wall"));
-    if (afterEnd) for (const { target } of produced) this.#afterEnd.add(target);
+    if (afterEnd) for (const { target } of commit.heldPuts.length > 0 ? [{ target: commit.shard }, ...produced] : produced) this.#afterEnd.add(target);
     for (const { target, bytes } of commit.parcels) this.#appendTo(target, bytes, commit.shard, floor);
     // Injected by this commit, wherever it is to be delivered.
     if (confirms(sender.participant))

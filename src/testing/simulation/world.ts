@@ -17,6 +17,8 @@ export interface World {
   readonly faulty: boolean;
   readonly latency: number;
   readonly edgeFaults: number;
+  /** Of a thousand commits, how many are not confirmed. */
+  readonly doubtful: number;
   /** Promises of user code that have not settled. */
   promises: number;
   /** Calls of handlers so far, where they are counted. */
