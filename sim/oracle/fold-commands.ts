@@ -34,7 +34,8 @@ export class KeyCommands {
     if (moves === undefined) return undefined;
     let at = set;
     for (const move of moves) {
-      at = { ...at, time: move.to, output: outputAt(timer, at, move.to) };
+      // What was there to be moved had not been dropped.
+      at = { ...at, time: move.to, output: outputAt(timer, at, move.to), droppable: false };
       this.#take(move);
     }
     return at;
