@@ -41,3 +41,8 @@ test("where a timer that was fired is set anew just as it was, it may be set sti
   expect(commands.firedBefore(TIMER, same, [same, same])).toEqual({ ...same, maybe: true });
   expect(commands.firedBefore(TIMER, same, [same, same])).toBeUndefined();
 });
+
+test("a timer that may have been dropped when it was set was not, where it was moved since", () => {
+  const commands = new KeyCommands([command(3_290, "move", 9_000)]);
+  expect(commands.movedTo(TIMER, { ...set, droppable: true }, 9_000)).toMatchObject({ time: 9_000, droppable: false });
+});
