@@ -14,9 +14,12 @@
  * and again before the while is over, a shard that did everything alone until then would never catch up.
  *
  * G1  Before work is done alone, a commit that counts it as begun has been acknowledged.
- * G2  At most one piece of work of a worker is being done alone, so that its death is counted for no other.
+ * G2  At most one piece of work of a worker is being done alone, so that its death is counted for no other. A shard that closes in
+ *     is in turn from before it says that it has begun until it is cleared or has nothing to do: a worker that has taken many
+ *     shards over and is killed amid that makes one of them more suspicious, not all.
  * G3  Without a death nothing of this costs anything: no commit, no field in an image, no look at a record.
  */
+import { HELD_RECORDS } from "../limits.ts";
 import type { Commit, RecoveredShard, Sequencer } from "../store/index.ts";
 import { ComputationShard } from "./computation-shard.ts";
 import type { Keyed } from "./keyed.ts";
@@ -39,6 +42,9 @@ const LONGER = 4;
 export class GuardedShard extends ComputationShard {
   /** The first commit is to say that an owner has begun; what says so is under way. */
   #beginning: "to say" | "said" | undefined;
+  /** It has not said so, for another shard is in turn. */
+  #waits: boolean;
+  #inTurn = false;
   /** Owners in a row, this one among them. */
   readonly #starts: number;
   /** Pieces of work that are still suspicious, as many as may have been in the commits that an owner died of; those with a count are not among them. */
@@ -66,6 +72,7 @@ export class GuardedShard extends ComputationShard {
     this.#most = alone ? 0 : small;
     // One commit may have been under way, and the next one open.
     this.#left = !guards ? 0 : alone ? 2 * small : this.#starts >= SMALL ? 2 * host.options.batchRecords : 0;
+    this.#waits = this.#beginning !== undefined && this.#closesIn;
     const counted = this.orphans.some(({ work }) => work.begun > 0);
     if (guards && (alone || counted) && host.shards.lone.suspect(this.participant)) {
       const text = "workers have died in the middle of this computation's work: it is done piece by piece for a while, to find what they die of";
@@ -90,8 +97,22 @@ export class GuardedShard extends ComputationShard {
   }
 
   override pump(budget: number): number {
+    if (this.#waits && this.host.shards.lone.free(this)) {
+      this.#waits = false;
+      this.#take();
+    }
     this.#goOn();
-    return super.pump(budget);
+    const done = super.pump(budget);
+    if (this.#inTurn && this.#alone === undefined && !(this.#closesIn && (done > 0 || this.#goesOn))) this.#leave();
+    return done;
+  }
+
+  /** Something is under way, or there is work, which at most is still being read. */
+  get #goesOn(): boolean {
+    if (this.#beginning !== undefined || this.inFlight !== undefined || !this.open.empty) return true;
+    if (!super.mayStart()) return false;
+    const records = (this.inbox.size > 0 || !this.inbox.reached(this.inbox.tail)) && this.heldHolds.size < HELD_RECORDS;
+    return records || this.orphans.length > 0 || this.watermark.due(this.input) !== undefined || this.wall.due(this.wallTime()) !== undefined;
   }
 
   protected override mayStart(): boolean {
@@ -119,7 +140,7 @@ export class GuardedShard extends ComputationShard {
     }
     work.begun += 1;
     this.setAside(work, key);
-    this.host.shards.lone.claim(this);
+    this.#take();
     this.#alone = { work, key, begun: false };
   }
 
@@ -133,19 +154,22 @@ export class GuardedShard extends ComputationShard {
       // It is alive, whatever becomes of it now: what is stored of it in the end does not count this time.
       alone.work.begun = 0;
       super.run(alone.work, alone.key);
-    } else if (alone.key.running !== alone.work) {
-      this.#alone = undefined;
-      this.#leave();
-    }
+    } else if (alone.key.running !== alone.work) this.#alone = undefined;
   }
 
-  /** Others may do work alone. */
+  /** No other may do work alone. */
+  #take(): void {
+    this.#inTurn = true;
+    this.host.shards.lone.claim(this);
+  }
+
   #leave(): void {
+    this.#inTurn = false;
     for (const shard of this.host.shards.lone.leave(this)) this.host.wake(shard);
   }
 
   override readyAt(): number {
-    return this.#beginning === "to say" ? 0 : super.readyAt();
+    return this.#beginning === "to say" && !this.#waits ? 0 : super.readyAt();
   }
 
   override seal(): Commit {

@@ -180,6 +180,35 @@ describe("work that a death was not about", () => {
     expect(mortal.bench.kept.values.filter((value) => value.startsWith("odd:"))).toEqual(["odd:odd", "odd:0", "odd:1", "odd:2", "odd:3", "odd:4"]);
   });
 
+  test("makes one shard more suspicious, not all that its worker has: those that close in begin one after the other", async () => {
+    const mortal: Mortal = await Mortal.start({
+      shards: 8,
+      onRecord: (record, context, self) => {
+        if (mortal.deaths < 4) {
+          begun.push(new Set(rig.line.commits.map(({ shard }) => shard).filter((shard) => rig.shards("probe").includes(shard))).size);
+          mortal.die();
+        }
+        self.see(context, record.value.do);
+        context.produce(self.results, `${record.key}:${record.value.do}`);
+      },
+    });
+    const { rig, feed, kept } = mortal.bench;
+    const begun: number[] = [];
+    feed.pushAll(
+      Array.from({ length: 200 }, (_, n) => ({ key: `k${n % 40}`, do: String(n) })),
+      (_, n) => n,
+    );
+    await mortal.goOn(4);
+    expect(mortal.deaths).toBe(4);
+    expect([begun[0], begun.at(-1)]).toEqual([0, 1]);
+    expect(begun).toContain(8);
+    await mortal.goOn();
+    await rig.advance(10_000);
+    expect(await rig.deadLetters("probe")).toEqual([]);
+    expect(kept.values).toHaveLength(200);
+    for (let k = 0; k < 40; k++) expect(await mortal.bench.seen(`k${k}`)).toEqual([0, 1, 2, 3, 4].map((turn) => String(40 * turn + k)));
+  });
+
   test("a failure like any other ends what its process is suspected of", async () => {
     let failures = 2;
     const mortal: Mortal = await Mortal.start({
