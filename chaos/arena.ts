@@ -44,8 +44,8 @@ export interface ArenaOptions {
 const STANDSTILL = 60_000;
 /** ms by which records are let pass before they are due. */
 const AHEAD = 2_000;
-/** Workers that are loaded and wait for their turn, so that a start costs no loading. */
-const SPARES = 1;
+/** Workers that are loaded, or about to be, and wait for their turn: a start costs no loading, also where that takes longer than until the next one. */
+const SPARES = 2;
 
 export class Arena {
   readonly options: ArenaOptions;

@@ -16,16 +16,15 @@ import { strikeOne } from "./kill.ts";
 import { quantile, rounded } from "./quantile.ts";
 import type { ChaosResult, ScenarioOptions } from "./scenario.ts";
 import { storedGraph } from "./stored-graph.ts";
-import { comesTo, until } from "./until.ts";
+import { until } from "./until.ts";
 
 const CYCLES = 20;
 const WORKERS = 2;
 /** Slots that are moved in a cycle, of the sixteen that have shards. */
 const MOVED = 2;
 const DOMAINS = 16;
-/** ms in full swing before each fault; within which a fault has to cut a commit off. */
+/** ms in full swing before each fault. */
 const SWING = 300;
-const PATIENCE = 5_000;
 /** ms for which a primary takes writes that its replica lacks. */
 const CUT = 200;
 
@@ -53,12 +52,16 @@ export async function cluster(options: ScenarioOptions): Promise<ChaosResult> {
     const crossing = await Crossing.of(servers);
     const from = Date.now();
     const end = minutes === undefined ? Number.POSITIVE_INFINITY : from + minutes * 60_000;
-    const seen = { moved: 0, workers: 0, killed: 0, cut: 0, recovered: [] as number[] };
+    const seen: Seen = { moved: 0, workers: 0, killed: 0, cut: 0, promoted: [], elected: [], rejoined: [], recovered: [], afterwards: [] };
     for (let cycle = 0; (minutes === undefined ? cycle < cycles : true) && Date.now() < end; cycle++) await one(arena, servers, cycle, seen);
     const result = await arena.conclude({ faults: seen.moved + seen.workers + seen.cut, recoveryP99Ms: rounded(quantile(seen.recovered, 0.99)) });
     const { tails, commits, delivered, lostEntries } = lossesOf(arena);
     const crossingShare = crossing.share({ ...load, records: result.records });
-    const details = { ...seen, recovered: undefined, crossingShare, delivered, lostTails: tails, lostCommits: commits, lostEntries };
+    const { moved, workers, killed, cut } = seen;
+    const most = Object.fromEntries(
+      (["promoted", "elected", "rejoined", "afterwards"] as const).map((name) => [`${name}P99Ms`, rounded(quantile(seen[name], 0.99))]),
+    );
+    const details = { moved, workers, killed, cut, ...most, crossingShare, delivered, lostTails: tails, lostCommits: commits, lostEntries };
     return { ...result, details };
   } finally {
     await arena.close();
@@ -73,7 +76,13 @@ interface Seen {
   killed: number;
   /** Killed while it had a commit, or a delivery of one, that was not answered. */
   cut: number;
+  /** ms from a kill until the replica serves, made to at once or elected; until the dead node follows it, before which strict mode takes no commit; until work goes on. */
+  readonly promoted: number[];
+  readonly elected: number[];
+  readonly rejoined: number[];
   readonly recovered: number[];
+  /** From the last but one to the last: ours alone. */
+  readonly afterwards: number[];
 }
 
 async function one(arena: Arena, servers: RedisCluster, cycle: number, seen: Seen): Promise<void> {
@@ -91,13 +100,18 @@ async function one(arena: Arena, servers: RedisCluster, cycle: number, seen: See
   const victim = await servers.primaryOf(cycle % 2 === 0 ? slotOfTag("millrace:chaos") : slotOfDomain((cycle * 7) % DOMAINS, DOMAINS));
   const before = unknown(arena);
   const killed = Date.now();
+  const since = (): number => Date.now() - killed;
   await kill(servers, victim, cycle);
   seen.killed++;
-  if (await comesTo(() => unknown(arena) > before, PATIENCE, 5)) seen.cut++;
+  seen[cycle % 2 === 1 ? "elected" : "promoted"].push(since());
   await servers.rejoin(victim);
+  const rejoined = since();
+  seen.rejoined.push(rejoined);
   await arena.shared();
   await progress(arena, 1);
-  seen.recovered.push(Date.now() - killed);
+  seen.recovered.push(since());
+  seen.afterwards.push(since() - rejoined);
+  if (unknown(arena) > before) seen.cut++;
 }
 
 /** One is replaced at once by a replica that lacks its last writes, the next by the nodes' own election. */
