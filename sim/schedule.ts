@@ -5,7 +5,7 @@ import { shardOf, shardRef } from "../src/key.ts";
 import type { StreamRecord } from "../src/record.ts";
 import { parseTimerMember, stateField } from "../src/store/address.ts";
 import type { MemoryData } from "../src/store/memory-data.ts";
-import { type Faults, swarm } from "../src/testing/simulation/faults.ts";
+import { type FaultKind, type Faults, swarm } from "../src/testing/simulation/faults.ts";
 import type { Trap } from "../src/testing/simulation/place.ts";
 import type { LetterFate } from "../src/testing/simulation/shard-ledger.ts";
 import { FAILURE, valueOf } from "../src/testing/simulation/simulated-effects.ts";
@@ -67,15 +67,12 @@ export async function run(tape: Tape, options: RunOptions = {}): Promise<Run> {
 function themed(tape: Tape, { theme, settings }: Workload, faults: Faults): Faults {
   // Few attempts: none may be lost to a call that times out.
   if (theme === "letters") return { ...faults, kinds: faults.kinds.filter((kind) => kind !== "stall" && kind !== "skew") };
-  if (theme !== "barriers" || settings.exclusive) return faults;
+  if (settings.exclusive || theme === undefined) return faults;
+  if (theme === "pages") return { ...faults, kinds: tape.choose(3) === 0 ? faults.kinds : ["crash", "leave", "join", "stall"] };
+  if (theme === "silences") return { ...faults, kinds: tape.choose(3) === 0 ? faults.kinds : ["time-out", "break"] };
   // Commits whose outcome is not known, of workers that mostly stay.
-  return {
-    ...faults,
-    kinds: tape.choose(4) === 0 ? [...new Set([...faults.kinds, "unconfirmed" as const])] : ["unconfirmed", "time-out"],
-    doubtful: 300,
-    edges: tape.pick([0, 100]),
-    perMille: tape.pick([10, 20]),
-  };
+  const kinds: readonly FaultKind[] = tape.choose(4) === 0 ? [...new Set([...faults.kinds, "unconfirmed" as const])] : ["unconfirmed", "time-out"];
+  return { ...faults, kinds, doubtful: 300, edges: tape.pick([0, 100]) };
 }
 
 /** Of a thousand runs, in how many shards have something left of what was dropped: more than a page of it, which takes its time. */

@@ -9,7 +9,8 @@ import type { OperatorSettings } from "../../src/testing/simulation/operators.ts
 import type { Settings } from "../../src/testing/simulation/simulation-options.ts";
 import type { Tape } from "../../src/testing/simulation/tape.ts";
 import type { Item, Program, Script, Step, Verdict } from "./program.ts";
-import { type Computed, type EffectLimits, type Shape, shapes, type SourceSetting, type Variant } from "./shapes.ts";
+import type { Computed, EffectLimits, Shape, SourceSetting, Variant } from "./shapes.ts";
+import { drawSize, type Size, type Theme } from "./sizes.ts";
 
 export interface Workload {
   readonly shape: Shape;
@@ -26,87 +27,6 @@ export interface Workload {
   readonly operators: Pick<OperatorSettings, "letters" | "barriers" | "timers" | "spared"> | undefined;
 }
 
-/** How large a run may be. Most are small: what goes wrong takes little to go wrong, and many small runs cost what one large one does. */
-interface Size {
-  readonly shapes: readonly Shape[];
-  readonly keys: number;
-  readonly shards: readonly number[];
-  readonly domains: readonly number[];
-  /** Of all partitions of all sources, where no effect takes them, and where one does. */
-  readonly records: readonly number[];
-  readonly effected: readonly number[];
-  readonly leases: readonly number[];
-  /** ms for which a source may have nothing. */
-  readonly silences: readonly number[];
-  /** Of a thousand items, before how many. */
-  readonly silent: number;
-  /** ms after which a wall timer is due. */
-  readonly walls: readonly number[];
-  readonly faults: Rates;
-}
-
-const LARGE: Size = {
-  shapes,
-  keys: 6,
-  shards: [1, 2, 3, 5, 8],
-  domains: [1, 1, 2, 3, 8],
-  records: [10, 20, 50],
-  effected: [5, 10, 15],
-  leases: [2_000, 1_000, 1_000, 400, 200],
-  silences: [3, 30, 300, 1_200],
-  silent: 60,
-  walls: [20, 0, 200, 2_000, -5],
-  faults: { perMille: [0, 10, 20, 30, 30, 60, 100], steps: [0, 150, 240, 400, 400, 700] },
-};
-/** Where time passes with nothing but heartbeats in it, it takes steps: so little passes. */
-const SMALL: Size = {
-  shapes: shapes.filter(({ computations }) => computations.length <= 2),
-  keys: 3,
-  shards: [1, 2, 3],
-  domains: [1, 1, 2, 3],
-  records: [3, 6],
-  effected: [2, 4],
-  leases: [1_000, 400, 1_000, 200],
-  silences: [3, 30, 300, 30],
-  silent: 60,
-  walls: [20, 0, 200, 100, -5],
-  faults: { perMille: [20, 10, 30, 40, 60, 60, 100], steps: [0, 60, 80, 100, 120, 140, 160] },
-};
-/** Of a thousand runs, how many are large. */
-const LARGER = 100;
-
-/** What a small run may be all about: wrongs that take several things at once which few runs have together. */
-export type Theme =
-  /** Calls that are slow and fail, of few keys, and letters that are tried again while others run. */
-  | "letters"
-  /** Requests that wait for what comes of their records, which comes slowly, over several domains. */
-  | "barriers";
-const THEMES: readonly Theme[] = ["letters", "barriers"];
-/** Of a thousand runs, how many have one. */
-const THEMED = 140;
-
-/** Where what is drawn for a run with a theme differs from a small one. */
-const THEMED_SIZES: Readonly<Record<Theme, Size>> = {
-  letters: {
-    ...SMALL,
-    shapes: SMALL.shapes.filter(({ effects }) => effects === undefined),
-    keys: 1,
-    shards: [1],
-    records: [8, 14],
-    silent: 800,
-    silences: [300, 30, 600],
-    faults: { perMille: [0, 10, 20], steps: [240, 400] },
-  },
-  barriers: {
-    ...SMALL,
-    shapes: SMALL.shapes.filter(({ effects }) => effects === undefined),
-    domains: [1, 2, 3],
-    records: [8, 14],
-    silent: 500,
-    silences: [30, 3, 100],
-    faults: { perMille: [10, 20], steps: [600, 400] },
-  },
-};
 /** Of a thousand, in how many timers go by a percentile. */
 const PERCENTILES = 150;
 /** Of a thousand, in how many the inputs of computations have filters. */
@@ -126,6 +46,8 @@ interface Menu {
   readonly waiting: boolean;
   /** Most calls wait, and half of all fail, at some time. */
   readonly slow: boolean;
+  /** Most records hold, and set a timer. */
+  readonly crowded: boolean;
   readonly early: boolean;
   /** Dead letters may be revived: records that fail as often as they are tried, and not for ever. */
   readonly mortal: boolean;
@@ -138,6 +60,8 @@ const ATTEMPTS = 9;
 const THEMED_MENUS: Readonly<Record<Theme, Partial<Menu>>> = {
   letters: { waiting: true, slow: true, failing: true, poison: true, attempts: 3 },
   barriers: { waiting: true, poison: false, attempts: ATTEMPTS },
+  pages: { timers: true, holds: true, early: true, crowded: true },
+  silences: {},
 };
 const LIMITS: readonly EffectLimits[] = [
   { attempts: 2, concurrency: 16, rateLimit: undefined },
@@ -158,11 +82,10 @@ const FIRST_EVENT = 1_000;
 const RETENTION = 1_000_000;
 
 export function drawWorkload(tape: Tape): Workload {
-  const theme = tape.chance(THEMED) ? tape.pick(THEMES) : undefined;
-  const size = theme !== undefined ? THEMED_SIZES[theme] : tape.chance(LARGER) ? LARGE : SMALL;
+  const { theme, size } = drawSize(tape);
   const shape = tape.pick(size.shapes);
   const exclusive = tape.chance(300);
-  const recover = tape.pick([10_000, 10_000, 10_000, 5, 2, 1]);
+  const recover = tape.pick(size.recover);
   const drawn = { ...drawMenu(tape, size), ...(theme && THEMED_MENUS[theme]) };
   // Of timers that only the store knows, `clear` leaves those with a tag: not tried where there are some.
   const letters = theme === "letters" ? tape.pick([100, 200, 400]) : drawn.poison || shape.effects !== undefined ? tape.pick([0, 30, 100, 200]) : 0;
@@ -200,7 +123,7 @@ export function drawWorkload(tape: Tape): Workload {
     frozen: tape.chance(100),
     reportEvery: tape.pick([2, 0, 10]),
     recover: { timers: recover, holds: recover },
-    latency: exclusive ? 0 : tape.pick([0, 0, 4, 30]),
+    latency: exclusive ? 0 : tape.pick(theme === "silences" ? [4, 30] : [0, 0, 4, 30]),
     hasty: true,
   };
   // A hold whose release is deleted holds for ever.
@@ -225,6 +148,7 @@ function drawMenu(tape: Tape, { walls }: Size): { -readonly [K in keyof Menu]: M
     poison: tape.chance(350),
     waiting: on(),
     slow: false,
+    crowded: false,
     early: on(),
     mortal: false,
   };
@@ -267,6 +191,7 @@ function drawProgram(tape: Tape, computation: Computed, menu: Menu, keys: readon
       else if (menu.clear && !isTimer && tape.choose(3) === 0) steps.push({ do: "clear" });
     }
   }
+  if (menu.crowded && !isTimer && tape.chance(700)) steps.push(...drawTimer(tape, menu), drawHold(tape));
   if (menu.slow && tape.chance(800)) steps.unshift({ do: "wait" });
   if (menu.failing && tape.chance(menu.slow ? 600 : 250)) steps.splice(tape.choose(steps.length + 1), 0, { do: "fail", tries: drawTries(tape, menu, isTimer) });
   return steps;
@@ -306,8 +231,9 @@ interface DrawnSource {
   readonly sources: readonly SimulatedSource[];
 }
 
-function drawSource(tape: Tape, name: string, records: number, partitions: number, keys: readonly string[], { silences, silent }: Size): DrawnSource {
-  const idle = tape.chance(250) ? { idleAfter: tape.pick([200, 40, 15]) } : {};
+function drawSource(tape: Tape, name: string, records: number, partitions: number, keys: readonly string[], size: Size): DrawnSource {
+  const { silences, silent } = size;
+  const idle = tape.chance(size.idle) ? { idleAfter: tape.pick([200, 40, 15]) } : {};
   const disorder = tape.pick([0, 30, 300]);
   const marked = tape.chance(300);
   const trails = tape.chance(60) ? tape.pick([400, 2_000, 800]) : undefined;

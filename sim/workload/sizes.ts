@@ -1,0 +1,121 @@
+/** How large a drawn run may be, and what it may be all about. */
+import type { Rates } from "../../src/testing/simulation/faults.ts";
+import type { Tape } from "../../src/testing/simulation/tape.ts";
+import { type Shape, shapes } from "./shapes.ts";
+
+/** How large a run may be. Most are small: what goes wrong takes little to go wrong, and many small runs cost what one large one does. */
+export interface Size {
+  readonly shapes: readonly Shape[];
+  readonly keys: number;
+  readonly shards: readonly number[];
+  readonly domains: readonly number[];
+  /** Of all partitions of all sources, where no effect takes them, and where one does. */
+  readonly records: readonly number[];
+  readonly effected: readonly number[];
+  readonly leases: readonly number[];
+  /** ms for which a source may have nothing. */
+  readonly silences: readonly number[];
+  /** Of a thousand items, before how many. */
+  readonly silent: number;
+  /** ms after which a wall timer is due. */
+  readonly walls: readonly number[];
+  readonly faults: Rates;
+  /** How many timers and holds a new owner reads at once. */
+  readonly recover: readonly number[];
+  /** Of a thousand sources, how many go idle. */
+  readonly idle: number;
+}
+
+const LARGE: Size = {
+  shapes,
+  keys: 6,
+  shards: [1, 2, 3, 5, 8],
+  domains: [1, 1, 2, 3, 8],
+  records: [10, 20, 50],
+  effected: [5, 10, 15],
+  leases: [2_000, 1_000, 1_000, 400, 200],
+  silences: [3, 30, 300, 1_200],
+  silent: 60,
+  walls: [20, 0, 200, 2_000, -5],
+  faults: { perMille: [0, 10, 20, 30, 30, 60, 100], steps: [0, 150, 240, 400, 400, 700] },
+  recover: [10_000, 10_000, 10_000, 5, 2, 1],
+  idle: 250,
+};
+/** Where time passes with nothing but heartbeats in it, it takes steps: so little passes. */
+const SMALL: Size = {
+  shapes: shapes.filter(({ computations }) => computations.length <= 2),
+  keys: 3,
+  shards: [1, 2, 3],
+  domains: [1, 1, 2, 3],
+  records: [3, 6],
+  effected: [2, 4],
+  leases: [1_000, 400, 1_000, 200],
+  silences: [3, 30, 300, 30],
+  silent: 60,
+  walls: [20, 0, 200, 100, -5],
+  faults: { perMille: [20, 10, 30, 40, 60, 60, 100], steps: [0, 60, 80, 100, 120, 140, 160] },
+  recover: LARGE.recover,
+  idle: LARGE.idle,
+};
+/** Of a thousand runs, how many are large. */
+const LARGER = 100;
+
+/** What a small run may be all about: wrongs that take several things at once which few runs have together. */
+export type Theme =
+  /** Calls that are slow and fail, of few keys, and letters that are tried again while others run. */
+  | "letters"
+  /** Requests that wait for what comes of their records, which comes slowly, over several domains. */
+  | "barriers"
+  /** More timers and holds in a shard than its next owner reads at once. */
+  | "pages"
+  /** Sources that fall silent and go idle, and calls whose answers are lost or that come late. */
+  | "silences";
+const THEMES: readonly Theme[] = ["letters", "barriers", "pages", "silences"];
+/** Of a thousand runs, how many have one. */
+const THEMED = 240;
+
+/** Where what is drawn for a run with a theme differs from a small one. */
+const THEMED_SIZES: Readonly<Record<Theme, Size>> = {
+  letters: {
+    ...SMALL,
+    shapes: SMALL.shapes.filter(({ effects }) => effects === undefined),
+    keys: 1,
+    shards: [1],
+    records: [8, 14],
+    silent: 800,
+    silences: [300, 30, 600],
+    faults: { perMille: [0, 10, 20], steps: [240, 400] },
+  },
+  barriers: {
+    ...SMALL,
+    shapes: SMALL.shapes.filter(({ effects }) => effects === undefined),
+    domains: [1, 2, 3],
+    records: [8, 14],
+    silent: 500,
+    silences: [30, 3, 100],
+    faults: { perMille: [10, 20], steps: [600, 400] },
+  },
+  pages: {
+    ...SMALL,
+    shapes: SMALL.shapes.filter(({ effects }) => effects === undefined),
+    keys: 6,
+    shards: [1],
+    records: [8, 14],
+    faults: { perMille: [30, 60], steps: [240, 300] },
+    recover: [1, 2, 5],
+  },
+  silences: {
+    ...SMALL,
+    shapes: SMALL.shapes.filter(({ effects }) => effects === undefined),
+    records: [8, 14],
+    silent: 400,
+    idle: 1_000,
+    faults: { perMille: [40, 80], steps: [200, 300] },
+  },
+};
+
+/** What the run is all about, if anything, and its size. */
+export function drawSize(tape: Tape): { readonly theme: Theme | undefined; readonly size: Size } {
+  const theme = tape.chance(THEMED) ? tape.pick(THEMES) : undefined;
+  return { theme, size: theme !== undefined ? THEMED_SIZES[theme] : tape.chance(LARGER) ? LARGE : SMALL };
+}
