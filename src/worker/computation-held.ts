@@ -40,11 +40,7 @@ export abstract class ComputationHeld extends ComputationPercentiles {
 
   /** Timers of a key stand aside while it runs other work, or has work that goes before them. */
   protected takeTimersBack(key: KeyState): void {
-    if (key.held.length > 0) {
-      // It may have been revived while a call of the key ran, and nobody has looked at it.
-      this.heldAt = 0;
-      return;
-    }
+    if (key.held.length > 0) return;
     this.watermark.takeBack(key.key);
     this.wall.takeBack(key.key);
   }
@@ -71,12 +67,15 @@ export abstract class ComputationHeld extends ComputationPercentiles {
   }
 
   /**
-   * A dead letter is tried again, from its first attempt and behind all that stands aside of its key, and is a dead
-   * letter no more; both in the next commit. What it produces may be late, as time has gone on. Why not; undefined: it is.
+   * A dead letter is tried again, from its first attempt and behind all of its key that is under way or stands aside, and is
+   * a dead letter no more; both in the next commit. What is under way stands aside from now on: it would come behind if it failed. What it produces may be late, as time has gone on. Why not; undefined: it is.
    */
   revive(id: number, letter: DeadLetter): string | undefined {
     if (this.input === END) return "the pipeline has finished: nothing is tried again";
     if (this.#revived.has(id)) return undefined;
+    const key = this.keyState(letter.key);
+    const underWay = [...(key?.running === undefined ? [] : [key.running]), ...(key?.waiting ?? [])].filter((work) => this.unfinished.has(work));
+    if (key !== undefined && underWay.length > 0) this.#setUnderWayAside(key, underWay);
     const held = this.image.nextHeld;
     const hold = Math.max(letter.timestamp, this.input);
     const work = workOf(letter, held, hold, (timer) => this.declares(timer) && this.timerNode(timer).node.clock);
@@ -89,7 +88,6 @@ export abstract class ComputationHeld extends ComputationPercentiles {
     this.open.putHeld(held, heldBytes(work, false));
     this.heldHolds.set(String(held), hold);
     this.orphans.push({ work, halted: false });
-    const key = this.keyState(letter.key);
     if (key !== undefined) this.adopt(key);
     this.host.wake(this);
     return undefined;
@@ -188,8 +186,7 @@ export abstract class ComputationHeld extends ComputationPercentiles {
 
   /** Moves work aside, behind what stands there of its key, with an id above theirs; the first of these stays where it is. */
   protected setAside(work: Work, key: KeyState, error?: unknown): void {
-    // What runs may stand behind what was revived meanwhile.
-    if (work.held === undefined || !key.held.includes(work)) {
+    if (work.held === undefined || key.held[0] !== work) {
       if (work.held === undefined && work.kind === "timer")
         this.open.changeTimer({ clock: work.clock, member: work.member, time: undefined, output: undefined }, key);
       if (work.held !== undefined && work.held < (key.held.at(-1)?.held ?? 0)) {
@@ -259,20 +256,28 @@ export abstract class ComputationHeld extends ComputationPercentiles {
   /** Work that the batch took and that is not done stands aside from now on, so that the batch can go. */
   protected override setUnfinishedAside(): void {
     if (this.unfinished.size === 0) return;
-    const keys = new Set<KeyState>();
-    for (const work of this.unfinished) keys.add(work.key as KeyState);
-    for (const key of keys) {
-      if (key.running !== undefined && this.unfinished.has(key.running)) this.setAside(key.running, key);
-      for (const work of key.waiting) {
-        if (this.undone(work)) continue;
-        if (work.aside === undefined) this.setAside(work, key);
-        else this.putBack(work, key, work.aside.until);
-      }
-      key.waiting = [];
+    const byKey = new Map<KeyState, Work[]>();
+    for (const work of this.unfinished) {
+      const known = byKey.get(work.key as KeyState);
+      if (known === undefined) byKey.set(work.key as KeyState, [work]);
+      else known.push(work);
     }
-    for (const work of this.unfinished) work.batch = undefined;
-    this.unfinished.clear();
-    this.open.unfinished = 0;
+    for (const [key, works] of byKey) this.#setUnderWayAside(key, works);
+  }
+
+  /** `works`: all that the batch has taken of the key and not finished. */
+  #setUnderWayAside(key: KeyState, works: readonly Work[]): void {
+    if (key.running !== undefined && this.unfinished.has(key.running)) this.setAside(key.running, key);
+    for (const work of key.waiting) {
+      if (this.undone(work)) continue;
+      if (work.aside === undefined) this.setAside(work, key);
+      else this.putBack(work, key, work.aside.until);
+    }
+    key.waiting = [];
+    for (const work of works) {
+      work.batch = undefined;
+      if (this.unfinished.delete(work)) this.open.unfinished--;
+    }
   }
 
   /** What the open batch has begun and not finished: it may stand aside later. */

@@ -12,11 +12,11 @@ const SOON = 200;
 /** ms for all schedules, on a slow machine. */
 const LIMIT = 300_000;
 
-/** undefined: its store is one process's own. */
+/** undefined: its store is one process's own; or a filter stands before what the new one is compared with. */
 async function grown(seed: number, wrong?: Wrong): Promise<Run | undefined> {
   const tape = Tape.seeded(seed);
   const workload = drawWorkload(tape);
-  if (workload.settings.exclusive) return undefined;
+  if (workload.settings.exclusive || workload.variant.filtered) return undefined;
   return await growing(workload, tape, swarm(tape, false), { wrong });
 }
 

@@ -14,7 +14,7 @@ const jobs = stream<Job>("jobs");
 test.each([
   { name: "and succeeds", failures: 0 },
   { name: "and is tried again", failures: 1 },
-])("what runs $name is done once, though it stands aside behind what came back", async ({ failures }) => {
+])("what runs $name is done once, before what came back, and what came later of its key behind that", async ({ failures }) => {
   let broken = true;
   let left = failures;
   const settle: (() => void)[] = [];
@@ -36,6 +36,8 @@ test.each([
   feed.push({ name: "long", fails: false }, 2);
   await rig.rest();
   expect(settle.length).toBe(1);
+  feed.push({ name: "next", fails: true }, 3);
+  await rig.rest();
 
   broken = false;
   const [shard] = rig.shards("work") as [number];
@@ -43,13 +45,14 @@ test.each([
   const owner = rig.worker.engine.computation(shard);
   expect(letter !== undefined && owner !== undefined && apply("retry", owner, letter)).toBe(undefined);
   rig.worker.driver.kick();
+  feed.push({ name: "later", fails: true }, 4);
   // The batch is sealed without what runs.
   await rig.advance(100);
   for (let i = 0; i < 5; i++) {
     settle.shift()?.();
     await rig.advance(100);
   }
-  expect(((await rig.state("work", "done", "k")) as string[]).toSorted()).toEqual(["letter", "long"]);
+  expect(await rig.state("work", "done", "k")).toEqual(["long", "next", "letter", "later"]);
   expect(await rig.stored("work")).toMatchObject({ held: 0, dead: 0 });
 });
 

@@ -67,7 +67,8 @@ export class GrowthAudit {
     for (const { bytes } of [...parcels, ...outbox]) {
       if (bytes.length === 0) continue;
       unpackParcel(bytes, (record) => {
-        if (record.input === id) ids.push(this.#growth.idOf(openValueAt(codec, record.bytes, record.from, record.to)));
+        // A refusal is a reason, not a value.
+        if (record.input === id && !record.refused) ids.push(this.#growth.idOf(openValueAt(codec, record.bytes, record.from, record.to)));
       });
     }
     return ids.sort();
