@@ -15,7 +15,7 @@ import { wrongs } from "./wrongs.ts";
 /** So many at least; and as many more as fit in so many ms, on all cores. */
 const LEAST = 1_200;
 const WITHIN = sized(60_000, 600_000);
-const MOST = 100_000;
+const MOST = 10_000;
 /** Schedules within which a wrong is found. */
 const SOON = 3_000;
 /** ms for all schedules, on a slow machine: each takes about 8, and three times that before the engine is compiled. */
