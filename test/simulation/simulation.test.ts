@@ -15,6 +15,7 @@ import { wrongs } from "./wrongs.ts";
 /** So many at least; and as many more as fit in so many ms, on all cores. */
 const LEAST = 1_200;
 const WITHIN = sized(60_000, 600_000);
+/** Longer runs are for who looks for what nobody has seen yet: `npm run sim`. */
 const MOST = 10_000;
 /** Schedules within which a wrong is found. */
 const SOON = 3_000;
