@@ -375,7 +375,6 @@ class Fold {
 
   // ── sinks ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Nothing passes through a sink that is in the store: its shard counts nothing. */
   #sink(name: string, stream: string, inStore: boolean): void {
     this.#counted = { ...EMPTY };
     const waiting = new Map<string, Delivery>();
@@ -389,7 +388,7 @@ class Fold {
         continue;
       }
       waiting.delete(item.id);
-      if (!inStore) this.#counted.processed++;
+      if (!inStore) this.#counted.processed++; // Nothing passes through one that is in the store.
       this.#equal(`F5: ${item.id} in sink ${name}`, [item, timestamp], [delivery.item, delivery.timestamp]);
       if (delivery.place <= (order.get(delivery.sender) ?? -1)) this.#wrong(`F2: ${item.id} in sink ${name} comes after a later record of ${delivery.sender}`);
       order.set(delivery.sender, delivery.place);

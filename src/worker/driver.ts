@@ -49,6 +49,8 @@ export class Driver {
   #stopped = false;
   #leaving: Promise<void> | undefined = undefined;
   #settle: (() => void)[] = [];
+  /** Was a source asked for more since it was last looked whether all is settled? */
+  #pulled = false;
   readonly finished: Promise<void>;
   #finish: () => void = () => {};
   #fail: (error: unknown) => void = () => {};
@@ -120,6 +122,12 @@ export class Driver {
 
   #checkSettled(): void {
     if (this.#settle.length === 0 || this.#scheduled || this.#underWay > 0) return;
+    // What a source has at hand it gives before the next turn; what it has to wait for is not waited for.
+    if (this.#pulled) {
+      this.#pulled = false;
+      this.kick();
+      return;
+    }
     const waiting = this.#settle;
     this.#settle = [];
     for (const resolve of waiting) resolve();
@@ -185,6 +193,7 @@ export class Driver {
       case "open-sink":
       case "write-sink":
       case "close-edge":
+        this.#pulled ||= effect.kind === "pull";
         this.#track(this.#edges.carryOut(effect), effect.kind === "pull");
         break;
       case "log":

@@ -27,6 +27,8 @@ import { describeServer, readServerFacts } from "./server-check.ts";
 const LOOKS = 4;
 /** ms until a server that could not be used after a reconnect is asked again. */
 const ASK_AGAIN_MS = 1_000;
+/** Times that a script is given to the server for one call: it may forget it at once. */
+const LOADS = 3;
 
 interface Call {
   readonly reject: (error: Error) => void;
@@ -34,10 +36,7 @@ interface Call {
   readonly made: number;
 }
 
-interface Opening {
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
-}
+type Opening = { readonly resolve: () => void; readonly reject: (error: Error) => void };
 
 type SentCommand = new (name: string, bytes: Buffer) => Command;
 
@@ -178,16 +177,16 @@ export class Connection {
 
   /** Runs a script. `bytes` are of `Request.finishScript(script.sha)`; they may be sent twice (C3). `asking`: in a slot that is on its way here. */
   async run(script: Script, bytes: Buffer, asking = false): Promise<unknown> {
-    try {
-      if (asking) this.#ask();
-      return await this.#send("evalsha", bytes);
-    } catch (error) {
-      if (!messageOf(error).startsWith("NOSCRIPT")) throw this.#meaningOf(error);
+    for (let loaded = 0; ; loaded++) {
+      try {
+        if (asking) this.#ask();
+        return await this.#send("evalsha", bytes);
+      } catch (error) {
+        if (loaded === LOADS || !messageOf(error).startsWith("NOSCRIPT")) throw this.#meaningOf(error);
+      }
+      this.#scriptsSentAgain += 1;
+      await this.#meant(this.#load(script));
     }
-    this.#scriptsSentAgain += 1;
-    await this.#meant(this.#load(script));
-    if (asking) this.#ask();
-    return this.#meant(this.#send("evalsha", bytes));
   }
 
   /** Sends one command. `bytes` are of `Request.finishCommand(name)`. */
