@@ -279,7 +279,9 @@ export class StoreAudit {
   #append(ledger: ShardLedger, commit: Commit, sender: Audited, floor: number): void {
     const ended = this.#published.get(sender.participant.id)?.output === END && (commit.consumed?.records ?? 0) === 0;
     const produced = [...commit.parcels, ...commit.outbox];
-    const afterEnd = this.#afterEnd.has(commit.shard) || (ended && commit.timerDeletes.some(({ clock }) => clock === "wall"));
+    // A firing that stood aside as the end came holds as little as its timer did.
+    const fires = commit.heldDeletes.length > 0 || commit.timerDeletes.some(({ clock }) => clock === "wall");
+    const afterEnd = this.#afterEnd.has(commit.shard) || (ended && fires);
     if (afterEnd) for (const { target } of commit.heldPuts.length > 0 ? [{ target: commit.shard }, ...produced] : produced) this.#afterEnd.add(target);
     for (const { target, bytes } of commit.parcels) this.#appendTo(target, bytes, commit.shard, floor);
     // Injected by this commit, wherever it is to be delivered.
