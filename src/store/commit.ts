@@ -66,6 +66,8 @@ export interface EntryAppend {
   readonly maxLength: number | undefined;
   /** Fields and values, in turns; one field at least. */
   readonly texts: readonly (string | Uint8Array)[];
+  /** How long they are, as far as characters tell. */
+  readonly bytes: number;
 }
 
 export interface Commit {

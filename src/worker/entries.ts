@@ -1,4 +1,4 @@
-/** Entries of streams in the store, as commits append them: made from records, and weighed. */
+/** Entries of streams in the store, as commits append them: made from records. */
 import { InvalidUseError, LimitExceededError } from "../errors.ts";
 import { RECORD_BYTES } from "../limits.ts";
 import type { StreamRecord } from "../record.ts";
@@ -10,15 +10,8 @@ export function entryOf({ key, maxLength, texts: textsOf }: StoreStream, record:
   const texts = textsOf(record);
   // Redis has no entry without a field, and would refuse the commit.
   if (texts.length === 0) throw new InvalidUseError("the entry has no field: an entry has one at least");
-  const entry = { stream: key, maxLength, texts };
-  const bytes = entryBytes(entry);
-  if (bytes > RECORD_BYTES) throw new LimitExceededError(`an entry of stream "${key}" is about ${bytes} bytes, more than ${RECORD_BYTES}`);
-  return entry;
-}
-
-/** As far as characters tell. */
-export function entryBytes({ texts }: EntryAppend): number {
   let bytes = 0;
   for (const text of texts) bytes += text.length;
-  return bytes;
+  if (bytes > RECORD_BYTES) throw new LimitExceededError(`an entry of stream "${key}" is about ${bytes} bytes, more than ${RECORD_BYTES}`);
+  return { stream: key, maxLength, texts, bytes };
 }

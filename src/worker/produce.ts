@@ -12,7 +12,7 @@ import { InvalidUseError, LimitExceededError, messageOf } from "../errors.ts";
 import { shardOf, shardRef } from "../key.ts";
 import { KEY_BYTES, RECORD_BYTES } from "../limits.ts";
 import { isStorable } from "../text.ts";
-import { entryBytes, entryOf } from "./entries.ts";
+import { entryOf } from "./entries.ts";
 import { type Origin, Production, whole } from "./parcel.ts";
 import type { Consumer, PlannedStream } from "./plan.ts";
 import { ProducedRecord } from "./user-view.ts";
@@ -65,7 +65,7 @@ function append(stream: PlannedStream, produced: Produced, origin: Origin, produ
     const production = new Production(shardRef(sink.participant, 0), sink.input, produced, produced.senderKey, undefined, NOTHING);
     try {
       production.entry = entryOf(sink.to, new ProducedRecord(produced, origin));
-      bytes += entryBytes(production.entry);
+      bytes += production.entry.bytes;
       added.push(production);
     } catch (error) {
       added.push(refused(sink, produced, stream.codec, messageOf(error), produced.senderKey));

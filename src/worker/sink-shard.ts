@@ -55,11 +55,7 @@ export class SinkShard extends InboxShard {
   pump(): number {
     this.advance();
     const { appends } = this.planned.node.target;
-    if (this.#state === "closed" && this.host.now >= this.#retryAt && appends !== undefined) this.#openInStore(appends);
-    else if (this.#state === "closed" && this.host.now >= this.#retryAt) {
-      this.#state = "opening";
-      this.host.effect({ kind: "open-sink", shard: this.ref, checkpoint: this.image.checkpoint });
-    }
+    if (this.#state === "closed" && this.host.now >= this.#retryAt) this.#open(appends);
     if (this.#state !== "ready" || this.host.now < this.#retryAt) return 0;
     const most = this.#singly > 0 ? 1 : WRITE;
     const records: StreamRecord<unknown>[] = [];
@@ -96,12 +92,14 @@ export class SinkShard extends InboxShard {
     return records.length;
   }
 
-  /** What a writer of this name has written beyond its last commit is known to that writer alone. */
-  #openInStore({ key }: StoreStream): void {
-    this.#state = "ready";
-    if (this.image.checkpoint === undefined) return;
+  #open(appends: StoreStream | undefined): void {
+    const { checkpoint } = this.image;
+    this.#state = appends === undefined ? "opening" : "ready";
+    if (appends === undefined) this.host.effect({ kind: "open-sink", shard: this.ref, checkpoint });
+    if (appends === undefined || checkpoint === undefined) return;
+    // What a writer of this name has written beyond its last commit is known to that writer alone.
     this.close();
-    const text = `sink "${this.name}" was written over a connection so far. To append to the stream ${JSON.stringify(key)} of the store, give it a new name`;
+    const text = `sink "${this.name}" was written over a connection so far. To append to the stream ${JSON.stringify(appends.key)} of the store, give it a new name`;
     this.host.fail(new ConfigError(text));
   }
 

@@ -64,7 +64,7 @@ function weightOf(commit: Commit): number {
   for (const { bytes } of commit.outbox) weight += bytes.length;
   for (const { bytes } of commit.heldPuts) weight += bytes.length;
   for (const { bytes } of commit.deadPuts) weight += bytes.length;
-  for (const { texts } of commit.entries) for (const text of texts) weight += text.length;
+  for (const { bytes } of commit.entries) weight += bytes;
   return weight;
 }
 

@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => harness.dispose());
 
 const fresh = (): string => `stream ${++used} €`;
-const entry = (stream: string, ...texts: (string | Uint8Array)[]): EntryAppend => ({ stream, maxLength: undefined, texts });
+const entry = (stream: string, ...texts: (string | Uint8Array)[]): EntryAppend => ({ stream, maxLength: undefined, texts, bytes: 0 });
 const fieldsIn = async (stream: string): Promise<string[][]> => (await harness.admin.xrange(stream, "-", "+")).map(([, fields]) => fields);
 
 describe("entries of commits", () => {
@@ -54,7 +54,7 @@ describe("entries of commits", () => {
   test("trim the stream where a length is given", async () => {
     const stream = fresh();
     const owner = await bench.acquire(shardRef(JOINER, 2));
-    await owner.commit({ entries: Array.from({ length: 5_000 }, (_, i) => ({ stream, maxLength: 1_024, texts: ["n", String(i)] })) });
+    await owner.commit({ entries: Array.from({ length: 5_000 }, (_, i) => ({ stream, maxLength: 1_024, texts: ["n", String(i)], bytes: 0 })) });
     const left = await fieldsIn(stream);
     expect(left.length).toBeGreaterThanOrEqual(1_024);
     expect(left.length).toBeLessThan(2_048);

@@ -59,7 +59,7 @@ async function everything(shard: number) {
     idsExpireBelow: 2,
     parcels: [append(joiner, "out"), append(shard, "again")],
     outbox: [{ target: far, records: 1, bytes: bytes("o"), n: 1 }],
-    entries: [{ stream: "theirs", maxLength: undefined, texts: ["field", "value"] }],
+    entries: [{ stream: "theirs", maxLength: undefined, texts: ["field", "value"], bytes: 10 }],
   } as const;
   return { owner, parts };
 }
@@ -105,7 +105,7 @@ describe("commit", () => {
     await harness.admin.set("text", "not a stream");
     const { owner, parts } = await everything(shardRef(COUNTER, 2));
     const good = await bench.acquire(shardRef(COUNTER, 3));
-    const entry = (stream: string) => ({ stream, maxLength: undefined, texts: ["n", "1"] });
+    const entry = (stream: string) => ({ stream, maxLength: undefined, texts: ["n", "1"], bytes: 2 });
     await refused("commit.lua NOSTREAM", async () => {
       const list = [good.seal({ entries: [entry("others")] }), owner.seal({ ...parts, entries: [entry("theirs"), entry("text")] })];
       await expect(bench.store.commit(list)).rejects.toThrow(/"text" holds something that is not a stream/);
