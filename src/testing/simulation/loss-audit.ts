@@ -161,8 +161,9 @@ export class LossAudit {
 
   /** The worker knows of the latest loss and goes on. */
   goesOn(worker: string): void {
-    const owed = [...(this.#dues.get(worker)?.owed ?? [])];
-    check(owed.length === 0, "L1 loss not accounted for", () => `${worker} goes on without a word of ${owed.map(([shard]) => name(shard)).join()}`);
+    const owed = this.#dues.get(worker)?.owed;
+    const knows = owed === undefined || owed.size === 0;
+    check(knows, "L1 loss not accounted for", () => `${worker} goes on without a word of ${[...(owed?.keys() ?? [])].map(name).join()}`);
   }
 }
 

@@ -14,6 +14,7 @@ import { decodeImage } from "../../worker/image.ts";
 import { unpackParcel } from "../../worker/parcel.ts";
 import type { Plan, PlannedParticipant } from "../../worker/plan.ts";
 import { name } from "./store-request.ts";
+import { upstreamBound } from "./upstream-bound.ts";
 import { check } from "./violation.ts";
 
 type Values = ReadonlyMap<number, number>;
@@ -149,14 +150,11 @@ export class PercentileAudit {
 
   #raise({ id, kind, upstream }: PlannedParticipant, { id: track, percentile }: Track, vector: ReadonlyMap<number, ParticipantWatermark>): void {
     if (kind === "injector") return;
-    const known = upstream.map((each) => {
+    const least = upstreamBound(upstream, (each) => {
       const { output, status } = vector.get(each) ?? { output: BEGINNING, status: "live" };
       const own = percentile === undefined ? BEGINNING : (vector.get(trackOf(each, percentile))?.output ?? BEGINNING);
       return { status, output: Math.max(output, own) };
     });
-    const unfinished = known.filter(({ status }) => status !== "finished");
-    const live = unfinished.filter(({ status }) => status !== "idle");
-    const least = Math.min(END, ...(live.length > 0 ? live : unfinished).map(({ output }) => output));
     if (least > (this.#bounds.get(track) ?? BEGINNING)) this.#bounds.set(track, least);
     if (percentile !== undefined && (this.#bounds.get(id) ?? BEGINNING) > (this.#bounds.get(track) ?? BEGINNING))
       this.#bounds.set(track, this.#bounds.get(id) as number);

@@ -47,13 +47,14 @@ function pass(simulation: Simulation, ms: number): void {
 function misplacedIn(simulation: Simulation): string | undefined {
   const { store, time, workers, faulty, busy } = simulation;
   if (faulty || busy) return "something is under way";
+  if (!workers.every(({ engine }) => engine.ownership.complete)) return "a worker has not begun with all its shards";
   const names = workers.map((worker) => worker.name).sort();
   const { workers: alive, declines } = parseAnnounced(store.data.alive(time + store.skew));
   if (alive.join() !== names.join()) return `${alive.join()} have announced themselves, ${names.join()} are alive`;
   const assigned = assign(names, simulation.plan.participants, declines);
   const owned = ownersIn(simulation);
   for (const [shard, worker] of assigned) if (owned.get(shard) !== worker) return `${name(shard)} is ${owned.get(shard)}'s, assigned to ${worker}`;
-  return workers.every(({ engine }) => engine.ownership.complete) ? undefined : "a worker has not begun with all its shards";
+  return undefined;
 }
 
 function ownersIn(simulation: Simulation): Map<ShardRef, string | undefined> {

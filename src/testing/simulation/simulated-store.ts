@@ -135,7 +135,9 @@ export class SimulatedStore {
 
   /** Says whether anything published is different now. */
   #published(watermarks: readonly ParticipantWatermark[]): boolean {
-    this.#percentiles?.published(watermarks);
+    // Only then are there tracks beside the low ones.
+    if (this.#percentiles === undefined) return this.audit.published(watermarks);
+    this.#percentiles.published(watermarks);
     return this.audit.published(watermarks.filter(({ participant }) => !isPercentileTrack(participant)));
   }
 

@@ -32,6 +32,7 @@ import { type Applied, type LetterFate, nameOf, ShardLedger } from "./shard-ledg
 import type { PerformedEffects } from "./simulated-effects.ts";
 import type { SimulatedSource } from "./simulated-edges.ts";
 import { name } from "./store-request.ts";
+import { upstreamBound } from "./upstream-bound.ts";
 import { check } from "./violation.ts";
 
 /** A dead letter that is none any more. */
@@ -316,11 +317,11 @@ export class StoreAudit {
   published(watermarks: readonly ParticipantWatermark[]): boolean {
     const before = this.#published;
     let different = false;
-    this.#published = new Map(watermarks.map((watermark) => [watermark.participant, watermark]));
     for (const { participant, output, status } of watermarks) {
-      const last = before.get(participant)?.output ?? BEGINNING;
+      const known = before.get(participant);
+      const last = known?.output ?? BEGINNING;
       this.#outside.injections.published(participant, output);
-      different ||= output !== last || status !== before.get(participant)?.status;
+      different ||= output !== last || status !== known?.status;
       check(output >= last, "A3 watermark falls", () => `participant ${participant} from ${last} to ${output}`);
       if (output === last && status !== "finished") continue;
       const audited = this.#of(participant);
@@ -328,8 +329,11 @@ export class StoreAudit {
       check(output <= limit, "A3 watermark passes", () => `${audited.participant.name} has published ${output}; what is pending allows ${limit}`);
       check(status !== "finished" || limit === END, "A3 finished", () => `${audited.participant.name} is finished; what is pending allows ${limit}`);
     }
+    // Of the same follow the same bounds.
+    if (!different) return false;
+    this.#published = new Map(watermarks.map((watermark) => [watermark.participant, watermark]));
     for (const { participant } of this.#audited.values()) this.#raiseBound(participant);
-    return different;
+    return true;
   }
 
   #limitOf({ participant, shards }: Audited): number {
@@ -348,11 +352,7 @@ export class StoreAudit {
 
   #raiseBound({ id, kind, upstream }: PlannedParticipant): void {
     if (kind === "injector") return;
-    const known = upstream.map((each) => this.#published.get(each));
-    const unfinished = known.filter((each) => each?.status !== "finished");
-    const live = unfinished.filter((each) => each?.status !== "idle");
-    // Where all are idle, what they promised before.
-    const least = Math.min(END, ...(live.length > 0 ? live : unfinished).map((each) => each?.output ?? BEGINNING));
+    const least = upstreamBound(upstream, (each) => this.#published.get(each));
     if (least > this.#boundOf(id)) this.#bounds.set(id, least);
   }
 

@@ -37,7 +37,9 @@ export class Trace {
 
   mixBytes(bytes: Uint8Array): void {
     this.mix(bytes.length);
-    for (const byte of bytes) this.#low = Math.imul(this.#low ^ byte, 0x01000193);
+    let low = this.#low;
+    for (let i = 0; i < bytes.length; i++) low = Math.imul(low ^ (bytes[i] as number), 0x01000193);
+    this.#low = low;
   }
 
   saw(what: string, times = 1): void {
