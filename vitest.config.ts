@@ -38,6 +38,9 @@ function asBuilt(): Plugin {
 /** What changes its process, or is disturbed by what others left there. All others share processes, which load the project once. */
 const ALONE = ["bench", "chaos", "fuzz", "opentelemetry", "simulation"].map((part) => `test/${part}/**/*.test.ts`);
 
+/** Takes all cores for minutes, so it runs when all others have ended. */
+const LAST = ["test/simulation/campaign.test.ts"];
+
 export default defineConfig({
   plugins: [asBuilt()],
   test: {
@@ -54,8 +57,9 @@ export default defineConfig({
     teardownTimeout: 10_000,
     allowOnly: false,
     projects: [
-      { extends: true, test: { name: "alone", include: ALONE } },
+      { extends: true, test: { name: "alone", include: ALONE, exclude: [...configDefaults.exclude, ...LAST] } },
       { extends: true, test: { name: "together", include: ["test/**/*.test.ts"], exclude: [...configDefaults.exclude, ...ALONE], isolate: false } },
+      { extends: true, test: { name: "last", include: LAST, sequence: { groupOrder: 1 } } },
     ],
   },
 });

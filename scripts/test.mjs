@@ -23,6 +23,7 @@ const MOST_MINUTES = 1_440;
 /** How long helpers of Vitest may take to end after it. */
 const LEAVE_MS = 3_000;
 
+const BEGAN = Date.now();
 const root = fileURLToPath(new URL("..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "millrace-test-"));
 const tallyFile = join(folder, "tally.json");
@@ -65,7 +66,8 @@ async function runVitest(redisServer, args, limitMs) {
     cwd: root,
     stdio: "inherit",
     detached: true,
-    env: { ...process.env, TMPDIR: folder, TALLY_FILE: tallyFile, MILLRACE_REDIS_SERVER: redisServer },
+    // When it began: what fills the time that is left goes by that.
+    env: { ...process.env, TEST_BEGAN: String(BEGAN), TMPDIR: folder, TALLY_FILE: tallyFile, MILLRACE_REDIS_SERVER: redisServer },
   });
   const stop = (signal) => endGroup(child.pid, signal);
   process.on("SIGINT", stop).on("SIGTERM", stop);

@@ -1,52 +1,17 @@
-import { availableParallelism } from "node:os";
 import { describe, expect, test } from "vitest";
-import { campaign } from "../../sim/campaign.ts";
 import { explain } from "../../sim/explain.ts";
-import { RARE_EVENTS } from "../../sim/rare-events.ts";
 import { runSeeds } from "../../sim/run-seeds.ts";
 import { run } from "../../sim/schedule.ts";
 import { shrink } from "../../src/testing/simulation/shrink.ts";
 import { tapeOfText, textOfTape } from "../../src/testing/simulation/tape-text.ts";
-import { median, type Totals } from "../../sim/totals.ts";
 import { Tape } from "../../src/testing/simulation/tape.ts";
 import { sized } from "../support/size.ts";
 import { wrongs } from "./wrongs.ts";
 
-/** So many at least; and as many more as fit in so many ms, on all cores. */
-const LEAST = 1_200;
-const WITHIN = sized(60_000, 600_000);
-/** Longer runs are for who looks for what nobody has seen yet: `npm run sim`. */
-const MOST = 10_000;
 /** Schedules within which a wrong is found. */
 const SOON = 3_000;
 /** ms for all schedules, on a slow machine: each takes about 8, and three times that before the engine is compiled. */
 const LIMIT = 600_000;
-
-async function told({ violations }: Totals): Promise<string> {
-  const [failing] = violations;
-  if (failing === undefined) return "";
-  const { cells } = await shrink(failing.cells, failing.rule, (tape) => run(tape), 300);
-  return await explain(Tape.of(cells), `npm run sim -- --tape ${textOfTape(cells)}`);
-}
-
-test(
-  `${LEAST} random schedules and all that fit in ${WITHIN / 1_000} s: workers that crash, stall, lose replies and their store's tail do what a plain fold does`,
-  async () => {
-    const start = performance.now();
-    const totals = await campaign({ seed: 1, schedules: MOST, least: LEAST, within: WITHIN, threads: availableParallelism(), progress: () => {} });
-    expect(await told(totals)).toBe("");
-    const schedules = totals.steps.length;
-    const seconds = (performance.now() - start) / 1_000;
-    console.log(`${schedules} schedules, ${median(totals.steps)} steps in the median, ${Math.round(schedules / seconds)} a second`);
-    expect(schedules).toBeGreaterThanOrEqual(LEAST);
-    expect([...RARE_EVENTS.keys()].filter((event) => !totals.seen.has(event))).toEqual([]);
-    expect(median(totals.steps)).toBeGreaterThanOrEqual(200);
-    expect(median(totals.workers)).toBeGreaterThanOrEqual(2);
-    expect(median(totals.faults)).toBeGreaterThanOrEqual(3);
-    expect([...totals.strategies.keys()].sort()).toEqual(["adversary", "priorities", "walk"]);
-  },
-  LIMIT,
-);
 
 test("the same seed makes the same run, step by step", async () => {
   for (let seed = 1; seed <= 10; seed++) {
