@@ -11,8 +11,8 @@ import type { Place } from "../src/worker/place.ts";
 import { lineReader, type Order, type Pulse, type Settings, type Telling } from "./orders.ts";
 import { until } from "./until.ts";
 
-/** Built, wherever this runs: a test has this file as TypeScript. */
-const PROGRAM = fileURLToPath(new URL(import.meta.url.endsWith(".js") ? "./worker-process.js" : "../.build/chaos/worker-process.js", import.meta.url));
+/** On the files that the package has (`scripts/bundle.mjs`), wherever this runs: how long a start takes is measured too. */
+const PROGRAM = fileURLToPath(new URL(`../${import.meta.url.endsWith(".js") ? "" : ".build/"}bundle/chaos/worker-process.js`, import.meta.url));
 
 /** ms to load a program, where the machine has other work. */
 const LOADING = 60_000;

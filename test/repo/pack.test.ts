@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { startRedis } from "../support/redis-server.ts";
 import { sized } from "../support/size.ts";
 import { root } from "./project-files.ts";
 
@@ -21,7 +22,7 @@ interface LockEntry {
 interface Manifest {
   readonly name: string;
   readonly version: string;
-  readonly exports: Record<string, unknown>;
+  readonly exports: Record<string, string | { readonly default: string }>;
   readonly bin: Record<string, string>;
   readonly dependencies: Record<string, string>;
 }
@@ -30,6 +31,10 @@ const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as
 const doors = Object.keys(manifest.exports)
   .filter((door) => !door.endsWith(".json"))
   .map((door) => manifest.name + door.slice(1));
+/** What package.json names of the code. */
+const entered = [...Object.values(manifest.exports), ...Object.values(manifest.bin)]
+  .map((door) => (typeof door === "string" ? door : door.default).replace("./", ""))
+  .filter((path) => path.endsWith(".js"));
 const texts = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "LICENSE", "CHANGELOG.md"];
 /** What the oldest makes of the declarations, `test/types` sees in every run. */
 const compilers = sized(["typescript"], ["typescript-oldest", "typescript"]);
@@ -47,12 +52,33 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 test("the package holds what is built from the sources, and the documents, and nothing that only we need", () => {
-  const built = filesBelow(join(root, "src")).flatMap((path) =>
-    path.endsWith(".ts") ? [`dist/${path.slice(0, -3)}.js`, `dist/${path.slice(0, -3)}.d.ts`] : [`dist/${path}`],
-  );
+  const declared = filesBelow(join(root, "src")).map((path) => `dist/${path.endsWith(".ts") ? `${path.slice(0, -3)}.d.ts` : path}`);
   const shown = ["docs", "examples"].flatMap((folder) => filesBelow(join(root, folder)).map((path) => `${folder}/${path}`));
-  expect(packed.filter((path) => !path.endsWith(".map")).sort()).toEqual([...built, ...shown, ...present(...texts), "package.json"].sort());
+  const shared = packed.filter((path) => /^dist\/shared\/[\w-]+\.js$/.test(path));
+  const code = [...entered, ...shared];
+  const mapped = code.filter((path) => textOf(path).includes("sourceMappingURL")).map((path) => `${path}.map`);
+  expect([...packed].sort()).toEqual([...declared, ...code, ...mapped, ...shown, ...present(...texts), "package.json"].sort());
+  // A start that loads a file for each module takes twice the time.
+  expect(shared.length).toBeLessThan(60);
 });
+
+test("a stack names the sources", async () => {
+  const program = `import { stream } from "millrace"; stream("");`;
+  const refused = await node("--enable-source-maps", "--input-type=module", "--eval", program).catch(String);
+  expect(refused).toMatch(/ConfigError: .*[^]* at .*src\/computation\/stream\.ts:\d+:\d+/);
+});
+
+test("workers in processes of their own share one Redis", async () => {
+  const server = await startRedis({ tcp: true });
+  try {
+    writeFileSync(join(user, "shared.mjs"), shared);
+    await run(join(user, "node_modules/.bin/millrace"), ["run", "shared.mjs", "--workers", "2", "--no-http", "--store", server.url], user);
+    const written = await node("--input-type=module", "--eval", readingTotals(server.url));
+    expect(written.trim().split(" ").sort()).toEqual(["a-1", "a-2", "b-1"]);
+  } finally {
+    await server.stop();
+  }
+}, 60_000);
 
 test("every entry point can be imported, and required", async () => {
   const list = JSON.stringify(doors);
@@ -137,7 +163,7 @@ function npmPath(): string {
 /** Packs a copy of what the package is made from, so that nothing of the working folder's `dist` gets in. */
 async function pack(project: string): Promise<string> {
   mkdirSync(project);
-  for (const name of ["src", "docs", "examples", "package.json", "tsconfig.json", "tsconfig.build.json", ...present(...texts)]) {
+  for (const name of ["src", "docs", "examples", "scripts/bundle.mjs", "package.json", "tsconfig.json", "tsconfig.build.json", ...present(...texts)]) {
     cpSync(join(root, name), join(project, name), { recursive: true });
   }
   symlinkSync(join(root, "node_modules"), join(project, "node_modules"));
@@ -189,6 +215,36 @@ const jobs = stream("jobs");
 export default new Pipeline("peerless").inject("jobs", jobs, fromBullMq("jobs", { connection: { host: "127.0.0.1", port: 1 } })).sink("seen", jobs, toConsole());
 `;
 
+/** Counts words, and appends the totals to a stream of the store. */
+const shared = `
+import { Computation, fromIterable, input, output, Pipeline, state, stream } from "millrace";
+import { toRedisStream } from "millrace/redis-streams";
+
+const words = stream("words");
+const totals = stream("totals");
+class Counter extends Computation {
+  words = input(words, { key: (word) => word });
+  totals = output(totals);
+  count = state("count", { initial: 0 });
+  processRecord({ value }, context) {
+    context.state(this.count).update((count) => count + 1);
+    context.produce(this.totals, value + "-" + context.state(this.count).get());
+  }
+}
+const text = ["a", "b", "a"];
+export default new Pipeline("shared", { shards: 4 })
+  .inject("text", words, fromIterable((position) => text.map((value, index) => ({ value, position: index, timestamp: index })).slice((position ?? -1) + 1)))
+  .compute("counter", Counter)
+  .sink("totals", totals, toRedisStream("totals"));
+`;
+
+const readingTotals = (url: string): string => `
+import { Redis } from "ioredis";
+const redis = new Redis("${url}");
+console.log((await redis.xrange("totals", "-", "+")).map(([, fields]) => JSON.parse(fields[fields.indexOf("value") + 1])).join(" "));
+redis.disconnect();
+`;
+
 /** Counts words on a store in memory, and says so for each. */
 const program = `
 import { Computation, fromIterable, input, MemoryStore, output, Pipeline, run, state, stream, toCallback, type Context, type StreamRecord } from "millrace";
@@ -219,6 +275,11 @@ await running.finished;
 await running.stop();
 console.log(seen.sort().join(", "));
 `;
+
+/** Of a file of the package. */
+function textOf(path: string): string {
+  return readFileSync(join(user, "node_modules", manifest.name, path), "utf8");
+}
 
 function present(...names: readonly string[]): string[] {
   return names.filter((name) => existsSync(join(root, name)));
