@@ -344,10 +344,14 @@ export class Ownership {
       this.#anew = DOUBTFUL;
       this.#renewAt = Math.min(this.#renewAt, this.#engine.now + RETRY);
     }
-    for (const claim of this.#claims.values()) {
+    for (const [ref, claim] of this.#claims) {
       if (claim.asked !== leases) continue;
-      if (lost === undefined) this.#again(claim);
-      else Object.assign(claim, { stage: "confirmed", asked: undefined });
+      if (lost !== undefined) Object.assign(claim, { stage: "confirmed", asked: undefined });
+      else {
+        this.#again(claim);
+        // One that is under way, and is confirmed by a later renewal, lists it too.
+        this.#registerLater(participantOf(ref), this.#engine.now + RETRY);
+      }
     }
     let confirmed = false;
     for (const [participant, { intervals, granted, renewal }] of this.#registrations) {

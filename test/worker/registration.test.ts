@@ -1,8 +1,8 @@
 /** Who speaks for a shard's watermark, where registrations and reports arrive later than they should. */
 import { expect, test } from "vitest";
 import { MemoryStore, StoreUnavailableError, type StreamRecord } from "../../src/index.ts";
-import { shardOf } from "../../src/key.ts";
-import type { WatermarkReport } from "../../src/store/index.ts";
+import { type ShardRef, shardOf } from "../../src/key.ts";
+import type { Interval, WatermarkReport } from "../../src/store/index.ts";
 import { Bench, Gate, type Step } from "./probe.ts";
 import type { Rig } from "./rig.ts";
 
@@ -144,4 +144,46 @@ test("what was late under the last owner is late under the next, though a third 
   expect(await published()).toBe(10);
   gate.open();
   await second.kill();
+});
+
+test("a worker that is not told whether it has one shard, and registers another meanwhile, goes on to speak for what it has", async () => {
+  const bench = await Bench.start({ onRecord: (record, context, self) => context.produce(self.results, record.key), shards: 4 }, shared());
+  await bench.give("a:1@1");
+  await bench.promise(10);
+  const { line } = bench.rig;
+  const { store } = line;
+  const probe = bench.rig.planned("probe");
+  const [first, second] = bench.rig.shards("probe") as [ShardRef, ShardRef];
+  const gate = new Gate();
+  const registered: (readonly number[])[] = [];
+  let unconfirmed = false;
+  line.onCall = async (method, args) => {
+    if (method === "register") registered.push(...(args[1] as Interval[]).map(({ shards }) => shards));
+    // The renewal that is to confirm the first shard.
+    if (method !== "renew" || unconfirmed || registered.at(-1)?.length !== 3) return;
+    unconfirmed = true;
+    await gate.promise;
+  };
+  await store.acquire({ worker: "other", shards: [first], leaseMs: 700, steal: true });
+  await store.acquire({ worker: "other", shards: [second], leaseMs: 1_500, steal: true });
+  for (let passed = 0; passed < 3_000 && registered.at(-1)?.length !== 4; passed += 50) {
+    bench.rig.clock.advance(50);
+    await bench.rig.turns();
+  }
+  expect(registered).toEqual([
+    [2, 3],
+    [0, 2, 3],
+    [0, 1, 2, 3],
+  ]);
+  gate.fail(new StoreUnavailableError("cut off"));
+  await store.acquire({ worker: "other", shards: [first], leaseMs: 1_000_000, steal: true });
+  const [registration] = await store.register("other", [{ participant: probe.id, shards: [0], of: 4 }]);
+  const generation = registration?.generation ?? 0;
+  await store.report("other", [{ participant: probe.id, generation, number: 1, output: 100, status: "live", last: 100 }]);
+  await bench.rig.advance(1_000);
+  expect(bench.rig.worker.engine.shardsOf(probe).map(({ ref }) => ref)).toEqual(bench.rig.shards("probe").slice(1));
+  await bench.promise(50);
+  await bench.rig.advance(1_000);
+  const { watermarks } = await store.report("nobody", []);
+  expect(watermarks.find(({ participant }) => participant === probe.id)?.output).toBe(50);
 });
