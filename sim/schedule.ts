@@ -123,7 +123,11 @@ export async function simulate(workload: Workload, tape: Tape, faults: Faults, o
     recording,
     instances,
     failingEffects: workload.failingEffects,
-    operators: workload.operators && { ...workload.operators, committed: () => committedIn(simulation, plan, workload) },
+    operators: workload.operators && {
+      ...workload.operators,
+      committed: () => committedIn(simulation, plan, workload),
+      callsOf: (participant, key) => callsOf(simulation, plan, participant, key),
+    },
     engine: wrong?.engine,
     growth,
     trap,
@@ -240,14 +244,20 @@ function lettersGone({ store }: Simulation, participant: Plan["participants"][nu
   return gone.map(({ letter }) => nameOf(letter, participant));
 }
 
+/** Calls of a key that are committed now. */
+function callsOf({ store }: Simulation, plan: Plan, participant: number, key: string): number {
+  const planned = plan.participants.find(({ id }) => id === participant);
+  return planned?.kind === "computation" ? (cellsIn<Entry[]>(store.data, planned, "log", [key]).get(key)?.length ?? 0) : 0;
+}
+
 /** What operators had done to its timers, in order. */
 function operatedIn({ store }: Simulation, participant: Plan["participants"][number]): FoundCommand[] {
   if (participant.kind !== "computation") return [];
   const done = store.audit.operated.filter((each) => each.participant === participant.id);
-  return done.map(({ action, member, time, output }) => {
+  return done.map(({ action, member, time, output, calls }) => {
     const { timer, tag, key } = parseTimerMember(member);
     const name = participant.timers.find(({ id }) => id === timer)?.node.name ?? "";
-    return { key, timer: `${name}:${String(tag ?? "")}`, time, action: action.kind, to: action.kind === "move" ? action.to : undefined, output };
+    return { calls, key, timer: `${name}:${String(tag ?? "")}`, time, action: action.kind, to: action.kind === "move" ? action.to : undefined, output };
   });
 }
 

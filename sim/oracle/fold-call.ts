@@ -24,8 +24,6 @@ export interface SetTimer {
   /** Set by a firing at the end of time: it may have been dropped. */
   readonly droppable: boolean;
   readonly poison: boolean;
-  /** It may have been this one that a command has fired, or one before it that was like it. */
-  readonly maybe?: boolean;
 }
 
 export interface KeyModel {
@@ -34,10 +32,10 @@ export interface KeyModel {
   brief: { readonly value: number; readonly until: number } | undefined;
   hold: { readonly time: number; readonly inTime: boolean } | undefined;
   readonly timers: Map<string, SetTimer>;
-  /** All settings that there were: one that was fired by a command stands aside while the timer is set anew. */
-  readonly settings: Map<string, SetTimer[]>;
+  /** Those that a command has fired and that were not called yet, in order; meanwhile the timer may be set anew. */
+  readonly aside: { readonly timer: string; readonly set: SetTimer }[];
   readonly commands: KeyCommands;
-  /** Poisoned timers that were replaced or deleted, or had gone to dead letters before: no one can tell. */
+  /** Poisoned timers that were replaced, deleted or fired by a command, or had gone to dead letters before: no one can tell. */
   readonly doubtful: string[];
   watermark: number;
   /** The last one seen, where one is followed. */
@@ -185,9 +183,7 @@ export class CallFold {
     this.#unset(called, timer);
     if (!set.droppable && !timer.startsWith("wait")) this.#around.knows(set.time);
     const inTime = set.output === undefined ? true : set.output >= called.inTimeFrom;
-    const setting = { ...set, inTime, poison: this.#poisoned(called, timer) };
-    model.timers.set(timer, setting);
-    model.settings.set(timer, [...(model.settings.get(timer) ?? []), setting]);
+    model.timers.set(timer, { ...set, inTime, poison: this.#poisoned(called, timer) });
   }
 
   #unset({ model }: Called, timer: string): void {

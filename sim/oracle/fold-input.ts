@@ -77,6 +77,8 @@ export interface FoundLetter {
 
 /** What was done to a key's timer, `<timer>:<tag>`, that was set for `time`. */
 export interface FoundCommand {
+  /** Calls of the key that were committed before. */
+  readonly calls: number;
   readonly key: string;
   readonly timer: string;
   readonly time: number;

@@ -225,7 +225,7 @@ class Fold {
     const sums: Sums = { total: 0, fuel: FUEL, hold: -1 };
     const commands = new KeyCommands(this.#found.operated.get(name)?.filter((each) => each.key === key) ?? []);
     this.#latest = Math.max(this.#latest, commands.latest);
-    const none = { brief: undefined, hold: undefined, timers: new Map(), settings: new Map(), doubtful: [], watermark: -1, now: 0, largest: -1 };
+    const none = { brief: undefined, hold: undefined, timers: new Map(), aside: [], doubtful: [], watermark: -1, now: 0, largest: -1 };
     const model: KeyModel = { key, sums, commands, ...none };
     const order = new Map<string, number>();
     const fixed = fixedPart(this.#input.percentile);
@@ -236,6 +236,7 @@ class Fold {
       if (now < model.now) this.#wrong(`${where}: processing time fell from ${model.now} to ${now}`);
       model.watermark = watermark;
       model.now = now;
+      for (const wrong of commands.obey(model, index)) this.#wrong(`${name} ${wrong}`);
       if (this.#input.percentile) for (const wrong of percentileFindings(model, entry, where)) this.#wrong(wrong);
       const called = what.includes("/")
         ? this.#record(computation, model, entry, index, waiting, order, where)
@@ -245,6 +246,8 @@ class Fold {
       for (const step of called.steps) this.#calls.step(step, called);
       if (called.saw !== entry.length) this.#wrong(`${where}: logged ${entry.length - fixed} readings, should be ${called.saw - fixed}`);
     });
+    for (const wrong of commands.obey(model, Number.POSITIVE_INFINITY)) this.#wrong(`${name} ${wrong}`);
+    for (const { timer, set } of model.aside) this.#wrong(`F3: ${name} ${key}, timer ${timer} for ${set.time}: was fired by a command, and never called`);
     for (const [timer, set] of model.timers) this.#leftOver(name, model, timer, set, dead);
     for (const doubtful of model.doubtful) {
       const times = dead.get(doubtful) ?? 0;
@@ -301,17 +304,15 @@ class Fold {
     const isWall = timer === "wait";
     const byPercentile = this.#input.percentile && timer === "due";
     const isEarly = isWall ? now < set.time : (byPercentile ? (model.percentile ?? -1) : watermark) < set.time;
-    if (isEarly && !set.asked && !model.commands.takes("fire", address, set.time))
-      this.#wrong(`F3: ${where}: fired early, at watermark ${watermark} and time ${now}`);
-    for (const [each, { time: earlier, droppable, poison, maybe }] of model.timers) {
-      const isNext = each.startsWith("wait:") === isWall && earlier < set.time && !droppable && !poison && !maybe;
+    if (isEarly && !set.asked) this.#wrong(`F3: ${where}: fired early, at watermark ${watermark} and time ${now}`);
+    for (const [each, { time: earlier, droppable, poison }] of model.timers) {
+      const isNext = each.startsWith("wait:") === isWall && earlier < set.time && !droppable && !poison;
       // It may have been begun, and have failed, before the low watermark came to the others.
       const mayWait = byPercentile && !each.startsWith("due:");
       const isAsked = mayWait || set.asked || model.commands.concerned(address) || model.commands.concerned(each);
       if (isNext && !isAsked) this.#wrong(`F3: ${where}: fired before ${each} of ${earlier}`);
     }
-    if (set.maybe && set.asked) model.timers.set(address, set);
-    else if (!set.asked) model.timers.delete(address);
+    if (!set.asked) model.timers.delete(address);
     const base = Math.max(set.output ?? Math.max(watermark, 0), 0);
     const from = isWall ? Math.max(watermark, 0) : set.time;
     const { timers, flush } = this.#input.scripts.get(computation.name) as Script;
@@ -332,13 +333,12 @@ class Fold {
   }
 
   /** A timer that is still set when all is done. */
-  #leftOver(name: string, { key, largest, commands }: KeyModel, timer: string, set: SetTimer, dead: Map<string, number>): void {
-    if (commands.takesDeleted(timer, set) || (set.poison && commands.concerned(timer))) return;
+  #leftOver(name: string, { key, largest }: KeyModel, timer: string, set: SetTimer, dead: Map<string, number>): void {
     const where = `${name} ${key}, timer ${timer} for ${set.time}`;
     const never = timer.startsWith("wait:") && set.output === undefined;
     // One that holds nothing may also be there still: nothing waits for it.
-    if (set.poison && (set.maybe || set.droppable || never)) this.#maybeDead(dead, `${key} ${timer}:${set.time}`);
-    if (set.maybe || never) return;
+    if (set.poison && (set.droppable || never)) this.#maybeDead(dead, `${key} ${timer}:${set.time}`);
+    if (never) return;
     if (set.droppable && set.time <= largest && !set.poison) this.#wrong(`F3: ${where}: was dropped, though not after the last record`);
     else if (set.poison && !set.droppable) this.#takeDead(dead, name, `${key} ${timer}:${set.time}`);
     else if (!set.droppable) this.#wrong(`F3: ${where}: never fired`);

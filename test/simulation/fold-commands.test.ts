@@ -1,48 +1,107 @@
-/** What the fold takes operators' commands on a key's timers to have done. */
+/** What operators' commands do to the timers of a key, as the fold carries them out. */
 import { expect, test } from "vitest";
-import { KeyCommands } from "../../sim/oracle/fold-commands.ts";
+import type { KeyModel, SetTimer } from "../../sim/oracle/fold-call.ts";
+import { KeyCommands, settingOf } from "../../sim/oracle/fold-commands.ts";
 import type { FoundCommand } from "../../sim/oracle/fold-input.ts";
+import { FUEL } from "../../sim/workload/program.ts";
 
 const TIMER = "due:1";
-const command = (time: number, action: FoundCommand["action"], to?: number): FoundCommand => ({ key: "k", timer: TIMER, time, action, to, output: undefined });
-const set = { time: 3_290, output: undefined, inTime: true, droppable: false, poison: false };
 
-test("a timer that was moved, set anew for its former time, moved elsewhere and deleted there was deleted", () => {
-  const commands = new KeyCommands([command(3_290, "move", 3_260), command(3_290, "move", 5_290), command(5_290, "delete")]);
-  expect(commands.takesDeleted(TIMER, set)).toBe(true);
-  expect(commands.takesDeleted(TIMER, set)).toBe(false);
+/** One after so many calls of the key. */
+function command(calls: number, time: number, action: FoundCommand["action"], { to, output = time }: { to?: number; output?: number } = {}): FoundCommand {
+  return { calls, key: "k", timer: TIMER, time, action, to, output: action === "fire" ? output : undefined };
+}
+const setFor = (time: number, changes: Partial<SetTimer> = {}): SetTimer => ({ time, output: time, inTime: true, droppable: false, poison: false, ...changes });
+
+/** A key with these commands. */
+function keyWith(...commands: FoundCommand[]): KeyModel {
+  const sums = { total: 0, fuel: FUEL, hold: -1 };
+  const timers = new Map<string, SetTimer>();
+  return {
+    key: "k",
+    sums,
+    brief: undefined,
+    hold: undefined,
+    timers,
+    aside: [],
+    commands: new KeyCommands(commands),
+    doubtful: [],
+    watermark: -1,
+    now: 0,
+    largest: -1,
+  };
+}
+
+/** Before the key's call of this number. */
+function obey(model: KeyModel, calls: number): string[] {
+  return model.commands.obey(model, calls);
+}
+
+test("a command is carried out between the calls where it was committed", () => {
+  const model = keyWith(command(1, 3_290, "move", { to: 3_260 }), command(2, 3_260, "delete"));
+  model.timers.set(TIMER, setFor(3_290));
+  expect([obey(model, 0), model.timers.get(TIMER)?.time]).toEqual([[], 3_290]);
+  expect([obey(model, 1), model.timers.get(TIMER)?.time]).toEqual([[], 3_260]);
+  expect([obey(model, 2), model.timers.get(TIMER)?.time]).toEqual([[], undefined]);
 });
 
-test("a move that explains one thing explains no other", () => {
-  const commands = new KeyCommands([command(3_290, "move", 3_260)]);
-  expect(commands.movedTo(TIMER, set, 3_260)?.time).toBe(3_260);
-  expect(commands.movedTo(TIMER, set, 3_260)).toBeUndefined();
+test("what was done to a timer that is not set then, or for another time, is wrong", () => {
+  const model = keyWith(command(0, 3_290, "delete"), command(1, 3_290, "move", { to: 3_260 }));
+  expect(obey(model, 0)).toEqual(["k, F9: delete due:1 of 3290 after 0 calls: it is not set"]);
+  model.timers.set(TIMER, setFor(3_300));
+  expect(obey(model, 1)).toEqual(["k, F9: move due:1 of 3290 after 1 calls: it is set for 3300"]);
+  expect(model.timers.get(TIMER)?.time).toBe(3_300);
 });
 
-test("moves lead on from one another only in the order in which they were made", () => {
-  const made = [command(3_290, "move", 3_260), command(3_260, "move", 5_290)];
-  expect(new KeyCommands(made).movedTo(TIMER, set, 5_290)?.time).toBe(5_290);
-  expect(new KeyCommands(made.toReversed()).movedTo(TIMER, set, 5_290)).toBeUndefined();
+test("one that was moved and then fired is another than the one that is set for its former time meanwhile", () => {
+  const model = keyWith(command(3, 1_160, "move", { to: 1_161 }), command(4, 1_161, "fire"));
+  model.timers.set(TIMER, setFor(1_160));
+  expect(obey(model, 4)).toEqual([]);
+  model.timers.set(TIMER, setFor(1_160));
+  expect(settingOf(model, TIMER, 1_161)).toMatchObject({ time: 1_161, output: 1_161, asked: true });
+  expect(settingOf(model, TIMER, 1_161)).toBeUndefined();
+  expect(settingOf(model, TIMER, 1_160)).toMatchObject({ time: 1_160, asked: false });
 });
 
-test("of settings for the same time the one that was fired is known by its output", () => {
-  const fire = { ...command(3_290, "fire"), output: 1_010 };
-  const settings = [1_000, 1_010, 1_020].map((output) => ({ ...set, output }));
-  const commands = new KeyCommands([fire]);
-  expect(commands.found(TIMER, 3_290, settings)).toBe(settings[1]);
-  expect(commands.found(TIMER, 3_290, settings)).toBeUndefined();
+test("one that was fired is called before the one that was set for the same time since, each with its own output", () => {
+  const model = keyWith(command(1, 4_042, "fire", { output: 1_120 }));
+  model.timers.set(TIMER, setFor(4_042, { output: 1_120 }));
+  expect(obey(model, 1)).toEqual([]);
+  model.timers.set(TIMER, setFor(4_042, { output: 1_271 }));
+  expect(settingOf(model, TIMER, 4_042)).toMatchObject({ output: 1_120, asked: true });
+  expect(settingOf(model, TIMER, 4_042)).toMatchObject({ output: 1_271, asked: false });
 });
 
-test("where a timer that was fired is set anew just as it was, it may be set still", () => {
-  const fire = { ...command(3_290, "fire"), output: 1_000 };
-  const same = { ...set, output: 1_000 };
-  expect(new KeyCommands([fire]).firedBefore(TIMER, same, [same])).toBeUndefined();
-  const commands = new KeyCommands([fire]);
-  expect(commands.firedBefore(TIMER, same, [same, same])).toEqual({ ...same, maybe: true });
-  expect(commands.firedBefore(TIMER, same, [same, same])).toBeUndefined();
+test("a timer is fired with the output timestamp that it was set with", () => {
+  const model = keyWith(command(0, 3_290, "fire", { output: 3_000 }));
+  model.timers.set(TIMER, setFor(3_290));
+  expect(obey(model, 0)).toEqual([expect.stringMatching(/output timestamp 3000, should be 3290/)]);
 });
 
-test("a timer that may have been dropped when it was set was not, where it was moved since", () => {
-  const commands = new KeyCommands([command(3_290, "move", 9_000)]);
-  expect(commands.movedTo(TIMER, { ...set, droppable: true }, 9_000)).toMatchObject({ time: 9_000, droppable: false });
+test("a timer that was moved holds at its new time, or where it held before, and not after its time", () => {
+  const own = keyWith(command(0, 3_290, "move", { to: 3_260 }));
+  own.timers.set(TIMER, setFor(3_290));
+  const earlier = keyWith(command(0, 3_290, "move", { to: 3_260 }));
+  earlier.timers.set(TIMER, setFor(3_290, { output: 3_000 }));
+  const later = keyWith(command(0, 3_290, "move", { to: 2_000 }));
+  later.timers.set(TIMER, setFor(3_290, { output: 3_000 }));
+  for (const model of [own, earlier, later]) expect(obey(model, 0)).toEqual([]);
+  expect([own, earlier, later].map((model) => model.timers.get(TIMER)?.output)).toEqual([3_260, 3_000, 2_000]);
+});
+
+test("a timer that may have been dropped when it was set was not, where it was moved or fired since", () => {
+  const model = keyWith(command(0, 3_290, "move", { to: 9_000 }), command(1, 9_000, "fire"));
+  model.timers.set(TIMER, setFor(3_290, { droppable: true }));
+  expect(obey(model, 0)).toEqual([]);
+  expect(model.timers.get(TIMER)?.droppable).toBe(false);
+  model.timers.set(TIMER, setFor(9_000, { droppable: true }));
+  expect(obey(model, 1)).toEqual([]);
+  expect(settingOf(model, TIMER, 9_000)?.droppable).toBe(false);
+});
+
+test("one that fails for ever goes to dead letters when it is fired, and is not waited for", () => {
+  const model = keyWith(command(0, 3_290, "fire"));
+  model.timers.set(TIMER, setFor(3_290, { poison: true }));
+  expect(obey(model, 0)).toEqual([]);
+  expect([model.aside, model.doubtful]).toEqual([[], ["k due:1:3290"]]);
 });

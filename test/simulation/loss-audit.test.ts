@@ -48,7 +48,7 @@ async function hears(sequencer: string, number: number): Promise<void> {
   const commit = { kind: "commit", commits: [{ shard }] } as unknown as StoreEffect;
   losses.answering("w1", engine, commit, { outcomes: ["committed"] });
   losses.confirmed("w1", shard, "1-a", ["a record"]);
-  losses.looked(effect, StoreAudit.of(plan, new Map(), { effects: undefined, operators: false }));
+  losses.looked(effect, StoreAudit.of(plan, new Map(), { effects: undefined, operators: undefined }));
   losses.accounted(
     "w1",
     engine,

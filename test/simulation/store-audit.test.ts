@@ -22,7 +22,7 @@ const VARIANT = { shards: 1, domains: 1, attempts: 1, partitions: 1, asynchronou
 test("what a wall timer produces after the end of its computation is waited for, also where a new owner has reported that live again", async () => {
   const { plan, current } = await staged(SHAPE, { ...VARIANT, filtered: false });
   current.stage = { scripts: new Map(), tries: new Map(), sources: new Map([["i", { policy: byHand(), ids: false, retention: 1_000 }]]) };
-  const audit = StoreAudit.of(plan, new Map(), { effects: undefined, operators: false });
+  const audit = StoreAudit.of(plan, new Map(), { effects: undefined, operators: undefined });
   const refOf = (name: string): ShardRef => shardRef(plan.participants.find((each) => each.name === name)?.id ?? 0, 0);
   const [injector, computation, sink] = [refOf("i"), refOf("A"), refOf("s")];
   const commit = (shard: ShardRef, number: number, what: Partial<Commit>) =>

@@ -5,6 +5,7 @@
  *     time; or it is gone; or it is gone and stands aside.
  */
 import { participantOf, type ShardRef } from "../../key.ts";
+import { parseTimerMember } from "../../store/address.ts";
 import type { Commit, Sequencer, TimerClock } from "../../store/commit.ts";
 import type { TimerCommand } from "../../worker/computation-operated.ts";
 import { parseHeld } from "../../worker/held.ts";
@@ -17,11 +18,21 @@ export interface OperatedTimer extends Pick<TimerCommand, "action" | "member" | 
   readonly participant: number;
   /** Where one that was fired stands. */
   readonly output: number | undefined;
+  /** Calls of its key that were committed before. */
+  readonly calls: number;
 }
+
+/** How many calls of a participant's key are committed. */
+export type CallsOf = (participant: number, key: string) => number;
 
 export class CommandAudit {
   /** What was asked, by shard and sequencer. */
   readonly #asked = new Map<string, TimerCommand[]>();
+  readonly #callsOf: CallsOf;
+
+  constructor(callsOf: CallsOf = () => 0) {
+    this.#callsOf = callsOf;
+  }
 
   asked(shard: ShardRef, sequencer: Sequencer, command: TimerCommand): void {
     const place = `${shard} ${sequencer}`;
@@ -32,11 +43,15 @@ export class CommandAudit {
   done(commit: Commit): OperatedTimer[] {
     const commands = this.#asked.get(`${commit.shard} ${commit.sequencer}`) ?? [];
     const due = commands.filter(({ outcome }) => outcome?.kind === "done" && outcome.number === commit.number);
-    return due.map((command) => carriedOut(commit, command));
+    const participant = participantOf(commit.shard);
+    return due.map((command) => {
+      const calls = this.#callsOf(participant, parseTimerMember(command.member).key);
+      return { ...carriedOut(commit, command), participant, calls };
+    });
   }
 }
 
-function carriedOut(commit: Commit, { action, clock, member, time }: TimerCommand): OperatedTimer {
+function carriedOut(commit: Commit, { action, clock, member, time }: TimerCommand): Omit<OperatedTimer, "participant" | "calls"> {
   const isIt = (each: { readonly clock: TimerClock; readonly member: string }): boolean => each.clock === clock && each.member === member;
   const isFiring = (work: Work): boolean => work.kind === "timer" && isIt(work) && work.time === time;
   const aside = commit.heldPuts.map((entry) => parseHeld(entry).work).find(isFiring);
@@ -44,5 +59,5 @@ function carriedOut(commit: Commit, { action, clock, member, time }: TimerComman
   const isGone = commit.timerDeletes.some(isIt) && (aside !== undefined) === (action.kind === "fire");
   const isDone = action.kind === "move" ? isMoved : isGone;
   check(isDone, "A11 not done", () => `${name(commit.shard)}#${commit.number} should ${action.kind} timer ${member} of ${time}, and does not`);
-  return { participant: participantOf(commit.shard), action, member, time, output: aside?.kind === "timer" ? aside.output : undefined };
+  return { action, member, time, output: aside?.kind === "timer" ? aside.output : undefined };
 }

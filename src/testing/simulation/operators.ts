@@ -12,6 +12,7 @@ import { decodeImage } from "../../worker/image.ts";
 import type { InjectorShard } from "../../worker/injector-shard.ts";
 import type { PlannedInjector } from "../../worker/plan.ts";
 import { StoredBarrier } from "../../worker/stored-barrier.ts";
+import type { CallsOf } from "./command-audit.ts";
 import { askOfTimer } from "./operated-timers.ts";
 import type { SimulatedWorker } from "./simulated-worker.ts";
 import type { Simulation } from "./simulation.ts";
@@ -27,6 +28,7 @@ export interface OperatorSettings {
   readonly spared?: readonly string[];
   /** What is committed, for whoever looks at it when a barrier was passed. */
   readonly committed?: (() => unknown) | undefined;
+  readonly callsOf?: CallsOf | undefined;
 }
 
 /** A barrier that said that all is committed that comes of these items: of one partition, after position `from` up to `to`. */

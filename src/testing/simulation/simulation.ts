@@ -103,7 +103,7 @@ export class Simulation implements World {
       data,
       audit: StoreAudit.of(options.growth?.plan ?? options.plan, sources, {
         effects: options.failingEffects === undefined ? undefined : this.effects,
-        operators: options.operators !== undefined,
+        operators: options.operators,
       }),
       percentiles: PercentileAudit.of(options.growth?.plan ?? options.plan),
       trace: this.trace,

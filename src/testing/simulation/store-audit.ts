@@ -26,7 +26,7 @@ import { parseDeadLetter, parseHeld } from "../../worker/held.ts";
 import { decodeImage } from "../../worker/image.ts";
 import { unpackParcel } from "../../worker/parcel.ts";
 import type { Plan, PlannedParticipant } from "../../worker/plan.ts";
-import { CommandAudit, type OperatedTimer } from "./command-audit.ts";
+import { type CallsOf, CommandAudit, type OperatedTimer } from "./command-audit.ts";
 import { type Audited, checkPromise, InjectionAudit } from "./injection-audit.ts";
 import { type Applied, type LetterFate, nameOf, ShardLedger } from "./shard-ledger.ts";
 import type { PerformedEffects } from "./simulated-effects.ts";
@@ -84,11 +84,11 @@ export class StoreAudit {
     this.#reports = reports;
   }
 
-  /** `operators`: are all that act on dead letters those of the simulation, who tell by `asked`? */
+  /** `operators`: all that act on dead letters are those of the simulation, who tell by `asked`; undefined: they do not. */
   static of(
     plan: Plan,
     sources: ReadonlyMap<string, readonly SimulatedSource[]>,
-    { effects, operators }: { readonly effects: PerformedEffects | undefined; readonly operators: boolean },
+    { effects, operators }: { readonly effects: PerformedEffects | undefined; readonly operators: { readonly callsOf?: CallsOf | undefined } | undefined },
   ): StoreAudit {
     const audited = new Map<number, Audited>();
     const ledgers = new Map<ShardRef, ShardLedger>();
@@ -103,8 +103,8 @@ export class StoreAudit {
     }
     const outside = {
       effects,
-      asked: operators ? new Map<string, LetterFate>() : undefined,
-      commands: new CommandAudit(),
+      asked: operators === undefined ? undefined : new Map<string, LetterFate>(),
+      commands: new CommandAudit(operators?.callsOf),
       injections: new InjectionAudit(),
     };
     return new StoreAudit(audited, ledgers, new Map(), new Map(), new Map(), outside, { gone: [], operated: [] });
