@@ -33,6 +33,8 @@ export const RARE_EVENTS: ReadonlyMap<string, string> = new Map([
   ["stray report", "a report arrives that nobody waits for any more"],
   ["report refused", "a report of a worker whose shards are not what it thinks"],
   ["zombie", "a worker that had stalled past its leases goes on and commits"],
+  ["place taken", "a worker that was started in the place of another takes its shard, whatever the lease says"],
+  ["place of one that lives", "and that one was taken for dead, and is not"],
   ["takeover", "a shard is granted to another worker than before"],
   ["takeover with held records", "and records stand aside in it"],
   ["takeover with timers", "and timers are set in it"],

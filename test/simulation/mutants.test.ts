@@ -15,9 +15,9 @@ const MOST_LINES = 10;
 const mutants = readMutants();
 const ofStores = readMutants("", "stores");
 
-test("there are mutants of the reliability list, of the protocol's review, of effects, and of work that fails", () => {
+test("there are mutants of the reliability list, of the protocol's review, of effects, of places that are taken, and of work that fails", () => {
   const kinds = new Set(mutants.map(({ name }) => name.split("/")[0]));
-  expect(kinds).toEqual(new Set(["effects", "failures", "protocol", "reliability", "stranger"]));
+  expect(kinds).toEqual(new Set(["effects", "failures", "places", "protocol", "reliability", "stranger"]));
 });
 
 test("there are mutants of the Redis store and of the LMDB store", () => {
@@ -47,7 +47,7 @@ describe.each([...mutants, ...ofStores].map((mutant) => [mutant.name, mutant] as
 
 test("each mutant is in the table of mutants/README.md, and each line of the table is one", () => {
   const lines = readFileSync(join(root, "mutants/README.md"), "utf8").split("\n");
-  const named = lines.flatMap((line) => /^\| ((?:effects|failures|reliability|protocol|stranger|redis|lmdb)\/[a-z0-9-]+) \|/.exec(line)?.[1] ?? []);
+  const named = lines.flatMap((line) => /^\| ((?:effects|failures|places|reliability|protocol|stranger|redis|lmdb)\/[a-z0-9-]+) \|/.exec(line)?.[1] ?? []);
   expect(new Set(named)).toEqual(new Set([...mutants, ...ofStores].map(({ name }) => name)));
   expect(named).toHaveLength(mutants.length + ofStores.length);
 });

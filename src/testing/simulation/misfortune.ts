@@ -14,6 +14,9 @@ const STOP_LIMIT = 5_000;
 /** How much more likely a fault is while an adversary has someone to hit. */
 const ADVERSITY = 4;
 
+/** Leases after a crash, of one that is started in the dead one's place: at once mostly; or when others have taken over. */
+const IN_PLACE = [0, 2];
+
 export class Misfortune {
   readonly #simulation: Simulation;
   readonly #faults: Faults;
@@ -46,7 +49,9 @@ export class Misfortune {
     const victims = this.#victims();
     const worker = this.#simulation.workers.length === 0 ? undefined : tape.pick(victims.length > 0 ? victims : this.#simulation.workers);
     if (kind === "join") {
-      if (this.#simulation.workers.length < WORKERS) this.#simulation.start();
+      if (this.#simulation.workers.length >= WORKERS) return;
+      this.#simulation.trace.line(() => "FAULT another worker joins");
+      this.#simulation.start();
     } else if (kind === "store-clock") this.#jumpStore();
     else if (kind === "lost-tail") this.#loseTail();
     else if (kind === "clog") this.#clog();
@@ -61,12 +66,16 @@ export class Misfortune {
         this.#simulation.trace.line(() => `FAULT ${worker.name} crashes`);
         this.crash(worker);
         break;
-      case "stall":
-        worker.stalledUntil = time + this.#bounded(tape.pick([3, 40, leaseMs, 2 * leaseMs, 3 * leaseMs]));
+      case "stall": {
+        const stalls = [3, 40, leaseMs, 2 * leaseMs, 3 * leaseMs];
+        const which = tape.choose(stalls.length + 1);
+        worker.stalledUntil = time + this.#bounded(stalls[which] ?? 2 * leaseMs);
         worker.longestStall = Math.max(worker.longestStall, worker.stalledUntil - time);
-        if (worker.stalledUntil >= time + leaseMs) this.#successor();
+        // The last: who starts workers takes it for dead.
+        if (worker.stalledUntil >= time + leaseMs) this.#successor(which < stalls.length ? undefined : worker.name);
         this.#simulation.trace.line(() => `FAULT ${worker.name} stalls until ${worker.stalledUntil - this.#simulation.beganAt}`);
         break;
+      }
       case "leave":
         if (worker.stopping) break;
         this.#simulation.trace.line(() => `FAULT ${worker.name} is told to stop`);
@@ -92,6 +101,7 @@ export class Misfortune {
         const by = this.#bounded(tape.pick([2, 30, 300, 2 * leaseMs]));
         worker.connection.delay(tape.choose(2) === 0, by);
         if (by > leaseMs) this.#successor();
+        this.#simulation.trace.line(() => `FAULT what is on its way to or from ${worker.name} takes ${by} ms longer`);
         break;
       }
       case "duplicate": {
@@ -145,9 +155,9 @@ export class Misfortune {
   }
 
   /** One who takes over what a worker loses that is away for longer than its leases. */
-  #successor(): void {
+  #successor(inPlaceOf?: string): void {
     const { exclusive } = this.#simulation.options.settings;
-    if (!exclusive && this.#simulation.workers.length < WORKERS) this.#simulation.starts.push(this.#simulation.time);
+    if (!exclusive && this.#simulation.workers.length < WORKERS) this.#simulation.starts.push(this.#simulation.time, inPlaceOf);
   }
 
   #bounded(ms: number): number {
@@ -170,7 +180,10 @@ export class Misfortune {
     this.#simulation.remove(worker);
     const effects = worker.connection.underWay.slice(0, applied);
     if (effects.length > 0 && !exclusive) this.#simulation.strays.push({ worker: worker.name, effects, from: time + tape.pick([0, 10, 3 * leaseMs]) });
-    this.#simulation.starts.push(time + tape.pick([0, 10, 2 * leaseMs]));
+    const starts = [0, 10, 2 * leaseMs];
+    const which = tape.choose(starts.length + IN_PLACE.length);
+    const inPlace = which < starts.length || exclusive ? undefined : worker.name;
+    this.#simulation.starts.push(time + (starts[which] ?? (IN_PLACE[which - starts.length] as number) * leaseMs), inPlace);
   }
 
   #jumpStore(): void {

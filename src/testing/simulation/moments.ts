@@ -17,7 +17,7 @@ export function nextMoment({ workers, strays, starts, time, slack }: Simulation)
     wakes = Math.min(wakes, worker.wakesAt());
   }
   for (const stray of strays) at = Math.min(at, stray.from);
-  for (const start of starts) at = Math.min(at, start);
+  at = Math.min(at, starts.nextAt);
   // What comes by itself comes in time; a worker's timers may ring late, and then those of all ring at once. Not those that
   // were set a moment ago: if reports were always as late as the policies that go by the clock, injectors that wait for each other's
   // would wait for ever.

@@ -46,10 +46,10 @@ function pass(simulation: Simulation, ms: number): void {
 
 /** What is not as it is to be; undefined: all is. */
 function misplacedIn(simulation: Simulation): string | undefined {
-  const { store, time, workers, faulty, busy } = simulation;
+  const { store, time, workers, starts, faulty, busy } = simulation;
   if (faulty || busy) return "something is under way";
   if (!workers.every(({ engine }) => engine.ownership.complete)) return "a worker has not begun with all its shards";
-  const names = workers.map((worker) => worker.name).sort();
+  const names = starts.counting(workers.map((worker) => worker.name)).sort();
   const { workers: alive, declines } = parseAnnounced(store.data.alive(time + store.skew));
   if (alive.join() !== names.join()) return `${alive.join()} have announced themselves, ${names.join()} are alive`;
   const assigned = assign(names, simulation.plan.participants, declines);

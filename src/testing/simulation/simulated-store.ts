@@ -121,7 +121,9 @@ export class SimulatedStore {
       case "acquire":
         effect.shards.forEach((shard, i) => {
           const outcome = (answer as AcquireOutcome[])[i];
-          if (outcome?.kind === "acquired") this.#granted(shard, worker, outcome.sequencer);
+          if (outcome?.kind !== "acquired") return;
+          if (effect.steal === true) trace.saw("place taken");
+          this.#granted(shard, worker, outcome.sequencer);
         });
         break;
       case "read-timers":

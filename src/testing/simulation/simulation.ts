@@ -24,12 +24,13 @@ import { nextMoment, SLACK, standingOf } from "./moments.ts";
 import { settle } from "./settling.ts";
 import { warmUp } from "./warm-up.ts";
 import type { Stray } from "./stray.ts";
-import { type EffectsWorld, PerformedEffects, SimulatedRunner } from "./simulated-effects.ts";
+import { PerformedEffects, SimulatedRunner } from "./simulated-effects.ts";
 import type { Outcome, SimulationOptions } from "./simulation-options.ts";
 import type { Plan } from "../../worker/plan.ts";
 import { GrowthAudit } from "./growth-audit.ts";
 import { SimulatedStore } from "./simulated-store.ts";
 import { SimulatedWorker } from "./simulated-worker.ts";
+import { Starts } from "./starts.ts";
 import { StoreAudit } from "./store-audit.ts";
 import type { StoreEffect } from "./store-request.ts";
 import type { Tape } from "./tape.ts";
@@ -68,8 +69,7 @@ export class Simulation implements World {
   readonly losses = new LossAudit((shard) => this.store.audit.injected(shard));
   workers: SimulatedWorker[] = [];
   strays: Stray[] = [];
-  /** True times at which a worker starts. */
-  starts: number[] = [];
+  readonly starts = new Starts();
   readonly stopLimits = new Map<SimulatedWorker, number>();
   readonly #sinks = new Map<string, SimulatedSink>();
   /** How many things each worker can do in the step that is being chosen. */
@@ -230,7 +230,7 @@ export class Simulation implements World {
 
   /** Is something still to come that was decided before: an arrival, a start, an end of something outside? */
   get busy(): boolean {
-    return this.strays.length > 0 || this.starts.length > 0 || this.promises > 0 || this.workers.length === 0 || this.workers.some((worker) => worker.busy);
+    return this.strays.length > 0 || this.starts.waiting > 0 || this.promises > 0 || this.workers.length === 0 || this.workers.some((worker) => worker.busy);
   }
 
   get steps(): number {
@@ -293,12 +293,10 @@ export class Simulation implements World {
   }
 
   #startDue(): void {
-    if (this.workers.length === 0 && this.starts.length === 0) this.starts.push(this.time);
-    for (const at of this.starts) {
-      if (at > this.time) continue;
-      this.starts.splice(this.starts.indexOf(at), 1);
+    if (this.workers.length === 0 && this.starts.waiting === 0) this.starts.push(this.time);
+    for (let due = this.starts.take(this.time); due !== undefined; due = this.starts.take(this.time)) {
       if (this.options.settings.exclusive && this.workers.length > 0) continue;
-      this.start();
+      this.start(due.inPlaceOf);
     }
   }
 
@@ -319,7 +317,8 @@ export class Simulation implements World {
     this.starts.push(this.time + this.tape.pick([0, 50]));
   }
 
-  start(): void {
+  /** A worker starts; `inPlaceOf`: whoever starts it takes that one for dead, by name. */
+  start(inPlaceOf?: string): void {
     const { plan } = this;
     const { settings, growth } = this.options;
     const stored = this.store.data.readGraph()?.version;
@@ -328,10 +327,11 @@ export class Simulation implements World {
     const skew = this.faulty ? this.tape.pick([0, 0, 7, 1_500, -1_500]) : 0;
     const make = this.options.engine ?? ((options: EngineOptions) => new Engine(options));
     // Its clock is that of the engine, which is made with it.
-    const runner = new SimulatedRunner({ ...this.#outside, now: () => engine.now });
+    const { effects, tape, trace } = this;
+    const runner = new SimulatedRunner({ effects, tape, trace, failing: this.options.failingEffects ?? 0, now: () => engine.now });
     const engine: Engine = make({
       plan,
-      worker: `w${(this.#started += 1)}`,
+      worker: this.starts.name((this.#started += 1), inPlaceOf),
       random: this.#random,
       instances: (this.#grown ? growth?.instances(runner) : this.options.instances?.(runner)) ?? makeInstances(plan, runner),
       exclusive,
@@ -346,12 +346,9 @@ export class Simulation implements World {
       pollSoon: POLL_SOON,
       parkAfterDeaths: Number.POSITIVE_INFINITY,
     });
-    this.trace.line(() => `w${this.#started} starts`);
+    this.trace.line(() => `${engine.options.worker} starts${inPlaceOf === undefined ? "" : ` in the place of ${inPlaceOf}`}`);
+    if (this.workers.some(({ name }) => name === inPlaceOf)) this.trace.saw("place of one that lives");
     this.workers.push(new SimulatedWorker(this, engine, this.#started, skew));
-  }
-
-  get #outside(): Omit<EffectsWorld, "now"> {
-    return { effects: this.effects, tape: this.tape, trace: this.trace, failing: this.options.failingEffects ?? 0 };
   }
 
   /** Where everything stands, for a violation that is about nothing happening. */
