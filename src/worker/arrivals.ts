@@ -5,11 +5,12 @@
 import type { ShardRef } from "../key.ts";
 import type { InboxTail, ParcelAppend } from "../store/index.ts";
 import type { Engine } from "./engine.ts";
-import { InboxShard } from "./owned-shard.ts";
+import { InboxShard, type OwnedShard } from "./owned-shard.ts";
 
 export class Arrivals {
   readonly #engine: Engine;
   readonly #parcels = new Map<ShardRef, ParcelAppend[]>();
+  readonly #senders = new Map<ShardRef, OwnedShard[]>();
   #resent = false;
 
   constructor(engine: Engine) {
@@ -17,7 +18,12 @@ export class Arrivals {
   }
 
   /** Appended by this call, after what was added before. */
-  add(parcel: ParcelAppend): void {
+  add(parcel: ParcelAppend, sender?: OwnedShard): void {
+    if (sender !== undefined) {
+      const senders = this.#senders.get(parcel.target);
+      if (senders === undefined) this.#senders.set(parcel.target, [sender]);
+      else senders.push(sender);
+    }
     const known = this.#parcels.get(parcel.target);
     if (known === undefined) this.#parcels.set(parcel.target, [parcel]);
     else known.push(parcel);
@@ -43,6 +49,7 @@ export class Arrivals {
     const first = tail.tail - parcels.length;
     parcels.forEach((parcel, i) => shard.inbox.offer(first + i, parcel, shard.input));
     shard.inbox.learnTail(tail.tail);
+    for (const sender of this.#senders.get(tail.shard) ?? []) sender.met.add(shard);
     this.#engine.wake(shard);
   }
 }

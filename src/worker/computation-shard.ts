@@ -20,7 +20,8 @@ import { Call } from "./call.ts";
 import { ComputationOperated, EARLY } from "./computation-operated.ts";
 import type { Keyed } from "./keyed.ts";
 import { add, type KeyState } from "./key-state.ts";
-import type { ShardHost } from "./owned-shard.ts";
+import type { OwnedShard, ShardHost } from "./owned-shard.ts";
+import type { PackedParcel } from "./parcel.ts";
 import type { PlannedComputation } from "./plan.ts";
 import { isPromise, RunningCalls } from "./running-calls.ts";
 import { UserRecord, UserTimer } from "./user-view.ts";
@@ -63,6 +64,14 @@ export class ComputationShard extends ComputationOperated {
     }
     this.prefetch();
     return done;
+  }
+
+  /** Records that `sender` produces in a commit that is being made: does what it can of them now. Gives how many it has taken, the first ones. */
+  accept(sender: OwnedShard, parcel: PackedParcel): number {
+    if (this.#asynchronous || this.leaving || this.inFlight !== undefined || !this.inbox.drained || !sender.met.has(this) || !this.mayStart()) return 0;
+    this.inbox.hand(parcel, this.input);
+    this.pump(2 * parcel.records);
+    return parcel.records - this.inbox.handBack();
   }
 
   protected mayStart(): boolean {

@@ -15,6 +15,7 @@ import { WakeUps } from "./wake-ups.ts";
 import { Arrivals } from "./arrivals.ts";
 import { Backlog } from "./backlog.ts";
 import { byDomain } from "./by-domain.ts";
+import { Chain } from "./chain.ts";
 import { CommitCalls, type CommitCounts } from "./commit-calls.ts";
 import { ComputationShard } from "./computation-shard.ts";
 import { Delivery } from "./delivery.ts";
@@ -54,6 +55,7 @@ export class Engine implements ShardHost {
   readonly #storeClock = new StoreClock();
   readonly #runnable = new Set<OwnedShard>();
   readonly #candidates = new Set<OwnedShard>();
+  readonly chain: Chain = new Chain(this);
   readonly wakeUps = new WakeUps();
   readonly #calls = new CommitCalls();
   readonly #backlog: Backlog;
@@ -191,7 +193,7 @@ export class Engine implements ShardHost {
         continue;
       }
       this.#candidates.delete(shard);
-      if (this.shards.get(shard.ref) === shard) commits.push(shard.seal());
+      if (this.shards.get(shard.ref) === shard) this.chain.seal(shard, commits);
     }
     if (commits.length === 0) return;
     for (const [domain, mine] of byDomain(commits, ({ shard }) => domainOf(shard)))
@@ -206,7 +208,7 @@ export class Engine implements ShardHost {
     const arrivals = new Arrivals(this);
     commits.forEach((commit, i) => {
       const outcome = reply.outcomes[i];
-      if (outcome === "committed") for (const parcel of commit.parcels) arrivals.add(parcel);
+      if (outcome === "committed") for (const parcel of commit.parcels) arrivals.add(parcel, this.shards.get(commit.shard));
       if (outcome === "already") arrivals.resent(commit.parcels);
       this.#settle(commit, outcome);
     });
@@ -235,6 +237,9 @@ export class Engine implements ShardHost {
         break;
       case "fenced":
         this.#fenced++;
+        this.lose([commit.shard]);
+        break;
+      case "unchained":
         this.lose([commit.shard]);
         break;
       case "gap":

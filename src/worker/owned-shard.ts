@@ -20,6 +20,7 @@ import { Outbox } from "./outbox.ts";
 import { type Origin, type PackedParcel, packParcel, PARCEL_RECORDS, type Production } from "./parcel.ts";
 import { ShardPercentiles } from "./shard-percentiles.ts";
 import type { Effect } from "./effect.ts";
+import type { Chain } from "./chain.ts";
 import type { PlannedInjector } from "./plan.ts";
 import type { EngineOptions } from "./engine-options.ts";
 import type { ShardTable } from "./shard-table.ts";
@@ -45,6 +46,7 @@ export interface ShardHost {
   readonly ownership: { decline(participant: number, error: NewerDataError): void };
   /** Ends the pipeline with an error. */
   fail(error: unknown): void;
+  readonly chain: Chain;
   logOf(participant: string, key: string | undefined): Log;
   readonly reporter: {
     /** How far an injector's watermark may have come for it to take another record. */
@@ -83,6 +85,8 @@ export abstract class OwnedShard {
   readonly origin: Origin;
   /** Its productions for other atomic domains. */
   readonly outbox: Outbox;
+  /** Receivers here whose known end has been behind all that this one has appended to their inboxes. */
+  readonly met = new WeakSet<OwnedShard>();
   readonly #recovered: Counters;
   #places = 0;
 
@@ -165,7 +169,7 @@ export abstract class OwnedShard {
   }
 
   /** Packs productions by target, in order; what is appended to streams of the store is left out. */
-  #pack(productions: readonly Production[]): PackedParcel[] {
+  #pack(productions: readonly Production[]): { readonly parcels: PackedParcel[]; readonly handed: PackedParcel[] } {
     const byTarget = new Map<ShardRef, Production[]>();
     for (const production of productions) {
       if (production.entry !== undefined) continue;
@@ -174,13 +178,21 @@ export abstract class OwnedShard {
       else known.push(production);
     }
     const parcels: PackedParcel[] = [];
+    const handed: PackedParcel[] = [];
     for (const [target, records] of byTarget) {
       for (let from = 0; from < records.length; from += PARCEL_RECORDS) {
         const part = from === 0 && records.length <= PARCEL_RECORDS ? records : records.slice(from, from + PARCEL_RECORDS);
-        parcels.push({ target, records: part.length, bytes: packParcel(this.ref, this.monotonic, part), productions: part });
+        const parcel = this.#parcelOf(target, part);
+        const taken = from + part.length === records.length ? this.host.chain.offer(this, parcel) : 0;
+        if (taken > 0) handed.push(taken === part.length ? parcel : this.#parcelOf(target, part.slice(0, taken)));
+        if (taken < part.length) parcels.push(taken === 0 ? parcel : this.#parcelOf(target, part.slice(taken)));
       }
     }
-    return parcels;
+    return { parcels, handed };
+  }
+
+  #parcelOf(target: ShardRef, productions: readonly Production[]): PackedParcel {
+    return { target, records: productions.length, bytes: packParcel(this.ref, this.monotonic, productions), productions };
   }
 
   /** Makes the next commit; its image is encoded here, so change it before. */
@@ -190,7 +202,8 @@ export abstract class OwnedShard {
     this.image.wallTime = this.wallTime();
     this.number += 1;
     this.sealedAt = host.now;
-    const { parcels, outbox, outboxDeletes } = this.outbox.seal(this.#pack(productions), this.number, this.output);
+    const packed = this.#pack(productions);
+    const { parcels, outbox, outboxDeletes } = this.outbox.seal(packed.parcels, this.number, this.output);
     // Written out, not spread: an object that is spread into and then grown becomes a hash table of 8 KB.
     return {
       shard: this.ref,
@@ -213,6 +226,8 @@ export abstract class OwnedShard {
       ids: body.ids ?? NONE,
       idsExpireBelow: body.idsExpireBelow,
       parcels,
+      chain: host.chain.current,
+      handed: packed.handed,
       outbox,
       outboxDeletes,
       entries: body.entries ?? entriesOf(productions),

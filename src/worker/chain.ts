@@ -1,0 +1,48 @@
+/**
+ * Chains: a commit hands the records that it produces for a shard of this worker over to it while both are in the making, and
+ * the receiver's commit, with what came of them, travels with it. Such records are never stored: they are consumed in the call
+ * that would have appended them. The store applies the commits of a chain all or none.
+ *
+ * K1  What is handed over is handed over in order: only where nothing else of that sender waits, is on its way or may be unknown.
+ * K2  What the receiver did not come to is appended to its inbox by the sender's commit, as if there were no chains.
+ * K3  Whoever was handed records is sealed before anything else happens.
+ */
+import type { Commit } from "../store/index.ts";
+import { ComputationShard } from "./computation-shard.ts";
+import type { Engine } from "./engine.ts";
+import type { OwnedShard } from "./owned-shard.ts";
+import type { PackedParcel } from "./parcel.ts";
+
+export class Chain {
+  readonly #engine: Engine;
+  #number = 0;
+  /** Of the chain in the making, in the order in which they are sealed. */
+  #members = new Set<OwnedShard>();
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** Seals the shard's batch, and those of the shards that it hands records to. */
+  seal(shard: OwnedShard, commits: Commit[]): void {
+    this.#number++;
+    this.#members = new Set([shard]);
+    for (const member of this.#members) commits.push(member.seal());
+    this.#members = new Set();
+  }
+
+  /** The number of the chain that the commit that is being made is of; undefined: of none. */
+  get current(): number | undefined {
+    return this.#members.size > 1 ? this.#number : undefined;
+  }
+
+  /** Gives how many records of the parcel the receiver has taken, the first ones. */
+  offer(sender: OwnedShard, parcel: PackedParcel): number {
+    const receiver = this.#engine.shards.get(parcel.target);
+    if (!(receiver instanceof ComputationShard) || receiver === sender || this.#members.size === 0 || this.#engine.stopping) return 0;
+    if (this.#engine.options.domainOf(sender.ref) !== this.#engine.options.domainOf(receiver.ref)) return 0;
+    const taken = receiver.accept(sender, parcel);
+    if (taken > 0) this.#members.add(receiver);
+    return taken;
+  }
+}
