@@ -3,7 +3,7 @@
  * is handed over in memory by its position.
  */
 import type { ShardRef } from "../key.ts";
-import type { InboxTail, ParcelAppend } from "../store/index.ts";
+import type { Commit, InboxTail, ParcelAppend } from "../store/index.ts";
 import type { Engine } from "./engine.ts";
 import { InboxShard, type OwnedShard } from "./owned-shard.ts";
 
@@ -17,13 +17,18 @@ export class Arrivals {
     this.#engine = engine;
   }
 
-  /** Appended by this call, after what was added before. */
-  add(parcel: ParcelAppend, sender?: OwnedShard): void {
-    if (sender !== undefined) {
-      const senders = this.#senders.get(parcel.target);
-      if (senders === undefined) this.#senders.set(parcel.target, [sender]);
-      else senders.push(sender);
+  /** A commit has been applied by this call, after those that were told before. */
+  committed(commit: Commit): void {
+    const sender = this.#engine.shards.get(commit.shard);
+    for (const parcel of commit.parcels) {
+      this.add(parcel);
+      // What an earlier owner's commit has appended says nothing of what this one knows.
+      if (sender?.inFlight === commit) this.#senders.set(parcel.target, [...(this.#senders.get(parcel.target) ?? []), sender]);
     }
+  }
+
+  /** Appended by this call, after what was added before. */
+  add(parcel: ParcelAppend): void {
     const known = this.#parcels.get(parcel.target);
     if (known === undefined) this.#parcels.set(parcel.target, [parcel]);
     else known.push(parcel);

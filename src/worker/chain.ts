@@ -8,7 +8,7 @@
  * K3  Whoever was handed records is sealed before anything else happens.
  */
 import type { Commit } from "../store/index.ts";
-import { ComputationShard } from "./computation-shard.ts";
+import { ChainedShard } from "./chained-shard.ts";
 import type { Engine } from "./engine.ts";
 import type { OwnedShard } from "./owned-shard.ts";
 import type { PackedParcel } from "./parcel.ts";
@@ -39,10 +39,11 @@ export class Chain {
   /** Gives how many records of the parcel the receiver has taken, the first ones. */
   offer(sender: OwnedShard, parcel: PackedParcel): number {
     const receiver = this.#engine.shards.get(parcel.target);
-    if (!(receiver instanceof ComputationShard) || receiver === sender || this.#members.size === 0 || this.#engine.stopping) return 0;
+    if (!(receiver instanceof ChainedShard) || receiver === sender || this.#members.size === 0 || this.#engine.stopping) return 0;
     if (this.#engine.options.domainOf(sender.ref) !== this.#engine.options.domainOf(receiver.ref)) return 0;
     const taken = receiver.accept(sender, parcel);
     if (taken > 0) this.#members.add(receiver);
+    else this.#engine.wake(receiver);
     return taken;
   }
 }

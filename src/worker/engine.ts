@@ -5,8 +5,8 @@
  *
  * E1  A sealed commit is sent, unchanged, until the store has given an outcome for it.
  * E2  Commits of many shards travel in one call; while two of them are under way, the next batches gather (group commit).
- * E3  What the store says lost (`fenced`, a lease that ran out) is dropped with all that is remembered of it, and
- *     acquired anew; on `gap`, or when the server is another, everything is (R1).
+ * E3  What the store says lost (`fenced`, `unchained`, a lease that ran out) is dropped with all that is remembered of it,
+ *     and acquired anew; on `gap`, or when the server is another, everything is (R1).
  */
 import type { Log } from "../computation/context.ts";
 import type { ShardRef } from "../key.ts";
@@ -94,9 +94,6 @@ export class Engine implements ShardHost {
   }
   blockers(participant: number): ShardRef[] {
     return this.#backlog.blockers(participant);
-  }
-  announce(participant: number): void {
-    this.reporter.again(participant);
   }
   fail(error: unknown): void {
     if (this.#failed) return;
@@ -208,7 +205,7 @@ export class Engine implements ShardHost {
     const arrivals = new Arrivals(this);
     commits.forEach((commit, i) => {
       const outcome = reply.outcomes[i];
-      if (outcome === "committed") for (const parcel of commit.parcels) arrivals.add(parcel, this.shards.get(commit.shard));
+      if (outcome === "committed") arrivals.committed(commit);
       if (outcome === "already") arrivals.resent(commit.parcels);
       this.#settle(commit, outcome);
     });
@@ -236,10 +233,8 @@ export class Engine implements ShardHost {
         this.reporter.changed(shard.participant);
         break;
       case "fenced":
-        this.#fenced++;
-        this.lose([commit.shard]);
-        break;
       case "unchained":
+        this.#fenced++;
         this.lose([commit.shard]);
         break;
       case "gap":

@@ -38,8 +38,6 @@ export interface ShardHost {
   wake(shard: OwnedShard): void;
   /** Is a shard that this participant feeds above its high mark? */
   blocked(participant: number): boolean;
-  /** The participant's status is to be reported soon, and its shards told of it, even if it is what was reported last. */
-  announce(participant: number): void;
   /** Gives shards up, to acquire them anew. */
   lose(shards: readonly ShardRef[]): void;
   /** Who is told that a participant has to be left to workers with newer code. */
@@ -51,6 +49,8 @@ export interface ShardHost {
   readonly reporter: {
     /** How far an injector's watermark may have come for it to take another record. */
     furthestOf(injector: PlannedInjector): number;
+    /** The participant's status is to be reported soon, and its shards told of it, even if it is what was reported last. */
+    again(participant: number): void;
     /** What is published of one of a participant's tracks. */
     published(track: number): { readonly output: number };
   };

@@ -65,7 +65,7 @@ export class Simulation implements World {
   readonly misfortune: Misfortune;
   readonly operators: Operators | undefined;
   readonly effects = new PerformedEffects();
-  readonly losses = new LossAudit((shard) => this.store.audit.injected(shard));
+  readonly losses = new LossAudit((shard) => this.store.audit.ledger(shard).injected);
   workers: SimulatedWorker[] = [];
   strays: Stray[] = [];
   /** True times at which a worker starts. */

@@ -1,7 +1,6 @@
 #!lua flags=allow-oom
 -- Applies sealed commits of any number of shards: all checks of all commits, then all writes, one call per structure
--- and per inbox appended to. A refused commit changes nothing and does not hinder the others.
---
+-- and per inbox appended to. A refused commit changes nothing and hinders only those of its chain.
 -- KEYS     graph appends (meta inbox)* (meta inbox)* (stream)* (structure)*
 -- ARGV     commits targets (sequencer number id version position offset records identity image chain)* (parcels records origins parcel*)* (length (commit count argument*)*)* "." ((verb count argument*)* ".")*
 -- REPLY    now appends outcomes (tail queued)*
