@@ -7,11 +7,12 @@
  * K2  What the receiver did not come to is appended to its inbox by the sender's commit, as if there were no chains.
  * K3  Whoever was handed records is sealed before anything else happens.
  */
+import type { ShardRef } from "../key.ts";
 import type { Commit } from "../store/index.ts";
 import { ChainedShard } from "./chained-shard.ts";
 import type { Engine } from "./engine.ts";
 import type { OwnedShard } from "./owned-shard.ts";
-import type { PackedParcel } from "./parcel.ts";
+import type { Production } from "./parcel.ts";
 
 export class Chain {
   readonly #engine: Engine;
@@ -36,12 +37,13 @@ export class Chain {
     return this.#members.size > 1 ? this.#number : undefined;
   }
 
-  /** Gives how many records of the parcel the receiver has taken, the first ones. */
-  offer(sender: OwnedShard, parcel: PackedParcel): number {
-    const receiver = this.#engine.shards.get(parcel.target);
+  /** Gives how many of the productions their receiver has taken, the first ones. */
+  offer(sender: OwnedShard, target: ShardRef, productions: readonly Production[]): number {
+    const receiver = this.#engine.shards.get(target);
     if (!(receiver instanceof ChainedShard) || receiver === sender || this.#members.size === 0 || this.#engine.stopping) return 0;
-    if (this.#engine.options.domainOf(sender.ref) !== this.#engine.options.domainOf(receiver.ref)) return 0;
-    const taken = receiver.accept(sender, parcel);
+    if (this.#engine.options.domainOf(sender.ref) !== this.#engine.options.domainOf(target) || !receiver.accepts(sender)) return 0;
+    for (const production of productions) production.sentBy(sender.origin);
+    const taken = receiver.accept(productions);
     if (taken > 0) this.#members.add(receiver);
     else this.#engine.wake(receiver);
     return taken;

@@ -234,7 +234,7 @@ export class Engine implements ShardHost {
         break;
       case "fenced":
       case "unchained":
-        this.#fenced++;
+        if (outcome === "fenced") this.#fenced++;
         this.lose([commit.shard]);
         break;
       case "gap":

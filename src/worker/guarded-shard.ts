@@ -27,7 +27,6 @@ import { ChainedShard } from "./chained-shard.ts";
 import type { Keyed } from "./keyed.ts";
 import type { KeyState } from "./key-state.ts";
 import type { OwnedShard, ShardHost } from "./owned-shard.ts";
-import type { PackedParcel } from "./parcel.ts";
 import type { PlannedComputation } from "./plan.ts";
 import type { Work } from "./work.ts";
 
@@ -104,8 +103,8 @@ export class GuardedShard extends ChainedShard {
     return false;
   }
 
-  override accept(sender: OwnedShard, parcel: PackedParcel): number {
-    return this.host.now < this.#chainedFrom ? 0 : super.accept(sender, parcel);
+  override accepts(sender: OwnedShard): boolean {
+    return this.host.now >= this.#chainedFrom && super.accepts(sender);
   }
 
   override pump(budget: number): number {

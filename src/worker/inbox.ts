@@ -8,7 +8,7 @@
 import type { ShardRef } from "../key.ts";
 import type { Consumption, ParcelAppend } from "../store/commit.ts";
 import { HoldQueue } from "../watermark/hold-queue.ts";
-import { identityOf, type PackedParcel, type ParcelRecord, recordsIn, recordsOf } from "./parcel.ts";
+import { identityOf, type ParcelRecord, recordsIn, recordsOf } from "./parcel.ts";
 import { InboxWork, type RecordWork } from "./work.ts";
 
 /** Records read ahead of processing; a parcel may overshoot it. */
@@ -122,9 +122,9 @@ export class Inbox {
   }
 
   /** Records that come without a place in it; only where it is drained. */
-  hand(parcel: PackedParcel, floor: number): void {
-    this.#handed += parcel.records;
-    for (const record of parcel.productions) this.#add(record, floor);
+  hand(records: readonly ParcelRecord[], floor: number): void {
+    this.#handed += records.length;
+    for (const record of records) this.#add(record, floor);
   }
 
   /** Those that were handed over and not taken are gone again. Gives how many. */

@@ -17,7 +17,7 @@ import type { Holder } from "./holder.ts";
 import { Inbox } from "./inbox.ts";
 import { type Counters, decodeImage, encodeImage, newImage, type ShardImage } from "./image.ts";
 import { Outbox } from "./outbox.ts";
-import { type Origin, type PackedParcel, packParcel, PARCEL_RECORDS, type Production } from "./parcel.ts";
+import { HandedParcel, type Origin, type PackedParcel, packParcel, PARCEL_RECORDS, type Production } from "./parcel.ts";
 import { ShardPercentiles } from "./shard-percentiles.ts";
 import type { Effect } from "./effect.ts";
 import type { Chain } from "./chain.ts";
@@ -169,7 +169,7 @@ export abstract class OwnedShard {
   }
 
   /** Packs productions by target, in order; what is appended to streams of the store is left out. */
-  #pack(productions: readonly Production[]): { readonly parcels: PackedParcel[]; readonly handed: PackedParcel[] } {
+  #pack(productions: readonly Production[]): { readonly parcels: PackedParcel[]; readonly handed: HandedParcel[] } {
     const byTarget = new Map<ShardRef, Production[]>();
     for (const production of productions) {
       if (production.entry !== undefined) continue;
@@ -178,21 +178,16 @@ export abstract class OwnedShard {
       else known.push(production);
     }
     const parcels: PackedParcel[] = [];
-    const handed: PackedParcel[] = [];
+    const handed: HandedParcel[] = [];
     for (const [target, records] of byTarget) {
-      for (let from = 0; from < records.length; from += PARCEL_RECORDS) {
+      const taken = this.host.chain.offer(this, target, records);
+      if (taken > 0) handed.push(new HandedParcel(target, this.origin, taken === records.length ? records : records.slice(0, taken)));
+      for (let from = taken; from < records.length; from += PARCEL_RECORDS) {
         const part = from === 0 && records.length <= PARCEL_RECORDS ? records : records.slice(from, from + PARCEL_RECORDS);
-        const parcel = this.#parcelOf(target, part);
-        const taken = from + part.length === records.length ? this.host.chain.offer(this, parcel) : 0;
-        if (taken > 0) handed.push(taken === part.length ? parcel : this.#parcelOf(target, part.slice(0, taken)));
-        if (taken < part.length) parcels.push(taken === 0 ? parcel : this.#parcelOf(target, part.slice(taken)));
+        parcels.push({ target, records: part.length, bytes: packParcel(this.ref, this.monotonic, part), productions: part });
       }
     }
     return { parcels, handed };
-  }
-
-  #parcelOf(target: ShardRef, productions: readonly Production[]): PackedParcel {
-    return { target, records: productions.length, bytes: packParcel(this.ref, this.monotonic, productions), productions };
   }
 
   /** Makes the next commit; its image is encoded here, so change it before. */
