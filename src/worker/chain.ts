@@ -40,8 +40,9 @@ export class Chain {
   /** Gives how many of the productions their receiver has taken, the first ones. */
   offer(sender: OwnedShard, target: ShardRef, productions: readonly Production[]): number {
     const receiver = this.#engine.shards.get(target);
-    if (!(receiver instanceof ChainedShard) || receiver === sender || this.#members.size === 0 || this.#engine.stopping) return 0;
-    if (this.#engine.options.domainOf(sender.ref) !== this.#engine.options.domainOf(target) || !receiver.accepts(sender)) return 0;
+    const { domainOf, chains = true } = this.#engine.options;
+    if (!chains || !(receiver instanceof ChainedShard) || receiver === sender || this.#members.size === 0 || this.#engine.stopping) return 0;
+    if (domainOf(sender.ref) !== domainOf(target) || !receiver.accepts(sender)) return 0;
     for (const production of productions) production.sentBy(sender.origin);
     const taken = receiver.accept(productions);
     if (taken > 0) this.#members.add(receiver);
