@@ -11,6 +11,7 @@ import type { TimerQueue } from "../timers/timer-queue.ts";
 import type { TimeIndex } from "../time-index.ts";
 import { keyHold, timerHold } from "../store/address.ts";
 import type { Commit, HoldSet, Numbered, TimerClock, TimerDelete, TimerSet } from "../store/commit.ts";
+import { BEGINNING } from "../time.ts";
 import type { KeyState } from "./key-state.ts";
 import type { Production } from "./parcel.ts";
 import type { Work } from "./work.ts";
@@ -76,6 +77,8 @@ interface TimerOperation {
   readonly owner: KeyState;
   readonly time: number | undefined;
   readonly hold: number | undefined;
+  /** The largest event time that it was set for in between. */
+  last: number;
 }
 interface HoldOperation {
   hold: number | undefined;
@@ -117,6 +120,8 @@ export class Batch {
   pendingHold = Number.POSITIVE_INFINITY;
   outputHold = Number.POSITIVE_INFINITY;
   bytes = 0;
+  /** The largest event time in it: of the records taken and, once it is sealed, of the timers set. */
+  last = BEGINNING;
   /** When the first work finished, by the worker's clock. */
   since: number | undefined = undefined;
   /** A call that turned out to be asynchronous holds unsealed state: no commit before it has settled. */
@@ -166,8 +171,12 @@ export class Batch {
     if (known === undefined && timeBefore === change.time && holdBefore === output && (change.time !== undefined || queue.horizon === Number.POSITIVE_INFINITY))
       return;
     const next = { ...change, output };
-    if (known === undefined) this.#timers.set(address, { change: next, owner, time: timeBefore, hold: holdBefore });
-    else known.change = next;
+    const last = change.clock === "watermark" ? (change.time ?? BEGINNING) : BEGINNING;
+    if (known === undefined) this.#timers.set(address, { change: next, owner, time: timeBefore, hold: holdBefore, last });
+    else {
+      known.change = next;
+      if (last > known.last) known.last = last;
+    }
     if (holdBefore !== undefined) this.outputHold = Math.min(this.outputHold, holdBefore);
     else if (timeBefore !== undefined && change.clock === "watermark") this.outputHold = Math.min(this.outputHold, timeBefore);
     this.#remember(next, owner.key, address, next.time, output);
@@ -178,6 +187,13 @@ export class Batch {
     else this.#memory[clock].set(member, time, hold, key);
     if (hold === undefined) this.#memory.holds.delete(address);
     else this.#memory.holds.set(address, hold);
+  }
+
+  /** The largest event time for which calls of this key have set a timer in it. */
+  lastOf(key: KeyState): number {
+    let largest = BEGINNING;
+    for (const { owner, last } of this.#timers.values()) if (owner === key && last > largest) largest = last;
+    return largest;
   }
 
   /** Is a timer of this address set, moved, deleted or fired in it? */
@@ -250,7 +266,8 @@ export class Batch {
     const holdSets: HoldSet[] = [];
     const holdDeletes: string[] = [];
     const keyHolds = new Map<string, number | undefined>();
-    for (const [address, { change, hold, owner: _ }] of this.#timers) {
+    for (const [address, { change, hold, last, owner: _ }] of this.#timers) {
+      if (last > this.last) this.last = last;
       if (change.time === undefined) timerDeletes.push({ clock: change.clock, member: change.member });
       else timerSets.push({ clock: change.clock, member: change.member, time: change.time });
       if (change.time !== undefined && change.output !== undefined) holdSets.push({ member: address, time: change.output });

@@ -34,8 +34,8 @@ export interface CallShard {
   readonly input: number;
   /** Smallest timestamp that is still on time downstream. */
   readonly outputFloor: number;
-  /** Timers later than this are dropped when a firing sets them: the end of time; Infinity before it is reached. */
-  readonly finalTime: number;
+  /** Is a timer that a firing of this key sets for this time dropped? At the end of time, if that is later than all that is known. */
+  drops(time: number, key: KeyState): boolean;
   /** undefined: no timer goes by a percentile. */
   readonly percentiles: { value(percentile: number): number } | undefined;
   readonly frozen: boolean;
@@ -166,7 +166,7 @@ export class Call implements SystemContext {
     if (!isTimestamp(time))
       throw new InvalidUseError(`timer "${node.name}" is set for ${String(time)}: a time is integer ms since the epoch, from 0 to ${LAST_TIMER}`);
     const member = timerMember(id, tag, this.#key.key);
-    if (this.#work.kind === "timer" && time > this.#shard.finalTime) {
+    if (this.#work.kind === "timer" && this.#shard.drops(time, this.#key)) {
       this.#droppedTimers++;
       this.effects.timers.push({ clock: node.clock, member, time: undefined, output: undefined });
       return;

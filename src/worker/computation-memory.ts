@@ -236,7 +236,7 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
   logOf(key: string): Log {
     return this.host.logOf(this.name, key);
   }
-  abstract get finalTime(): number;
+  abstract drops(time: number, key: KeyState): boolean;
 
   protected decodeValue(work: RecordWork): unknown {
     const input = this.#inputs.get(work.record.input);
@@ -299,6 +299,7 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
       batch.stateFields.push(stateField(HOLD_CELL, key));
       batch.stateValues.push(hold === undefined ? undefined : holdBytes(hold));
     }
+    this.image.last = Math.max(this.image.last, batch.last);
     const { stateFields, stateValues, deadPuts, deadDeletes } = batch;
     const commit = this.commitOf({
       consumed: this.inbox.consume(batch.taken),

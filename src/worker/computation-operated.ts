@@ -97,7 +97,6 @@ export abstract class ComputationOperated extends ComputationHeld {
       const { to } = action;
       const output = clock === "wall" ? own : Math.min(own ?? to, to);
       this.open.changeTimer({ clock, member, time: to, output }, key);
-      if (clock === "watermark" && to > this.image.last) this.image.last = to;
     } else {
       this.open.changeTimer({ clock, member, time: undefined, output: undefined }, key);
       if (action.kind === "fire") this.#fire({ clock, member, time, output: own ?? (clock === "watermark" ? time : undefined) }, key);

@@ -115,7 +115,7 @@ export class ComputationShard extends ComputationOperated {
     this.open.taken++;
     this.open.hold(work);
     if (!work.record.refused) this.keyed.hotKeys.saw(work.record.key);
-    if (work.record.timestamp > this.image.last) this.image.last = work.record.timestamp;
+    if (work.record.timestamp > this.open.last) this.open.last = work.record.timestamp;
   }
 
   #wait(work: Work, key: KeyState): void {
@@ -298,8 +298,6 @@ export class ComputationShard extends ComputationOperated {
       }
     }
     open.merge(call.effects, key);
-    if (this.input !== END)
-      for (const { clock, time } of call.effects.timers) if (clock === "watermark" && time !== undefined && time > this.image.last) this.image.last = time;
     open.counted.droppedTimers += call.droppedTimers;
     this.#count(work, 1);
     if (call.letter !== undefined) this.parkDone(work, call.letter);
@@ -386,8 +384,9 @@ export class ComputationShard extends ComputationOperated {
     this.running.closeAll("the worker has lost the shard, or stops");
   }
 
-  get finalTime(): number {
-    return this.input === END ? this.lastKnown : Number.POSITIVE_INFINITY;
+  /** What is done again may come to something else, so of the open batch only what this key has still counts. */
+  drops(time: number, key: KeyState): boolean {
+    return this.input === END && time > Math.max(this.lastKnown, this.open.last) && time > this.open.lastOf(key);
   }
 
   /** Calls of user code that succeeded since the shard was acquired. */

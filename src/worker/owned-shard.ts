@@ -79,6 +79,9 @@ export abstract class OwnedShard {
   acknowledgedImage: Uint8Array | undefined;
   /** When the last commit was sealed, by the worker's clock. */
   sealedAt = 0;
+  /** The largest event time that the last sealed commit knows of, and the one before. */
+  #sealedLast: number;
+  #lastBefore = BEGINNING;
   /** On its way to another worker: nothing new is begun. */
   leaving = false;
   /** Who it is to receivers. */
@@ -110,6 +113,7 @@ export abstract class OwnedShard {
     this.acknowledgedImage = recovered.image;
     this.image = recovered.image === undefined ? newImage() : decodeImage(recovered.image);
     this.#recovered = { ...this.image.counters };
+    this.#sealedLast = this.image.last;
     this.outbox = new Outbox(this, recovered, floor);
   }
 
@@ -150,6 +154,11 @@ export abstract class OwnedShard {
   /** Number of the last commit that was acknowledged. */
   get acknowledged(): number {
     return this.inFlight === undefined ? this.number : this.number - 1;
+  }
+
+  /** The largest event time that is known and committed. */
+  get last(): number {
+    return this.inFlight === undefined ? this.#sealedLast : this.#lastBefore;
   }
 
   /** What has been counted since the shard was acquired. */
@@ -197,6 +206,8 @@ export abstract class OwnedShard {
     this.image.wallTime = this.wallTime();
     this.number += 1;
     this.sealedAt = host.now;
+    this.#lastBefore = this.#sealedLast;
+    this.#sealedLast = this.image.last;
     const packed = this.#pack(productions);
     const { parcels, outbox, outboxDeletes } = this.outbox.seal(packed.parcels, this.number, this.output);
     // Written out, not spread: an object that is spread into and then grown becomes a hash table of 8 KB.

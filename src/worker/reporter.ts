@@ -197,7 +197,7 @@ export class Reporter {
     let last = BEGINNING;
     for (const shard of shards) {
       output = Math.min(output, percentile === undefined ? shard.output : shard.percentileOutput(percentile));
-      last = Math.max(last, shard.image.last);
+      last = Math.max(last, shard.last);
     }
     return { participant: id, generation, number: ++this.#number, output, status: this.#statusOf(participant, shards, output), last };
   }

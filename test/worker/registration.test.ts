@@ -90,6 +90,31 @@ test("a report that arrives after a later one of the same worker changes nothing
   expect(worker.engine.counted.fenced).toBe(0);
 });
 
+test("a report tells no event time of what is not committed (W1)", async () => {
+  const bench = await Bench.start({ onRecord: (_, context, self) => context.setTimer(self.event.for("t"), 5_000) }, shared());
+  const { line } = bench.rig;
+  const probe = bench.rig.planned("probe");
+  const reported: number[] = [];
+  line.onCall = (method, args) => {
+    if (method === "report") reported.push(...(args[1] as WatermarkReport[]).filter(({ participant }) => participant === probe.id).map(({ last }) => last));
+  };
+  const gate = new Gate();
+  line.onCommit = async (commits, apply) => {
+    if (commits.some(({ shard }) => bench.rig.shards("probe").includes(shard))) await gate.promise;
+    return await apply(commits);
+  };
+  bench.feed.push({ key: "a", do: "1" }, 7);
+  await bench.rig.turns(50);
+  bench.rig.clock.advance(400);
+  await bench.rig.turns(50);
+  expect(line.commits.some(({ timerSets }) => timerSets.length > 0)).toBe(true);
+  expect(reported).not.toEqual([]);
+  expect(Math.max(...reported)).toBe(-1);
+  gate.open();
+  await bench.promise(8);
+  expect(Math.max(...reported)).toBe(5_000);
+});
+
 test("a worker that has lost a part of a computation's shards goes on to speak for the rest", async () => {
   const bench = await Bench.start({ onRecord: (record, context, self) => context.produce(self.results, record.key), shards: 4 }, shared());
   await bench.give("a:1@1");

@@ -1,6 +1,6 @@
 /** A timer that falls due in the batch that sets it, and whose setting is done again because it fails. */
 import { expect, test } from "vitest";
-import { exponential } from "../../src/index.ts";
+import { END, exponential } from "../../src/index.ts";
 import type { CommitReply } from "../../src/store/index.ts";
 import { Bench, Gate } from "./probe.ts";
 
@@ -155,4 +155,40 @@ test("a firing that was parked is parked once, however often its key's work of t
   expect(await bench.seen("k")).toEqual(["fine"]);
   const letters = await bench.rig.line.store.readDeadLetters(bench.rig.shards("probe")[0] as number, 100);
   expect(letters).toHaveLength(2);
+});
+
+test("a time for which a timer was set by work that is done again at the end of time is not known: a firing that sets it then is the last", async () => {
+  let failures = 1;
+  const bench = await Bench.start({
+    onRecord(record, context, self) {
+      context.setTimer(self.event.for("t"), Number(record.value.do));
+    },
+    onTimer(timer, context, self) {
+      self.see(context, `${timer.time} at ${context.watermark === END ? "the end" : context.watermark}`);
+      if (timer.time === 10) context.setTimer(self.event.for("t"), 5_000);
+      if (timer.time === 5_000 && failures-- > 0) throw new Error("not yet");
+    },
+    compute: { backoff: exponential(50, 50) },
+  });
+  await bench.give("other:9@1 k:10@2");
+  // The commit of the firing of "other" is under way for long: it holds no input watermark, and the next batch stays open.
+  const gate = new Gate();
+  const shards = bench.rig.shards("probe");
+  bench.rig.line.onCommit = async (commits, apply): Promise<CommitReply> => {
+    const reply = await apply(commits);
+    if (commits.some((commit) => shards.includes(commit.shard))) await gate.promise;
+    return reply;
+  };
+  bench.feed.promise(9);
+  await bench.rig.turns(10);
+  bench.feed.promise(10);
+  await bench.rig.turns(10);
+  bench.feed.end();
+  await bench.rig.turns(10);
+  gate.open();
+  bench.rig.line.onCommit = (commits, apply) => apply(commits);
+  await bench.rig.advance(1_000);
+  expect(await bench.seen("k")).toEqual(["10 at the end"]);
+  expect(failures).toBe(0);
+  expect(bench.rig.outcome).toBe("finished");
 });

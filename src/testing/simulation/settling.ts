@@ -4,7 +4,8 @@
  *
  * S4  Within a bounded number of steps every shard is owned by the worker to which those alive assign it.
  * S5  Then nothing moves, once what was under way has told of all its consequences: a registration that arrived late
- *     may cost its worker its shards once more.
+ *     may cost its worker its shards once more. One that is alone finds that out with its next report, up to a lease later,
+ *     which waits for the next announcement, and its timers may ring late.
  */
 import { type ShardRef, shardRef } from "../../key.ts";
 import { assign } from "../../worker/assignment.ts";
@@ -20,7 +21,7 @@ const STILL = 1_500;
 
 export function settle(simulation: Simulation): void {
   place(simulation);
-  pass(simulation, simulation.options.settings.leaseMs);
+  pass(simulation, 2 * simulation.options.settings.leaseMs);
   place(simulation);
   const { trace, workers } = simulation;
   if (workers.length > 1 && workers.every(({ engine }) => engine.shards.size > 0)) trace.saw("each has its share");
