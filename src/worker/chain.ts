@@ -6,6 +6,7 @@
  * K1  What is handed over is handed over in order: only where nothing else of that sender waits, is on its way or may be unknown.
  * K2  What the receiver did not come to is appended to its inbox by the sender's commit, as if there were no chains.
  * K3  Whoever was handed records is sealed before anything else happens.
+ * K4  In one turn no more records are done in chains than may be in all other ways: it is bounded, however slow handlers are.
  */
 import type { ShardRef } from "../key.ts";
 import type { Commit } from "../store/index.ts";
@@ -19,9 +20,17 @@ export class Chain {
   #number = 0;
   /** Of the chain in the making, in the order in which they are sealed. */
   #members = new Set<OwnedShard>();
+  /** Records that may still be done in this turn. */
+  #left = 0;
 
   constructor(engine: Engine) {
     this.#engine = engine;
+  }
+
+  /** A turn begins, in which so many records may be done in chains, and as many in all other ways. */
+  begin(records: number): number {
+    this.#left = records;
+    return records;
   }
 
   /** Seals the shard's batch, and those of the shards that it hands records to. */
@@ -43,8 +52,11 @@ export class Chain {
     const { domainOf, chains = true } = this.#engine.options;
     if (!chains || !(receiver instanceof ChainedShard) || receiver === sender || this.#members.size === 0 || this.#engine.stopping) return 0;
     if (domainOf(sender.ref) !== domainOf(target) || !receiver.accepts(sender)) return 0;
-    for (const production of productions) production.sentBy(sender.origin);
-    const taken = receiver.accept(productions);
+    const offered = productions.length <= this.#left ? productions : productions.slice(0, this.#left);
+    if (offered.length === 0) return 0;
+    for (const production of offered) production.sentBy(sender.origin);
+    const taken = receiver.accept(offered);
+    this.#left -= taken;
     if (taken > 0) this.#members.add(receiver);
     else this.#engine.wake(receiver);
     return taken;

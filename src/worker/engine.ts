@@ -125,7 +125,7 @@ export class Engine implements ShardHost {
     if (this.#failed) return false;
     this.ownership.tick();
     this.wakeUps.ring(this.#now, this.#runnable);
-    let budget = TURN;
+    let budget = this.chain.begin(TURN);
     for (const shard of this.#runnable) {
       this.#runnable.delete(shard);
       if (this.shards.get(shard.ref) !== shard) continue;
