@@ -91,6 +91,7 @@ function seal(owner: Owner, consumed: Consumption | undefined, stateFields: read
     ids: [],
     idsExpireBelow: undefined,
     parcels,
+    handed: [],
     outbox: [],
     outboxDeletes: [],
     entries: [],

@@ -29,6 +29,7 @@ export const RARE_EVENTS: ReadonlyMap<string, string> = new Map([
   ["unanswered commit", "a worker does not know what became of a commit"],
   ["already", "a commit that was sent again had been applied"],
   ["fenced", "the commit of a worker that had lost the shard"],
+  ["chain", "records are handed over in a chain, and consumed by the commit that comes with them"],
   ["stray commit", "a commit arrives that nobody waits for any more"],
   ["stray report", "a report arrives that nobody waits for any more"],
   ["report refused", "a report of a worker whose shards are not what it thinks"],

@@ -137,7 +137,7 @@ export async function simulate(workload: Workload, tape: Tape, faults: Faults, o
   const outcome = simulation.run(() => {
     if (growth !== undefined) {
       const late = sinkIn(simulation, growth.plan, LATE_RESULTS).map(({ value }) => idOf(value));
-      simulation.growth?.drained(late, (shard) => simulation.store.audit.numberOf(shard));
+      simulation.growth?.drained(late, (shard) => simulation.store.audit.ledger(shard).number);
     }
     const left = stillLeft(simulation.store.data, plan);
     if (left.length > 0) throw new Violation("sweep", `the end has come, and of what was dropped there are still ${left.slice(0, 10).join(", ")}`);
@@ -202,7 +202,7 @@ function foundIn(simulation: Simulation, plan: Plan, workload: Workload): Found 
   for (const participant of plan.participants) {
     const { name } = participant;
     const counted = countedIn(data, shardsOf(participant));
-    const late = simulation.growth?.givenBy(participant.id, (shard) => simulation.store.audit.numberOf(shard)).length ?? 0;
+    const late = simulation.growth?.givenBy(participant.id, (shard) => simulation.store.audit.ledger(shard).number).length ?? 0;
     found.counted.set(name, { ...counted, produced: counted.produced - late });
     found.revived.set(name, lettersGone(simulation, participant, "revived"));
     found.operated.set(name, operatedIn(simulation, participant));

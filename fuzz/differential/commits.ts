@@ -75,6 +75,8 @@ function drawEffects({ draw, shards, unique }: CommitSource, stored: Stored): Ef
     ids: draw.some(KEYS, 3).map((id) => ({ id, timestamp: draw.time() })),
     idsExpireBelow: draw.once(4) ? draw.one(TIMES) : undefined,
     parcels: Array.from({ length: parcels }, () => ({ target: draw.shard(shards), records: 1 + draw.below(3), bytes: draw.parcel(`parcel ${unique()}`) })),
+    chain: draw.one([undefined, undefined, 1, 2]),
+    handed: [],
     outbox: Array.from({ length: draw.below(3) }, () => ({
       target: draw.shard(shards),
       records: 1 + draw.below(3),

@@ -69,8 +69,10 @@ export type Theme =
   /** More timers and holds in a shard than its next owner reads at once. */
   | "pages"
   /** Sources that fall silent and go idle, and calls whose answers are lost or that come late. */
-  | "silences";
-const THEMES: readonly Theme[] = ["letters", "barriers", "pages", "silences"];
+  | "silences"
+  /** Records that are handed over in chains: calls that do not wait, of shards that have nothing else to do, and owners that change. */
+  | "chains";
+const THEMES: readonly Theme[] = ["letters", "barriers", "pages", "silences", "chains"];
 /** Of a thousand runs, how many have one. */
 const THEMED = 240;
 
@@ -111,6 +113,18 @@ const THEMED_SIZES: Readonly<Record<Theme, Size>> = {
     silent: 400,
     idle: 1_000,
     faults: { perMille: [40, 80], steps: [200, 300] },
+  },
+  chains: {
+    ...SMALL,
+    shapes: SMALL.shapes.filter(({ effects }) => effects === undefined),
+    keys: 2,
+    shards: [1, 1, 2],
+    domains: [1, 1, 2],
+    records: [14, 24],
+    leases: [200, 400, 1_000],
+    silent: 600,
+    silences: [30, 100, 300],
+    faults: { perMille: [20, 40], steps: [200, 300] },
   },
 };
 

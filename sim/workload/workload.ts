@@ -62,6 +62,7 @@ const THEMED_MENUS: Readonly<Record<Theme, Partial<Menu>>> = {
   barriers: { waiting: true, poison: false, attempts: ATTEMPTS },
   pages: { timers: true, holds: true, early: true, crowded: true },
   silences: {},
+  chains: { waiting: false },
 };
 const LIMITS: readonly EffectLimits[] = [
   { attempts: 2, concurrency: 16, rateLimit: undefined },

@@ -87,12 +87,12 @@ export class Tail {
     };
   }
 
-  #look({ parcels, outbox }: Commit): void {
+  #look({ parcels, handed, outbox }: Commit): void {
     for (const watcher of this.#watchers) {
       // Each consumer has a copy: one of them has all.
       const [consumer] = watcher.stream.consumers;
       if (consumer === undefined) continue;
-      for (const { target, bytes } of [...parcels, ...outbox]) {
+      for (const { target, bytes } of [...parcels, ...handed, ...outbox]) {
         if (participantOf(target) !== consumer.participant) continue;
         unpackParcel(bytes, (record) => {
           if (record.input !== consumer.input) return;

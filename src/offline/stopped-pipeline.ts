@@ -178,6 +178,7 @@ export class StoppedPipeline {
       ids,
       idsExpireBelow: undefined,
       parcels,
+      handed: [],
       outbox: [],
       outboxDeletes: [],
       entries: [],

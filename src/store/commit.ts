@@ -6,6 +6,7 @@
  * I2  It applies only if its sequencer is the stored one, its number is the stored one + 1, its graph version is the
  *     stored one, and the parcel that it consumes last is the one it names.
  * I3  Applying it twice is applying it once: the same number and id answer `already`.
+ * I5  Of a chain all are applied or none: where another of its chain is refused, one that passes its own checks is `unchained`.
  * I4  The checks come in the order sequencer, number and id, graph version, consumption: the first that fails is the
  *     outcome. In every structure deletes are applied before sets.
  */
@@ -99,6 +100,13 @@ export interface Commit {
   readonly idsExpireBelow?: number | undefined;
   /** To inboxes of the same atomic domain, appended by this commit, in this order. */
   readonly parcels: readonly ParcelAppend[];
+  /**
+   * Commits of one call with the same chain apply all or none: one hands records to the next, which has consumed them before they
+   * had a place in its inbox. undefined: it stands for itself.
+   */
+  readonly chain?: number | undefined;
+  /** What is handed over in the chain. The store keeps nothing of it; it is there for whoever watches commits. */
+  readonly handed: readonly ParcelAppend[];
   readonly outbox: readonly OutboxEntry[];
   /** Delivered and acknowledged: (target, place). */
   readonly outboxDeletes: readonly OutboxKey[];
@@ -123,6 +131,7 @@ export const NO_EFFECTS = {
   deadDeletes: [],
   ids: [],
   parcels: [],
+  handed: [],
   outbox: [],
   outboxDeletes: [],
   entries: [],
@@ -164,4 +173,6 @@ export type CommitOutcome =
   /** The store is not where this owner left it: it lost its tail, or an earlier commit has not arrived. */
   | "gap"
   /** The graph has changed since. */
-  | "stale-graph";
+  | "stale-graph"
+  /** Another commit of its chain was refused. Drop the shard: what is remembered of it has not come to be. */
+  | "unchained";

@@ -14,7 +14,7 @@ import { isPercentileTrack, participantOfTrack } from "../watermark/percentile.t
 import type { Commit, EntryAppend, HoldSet, Numbered, TimerClock } from "./commit.ts";
 import { EmbeddedLeases } from "./embedded-leases.ts";
 import type { EmbeddedShard } from "./embedded-shard.ts";
-import { outcomeOf } from "./outcome.ts";
+import { outcomeOf, outcomesOf } from "./outcome.ts";
 import type { Page } from "./reader.ts";
 import type {
   AcquireOutcome,
@@ -190,19 +190,19 @@ export abstract class EmbeddedData<Shard extends EmbeddedShard> {
     const domain = this.#oneDomain(commits.map(({ shard }) => shard));
     this.#admit(commits);
     const appended = new Set<Shard>();
-    const outcomes = commits.map((commit) => {
+    const outcomes = outcomesOf(commits, (commit) => {
       const shard = this.find(commit.shard);
-      if (shard === undefined) return "fenced";
-      const outcome = outcomeOf(commit, shard, this.graph?.version, (position) => shard.parcelAt(position));
-      if (outcome !== "committed") return outcome;
-      shard.apply(commit);
+      return shard === undefined ? "fenced" : outcomeOf(commit, shard, this.graph?.version, (position) => shard.parcelAt(position));
+    });
+    commits.forEach((commit, i) => {
+      if (outcomes[i] !== "committed") return;
+      this.get(commit.shard).apply(commit);
       for (const { target, bytes, records } of commit.parcels) {
         const receiver = this.get(target);
         receiver.append(bytes, records);
         appended.add(receiver);
       }
       for (const entry of commit.entries) this.appendEntry?.(entry);
-      return outcome;
     });
     return { outcomes, ...this.#countAppends(domain, appended), now };
   }

@@ -28,6 +28,18 @@ export function outcomeOf(commit: Commit, stored: Stored, graphVersion: number |
   return "committed";
 }
 
+/** The outcomes of a list: of a chain all are applied or none. */
+export function outcomesOf(commits: readonly Commit[], outcomeOfOne: (commit: Commit) => CommitOutcome): CommitOutcome[] {
+  const outcomes = commits.map(outcomeOfOne);
+  const broken = new Set<number | undefined>();
+  outcomes.forEach((outcome, i) => {
+    if (outcome !== "committed" && outcome !== "already") broken.add(commits[i]?.chain);
+  });
+  broken.delete(undefined);
+  if (broken.size === 0) return outcomes;
+  return outcomes.map((outcome, i) => (outcome === "committed" && broken.has(commits[i]?.chain) ? "unchained" : outcome));
+}
+
 /** Does the inbox hold what the owner says that it has consumed? */
 function isConsumable(consumed: Consumption, stored: Stored, parcelAt: (position: number) => Uint8Array): boolean {
   const { position, offset, identity } = consumed;

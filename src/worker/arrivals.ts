@@ -3,17 +3,28 @@
  * is handed over in memory by its position.
  */
 import type { ShardRef } from "../key.ts";
-import type { InboxTail, ParcelAppend } from "../store/index.ts";
+import type { Commit, InboxTail, ParcelAppend } from "../store/index.ts";
 import type { Engine } from "./engine.ts";
-import { InboxShard } from "./owned-shard.ts";
+import { InboxShard, type OwnedShard } from "./owned-shard.ts";
 
 export class Arrivals {
   readonly #engine: Engine;
   readonly #parcels = new Map<ShardRef, ParcelAppend[]>();
+  readonly #senders = new Map<ShardRef, OwnedShard[]>();
   #resent = false;
 
   constructor(engine: Engine) {
     this.#engine = engine;
+  }
+
+  /** A commit has been applied by this call, after those that were told before. */
+  committed(commit: Commit): void {
+    const sender = this.#engine.shards.get(commit.shard);
+    for (const parcel of commit.parcels) {
+      this.add(parcel);
+      // What an earlier owner's commit has appended says nothing of what this one knows.
+      if (sender?.inFlight === commit) this.#senders.set(parcel.target, [...(this.#senders.get(parcel.target) ?? []), sender]);
+    }
   }
 
   /** Appended by this call, after what was added before. */
@@ -43,6 +54,7 @@ export class Arrivals {
     const first = tail.tail - parcels.length;
     parcels.forEach((parcel, i) => shard.inbox.offer(first + i, parcel, shard.input));
     shard.inbox.learnTail(tail.tail);
+    for (const sender of this.#senders.get(tail.shard) ?? []) sender.met.add(shard);
     this.#engine.wake(shard);
   }
 }

@@ -23,10 +23,12 @@ export type BarrierState = "waiting" | "passed" | "lost";
 /** What was there of a shard when the barrier was set: it is not waited for, though it may stand aside later. */
 interface Before {
   readonly tail: number;
+  /** Of its last sealed commit. */
+  readonly number: number;
   readonly nextHeld: number;
   readonly underWay: ReadonlySet<Work>;
 }
-const NOTHING: Before = { tail: 0, nextHeld: 0, underWay: new Set() };
+const NOTHING: Before = { tail: 0, number: 0, nextHeld: 0, underWay: new Set() };
 
 /** One shard on its way through. */
 interface Passage {
@@ -108,8 +110,9 @@ export class Barrier {
     for (const shard of shards) {
       const before = this.#before.get(shard.ref) ?? NOTHING;
       const { tail } = shard.inbox;
-      // Where nothing has come since, nothing of what is waited for has.
-      if (tail > before.tail || before === NOTHING) this.#passages.push({ shard, tail, before, lastHeld: undefined, number: undefined });
+      // Where nothing has come since, also not in a chain, nothing of what is waited for has.
+      if (tail > before.tail || shard.number > before.number || before === NOTHING)
+        this.#passages.push({ shard, tail, before, lastHeld: undefined, number: undefined });
     }
     this.#stage += 1;
     return true;
@@ -130,7 +133,7 @@ function isThrough(passage: Passage): boolean {
 
 function beforeOf(shard: OwnedShard): Before {
   const tail = shard instanceof InboxShard ? shard.inbox.tail : 0;
-  return { tail, nextHeld: shard.image.nextHeld, underWay: shard instanceof ComputationShard ? shard.underWay : NOTHING.underWay };
+  return { tail, number: shard.number, nextHeld: shard.image.nextHeld, underWay: shard instanceof ComputationShard ? shard.underWay : NOTHING.underWay };
 }
 
 /** Has it done anything that is not sealed? A computation may have, and not be ready to seal it. */

@@ -361,7 +361,7 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
     return computationHolder(this);
   }
   abstract get waitsFor(): Work | undefined;
-  abstract startOf(work: Work): number | undefined;
+  abstract readonly running: { since(work: Work): number | undefined };
 
   get sealed(): { readonly number: number; readonly at: number } | undefined {
     return this.inFlight === undefined ? undefined : { number: this.inFlight.number, at: this.sealedAt };

@@ -36,18 +36,20 @@ export class ComputationShard extends ComputationOperated {
   readonly kind = "computation";
   readonly #instance: Computation;
   /** Handlers are known to return promises: what they write is encoded call by call. */
-  #asynchronous: boolean;
+  protected asynchronous: boolean;
   #calls = 0;
   /** The effects of a synchronous call are merged before the next call, so one set of them serves all. */
   #spare: CallEffects | undefined = undefined;
-  readonly #running: RunningCalls;
+  readonly running: RunningCalls;
+  /** What it does now is sealed as soon as it is done. */
+  protected sealsNext = false;
   readonly #wake = () => this.host.wake(this);
 
   constructor(host: ShardHost, planned: PlannedComputation, keyed: Keyed, sequencer: Sequencer, recovered: RecoveredShard, floor: number) {
     super(host, planned, keyed, sequencer, recovered, floor);
     this.#instance = keyed.instance;
-    this.#running = new RunningCalls(keyed.gate);
-    this.#asynchronous = [keyed.instance.processRecord, keyed.instance.processTimer].some((handler) => handler?.constructor.name === "AsyncFunction");
+    this.running = new RunningCalls(keyed.gate);
+    this.asynchronous = [keyed.instance.processRecord, keyed.instance.processTimer].some((handler) => handler?.constructor.name === "AsyncFunction");
   }
 
   // ── taking work ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -72,7 +74,7 @@ export class ComputationShard extends ComputationOperated {
       this.obeyed() &&
       open.taken + open.finished < 2 * this.host.options.batchRecords &&
       open.bytes < this.commitBytes &&
-      this.#running.size < CONCURRENT_CALLS &&
+      this.running.size < CONCURRENT_CALLS &&
       !this.host.blocked(this.participant) &&
       this.admitted()
     );
@@ -157,7 +159,7 @@ export class ComputationShard extends ComputationOperated {
   #expire(work: TimerWork, key: KeyState): void {
     this.open.changeTimer({ clock: "wall", member: work.member, time: undefined, output: undefined }, key);
     if (!key.expire(work.address.tag, this.wallTime())) return;
-    if (this.#asynchronous) this.encode(key);
+    if (this.asynchronous) this.encode(key);
     else this.open.dirty.add(key);
   }
 
@@ -215,12 +217,18 @@ export class ComputationShard extends ComputationOperated {
   }
 
   #await(work: Work, key: KeyState, call: Call, promise: PromiseLike<unknown>): void {
+    this.asynchronous = true;
+    if (this.sealsNext && this.open.dirty.has(key)) {
+      // It cannot be waited for, nor what came before it be encoded while it runs: the call is made again, after that.
+      promise.then(undefined, () => {});
+      this.#failed(work, key, call, EARLY);
+      return;
+    }
     key.running = work;
     // What earlier calls of the batch wrote to the key is not encoded, and this call may be changing it: only where calls were synchronous so far.
     const pinned = this.open.dirty.has(key) ? this.open : undefined;
-    this.#running.begin(work, call, this.host.now, pinned);
+    this.running.begin(work, call, this.host.now, pinned);
     if (key.held[0] !== work) this.#awaited(work);
-    this.#asynchronous = true;
     const settled = (error: unknown, failed: boolean) => {
       if (!call.alive || this.closed) return;
       this.#stopped(work, key);
@@ -235,7 +243,7 @@ export class ComputationShard extends ComputationOperated {
   /** Calls that have taken longer than their limit fail; their contexts are dead from now on. */
   expireCalls(): void {
     const { timeLimit } = this.planned.node.options;
-    for (const [work, call] of this.#running.expired(this.host.now, timeLimit)) {
+    for (const [work, call] of this.running.expired(this.host.now, timeLimit)) {
       const key = work.key as KeyState;
       const reason = `${this.name} took longer than its timeLimit of ${timeLimit} ms`;
       call.close(reason);
@@ -247,7 +255,7 @@ export class ComputationShard extends ComputationOperated {
 
   /** The call has settled, or is waited for no longer. */
   #stopped(work: Work, key: KeyState): void {
-    this.#running.end(work);
+    this.running.end(work);
     key.running = undefined;
     this.#finish(work);
     this.takeTimersBack(key);
@@ -279,7 +287,7 @@ export class ComputationShard extends ComputationOperated {
       return;
     }
     const { open } = this;
-    if (!this.#asynchronous && !key.careful) {
+    if (!this.asynchronous && !key.careful) {
       if (key.dirty) open.dirty.add(key);
     } else {
       try {
@@ -360,24 +368,20 @@ export class ComputationShard extends ComputationOperated {
   }
 
   wakeAt(): number {
-    let at = Math.min(this.#running.expiresAt(this.planned.node.options.timeLimit), this.#gateOpensAt());
+    let at = this.running.expiresAt(this.planned.node.options.timeLimit);
+    // A rate limit opens by time alone; other limits when a call has ended.
+    if (this.inbox.size > 0 || this.heldKeys.size > 0 || this.orphans.length > 0) at = Math.min(at, this.keyed.gate?.opensAt() ?? at);
     for (const key of this.heldKeys) if (key.running === undefined) at = Math.min(at, key.retryAt);
     return at;
   }
 
-  /** A rate limit opens by time alone; other limits when a call has ended. */
-  #gateOpensAt(): number {
-    const waits = this.inbox.size > 0 || this.heldKeys.size > 0 || this.orphans.length > 0;
-    return waits ? (this.keyed.gate?.opensAt() ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
-  }
-
   override get busy(): boolean {
-    return this.#running.size > 0;
+    return this.running.size > 0;
   }
 
   close(): void {
     this.closed = true;
-    this.#running.closeAll("the worker has lost the shard, or stops");
+    this.running.closeAll("the worker has lost the shard, or stops");
   }
 
   /** What is done again may come to something else, so of the open batch only what this key has still counts. */
@@ -390,10 +394,6 @@ export class ComputationShard extends ComputationOperated {
     return this.#calls;
   }
   get waitsFor(): Work | undefined {
-    return this.open.pinned > 0 || this.#running.size >= CONCURRENT_CALLS ? this.#running.first : undefined;
-  }
-  /** Since when a call for this work runs, by the worker's clock; undefined: none does. */
-  startOf(work: Work): number | undefined {
-    return this.#running.since(work);
+    return this.open.pinned > 0 || this.running.size >= CONCURRENT_CALLS ? this.running.first : undefined;
   }
 }

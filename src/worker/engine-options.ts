@@ -26,6 +26,8 @@ export interface EngineOptions {
   readonly reportEvery: number;
   /** ms between looks, at least, for what others append. Default 5; a simulation spends its steps on other things. */
   readonly pollSoon?: number;
+  /** Are records handed to shards of the same worker before they are stored (`chain.ts`)? Default true. */
+  readonly chains?: boolean;
   /** Times that a piece of work may be begun alone and end its process before it is parked; Infinity: never; 0: none is done alone. Default 2. */
   readonly parkAfterDeaths?: number;
 }

@@ -5,8 +5,8 @@
  *
  * E1  A sealed commit is sent, unchanged, until the store has given an outcome for it.
  * E2  Commits of many shards travel in one call; while two of them are under way, the next batches gather (group commit).
- * E3  What the store says lost (`fenced`, a lease that ran out) is dropped with all that is remembered of it, and
- *     acquired anew; on `gap`, or when the server is another, everything is (R1).
+ * E3  What the store says lost (`fenced`, `unchained`, a lease that ran out) is dropped with all that is remembered of it,
+ *     and acquired anew; on `gap`, or when the server is another, everything is (R1).
  */
 import type { Log } from "../computation/context.ts";
 import type { ShardRef } from "../key.ts";
@@ -15,6 +15,7 @@ import { WakeUps } from "./wake-ups.ts";
 import { Arrivals } from "./arrivals.ts";
 import { Backlog } from "./backlog.ts";
 import { byDomain } from "./by-domain.ts";
+import { Chain } from "./chain.ts";
 import { CommitCalls, type CommitCounts } from "./commit-calls.ts";
 import { ComputationShard } from "./computation-shard.ts";
 import { Delivery } from "./delivery.ts";
@@ -54,6 +55,7 @@ export class Engine implements ShardHost {
   readonly #storeClock = new StoreClock();
   readonly #runnable = new Set<OwnedShard>();
   readonly #candidates = new Set<OwnedShard>();
+  readonly chain: Chain = new Chain(this);
   readonly wakeUps = new WakeUps();
   readonly #calls = new CommitCalls();
   readonly #backlog: Backlog;
@@ -93,9 +95,6 @@ export class Engine implements ShardHost {
   blockers(participant: number): ShardRef[] {
     return this.#backlog.blockers(participant);
   }
-  announce(participant: number): void {
-    this.reporter.again(participant);
-  }
   fail(error: unknown): void {
     if (this.#failed) return;
     this.#failed = true;
@@ -126,7 +125,7 @@ export class Engine implements ShardHost {
     if (this.#failed) return false;
     this.ownership.tick();
     this.wakeUps.ring(this.#now, this.#runnable);
-    let budget = TURN;
+    let budget = this.chain.begin(TURN);
     for (const shard of this.#runnable) {
       this.#runnable.delete(shard);
       if (this.shards.get(shard.ref) !== shard) continue;
@@ -191,7 +190,7 @@ export class Engine implements ShardHost {
         continue;
       }
       this.#candidates.delete(shard);
-      if (this.shards.get(shard.ref) === shard) commits.push(shard.seal());
+      if (this.shards.get(shard.ref) === shard) this.chain.seal(shard, commits);
     }
     if (commits.length === 0) return;
     for (const [domain, mine] of byDomain(commits, ({ shard }) => domainOf(shard)))
@@ -206,7 +205,7 @@ export class Engine implements ShardHost {
     const arrivals = new Arrivals(this);
     commits.forEach((commit, i) => {
       const outcome = reply.outcomes[i];
-      if (outcome === "committed") for (const parcel of commit.parcels) arrivals.add(parcel);
+      if (outcome === "committed") arrivals.committed(commit);
       if (outcome === "already") arrivals.resent(commit.parcels);
       this.#settle(commit, outcome);
     });
@@ -234,7 +233,8 @@ export class Engine implements ShardHost {
         this.reporter.changed(shard.participant);
         break;
       case "fenced":
-        this.#fenced++;
+      case "unchained":
+        if (outcome === "fenced") this.#fenced++;
         this.lose([commit.shard]);
         break;
       case "gap":

@@ -17,14 +17,16 @@
  * G2  At most one piece of work of a worker is being done alone, so that its death is counted for no other. A shard that closes in
  *     is in turn from before it says that it has begun until it is cleared or has nothing to do: a worker that has taken many
  *     shards over and is killed amid that makes one of them more suspicious, not all.
+ * G4  What is handed over in a chain is not stored before it is done, so a death of it leaves no trace: after a death everything is
+ *     stored first for a while, in which its sender has read it again.
  * G3  Without a death nothing of this costs anything: no commit, no field in an image, no look at a record.
  */
 import { HELD_RECORDS } from "../limits.ts";
 import type { Commit, RecoveredShard, Sequencer } from "../store/index.ts";
-import { ComputationShard } from "./computation-shard.ts";
+import { ChainedShard } from "./chained-shard.ts";
 import type { Keyed } from "./keyed.ts";
 import type { KeyState } from "./key-state.ts";
-import type { ShardHost } from "./owned-shard.ts";
+import type { OwnedShard, ShardHost } from "./owned-shard.ts";
 import type { PlannedComputation } from "./plan.ts";
 import type { Work } from "./work.ts";
 
@@ -38,8 +40,10 @@ const PARK_AFTER = 3;
 /** ms that an owner lives before it begins work that one has died in, and how much longer for each further death. */
 const PROBATION = 1_000;
 const LONGER = 4;
+/** ms after a death in which nothing is done before it is stored: what is not stored leaves no trace of who died of it. */
+const UNCHAINED = 10_000;
 
-export class GuardedShard extends ComputationShard {
+export class GuardedShard extends ChainedShard {
   /** The first commit is to say that an owner has begun; what says so is under way. */
   #beginning: "to say" | "said" | undefined;
   /** It has not said so, for another shard is in turn. */
@@ -56,6 +60,8 @@ export class GuardedShard extends ComputationShard {
   readonly #most: number;
   #alone: { readonly work: Work; readonly key: KeyState; begun: boolean } | undefined = undefined;
   readonly #parkAfter: number;
+  /** Records are accepted in chains from then on, by the worker's clock. */
+  readonly #chainedFrom: number;
 
   constructor(host: ShardHost, planned: PlannedComputation, keyed: Keyed, sequencer: Sequencer, recovered: RecoveredShard, floor: number, abandoned: boolean) {
     super(host, planned, keyed, sequencer, recovered, floor);
@@ -63,6 +69,7 @@ export class GuardedShard extends ComputationShard {
     const pending = queued > 0 || held.length > 0 || watermarkTimerCount > 0 || wallTimerCount > 0;
     this.#parkAfter = host.options.parkAfterDeaths ?? PARK_AFTER;
     const guards = this.#parkAfter > 0;
+    this.#chainedFrom = guards && abandoned && this.#parkAfter < Number.POSITIVE_INFINITY ? host.now + UNCHAINED : 0;
     this.#beginning = guards && abandoned && pending ? "to say" : undefined;
     if (this.#beginning !== undefined) this.image.starts += 1;
     this.#starts = this.image.starts;
@@ -94,6 +101,10 @@ export class GuardedShard extends ComputationShard {
   get #isDue(): boolean {
     for (const { retryAt } of this.#counted) if (retryAt <= this.host.now) return true;
     return false;
+  }
+
+  override accepts(sender: OwnedShard): boolean {
+    return this.host.now >= this.#chainedFrom && super.accepts(sender);
   }
 
   override pump(budget: number): number {

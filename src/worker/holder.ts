@@ -91,7 +91,7 @@ export interface HoldingShard {
   /** The work whose call has to settle before the shard takes another record; undefined: none has to. */
   readonly waitsFor: Work | undefined;
   /** Since when a call for this work runs; undefined: none does. */
-  startOf(work: Work): number | undefined;
+  readonly running: { since(work: Work): number | undefined };
   timerName(member: string): string | undefined;
 }
 
@@ -138,7 +138,7 @@ function setAsideWork(shard: HoldingShard, at: number): Found | undefined {
 function lane(shard: HoldingShard, work: Work, halted: boolean): Found {
   const key = work.key;
   const ahead = key?.running ?? key?.held[0] ?? work;
-  const since = shard.startOf(ahead);
+  const since = shard.running.since(ahead);
   const identity = { key: keyOf(work), ...workIdentity(shard, ahead), attempts: ahead.attempts };
   if (since !== undefined) return { kind: "running", ...identity, since };
   if (key?.retryAt === Number.POSITIVE_INFINITY || halted) return { kind: "halted", ...identity };

@@ -8,7 +8,7 @@
 import type { ShardRef } from "../key.ts";
 import type { Consumption, ParcelAppend } from "../store/commit.ts";
 import { HoldQueue } from "../watermark/hold-queue.ts";
-import { identityOf, recordsIn, recordsOf } from "./parcel.ts";
+import { identityOf, type ParcelRecord, recordsIn, recordsOf } from "./parcel.ts";
 import { InboxWork, type RecordWork } from "./work.ts";
 
 /** Records read ahead of processing; a parcel may overshoot it. */
@@ -40,6 +40,8 @@ export class Inbox {
   #lastIdentity: Uint8Array | undefined = undefined;
   #skip: number;
   #reading = false;
+  /** Records that were handed over and taken since `consume`: they are of no parcel. */
+  #handed = 0;
 
   constructor(shard: ShardRef, position: number, offset: number, tail: number) {
     this.shard = shard;
@@ -114,6 +116,28 @@ export class Inbox {
     return from <= this.#next;
   }
 
+  /** Is everything taken that is known to be in it, and is that all up to the end that is known? */
+  get drained(): boolean {
+    return this.#front === this.#queue.length && this.#next >= this.#tail && !this.#doubted && !this.#reading;
+  }
+
+  /** Records that come without a place in it; only where it is drained. */
+  hand(records: readonly ParcelRecord[], floor: number): void {
+    this.#handed += records.length;
+    for (const record of records) this.#add(record, floor);
+  }
+
+  /** Those that were handed over and not taken are gone again. Gives how many. */
+  handBack(): number {
+    const left = this.size;
+    if (left === 0) return 0;
+    this.#handed -= left;
+    this.#queue = [];
+    this.#front = 0;
+    this.#holds = new HoldQueue();
+    return left;
+  }
+
   peek(): RecordWork | undefined {
     return this.#queue[this.#front];
   }
@@ -144,7 +168,9 @@ export class Inbox {
 
   /** Consumes the next `records` records: what a commit says of it. undefined: nothing was ever consumed. */
   consume(records: number): Consumption | undefined {
-    let left = records;
+    let left = records - this.#handed;
+    const own = left;
+    this.#handed = 0;
     while (left > 0) {
       const span = this.#spans[0];
       if (span === undefined) throw new RangeError("consumed more records than were read");
@@ -161,7 +187,7 @@ export class Inbox {
       }
     }
     if (this.#lastIdentity === undefined) return undefined;
-    return { position: this.#position, offset: this.#offset, records, identity: this.#lastIdentity };
+    return { position: this.#position, offset: this.#offset, records: own, identity: this.#lastIdentity };
   }
 
   #enter(parcel: ParcelAppend, floor: number): void {
@@ -173,9 +199,13 @@ export class Inbox {
         this.#skip--;
         return;
       }
-      const hold = Math.max(record.timestamp, floor);
-      this.#queue.push(new InboxWork(record, hold));
-      this.#holds.push(hold);
+      this.#add(record, floor);
     });
+  }
+
+  #add(record: ParcelRecord, floor: number): void {
+    const hold = Math.max(record.timestamp, floor);
+    this.#queue.push(new InboxWork(record, hold));
+    this.#holds.push(hold);
   }
 }

@@ -164,7 +164,7 @@ export class InjectorShard extends OwnedShard {
       if (this.#idle) {
         this.#idle = false;
         this.#unannounced = true;
-        this.host.announce(this.participant);
+        this.host.reporter.again(this.participant);
       }
       this.#check(items);
     }
@@ -303,7 +303,7 @@ export class InjectorShard extends OwnedShard {
     if (idleAfter === undefined || this.#idle || this.#done || this.#reader !== "pulling" || busy) return;
     if (this.host.now - this.#quietSince < idleAfter) return;
     this.#idle = true;
-    this.host.announce(this.participant);
+    this.host.reporter.again(this.participant);
   }
 
   /** The authority has the injector's status as `status`. */

@@ -17,9 +17,10 @@ import type { Holder } from "./holder.ts";
 import { Inbox } from "./inbox.ts";
 import { type Counters, decodeImage, encodeImage, newImage, type ShardImage } from "./image.ts";
 import { Outbox } from "./outbox.ts";
-import { type Origin, type PackedParcel, packParcel, PARCEL_RECORDS, type Production } from "./parcel.ts";
+import { HandedParcel, type Origin, type PackedParcel, packParcel, PARCEL_RECORDS, type Production } from "./parcel.ts";
 import { ShardPercentiles } from "./shard-percentiles.ts";
 import type { Effect } from "./effect.ts";
+import type { Chain } from "./chain.ts";
 import type { PlannedInjector } from "./plan.ts";
 import type { EngineOptions } from "./engine-options.ts";
 import type { ShardTable } from "./shard-table.ts";
@@ -37,18 +38,19 @@ export interface ShardHost {
   wake(shard: OwnedShard): void;
   /** Is a shard that this participant feeds above its high mark? */
   blocked(participant: number): boolean;
-  /** The participant's status is to be reported soon, and its shards told of it, even if it is what was reported last. */
-  announce(participant: number): void;
   /** Gives shards up, to acquire them anew. */
   lose(shards: readonly ShardRef[]): void;
   /** Who is told that a participant has to be left to workers with newer code. */
   readonly ownership: { decline(participant: number, error: NewerDataError): void };
   /** Ends the pipeline with an error. */
   fail(error: unknown): void;
+  readonly chain: Chain;
   logOf(participant: string, key: string | undefined): Log;
   readonly reporter: {
     /** How far an injector's watermark may have come for it to take another record. */
     furthestOf(injector: PlannedInjector): number;
+    /** The participant's status is to be reported soon, and its shards told of it, even if it is what was reported last. */
+    again(participant: number): void;
     /** What is published of one of a participant's tracks. */
     published(track: number): { readonly output: number };
   };
@@ -86,6 +88,8 @@ export abstract class OwnedShard {
   readonly origin: Origin;
   /** Its productions for other atomic domains. */
   readonly outbox: Outbox;
+  /** Receivers here whose known end has been behind all that this one has appended to their inboxes. */
+  readonly met = new WeakSet<OwnedShard>();
   readonly #recovered: Counters;
   #places = 0;
 
@@ -174,7 +178,7 @@ export abstract class OwnedShard {
   }
 
   /** Packs productions by target, in order; what is appended to streams of the store is left out. */
-  #pack(productions: readonly Production[]): PackedParcel[] {
+  #pack(productions: readonly Production[]): { readonly parcels: PackedParcel[]; readonly handed: HandedParcel[] } {
     const byTarget = new Map<ShardRef, Production[]>();
     for (const production of productions) {
       if (production.entry !== undefined) continue;
@@ -183,13 +187,16 @@ export abstract class OwnedShard {
       else known.push(production);
     }
     const parcels: PackedParcel[] = [];
+    const handed: HandedParcel[] = [];
     for (const [target, records] of byTarget) {
-      for (let from = 0; from < records.length; from += PARCEL_RECORDS) {
+      const taken = this.host.chain.offer(this, target, records);
+      if (taken > 0) handed.push(new HandedParcel(target, this.origin, taken === records.length ? records : records.slice(0, taken)));
+      for (let from = taken; from < records.length; from += PARCEL_RECORDS) {
         const part = from === 0 && records.length <= PARCEL_RECORDS ? records : records.slice(from, from + PARCEL_RECORDS);
         parcels.push({ target, records: part.length, bytes: packParcel(this.ref, this.monotonic, part), productions: part });
       }
     }
-    return parcels;
+    return { parcels, handed };
   }
 
   /** Makes the next commit; its image is encoded here, so change it before. */
@@ -201,7 +208,8 @@ export abstract class OwnedShard {
     this.sealedAt = host.now;
     this.#lastBefore = this.#sealedLast;
     this.#sealedLast = this.image.last;
-    const { parcels, outbox, outboxDeletes } = this.outbox.seal(this.#pack(productions), this.number, this.output);
+    const packed = this.#pack(productions);
+    const { parcels, outbox, outboxDeletes } = this.outbox.seal(packed.parcels, this.number, this.output);
     // Written out, not spread: an object that is spread into and then grown becomes a hash table of 8 KB.
     return {
       shard: this.ref,
@@ -224,6 +232,8 @@ export abstract class OwnedShard {
       ids: body.ids ?? NONE,
       idsExpireBelow: body.idsExpireBelow,
       parcels,
+      chain: host.chain.current,
+      handed: packed.handed,
       outbox,
       outboxDeletes,
       entries: body.entries ?? entriesOf(productions),

@@ -128,6 +128,21 @@ export class Production implements ParcelRecord {
     this.codec = undefined;
   }
 
+  /** It goes to a receiver in the same worker without being packed. */
+  sentBy(origin: Origin): void {
+    this.#origin = origin;
+  }
+
+  /** Puts the value into its envelope, where it has none yet. */
+  enclose(): void {
+    const { codec, from, to } = this;
+    if (codec === undefined) return;
+    const enclosed = Buffer.allocUnsafe(headBytes(codec) + to - from);
+    const at = writeHead(codec, enclosed, 0);
+    enclosed.set(this.bytes.subarray(from, to), at);
+    this.inEnvelope(enclosed.subarray(0, at + to - from));
+  }
+
   /** A copy of the value, for a receiver in the same worker, who may change it. */
   handOver(copy: unknown): void {
     this.#copy = copy;
@@ -138,6 +153,26 @@ export class Production implements ParcelRecord {
     const copy = this.#copy;
     this.#copy = NOT_PLAIN;
     return copy;
+  }
+}
+
+/** Productions that are handed over as they are (`chain.ts`); their bytes are for whoever watches, and made for him. */
+export class HandedParcel implements ParcelAppend {
+  readonly target: ShardRef;
+  readonly productions: readonly Production[];
+  readonly #origin: Origin;
+
+  constructor(target: ShardRef, origin: Origin, productions: readonly Production[]) {
+    this.target = target;
+    this.productions = productions;
+    this.#origin = origin;
+  }
+
+  get records(): number {
+    return this.productions.length;
+  }
+  get bytes(): Uint8Array {
+    return packParcel(this.#origin.sender, this.#origin.monotonic, this.productions);
   }
 }
 
@@ -300,11 +335,16 @@ export const whole = (bytes: Uint8Array): Omit<Written, "copy"> => ({ bytes, fro
 /** The value of a record: as it was handed over in memory, or read from its bytes. Throws as `openValueAt` does. */
 export function openRecord(codec: Codec<unknown>, record: ParcelRecord): unknown {
   const copy = record instanceof Production ? record.takeCopy() : NOT_PLAIN;
-  return copy !== NOT_PLAIN ? copy : openValueAt(codec, record.bytes, record.from, record.to);
+  if (copy !== NOT_PLAIN) return copy;
+  if (record instanceof Production) record.enclose();
+  return openValueAt(codec, record.bytes, record.from, record.to);
 }
 
 /** The record's value, in its envelope. */
-export const valueOf = ({ bytes, from, to }: ParcelRecord): Uint8Array => bytes.subarray(from, to);
+export function valueOf(record: ParcelRecord): Uint8Array {
+  if (record instanceof Production) record.enclose();
+  return record.bytes.subarray(record.from, record.to);
+}
 
 /** Is a whole parcel here, of the format that this code reads? Else its records cannot be told apart. */
 export function isParcel(parcel: Uint8Array): boolean {

@@ -92,10 +92,11 @@ export class StoredBarrier {
   #entered(told: ReadonlyMap<ShardRef, ShardProgress>): Map<ShardRef, Passage> {
     const passages = new Map<ShardRef, Passage>();
     for (const shard of this.#stages[this.#stage] ?? []) {
-      const { tail } = told.get(shard) as ShardProgress;
+      const { tail, image } = told.get(shard) as ShardProgress;
       const before = this.#before.get(shard);
-      // Where nothing has come since, nothing of what is waited for has; an injector has no inbox.
-      if (before === undefined || tail > before.tail || this.#stage === 0) passages.set(shard, { tail, held: undefined, outbox: undefined });
+      // Where nothing has come since, also not in a chain, nothing of what is waited for has; an injector has no inbox.
+      if (before === undefined || tail > before.tail || !isSame(image, before.image) || this.#stage === 0)
+        passages.set(shard, { tail, held: undefined, outbox: undefined });
     }
     return passages;
   }
@@ -118,5 +119,8 @@ function isThrough(passage: Passage, { position, held, outbox }: ShardProgress, 
   passage.outbox = new Set(undelivered === undefined ? entries : entries.filter((name) => undelivered.has(name)));
   return passage.outbox.size === 0;
 }
+
+const isSame = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
+  a === b || (a !== undefined && b !== undefined && a.length === b.length && a.every((byte, i) => byte === b[i]));
 
 const shardsOf = ({ id, shards }: PlannedParticipant): ShardRef[] => Array.from({ length: shards }, (_, index) => shardRef(id, index));

@@ -29,8 +29,9 @@ export interface WorkerOptions {
   readonly frozen: boolean;
   /** ms between watermark reports, at least. Default 2. */
   readonly reportEvery?: number;
-  /** As `EngineOptions` has it. */
+  /** As `EngineOptions` has them. */
   readonly parkAfterDeaths?: number;
+  readonly chains?: boolean;
   /** Whose place it takes. Default: its own. */
   readonly place?: Place | undefined;
   /** Performs the pipeline's effects; one without effects needs none. */
@@ -72,6 +73,7 @@ export function makeWorker(options: WorkerOptions): Worker {
     leaseMs,
     batchRecords: options.batchRecords,
     ...(options.parkAfterDeaths !== undefined && { parkAfterDeaths: options.parkAfterDeaths }),
+    ...(options.chains !== undefined && { chains: options.chains }),
     cacheBytes: options.cacheBytes / Math.max(1, computations * plan.graph.shards),
     frozen: options.frozen,
     reportEvery: options.reportEvery ?? 2,

@@ -216,6 +216,12 @@ test("a watermark that has risen is about to be reported, until it is", async ()
 
 /** Leaves a record in the inbox of the counter, and one processed before it, so that there is state. */
 async function crashedWithRecords(memory: MemoryStore, feed: Feed): Promise<void> {
+  const before = await inspected(counting(feed), new GatedStore(memory));
+  feed.push("first", 100);
+  feed.promise(150);
+  await expectOutput(before, 150);
+  await before.crash();
+  // The next owner's first record lies in the inbox before it is processed.
   const store = new GatedStore(memory);
   const crashed = await inspected(
     counting(feed, (record) => {
@@ -223,9 +229,6 @@ async function crashedWithRecords(memory: MemoryStore, feed: Feed): Promise<void
     }),
     store,
   );
-  feed.push("first", 100);
-  feed.promise(150);
-  await expectOutput(crashed, 150);
   feed.push("waiting", 200);
   feed.promise(900);
   await expectHolder(crashed, { kind: "commit", participant: "counter" });

@@ -9,6 +9,7 @@ import type { StoreReader } from "../../src/store/reader.ts";
 import type { PipelineStore } from "../../src/store/store.ts";
 import { aside } from "./conformance/aside.ts";
 import { Bench, type Define } from "./conformance/bench.ts";
+import { chains } from "./conformance/chains.ts";
 import { channels } from "./conformance/channels.ts";
 import { commitOutcomes } from "./conformance/commit-outcomes.ts";
 import { consumption } from "./conformance/consumption.ts";
@@ -48,6 +49,7 @@ const CASES_AT_LEAST = 150;
 
 const TOPICS: readonly ((define: Define) => void)[] = [
   commitOutcomes,
+  chains,
   consumption,
   inbox,
   state,

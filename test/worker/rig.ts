@@ -31,6 +31,8 @@ export interface RigOptions {
   readonly place?: Place;
   /** A worker may become dumb at any time, and then never comes to rest: starting one waits for some turns only. */
   readonly mortal?: boolean;
+  /** false: every record has a place in an inbox before it is processed, so that the commits of a chain can be held up one by one. */
+  readonly chains?: boolean;
   /** Called with each line to the store, before anything goes over it. */
   readonly onLine?: (line: Line) => void;
 }
@@ -131,10 +133,24 @@ export class Rig {
     this.line = new Line(await this.disk.open({ pipeline: graph.pipeline, clock: this.clock, random }));
     this.options.onLine?.(this.line);
     const plan = await reconcile(this.line.store, graph, drop);
-    const { batchRecords = 256, cacheBytes = 128 << 20, frozen = false, leaseMs = 2_000, runner, place } = this.options;
+    const { batchRecords = 256, cacheBytes = 128 << 20, frozen = false, leaseMs = 2_000, runner, place, chains = true } = this.options;
     const log = (level: string, text: string) => void this.logged.push(`${level}: ${text}`);
     const { store } = this.line;
-    this.worker = startWorker({ plan, store, clock: this.clock, random, leaseMs, batchRecords, cacheBytes, frozen, reportEvery: 0, place, runner, log });
+    this.worker = startWorker({
+      plan,
+      store,
+      clock: this.clock,
+      random,
+      leaseMs,
+      batchRecords,
+      cacheBytes,
+      frozen,
+      reportEvery: 0,
+      chains,
+      place,
+      runner,
+      log,
+    });
     this.outcome = undefined;
     void this.worker.driver.finished.then(
       () => (this.outcome = "finished"),

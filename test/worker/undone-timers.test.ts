@@ -4,19 +4,25 @@ import { END, exponential } from "../../src/index.ts";
 import type { CommitReply } from "../../src/store/index.ts";
 import { Bench, Gate } from "./probe.ts";
 
+/** Commits of the computation are held up, and those of the injector are not. */
+const APART = { chains: false };
+
 test("a firing does not outlive its setting: done again at another time, it sets the timer for that time and fires once", async () => {
   let failures = 2;
-  const bench = await Bench.start({
-    onRecord(record, context, self) {
-      if (record.value.do === "set") context.setTimer(self.wall.for("t"), context.now() - 5);
-      self.see(context, `${record.value.do} ${context.now()}`);
+  const bench = await Bench.start(
+    {
+      onRecord(record, context, self) {
+        if (record.value.do === "set") context.setTimer(self.wall.for("t"), context.now() - 5);
+        self.see(context, `${record.value.do} ${context.now()}`);
+      },
+      onTimer(timer, context, self) {
+        if (failures-- > 0) throw new Error("not yet");
+        self.see(context, `fired ${timer.time}`);
+      },
+      compute: { backoff: exponential(50, 50), attempts: 10 },
     },
-    onTimer(timer, context, self) {
-      if (failures-- > 0) throw new Error("not yet");
-      self.see(context, `fired ${timer.time}`);
-    },
-    compute: { backoff: exponential(50, 50), attempts: 10 },
-  });
+    APART,
+  );
   await bench.give("other:x@1");
   // The commit of "other" is under way for long, so the next batch stays open while the timer is tried again and again.
   const gate = new Gate();
@@ -45,25 +51,28 @@ test("a firing does not outlive its setting: done again at another time, it sets
 test("a firing that fails does not go before an earlier timer that is set again because its batch is done again", async () => {
   let failures = 1;
   const fired: string[] = [];
-  const bench = await Bench.start({
-    onRecord(_, context, self) {
-      if (context.key === "other") return;
-      for (const [tag, time] of [
-        ["first", 10],
-        ["second", 30],
-        ["third", 40],
-      ] as const)
-        context.setTimer(self.event.for(tag), time);
+  const bench = await Bench.start(
+    {
+      onRecord(_, context, self) {
+        if (context.key === "other") return;
+        for (const [tag, time] of [
+          ["first", 10],
+          ["second", 30],
+          ["third", 40],
+        ] as const)
+          context.setTimer(self.event.for(tag), time);
+      },
+      onTimer(timer, context, self) {
+        // Moved on its first run, not when it is done again at a later watermark.
+        if (timer.tag === "first" && context.watermark === 20) context.setTimer(self.event.for("second"), 100);
+        if (timer.tag === "third" && failures-- > 0) throw new Error("not yet");
+        fired.push(String(timer.tag));
+        self.see(context, String(timer.tag));
+      },
+      compute: { backoff: exponential(50, 50) },
     },
-    onTimer(timer, context, self) {
-      // Moved on its first run, not when it is done again at a later watermark.
-      if (timer.tag === "first" && context.watermark === 20) context.setTimer(self.event.for("second"), 100);
-      if (timer.tag === "third" && failures-- > 0) throw new Error("not yet");
-      fired.push(String(timer.tag));
-      self.see(context, String(timer.tag));
-    },
-    compute: { backoff: exponential(50, 50) },
-  });
+    APART,
+  );
   await bench.give("k:x@1");
   // A commit of the shard is under way for long, so the batch in which "first" fires stays open until "third" is due.
   const gate = new Gate();
@@ -90,14 +99,17 @@ test("a firing that fails does not go before an earlier timer that is set again 
 
 test("a firing that stood aside holds the output at its time until the commit of its second try has been acknowledged", async () => {
   let failures = 1;
-  const bench = await Bench.start({
-    onRecord: (_, context, self) => context.setTimer(self.event.for("t"), 100),
-    onTimer(timer, context, self) {
-      if (failures-- > 0) throw new Error("not yet");
-      context.produce(self.results, `at ${timer.time}`);
+  const bench = await Bench.start(
+    {
+      onRecord: (_, context, self) => context.setTimer(self.event.for("t"), 100),
+      onTimer(timer, context, self) {
+        if (failures-- > 0) throw new Error("not yet");
+        context.produce(self.results, `at ${timer.time}`);
+      },
+      compute: { backoff: exponential(50, 50) },
     },
-    compute: { backoff: exponential(50, 50) },
-  });
+    APART,
+  );
   await bench.give("k:x@1");
   await bench.promise(200);
   const [ref] = bench.rig.shards("probe");
@@ -119,21 +131,24 @@ test("a firing that stood aside holds the output at its time until the commit of
 });
 
 test("a firing that was parked is parked once, however often its key's work of the batch is done again", async () => {
-  const bench = await Bench.start({
-    onRecord(_, context, self) {
-      for (const [tag, time] of [
-        ["poison", 10],
-        ["fine", 15],
-        ["failing", 20],
-      ] as const)
-        context.setTimer(self.event.for(tag), time);
+  const bench = await Bench.start(
+    {
+      onRecord(_, context, self) {
+        for (const [tag, time] of [
+          ["poison", 10],
+          ["fine", 15],
+          ["failing", 20],
+        ] as const)
+          context.setTimer(self.event.for(tag), time);
+      },
+      onTimer(timer, context, self) {
+        self.see(context, String(timer.tag));
+        if (timer.tag !== "fine") throw new Error("no");
+      },
+      compute: { attempts: 1 },
     },
-    onTimer(timer, context, self) {
-      self.see(context, String(timer.tag));
-      if (timer.tag !== "fine") throw new Error("no");
-    },
-    compute: { attempts: 1 },
-  });
+    APART,
+  );
   await bench.give("k:x@1");
   await bench.promise(30);
   await bench.rig.advance(1_000);

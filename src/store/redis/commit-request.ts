@@ -4,7 +4,7 @@
  *
  * Layout of ARGV (and, marked k, of KEYS), in the order of the script's header:
  *
- *   heads     per commit: sequencer .. image                                   k: meta inbox
+ *   heads     per commit: sequencer .. chain                                   k: meta inbox
  *   targets   per inbox appended to: parcels, records, origins, the parcels    k: meta inbox
  *   streams   per stream appended to: arguments, then per entry: commit, arguments, those of XADD; after all a "."   k: the stream
  *   writes    per commit: (verb, count, arguments) per structure, then "."     k: the structure
@@ -39,14 +39,15 @@ export interface CommitCall {
   readonly targets: readonly ShardRef[];
 }
 
-/** Where a list is cut, so that no call is larger than the server takes well. Each commit remains whole. */
+/** Where a list is cut, so that no call is larger than the server takes well. Each commit remains whole, and each chain. */
 export function cutByWeight(commits: readonly Commit[]): (readonly Commit[])[] {
   const calls: (readonly Commit[])[] = [];
   let start = 0;
   let weight = 0;
   for (let i = 0; i < commits.length; i++) {
     const added = weightOf(commits[i]!);
-    if (i > start && weight + added > CALL_BYTES) {
+    const chained = commits[i]!.chain !== undefined && commits[i]!.chain === commits[i - 1]?.chain;
+    if (i > start && weight + added > CALL_BYTES && !chained) {
       calls.push(commits.slice(start, i));
       start = i;
       weight = 0;
@@ -138,6 +139,7 @@ function encodeHead(request: Request, keys: ShardKeys, commit: Commit): void {
     args.bytes(consumed.identity);
   }
   args.bytes(commit.image);
+  args.optional(commit.chain);
 }
 
 function encodeTarget(request: Request, keys: ShardKeys, { commits, parcels, records }: Target): void {

@@ -85,10 +85,10 @@ export const COMMIT = defineScript({
   flags: "allow-oom",
   keys: "graph appends (meta inbox)* (meta inbox)* (stream)* (structure)*",
   args:
-    "commits targets (sequencer number id version position offset records identity image)* " +
+    "commits targets (sequencer number id version position offset records identity image chain)* " +
     '(parcels records origins parcel*)* (length (commit count argument*)*)* "." ((verb count argument*)* ".")*',
   reply: "now appends outcomes (tail queued)*",
-  outcomes: { c: "committed", a: "already", f: "fenced", g: "gap", s: "stale-graph" },
+  outcomes: { c: "committed", a: "already", f: "fenced", g: "gap", s: "stale-graph", u: "unchained" },
 });
 
 export const DELIVER = defineScript({

@@ -62,9 +62,9 @@ export class GrowthAudit {
     ofShard.set(commit.number, given);
   }
 
-  #idsIn({ parcels, outbox }: Commit, { id, codec }: PlannedInput): string[] {
+  #idsIn({ parcels, handed, outbox }: Commit, { id, codec }: PlannedInput): string[] {
     const ids: string[] = [];
-    for (const { bytes } of [...parcels, ...outbox]) {
+    for (const { bytes } of [...parcels, ...handed, ...outbox]) {
       if (bytes.length === 0) continue;
       unpackParcel(bytes, (record) => {
         // A refusal is a reason, not a value.

@@ -1,6 +1,7 @@
 /**
  * The part of the auditor that looks at injectors: what they promise, and whether they wait for each other.
  *
+ * A6  An injector that is left out of watermarks, for it is idle, injects nothing.
  * A9  An injector with `maxSkew` injects nothing while it stands further than that ahead of any value that another has
  *     ever published, except one that may have been idle or finished.
  */
@@ -30,8 +31,21 @@ export class InjectionAudit {
     this.#furthest.set(participant, Math.max(output, this.#furthest.get(participant) ?? BEGINNING));
   }
 
+  /** `status`: what is published of the injector; `before`: its watermark before the commit. */
+  checkInjects(
+    { shard, number, parcels, handed }: Commit,
+    injector: PlannedParticipant,
+    status: string | undefined,
+    all: Iterable<Audited>,
+    before: number,
+  ): void {
+    if (parcels.length === 0 && handed.length === 0) return;
+    check(status !== "idle", "A6 injects while idle", () => `${name(shard)}#${number} has records, and its watermark is not waited for`);
+    this.#checkSkew(injector, all, before);
+  }
+
   /** `before`: its watermark before the commit, and so before the first record in it. */
-  checkSkew({ id, kind, node, name: injector }: PlannedParticipant, all: Iterable<Audited>, before: number): void {
+  #checkSkew({ id, kind, node, name: injector }: PlannedParticipant, all: Iterable<Audited>, before: number): void {
     if (kind !== "injector" || node.maxSkew === undefined) return;
     for (const { participant: other, idles } of all) {
       if (other.kind !== "injector" || other.id === id || idles) continue;

@@ -78,18 +78,18 @@ export class LossAudit {
   /** The store goes back. */
   fell(from: StoreAudit, to: StoreAudit): void {
     for (const [shard, before] of from.numbers()) {
-      const after = to.numberOf(shard);
+      const after = to.ledger(shard).number;
       if (after >= before) continue;
       const fallen = this.#fallen.get(shard);
       this.#fallen.set(shard, { before: Math.max(before, fallen?.before ?? 0), after: Math.min(after, fallen?.after ?? after) });
     }
     for (const [worker, { acknowledged, owed }] of this.#dues) {
       for (const [shard, number] of acknowledged) {
-        const after = to.numberOf(shard);
-        if (number <= after || from.ownerOf(shard) !== worker) continue;
+        const after = to.ledger(shard).number;
+        if (number <= after || from.ledger(shard).owner !== worker) continue;
         owed.set(shard, { from: Math.min(after + 1, owed.get(shard)?.from ?? after + 1), to: Math.max(number, owed.get(shard)?.to ?? 0) });
       }
-      for (const shard of acknowledged.keys()) acknowledged.set(shard, Math.min(acknowledged.get(shard) as number, to.numberOf(shard)));
+      for (const shard of acknowledged.keys()) acknowledged.set(shard, Math.min(acknowledged.get(shard) as number, to.ledger(shard).number));
     }
   }
 
@@ -116,7 +116,7 @@ export class LossAudit {
 
   /** A request to know where shards stand is carried out. */
   looked(effect: StoreEffect & { readonly kind: "read-heads" }, audit: StoreAudit): void {
-    this.#there.set(effect, new Map(effect.shards.map((shard) => [shard, new Set(audit.injected(shard))])));
+    this.#there.set(effect, new Map(effect.shards.map((shard) => [shard, new Set(audit.ledger(shard).injected)])));
   }
 
   /** The worker has been told where its shards stand, and has accounted for what is lost. */

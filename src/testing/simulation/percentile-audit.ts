@@ -25,11 +25,13 @@ interface Shard {
   readonly offset: number;
   /** Of each parcel that is not wholly consumed, its records' timestamps; undefined: it was behind when it was appended. */
   readonly parcels: readonly (readonly (number | undefined)[])[];
+  /** The same of what was handed over by a commit of the chain that its next commit is of. */
+  readonly handed: readonly (number | undefined)[];
   readonly input: number;
   readonly values: Values;
 }
 
-const FRESH: Shard = { position: 0, offset: 0, parcels: [], input: BEGINNING, values: new Map() };
+const FRESH: Shard = { position: 0, offset: 0, parcels: [], handed: [], input: BEGINNING, values: new Map() };
 
 export class PercentileAudit {
   readonly #participants: ReadonlyMap<number, PlannedParticipant>;
@@ -78,9 +80,10 @@ export class PercentileAudit {
       parcels = parcels.slice(consumed.position - position);
       ({ position, offset } = consumed);
     }
-    this.#shards.set(shard, { position, offset, parcels, input, values });
+    this.#shards.set(shard, { position, offset, parcels, handed: [], input, values });
     const promised = participant.kind === "injector" ? before.values : NONE;
     for (const { target, bytes } of commit.parcels) this.#append(participant, promised, target, bytes);
+    for (const { target, bytes } of commit.handed) this.#append(participant, promised, target, bytes, "handed");
     if (participant.kind !== "injector") return;
     const monotonic = sequencer.slice(0, sequencer.indexOf("."));
     for (const { target, n } of commit.outbox) this.#promised.set(`${shard} ${target} ${monotonic}/${n}`, promised);
@@ -128,7 +131,7 @@ export class PercentileAudit {
     }
   }
 
-  #append(from: PlannedParticipant | undefined, promised: Values, target: ShardRef, bytes: Uint8Array): void {
+  #append(from: PlannedParticipant | undefined, promised: Values, target: ShardRef, bytes: Uint8Array, how?: "handed"): void {
     const participant = this.#participants.get(participantOf(target));
     if (participant === undefined) return;
     const bounds = participant.tracks.map(({ id }) => this.#bounds.get(id) ?? BEGINNING);
@@ -145,7 +148,8 @@ export class PercentileAudit {
       }
     });
     const shard = this.#shardOf(target);
-    this.#shards.set(target, { ...shard, parcels: [...shard.parcels, records] });
+    const to = how === "handed" ? { handed: [...shard.handed, ...records] } : { parcels: [...shard.parcels, records] };
+    this.#shards.set(target, { ...shard, ...to });
   }
 
   #raise({ id, kind, upstream }: PlannedParticipant, { id: track, percentile }: Track, vector: ReadonlyMap<number, ParticipantWatermark>): void {
@@ -168,8 +172,9 @@ export class PercentileAudit {
 const NONE: Values = new Map();
 
 /** The largest percentile watermark that the records allow which wait in its inbox. */
-function limitOf({ parcels, offset }: Shard): number {
+function limitOf({ parcels, offset, handed }: Shard): number {
   let limit = END;
+  for (const time of handed) limit = Math.min(limit, time ?? END);
   parcels.forEach((records, i) => {
     for (let at = i === 0 ? offset : 0; at < records.length; at++) limit = Math.min(limit, records[at] ?? END);
   });

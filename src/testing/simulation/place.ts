@@ -53,7 +53,7 @@ export function placesAfter(effect: StoreEffect, answer: unknown, isInjector: (s
       const commits = effect.commits.filter((_, i) => outcomes[i] === "committed");
       if (commits.length === 0) return [];
       const places: Place[] = ["K5"];
-      if (commits.some(({ parcels }) => parcels.length > 0)) places.push("K7");
+      if (commits.some(({ parcels, handed }) => parcels.length > 0 || handed.length > 0)) places.push("K7");
       if (commits.some(({ consumed }) => consumed !== undefined)) places.push("K8");
       if (commits.some(({ shard }) => isInjector(shard))) places.push("K9");
       if (commits.some(({ idsExpireBelow }) => idsExpireBelow !== undefined)) places.push("K10");

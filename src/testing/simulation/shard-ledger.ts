@@ -62,6 +62,8 @@ export class ShardLedger {
   #position = 0;
   #offset = 0;
   #parcels: (readonly Waiting[])[] = [];
+  /** Handed over by a commit of the chain that its next commit is of. */
+  #handed: Waiting[] = [];
   /** By the member of the index of holds. */
   #timers = new Map<string, { readonly time: number; readonly output: number | undefined; readonly hold: Held }>();
   #keys = new Map<string, Held>();
@@ -108,11 +110,15 @@ export class ShardLedger {
 
   /** A parcel is appended. `bound`: below it a record is late here, whatever the owner does. */
   append(parcel: Uint8Array, bound: number): ParcelRecord[] {
-    const records: ParcelRecord[] = [];
-    unpackParcel(parcel, (record) => records.push(record));
-    this.#parcels.push(
-      records.map(({ timestamp, id, sender, monotonic, place }) => ({ time: timestamp, holds: timestamp >= bound, id, sender, monotonic, place })),
-    );
+    const records = recordsOf(parcel);
+    this.#parcels.push(records.map((record) => waiting(record, bound)));
+    return records;
+  }
+
+  /** As `append`, of what comes without a place in the inbox. */
+  hand(parcel: Uint8Array, bound: number): ParcelRecord[] {
+    const records = recordsOf(parcel);
+    for (const record of records) this.#handed.push(waiting(record, bound));
     return records;
   }
 
@@ -143,6 +149,7 @@ export class ShardLedger {
         if (holds && time < limit) limit = time;
       }
     });
+    for (const { time, holds } of this.#handed) if (holds && time < limit) limit = time;
     for (const { record, hold } of this.#aside.values()) if (record !== undefined && hold !== undefined && hold < limit) limit = hold;
     return limit;
   }
@@ -241,7 +248,9 @@ export class ShardLedger {
   }
 
   #consume({ consumed }: Commit): Waiting[] {
-    if (consumed === undefined) return [];
+    const handed = this.#handed;
+    this.#handed = [];
+    if (consumed === undefined) return handed;
     const taken: Waiting[] = [];
     while (this.#position < consumed.position) {
       const parcel = this.#parcels.shift();
@@ -257,7 +266,7 @@ export class ShardLedger {
       "consumed",
       () => `${name(this.shard)} says that it consumes ${consumed.records} records where ${taken.length} are`,
     );
-    return taken;
+    return [...taken, ...handed];
   }
 
   /** What is pending, for comparison with the store. */
@@ -281,6 +290,21 @@ export class ShardLedger {
     return this.#keys.size;
   }
 }
+
+function recordsOf(parcel: Uint8Array): ParcelRecord[] {
+  const records: ParcelRecord[] = [];
+  unpackParcel(parcel, (record) => records.push(record));
+  return records;
+}
+
+const waiting = ({ timestamp, id, sender, monotonic, place }: ParcelRecord, bound: number): Waiting => ({
+  time: timestamp,
+  holds: timestamp >= bound,
+  id,
+  sender,
+  monotonic,
+  place,
+});
 
 const KEY = keyHold("");
 const NONE: readonly never[] = [];

@@ -13,7 +13,7 @@ import type { PercentileAudit } from "./percentile-audit.ts";
 import type { StoreAudit } from "./store-audit.ts";
 import { carryOut, describe, name, outcomesOf, type StoreEffect } from "./store-request.ts";
 import type { Trace } from "./trace.ts";
-import { check } from "./violation.ts";
+import { check, Violation } from "./violation.ts";
 
 interface Kept {
   /** How much had changed by then. */
@@ -192,7 +192,9 @@ export class SimulatedStore {
       this.audit.committed(commit, this.#options.processingTime?.() ?? this.#latest);
       this.#percentiles?.committed(commit);
       if (commit.deadDeletes.length > 0) for (const { fate } of this.audit.gone.slice(length)) trace.saw(`letter ${fate}`);
+      if (commit.handed.length > 0) trace.saw("chain");
     });
+    for (const shard of this.audit.handedTo) throw new Violation("A1 chain", `records were handed over to ${name(shard)} that its commit has not consumed`);
   }
 
   /** Remembers its contents, for a loss of its tail. */

@@ -66,7 +66,7 @@ export class Simulation implements World {
   readonly misfortune: Misfortune;
   readonly operators: Operators | undefined;
   readonly effects = new PerformedEffects();
-  readonly losses = new LossAudit((shard) => this.store.audit.injected(shard));
+  readonly losses = new LossAudit((shard) => this.store.audit.ledger(shard).injected);
   workers: SimulatedWorker[] = [];
   strays: Stray[] = [];
   readonly starts = new Starts();

@@ -9,11 +9,10 @@
  *     unfinished records, held ones, timers, holds, an injector's promise.
  * A4  What a shard does in time is in time for those it feeds.
  * A5  A report is taken only from one who has owned the shards since another last committed to them (R7).
- * A6  An injector that is left out of watermarks, for it is idle, injects nothing.
  * A7  A report that comes after a later one of the same worker changes nothing.
  * A8  A dead letter is one no more only where an operator asked the shard's owner, and once; a record that comes back by
  *     that holds the watermark, and not behind where it stands.
- * A9 is of `injection-audit.ts`, A10 of `outbox-ledger.ts`, A11 of `command-audit.ts`.
+ * A6 and A9 are of `injection-audit.ts`, A10 of `outbox-ledger.ts`, A11 of `command-audit.ts`.
  * E3  An effect's record is consumed only after it has been performed, or has gone to dead letters after its last attempt.
  */
 import { indexOf, participantOf, type ShardRef, shardRef } from "../../key.ts";
@@ -121,6 +120,9 @@ export class StoreAudit {
     return copy;
   }
 
+  /** Shards to which records were handed over in a chain that are in no commit of theirs. */
+  readonly handedTo = new Set<ShardRef>();
+
   /** Are all participants finished, as far as the store has been told? */
   get finished(): boolean {
     for (const id of this.#audited.keys()) if (this.#published.get(id)?.status !== "finished") return false;
@@ -151,16 +153,9 @@ export class StoreAudit {
   *numbers(): Generator<readonly [ShardRef, number]> {
     for (const [shard, { number }] of this.#ledgers) yield [shard, number];
   }
-  numberOf(shard: ShardRef): number {
-    return this.#ledger(shard).number;
-  }
-  /** Who was granted the shard last. */
-  ownerOf(shard: ShardRef): string | undefined {
-    return this.#ledger(shard).owner;
-  }
-  /** The records that an injector's shard has produced, where its source is told of them. */
-  injected(shard: ShardRef): readonly string[] {
-    return this.#ledger(shard).injected;
+  /** What the commits say of one shard. */
+  ledger(shard: ShardRef): Pick<ShardLedger, "number" | "owner" | "injected"> {
+    return this.#ledger(shard);
   }
 
   /** Dead letters of computations. */
@@ -249,9 +244,8 @@ export class StoreAudit {
       check(image.input <= limit, "A2 input passes a record", () => `${name(commit.shard)} has ${image.input}, a record waits at ${limit}`);
     } else {
       checkPromise(audited, commit, image, now);
-      const idle = commit.parcels.length > 0 && this.#published.get(audited.participant.id)?.status === "idle";
-      check(!idle, "A6 injects while idle", () => `${name(commit.shard)}#${commit.number} has records, and its watermark is not waited for`);
-      if (commit.parcels.length > 0) this.#outside.injections.checkSkew(audited.participant, this.#audited.values(), ledger.input);
+      const { status } = this.#published.get(audited.participant.id) ?? {};
+      this.#outside.injections.checkInjects(commit, audited.participant, status, this.#audited.values(), ledger.input);
     }
     this.operated.push(...this.#outside.commands.done(commit));
     const { finished, gone } = ledger.apply(commit, floor, (letter) => this.#fateOf(commit, letter));
@@ -259,6 +253,7 @@ export class StoreAudit {
     if (audited.participant.kind === "computation") this.#letters += commit.deadPuts.length - gone.length;
     if (finished.length > 0) this.#checkPerformed(audited.participant, commit, finished);
     ledger.committed = true;
+    this.handedTo.delete(commit.shard);
     ledger.input = image.input;
     ledger.wallTime = image.wallTime;
     this.#append(ledger, commit, audited, floor);
@@ -279,22 +274,24 @@ export class StoreAudit {
 
   #append(ledger: ShardLedger, commit: Commit, sender: Audited, floor: number): void {
     const ended = this.#published.get(sender.participant.id)?.output === END && (commit.consumed?.records ?? 0) === 0;
-    const produced = [...commit.parcels, ...commit.outbox];
+    const produced = [...commit.parcels, ...commit.handed, ...commit.outbox];
     // A firing that stood aside as the end came holds as little as its timer did.
     const fires = commit.heldDeletes.length > 0 || commit.timerDeletes.some(({ clock }) => clock === "wall");
     const afterEnd = this.#afterEnd.has(commit.shard) || (ended && fires);
     if (afterEnd) for (const { target } of commit.heldPuts.length > 0 ? [{ target: commit.shard }, ...produced] : produced) this.#afterEnd.add(target);
     for (const { target, bytes } of commit.parcels) this.#appendTo(target, bytes, commit.shard, floor);
+    for (const { target, bytes } of commit.handed) this.#appendTo(target, bytes, commit.shard, floor, "hand");
     // Injected by this commit, wherever it is to be delivered.
     if (confirms(sender.participant))
       for (const { bytes } of produced) if (bytes.length > 0) unpackParcel(bytes, (record) => ledger.injected.push(nameOf(record)));
     ledger.outbox.commit(commit, floor);
   }
 
-  #appendTo(target: ShardRef, bytes: Uint8Array, from: ShardRef, floor: number): void {
+  #appendTo(target: ShardRef, bytes: Uint8Array, from: ShardRef, floor: number, how: "append" | "hand" = "append"): void {
     const id = participantOf(target);
     const bound = this.#boundOf(id);
-    const records = this.#ledger(target).append(bytes, bound);
+    const records = this.#ledger(target)[how](bytes, bound);
+    if (how === "hand") this.handedTo.add(target);
     const sender = this.#of(participantOf(from));
     if (sender.idles && this.#of(id).participant.upstream.length > 1) return;
     for (const { timestamp, place } of records) {

@@ -146,6 +146,8 @@ class Walk {
         records: 1 + this.pick(3),
         bytes: parcel(`parcel ${++this.parcels}`, "x".repeat(this.pick(50))),
       })),
+      chain: this.one([undefined, undefined, 1, 2]),
+      handed: [],
       outbox: [],
       outboxDeletes: [],
       entries: [],

@@ -65,7 +65,7 @@ async function everything(shard: number) {
 }
 
 describe("commit", () => {
-  test.each(Object.values(COMMIT.outcomes).filter((outcome) => outcome !== "committed"))("%s", async (outcome) => {
+  test.each(Object.values(COMMIT.outcomes).filter((outcome) => outcome !== "committed" && outcome !== "unchained"))("%s", async (outcome) => {
     const { owner, parts } = await everything(counter);
     const commit = owner.seal({ ...parts, consumed: consumed((await bench.recover(counter)).position + 1, 0, 1, "first") });
     if (outcome === "already") expect((await bench.store.commit([commit])).outcomes).toEqual(["committed"]);
@@ -98,6 +98,15 @@ describe("commit", () => {
     await refused("commit.lua gap", async () => {
       const list = [owner.seal({ ...parts, number: 7 }), other.seal({ ...parts, sequencer: "1.x" }), third.seal({ ...parts, graphVersion: 3 })];
       expect((await bench.store.commit(list)).outcomes).toEqual(["gap", "fenced", "stale-graph"]);
+    });
+  });
+
+  test("unchained: one whose chain has another that is refused", async () => {
+    const { owner, parts } = await everything(shardRef(COUNTER, 2));
+    const other = await bench.acquire(shardRef(COUNTER, 3));
+    await refused("commit.lua unchained", async () => {
+      const list = [owner.seal({ ...parts, chain: 4 }), other.seal({ ...parts, chain: 4, sequencer: "1.x" })];
+      expect((await bench.store.commit(list)).outcomes).toEqual(["unchained", "fenced"]);
     });
   });
 

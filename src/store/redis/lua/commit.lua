@@ -1,16 +1,15 @@
 #!lua flags=allow-oom
 -- Applies sealed commits of any number of shards: all checks of all commits, then all writes, one call per structure
--- and per inbox appended to. A refused commit changes nothing and does not hinder the others.
---
+-- and per inbox appended to. A refused commit changes nothing and hinders only those of its chain.
 -- KEYS     graph appends (meta inbox)* (meta inbox)* (stream)* (structure)*
--- ARGV     commits targets (sequencer number id version position offset records identity image)* (parcels records origins parcel*)* (length (commit count argument*)*)* "." ((verb count argument*)* ".")*
+-- ARGV     commits targets (sequencer number id version position offset records identity image chain)* (parcels records origins parcel*)* (length (commit count argument*)*)* "." ((verb count argument*)* ".")*
 -- REPLY    now appends outcomes (tail queued)*
--- OUTCOMES c committed, a already, f fenced, g gap, s stale-graph
+-- OUTCOMES c committed, a already, f fenced, g gap, s stale-graph, u unchained
 -- ERRORS   UNKNOWNSHARD, NOSTREAM
 --
--- Keys are in the order of use: meta and inbox of each commit, of each target, streams, then the structure of each write.
--- `position` is empty where a commit consumes nothing. `origins` has 8 bytes per parcel: the number of its commit and
--- its records. `tail` is -1 where all parcels of a target were refused. `length` counts the arguments of a stream's entries.
+-- Keys are in the order of use: meta and inbox of each commit, of each target, streams, then the structure of each write. `position`
+-- is empty where a commit consumes nothing, `chain` where it stands for itself. `origins` has 8 bytes per parcel: the number of its
+-- commit and its records. `tail` is -1 where all parcels of a target were refused. `length` counts the arguments of a stream's entries.
 -- allow-oom: a full Redis must take the commits that empty it. What injectors add is bounded by the engine.
 local commits, targets = tonumber(ARGV[1]), tonumber(ARGV[2])
 local version, time = redis.call('HGET', KEYS[1], 'version'), redis.call('TIME')
@@ -19,12 +18,10 @@ local version, time = redis.call('HGET', KEYS[1], 'version'), redis.call('TIME')
 -- done, `queued` is what the commits of this list leave; a list has one commit of a shard.
 local views = {}
 local function view(meta)
-  local known = views[meta]
-  if not known then
-    known = redis.call('HMGET', meta, 'seq', 'num', 'cid', 'pos', 'off', 'tail', 'queued')
-    for i = 4, 7 do known[i] = tonumber(known[i]) end
-    views[meta] = known
-  end
+  if views[meta] then return views[meta] end
+  local known = redis.call('HMGET', meta, 'seq', 'num', 'cid', 'pos', 'off', 'tail', 'queued')
+  for i = 4, 7 do known[i] = tonumber(known[i]) end
+  views[meta] = known
   return known
 end
 
@@ -40,9 +37,9 @@ local function consume(at, inbox, h)
 end
 
 -- Checks.
-local outcomes, drops, refused = {}, {}, false
+local outcomes, drops, broken, refused = {}, {}, {}, false
 for c = 1, commits do
-  local h, at, outcome = 9 * c - 6, view(KEYS[2 * c + 1]), 'c'
+  local h, at, outcome = 10 * c - 7, view(KEYS[2 * c + 1]), 'c'
   if ARGV[h] ~= at[1] then outcome = 'f'
   elseif ARGV[h + 1] == at[2] and ARGV[h + 2] == at[3] then outcome = 'a'
   elseif tonumber(ARGV[h + 1]) ~= at[2] + 1 then outcome = 'g'
@@ -51,17 +48,23 @@ for c = 1, commits do
     drops[c] = consume(at, KEYS[2 * c + 2], h)
     if not drops[c] then outcome = 'g' end
   end
+  if outcome ~= 'c' and outcome ~= 'a' and ARGV[h + 9] ~= '' then broken[ARGV[h + 9]] = true end
   outcomes[c], refused = outcome, refused or outcome ~= 'c'
 end
 
-local appends, a, k = {}, 9 * commits + 3, 2 * commits + 3
+-- Of a chain all are applied or none.
+for c = 1, refused and commits or 0 do
+  local h, at = 10 * c - 7, view(KEYS[2 * c + 1])
+  if outcomes[c] == 'c' and broken[ARGV[h + 9]] then outcomes[c], at[7] = 'u', at[7] + (drops[c] and ARGV[h + 6] or 0) end
+end
+
+local appends, a, k = {}, 10 * commits + 3, 2 * commits + 3
 for t = 1, targets do
   local parcels, records, from, list = tonumber(ARGV[a]), tonumber(ARGV[a + 1]), a + 3, ARGV
   if refused then
-    local origins = ARGV[a + 2]
     list, records = {}, 0
     for p = 1, parcels do
-      local commit, count = struct.unpack('<I4I4', origins, 8 * p - 7)
+      local commit, count = struct.unpack('<I4I4', ARGV[a + 2], 8 * p - 7)
       if outcomes[commit] == 'c' then list[#list + 1], records = ARGV[a + 2 + p], records + count end
     end
     from, parcels, a = 1, #list, a + parcels
@@ -83,22 +86,20 @@ a = a + 1
 for _, stream in ipairs(streams) do -- First: should a stream be at its last possible id, nothing else has been written.
   local key, at, last = unpack(stream)
   while at <= last do
-    local to = at + 1 + ARGV[at + 1]
-    if outcomes[tonumber(ARGV[at])] == 'c' then redis.call('XADD', key, unpack(ARGV, at + 2, to)) end
-    at = to + 1
+    if outcomes[tonumber(ARGV[at])] == 'c' then redis.call('XADD', key, unpack(ARGV, at + 2, at + 1 + ARGV[at + 1])) end
+    at = at + 2 + ARGV[at + 1]
   end
 end
 local VERBS = { h = 'HSET', H = 'HDEL', z = 'ZADD', Z = 'ZREM', X = 'ZREMRANGEBYSCORE' }
 for c = 1, commits do
-  local taken, h, meta = outcomes[c] == 'c', 9 * c - 6, KEYS[2 * c + 1]
+  local taken, h, meta = outcomes[c] == 'c', 10 * c - 7, KEYS[2 * c + 1]
   if taken and drops[c] then
     redis.call('HSET', meta, 'num', ARGV[h + 1], 'cid', ARGV[h + 2], 'img', ARGV[h + 8], 'pos', ARGV[h + 4], 'off', ARGV[h + 5], 'queued', string.format('%.0f', views[meta][7]))
     if drops[c] > 0 then redis.call('LTRIM', KEYS[2 * c + 2], drops[c], -1) end
   elseif taken then redis.call('HSET', meta, 'num', ARGV[h + 1], 'cid', ARGV[h + 2], 'img', ARGV[h + 8]) end
   while ARGV[a] ~= '.' do
-    local last = a + 1 + ARGV[a + 1]
-    if taken then redis.call(VERBS[ARGV[a]], KEYS[k], unpack(ARGV, a + 2, last)) end
-    a, k = last + 1, k + 1
+    if taken then redis.call(VERBS[ARGV[a]], KEYS[k], unpack(ARGV, a + 2, a + 1 + ARGV[a + 1])) end
+    a, k = a + 2 + ARGV[a + 1], k + 1
   end
   a = a + 1
 end
@@ -115,5 +116,4 @@ for t, append in ipairs(appends) do
     tails[2 * t - 1], tails[2 * t] = at[6], at[7]
   end
 end
-local total = redis.call(appended and 'INCR' or 'GET', KEYS[2])
-return { time[1] * 1000 + math.floor(time[2] / 1000), tonumber(total), table.concat(outcomes), tails }
+return { time[1] * 1000 + math.floor(time[2] / 1000), tonumber(redis.call(appended and 'INCR' or 'GET', KEYS[2])), table.concat(outcomes), tails }
