@@ -3,10 +3,10 @@ import { describe, expect, test } from "vitest";
 import { Computation, type Context, exponential, input, MemoryStore, output, Pipeline, stream, type StreamRecord } from "../../src/index.ts";
 import type { Commit } from "../../src/store/index.ts";
 import { Feed, Kept } from "./feed.ts";
-import { Bench, Gate, type Probing, type Step, steps } from "./probe.ts";
+import { Bench, Gate, type OnRecordNow, type Probing, type Step, steps } from "./probe.ts";
 import { Rig } from "./rig.ts";
 
-const counting: Probing["onRecord"] = (record, context, self) => {
+const counting: OnRecordNow = (record, context, self) => {
   self.see(context, record.value.do);
   context.produce(self.results, record.value.do);
 };
