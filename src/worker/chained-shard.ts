@@ -6,7 +6,7 @@ import type { Production } from "./parcel.ts";
 export class ChainedShard extends ComputationShard {
   /** Could it do what this one sends at once? Not where earlier records of that sender may still come, or its batch cannot be sealed next. */
   accepts(sender: OwnedShard): boolean {
-    if (this.asynchronous || this.leaving || this.inFlight !== undefined || !this.inbox.drained) return false;
+    if (this.asynchronous || this.leaving || this.outbox.full || this.inFlight !== undefined || !this.inbox.drained) return false;
     return sender.met.has(this) && this.mayStart();
   }
 
