@@ -70,6 +70,16 @@ function themed(tape: Tape, { theme, settings }: Workload, faults: Faults): Faul
   if (settings.exclusive || theme === undefined) return faults;
   if (theme === "pages") return { ...faults, kinds: tape.choose(3) === 0 ? faults.kinds : ["crash", "leave", "join", "stall"] };
   if (theme === "silences") return { ...faults, kinds: tape.choose(3) === 0 ? faults.kinds : ["time-out", "break"] };
+  if (theme === "beginnings")
+    return {
+      ...faults,
+      kinds: tape.pick([
+        ["time-out", "join"],
+        ["break", "crash"],
+      ]),
+      adverse: true,
+    };
+  if (theme === "successors") return { ...faults, kinds: tape.pick([faults.kinds, ["crash", "join"], ["crash", "stall"]]) };
   // Commits whose outcome is not known, of workers that mostly stay.
   const kinds: readonly FaultKind[] = tape.choose(4) === 0 ? [...new Set([...faults.kinds, "unconfirmed" as const])] : ["unconfirmed", "time-out"];
   return { ...faults, kinds, doubtful: 300, edges: tape.pick([0, 100]) };

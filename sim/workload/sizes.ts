@@ -24,6 +24,8 @@ export interface Size {
   readonly recover: readonly number[];
   /** Of a thousand sources, how many go idle. */
   readonly idle: number;
+  /** Of a thousand records, how many come behind what was promised. */
+  readonly late: readonly number[];
 }
 
 const LARGE: Size = {
@@ -40,6 +42,7 @@ const LARGE: Size = {
   faults: { perMille: [0, 10, 20, 30, 30, 60, 100], steps: [0, 150, 240, 400, 400, 700] },
   recover: [10_000, 10_000, 10_000, 5, 2, 1],
   idle: 250,
+  late: [0, 0, 60, 200],
 };
 /** Where time passes with nothing but heartbeats in it, it takes steps: so little passes. */
 const SMALL: Size = {
@@ -56,6 +59,7 @@ const SMALL: Size = {
   faults: { perMille: [20, 10, 30, 40, 60, 60, 100], steps: [0, 60, 80, 100, 120, 140, 160] },
   recover: LARGE.recover,
   idle: LARGE.idle,
+  late: LARGE.late,
 };
 /** Of a thousand runs, how many are large. */
 const LARGER = 100;
@@ -71,10 +75,14 @@ export type Theme =
   /** Sources that fall silent and go idle, and calls whose answers are lost or that come late. */
   | "silences"
   /** Records that are handed over in chains: calls that do not wait, of shards that have nothing else to do, and owners that change. */
-  | "chains";
-const THEMES: readonly Theme[] = ["letters", "barriers", "pages", "silences", "chains"];
+  | "chains"
+  /** Workers that have hardly begun: what they are granted, register and anchor, when answers to it are lost and they crash. */
+  | "beginnings"
+  /** Late records, slow calls, and workers that are started in the place of dead ones, beside others that hold the watermark back. */
+  | "successors";
+const THEMES: readonly Theme[] = ["letters", "barriers", "pages", "silences", "chains", "beginnings", "successors"];
 /** Of a thousand runs, how many have one. */
-const THEMED = 240;
+const THEMED = 350;
 
 /** Where what is drawn for a run with a theme differs from a small one. */
 const THEMED_SIZES: Readonly<Record<Theme, Size>> = {
@@ -125,6 +133,27 @@ const THEMED_SIZES: Readonly<Record<Theme, Size>> = {
     silent: 600,
     silences: [30, 100, 300],
     faults: { perMille: [20, 40], steps: [200, 300] },
+  },
+  beginnings: {
+    ...SMALL,
+    shapes: SMALL.shapes.filter(({ effects }) => effects === undefined),
+    faults: { perMille: [30, 60, 100], steps: [60, 90, 120] },
+    leases: [1_000, 2_000],
+    silent: 0,
+    idle: 0,
+  },
+  successors: {
+    ...SMALL,
+    shapes: SMALL.shapes.filter(({ effects }) => effects === undefined),
+    keys: 6,
+    shards: [2, 2, 3],
+    domains: [1],
+    records: [14, 20],
+    silent: 500,
+    silences: [30, 100, 300],
+    faults: { perMille: [30, 60], steps: [300, 400] },
+    late: [200, 400],
+    idle: 0,
   },
 };
 

@@ -63,6 +63,8 @@ const THEMED_MENUS: Readonly<Record<Theme, Partial<Menu>>> = {
   pages: { timers: true, holds: true, early: true, crowded: true },
   silences: {},
   chains: { waiting: false },
+  beginnings: {},
+  successors: { waiting: true, slow: true, holds: true, poison: false, attempts: ATTEMPTS },
 };
 const LIMITS: readonly EffectLimits[] = [
   { attempts: 2, concurrency: 16, rateLimit: undefined },
@@ -124,8 +126,10 @@ export function drawWorkload(tape: Tape): Workload {
     frozen: tape.chance(100),
     reportEvery: tape.pick([2, 0, 10]),
     recover: { timers: recover, holds: recover },
-    latency: exclusive ? 0 : tape.pick(theme === "silences" ? [4, 30] : [0, 0, 4, 30]),
+    latency: exclusive ? 0 : tape.pick(theme === "silences" || theme === "beginnings" ? [4, 30] : [0, 0, 4, 30]),
     hasty: true,
+    punctual: theme === "silences",
+    cold: theme === "beginnings",
   };
   // A hold whose release is deleted holds for ever.
   const operators = letters + barriers > 0 ? { letters, barriers, timers: barriers, spared: ["release"] } : undefined;
@@ -233,13 +237,13 @@ interface DrawnSource {
 }
 
 function drawSource(tape: Tape, name: string, records: number, partitions: number, keys: readonly string[], size: Size): DrawnSource {
-  const { silences, silent } = size;
+  const { silences, silent, late } = size;
   const idle = tape.chance(size.idle) ? { idleAfter: tape.pick([200, 40, 15]) } : {};
   const disorder = tape.pick([0, 30, 300]);
   const marked = tape.chance(300);
   const trails = tape.chance(60) ? tape.pick([400, 2_000, 800]) : undefined;
   if (trails !== undefined) {
-    const setting = { records, keys, disorder, marked: false, ids: false, idles: true, silences, silent, trails };
+    const setting = { records, keys, disorder, marked: false, ids: false, idles: true, silences, silent, late, trails };
     const sources = Array.from({ length: partitions }, (_, partition) => ({ ...drawPartition(tape, { ...setting, name: `${name}/${partition}` }), trails }));
     return { policy: trailingClock(trails), ids: false, retention: RETENTION, sources };
   }
@@ -247,7 +251,7 @@ function drawSource(tape: Tape, name: string, records: number, partitions: numbe
   const ids = tape.chance(300);
   const retention = ids ? tape.pick([RETENTION, RETENTION, 300]) : RETENTION;
   const sources = Array.from({ length: partitions }, (_, partition) =>
-    drawPartition(tape, { name: `${name}/${partition}`, records, keys, disorder, marked, ids, idles: idle.idleAfter !== undefined, silences, silent }),
+    drawPartition(tape, { name: `${name}/${partition}`, records, keys, disorder, marked, ids, idles: idle.idleAfter !== undefined, silences, silent, late }),
   );
   return { policy, ids, retention, sources };
 }
@@ -265,14 +269,16 @@ interface PartitionSetting {
   readonly silences: readonly number[];
   /** Of a thousand items, before how many. */
   readonly silent: number;
+  /** Of a thousand records, how many are late. */
+  readonly late: readonly number[];
   /** Event time is the clock of its arrival, which the policy trails by this; undefined: it is its own. */
   readonly trails?: number;
 }
 
-function drawPartition(tape: Tape, { name, records, keys, disorder, marked, ids, idles, silences, silent, trails }: PartitionSetting): SimulatedSource {
+function drawPartition(tape: Tape, { name, records, keys, disorder, marked, ids, idles, silences, silent, late, trails }: PartitionSetting): SimulatedSource {
   const items: SimulatedItem[] = [];
   const gap = tape.pick([10, 0, 1, 100]);
-  const lateness = tape.pick([0, 0, 60, 200]);
+  const lateness = tape.pick(late);
   const badness = tape.pick([0, 0, 0, 30]);
   let arrival = FIRST;
   let largest = -1;
@@ -282,9 +288,9 @@ function drawPartition(tape: Tape, { name, records, keys, disorder, marked, ids,
     items.push({ item: { ...item, position: items.length + 1 }, arrival, promise });
   };
   for (let i = 0; i < records; i++) {
-    const late = tape.chance(lateness);
+    const isLate = tape.chance(lateness);
     const happens = trails === undefined ? FIRST_EVENT + i * gap : arrival;
-    const timestamp = Math.max(0, happens - tape.choose(disorder + 1) - (late ? tape.pick([disorder + 1, 400, 3_000]) : 0));
+    const timestamp = Math.max(0, happens - tape.choose(disorder + 1) - (isLate ? tape.pick([disorder + 1, 400, 3_000]) : 0));
     const other = tape.chance(40) ? "" : tape.pick(keys);
     const value: Item = { id: `${name}/${items.length + 1}`, key: tape.pick(keys), other, program: tape.choose(RECORD_PROGRAMS) };
     const bad = tape.chance(badness);

@@ -45,6 +45,8 @@ export interface Faults {
   readonly edges: number;
   /** Of a thousand commits that the store has taken, how many no replica confirms in time, besides those of "unconfirmed". */
   readonly doubtful?: number;
+  /** Do they hit workers that have a commit under way, as an adversary's, whatever the strategy? Default: no. */
+  readonly adverse?: boolean;
   /** Steps after which nothing goes wrong any more, and everything has to come to its end. */
   readonly steps: number;
 }

@@ -137,7 +137,7 @@ export class Misfortune {
 
   /** Whom an adversary would hit now. */
   #victims(): SimulatedWorker[] {
-    return this.#simulation.strategy.name === "adversary"
+    return this.#faults.adverse === true || this.#simulation.strategy.name === "adversary"
       ? this.#simulation.workers.filter(({ connection }) => connection.committing || connection.delivering)
       : [];
   }

@@ -10,6 +10,7 @@ import type { AcquireOutcome, Announced, CommitReply, DeliverReply, ParticipantW
 import { isPercentileTrack } from "../../watermark/percentile.ts";
 import type { GrowthAudit } from "./growth-audit.ts";
 import type { PercentileAudit } from "./percentile-audit.ts";
+import type { ReportAudit } from "./report-audit.ts";
 import type { StoreAudit } from "./store-audit.ts";
 import { carryOut, describe, name, outcomesOf, type StoreEffect } from "./store-request.ts";
 import type { Trace } from "./trace.ts";
@@ -20,12 +21,14 @@ interface Kept {
   readonly changes: number;
   readonly data: MemoryData;
   readonly audit: StoreAudit;
+  readonly reports: ReportAudit;
   readonly percentiles: PercentileAudit | undefined;
 }
 
 export interface SimulatedStoreOptions {
   readonly data: MemoryData;
   readonly audit: StoreAudit;
+  readonly reports: ReportAudit;
   /** undefined: no timer goes by a percentile. */
   readonly percentiles: PercentileAudit | undefined;
   readonly trace: Trace;
@@ -53,6 +56,7 @@ export class SimulatedStore {
   readonly #options: SimulatedStoreOptions;
   data: MemoryData;
   audit: StoreAudit;
+  reports: ReportAudit;
   #percentiles: PercentileAudit | undefined;
   /** Its clock less the true time, ms. */
   skew = 0;
@@ -72,6 +76,7 @@ export class SimulatedStore {
     this.#options = options;
     this.data = options.data;
     this.audit = options.audit;
+    this.reports = options.reports;
     this.#percentiles = options.percentiles;
   }
 
@@ -102,6 +107,7 @@ export class SimulatedStore {
         if (watermarks.some(({ status }) => status === "idle") && watermarks.some(({ status }) => status === "live")) trace.saw("idle");
         for (const report of effect.reports) {
           if (refused.includes(report.participant) || isPercentileTrack(report.participant)) continue;
+          this.reports.reported(worker, report);
           this.audit.reported(
             worker,
             report,
@@ -111,13 +117,13 @@ export class SimulatedStore {
         if (this.#published(watermarks)) this.changes++;
         break;
       }
-      case "register":
-        this.audit.registered(
-          worker,
-          effect.intervals.filter(({ participant }) => !isPercentileTrack(participant)),
-        );
+      case "register": {
+        const intervals = effect.intervals.filter(({ participant }) => !isPercentileTrack(participant));
+        this.audit.registered(worker, intervals);
+        this.reports.registered(worker, intervals);
         this.#published(this.data.report("", [], now).watermarks);
         break;
+      }
       case "acquire":
         effect.shards.forEach((shard, i) => {
           const outcome = (answer as AcquireOutcome[])[i];
@@ -168,6 +174,7 @@ export class SimulatedStore {
     for (const what of rare) trace.saw(what);
     if (owner !== undefined && owner !== worker && committing(owner)) trace.saw("takeover of a commit in the making");
     this.audit.granted(shard, worker, sequencer);
+    this.reports.granted(shard, worker);
     this.changes++;
   }
 
@@ -199,7 +206,13 @@ export class SimulatedStore {
 
   /** Remembers its contents, for a loss of its tail. */
   keep(): void {
-    this.#kept.push({ changes: this.changes, data: this.data.copy(), audit: this.audit.copy(), percentiles: this.#percentiles?.copy() });
+    this.#kept.push({
+      changes: this.changes,
+      data: this.data.copy(),
+      audit: this.audit.copy(),
+      reports: this.reports.copy(),
+      percentiles: this.#percentiles?.copy(),
+    });
     if (this.#kept.length > KEPT) this.#kept.shift();
   }
 
@@ -219,6 +232,7 @@ export class SimulatedStore {
     if (kept === undefined) return;
     this.data = kept.data;
     this.audit = kept.audit;
+    this.reports = kept.reports;
     this.#percentiles = kept.percentiles;
     this.#kept = [];
     this.#options.trace.saw("tail lost");

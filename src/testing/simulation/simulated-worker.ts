@@ -265,6 +265,8 @@ export class SimulatedWorker {
     if (effect.kind === "read-heads" && value !== undefined) this.#looked(effect, value as ShardSummary[]);
     this.#told();
     if (effect.kind === "announce") this.#world.heard();
+    // By such an answer its shards begin.
+    if (effect.kind === "report" && value !== undefined) this.#world.store.reports.checkInputs(this.name, this.engine.shards.values());
     if (value !== undefined && effect.kind === "acquire") this.#world.reach("K0", this);
     else if (value !== undefined && effect.kind === "commit") this.#world.reach("K6", this);
     else if (value !== undefined && effect.kind === "deliver") this.#world.reach("K16", this);

@@ -31,6 +31,10 @@ export interface Settings {
    * wrong any more, do in one go what it can?
    */
   readonly hasty: boolean;
+  /** In a hasty run: do timers of workers ring in time as long as something may go wrong? */
+  readonly punctual?: boolean;
+  /** May something go wrong from the first step on, in any case? */
+  readonly cold?: boolean;
 }
 
 export interface SimulationOptions {

@@ -23,6 +23,7 @@ import { SimulatedSink, type SimulatedSource } from "./simulated-edges.ts";
 import { nextMoment, SLACK, standingOf } from "./moments.ts";
 import { settle } from "./settling.ts";
 import { warmUp } from "./warm-up.ts";
+import { ReportAudit } from "./report-audit.ts";
 import type { Stray } from "./stray.ts";
 import { PerformedEffects, SimulatedRunner } from "./simulated-effects.ts";
 import type { Outcome, SimulationOptions } from "./simulation-options.ts";
@@ -105,6 +106,7 @@ export class Simulation implements World {
         effects: options.failingEffects === undefined ? undefined : this.effects,
         operators: options.operators,
       }),
+      reports: ReportAudit.of(options.growth?.plan ?? options.plan),
       percentiles: PercentileAudit.of(options.growth?.plan ?? options.plan),
       trace: this.trace,
       random: this.#random,
@@ -130,7 +132,8 @@ export class Simulation implements World {
   }
   /** ms by which timers of workers ring late at most. */
   get slack(): number {
-    const { hasty, leaseMs } = this.options.settings;
+    const { hasty, punctual = false, leaseMs } = this.options.settings;
+    if (this.faulty && punctual) return 0;
     return this.faulty || !hasty ? this.#slack : SLACK * leaseMs;
   }
   get edgeFaults(): number {

@@ -9,7 +9,8 @@ const STEPS = 150;
 
 export function warmUp(simulation: Simulation): void {
   const { options, tape, store } = simulation;
-  if (!options.settings.hasty || !tape.chance(WARM)) return;
+  const { hasty, cold = false } = options.settings;
+  if (!hasty || !tape.chance(WARM) || cold) return;
   const commits = tape.pick(COMMITS);
   simulation.faultsFrom = Number.POSITIVE_INFINITY;
   while (simulation.steps < STEPS && store.commits < commits && !store.audit.finished) simulation.step();

@@ -169,6 +169,8 @@ export class WorkerEdges {
         else this.#engine.sink(shard)?.onRecordFailed(new Error("the simulated sink refuses"));
         return;
       }
+      const isFirst = this.#world.store.audit.ledger(shard).number === 0 && !this.#world.trace.seen.has("tail lost");
+      check(!isFirst, "I1 not anchored", () => `${name(shard)} is written to, and the commit that holds where it stood is not applied`);
       sink.checkpoint = this.#world.sinkOf(planned.name).write(sink.checkpoint, records);
       this.#engine.sink(shard)?.onWritten(sink.checkpoint);
     });

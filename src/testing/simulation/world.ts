@@ -2,6 +2,7 @@
 import type { SimulatedSink, SimulatedSource } from "./simulated-edges.ts";
 import type { LossAudit } from "./loss-audit.ts";
 import type { Place } from "./place.ts";
+import type { SimulatedStore } from "./simulated-store.ts";
 import type { SimulatedWorker } from "./simulated-worker.ts";
 import type { StoreEffect } from "./store-request.ts";
 import type { Tape } from "./tape.ts";
@@ -33,6 +34,7 @@ export interface World {
   heard(): void;
   sourceOf(participant: string): readonly SimulatedSource[];
   sinkOf(participant: string): SimulatedSink;
+  readonly store: SimulatedStore;
   /** Does the store lose nothing that it has confirmed? */
   readonly strict: boolean;
   /** A worker is about to be told the answer to this. */
