@@ -41,6 +41,8 @@ const OVERRIDES = {
   readOnly: false,
   keyPrefix: "",
   reconnectOnError: null,
+  /** ms before a server that still loads its data is asked again at most; else a second or more, however soon it is done. */
+  maxLoadingRetryTime: 100,
   /** ms before the next attempt to connect: soon at first, then twice a second. */
   retryStrategy: (attempt: number): number => Math.min(20 * 2 ** Math.min(attempt - 1, 10), 500),
 } as const satisfies RedisOptions;
