@@ -3,7 +3,7 @@ import type { Input } from "../computation/input.ts";
 import type { Timer, TimerFamily, TimerSlot } from "../computation/timer.ts";
 import type { Of, StreamRecord } from "../record.ts";
 import type { Keyed } from "./keyed.ts";
-import { type Origin, type ParcelRecord, placeId } from "./parcel.ts";
+import { type Origin, type ParcelRecord, placeId, Production } from "./parcel.ts";
 import type { PlannedComputation } from "./plan.ts";
 import type { Produced } from "./produce.ts";
 import type { RecordWork, TimerWork } from "./work.ts";
@@ -30,9 +30,11 @@ export class UserRecord<T = unknown> implements StreamRecord<T> {
     return record.id ?? placeId(record.sender, record.monotonic, record.place);
   }
 
-  /** The record as it is stored, for what stands around handlers. */
-  static stored(record: UserRecord): ParcelRecord {
-    return record.#work.record;
+  /** The record as it is stored, or would be, for what stands around handlers. */
+  static stored(given: UserRecord): ParcelRecord {
+    const { record } = given.#work;
+    if (record instanceof Production) record.enclose();
+    return record;
   }
 
   is<U>(input: Input<U>): this is UserRecord<U> & StreamRecord<U> & Of<Input<U>> {

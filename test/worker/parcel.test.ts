@@ -2,8 +2,11 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { cbor, encodePlain } from "../../src/computation/cbor-codec.ts";
 import { openValueAt } from "../../src/computation/envelope.ts";
+import { traceOf } from "../../src/computation/trace-context.ts";
 import { DecodeError } from "../../src/errors.ts";
 import { LAST_TIMER } from "../../src/time.ts";
+import { UserRecord } from "../../src/worker/user-view.ts";
+import { InboxWork } from "../../src/worker/work.ts";
 import { identityOf, openRecord, packParcel, type ParcelRecord, Production, recordsIn, recordsOf, unpackParcel, whole } from "../../src/worker/parcel.ts";
 
 const text = fc.string({ unit: "grapheme", maxLength: 60 });
@@ -114,4 +117,16 @@ describe("a parcel", () => {
     expect(() => unpacked(damaged(record + 7, [0, 0, 0, 0, 0, 0, 0xf8, 0x7f]))).toThrow(DecodeError);
     expect(() => unpacked(damaged(0, [9]))).toThrow(DecodeError);
   });
+});
+
+test("a record that is handed over without a parcel is in its envelope for who asks what is stored, whatever its codec writes", () => {
+  // As a traced value begins.
+  const bytes = Uint8Array.from({ length: 60 }, (_, i) => (i === 0 ? 0x80 : i));
+  const codec = { ...cbor<Uint8Array>(), id: "mine", encode: () => bytes, decode: (given: Uint8Array) => Uint8Array.from(given) };
+  const record = new Production(9, 1, { place: 1, timestamp: 5, id: undefined }, "k", codec, whole(bytes));
+  record.sentBy({ sender: 3, monotonic: 4 });
+  const stored = UserRecord.stored(new UserRecord(new InboxWork(record, 5), bytes, undefined));
+  expect(traceOf(stored.bytes, stored.from, stored.to)).toBeUndefined();
+  expect(openRecord(codec, stored)).toEqual(bytes);
+  expect([stored.sender, stored.monotonic, stored.place]).toEqual([3, 4, 1]);
 });
