@@ -317,6 +317,9 @@ test("a caller's trace goes on whichever worker is asked", async () => {
   onTestFinished(async () => {
     for (const running of both) await running.stop();
   });
+  // A push while its injector's shard changes hands may have to be sent again.
+  const settled = (): boolean => both.map(workerOf).every(({ engine }) => engine.ownership.complete && engine.shards.size > 0);
+  await expect.poll(settled).toBe(true);
   for (const [at, running] of both.entries()) {
     const traceId = at.toString(16).padStart(32, "f");
     await post(running.url, `00-${traceId}-${CALLER.spanId}-01`);
