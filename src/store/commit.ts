@@ -6,9 +6,9 @@
  * I2  It applies only if its sequencer is the stored one, its number is the stored one + 1, its graph version is the
  *     stored one, and the parcel that it consumes last is the one it names.
  * I3  Applying it twice is applying it once: the same number and id answer `already`.
- * I5  Of a chain all are applied or none: where another of its chain is refused, one that passes its own checks is `unchained`.
  * I4  The checks come in the order sequencer, number and id, graph version, consumption: the first that fails is the
  *     outcome. In every structure deletes are applied before sets.
+ * I5  Of a chain all are applied or none: where another of its chain is refused, one that passes its own checks is `unchained`.
  */
 import type { ShardRef } from "../key.ts";
 

@@ -5,25 +5,26 @@
 import type { ShardRef } from "../key.ts";
 import type { Commit, InboxTail, ParcelAppend } from "../store/index.ts";
 import type { Engine } from "./engine.ts";
-import { InboxShard, type OwnedShard } from "./owned-shard.ts";
+import { InboxShard } from "./owned-shard.ts";
 
 export class Arrivals {
   readonly #engine: Engine;
   readonly #parcels = new Map<ShardRef, ParcelAppend[]>();
-  readonly #senders = new Map<ShardRef, OwnedShard[]>();
   #resent = false;
 
   constructor(engine: Engine) {
     this.#engine = engine;
   }
 
-  /** A commit has been applied by this call, after those that were told before. */
+  /** A commit has been applied by this call, after those that were told before; the reply tells where what it appended ends. */
   committed(commit: Commit): void {
-    const sender = this.#engine.shards.get(commit.shard);
+    const { shards } = this.#engine;
+    const sender = shards.get(commit.shard);
     for (const parcel of commit.parcels) {
       this.add(parcel);
+      const receiver = shards.get(parcel.target);
       // What an earlier owner's commit has appended says nothing of what this one knows.
-      if (sender?.inFlight === commit) this.#senders.set(parcel.target, [...(this.#senders.get(parcel.target) ?? []), sender]);
+      if (sender?.inFlight === commit && receiver !== undefined) sender.met.add(receiver);
     }
   }
 
@@ -54,7 +55,6 @@ export class Arrivals {
     const first = tail.tail - parcels.length;
     parcels.forEach((parcel, i) => shard.inbox.offer(first + i, parcel, shard.input));
     shard.inbox.learnTail(tail.tail);
-    for (const sender of this.#senders.get(tail.shard) ?? []) sender.met.add(shard);
     this.#engine.wake(shard);
   }
 }

@@ -19,7 +19,7 @@ export class Chain {
   readonly #engine: Engine;
   #number = 0;
   /** Of the chain in the making, in the order in which they are sealed. */
-  #members = new Set<OwnedShard>();
+  readonly #members = new Set<OwnedShard>();
   /** Records that may still be done in this turn. */
   #left = 0;
 
@@ -36,9 +36,9 @@ export class Chain {
   /** Seals the shard's batch, and those of the shards that it hands records to. */
   seal(shard: OwnedShard, commits: Commit[]): void {
     this.#number++;
-    this.#members = new Set([shard]);
+    this.#members.add(shard);
     for (const member of this.#members) commits.push(member.seal());
-    this.#members = new Set();
+    this.#members.clear();
   }
 
   /** The number of the chain that the commit that is being made is of; undefined: of none. */

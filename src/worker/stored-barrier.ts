@@ -95,7 +95,7 @@ export class StoredBarrier {
       const { tail, image } = told.get(shard) as ShardProgress;
       const before = this.#before.get(shard);
       // Where nothing has come since, also not in a chain, nothing of what is waited for has; an injector has no inbox.
-      if (before === undefined || tail > before.tail || !isSame(image, before.image) || this.#stage === 0)
+      if (before === undefined || tail > before.tail || Buffer.compare(image ?? NONE, before.image ?? NONE) !== 0 || this.#stage === 0)
         passages.set(shard, { tail, held: undefined, outbox: undefined });
     }
     return passages;
@@ -120,7 +120,7 @@ function isThrough(passage: Passage, { position, held, outbox }: ShardProgress, 
   return passage.outbox.size === 0;
 }
 
-const isSame = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
-  a === b || (a !== undefined && b !== undefined && a.length === b.length && a.every((byte, i) => byte === b[i]));
+/** Of a shard that nothing was committed to. */
+const NONE = new Uint8Array(0);
 
 const shardsOf = ({ id, shards }: PlannedParticipant): ShardRef[] => Array.from({ length: shards }, (_, index) => shardRef(id, index));

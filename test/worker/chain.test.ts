@@ -3,8 +3,11 @@ import { describe, expect, test } from "vitest";
 import { Computation, type Context, exponential, input, MemoryStore, output, Pipeline, stream, type StreamRecord } from "../../src/index.ts";
 import type { Commit } from "../../src/store/index.ts";
 import { Feed, Kept } from "./feed.ts";
-import { Bench, Gate, type OnRecordNow, type Probing, type Step, steps } from "./probe.ts";
+import { Bench, type OnRecordNow, type Probing, type Step, steps } from "./probe.ts";
 import { Rig } from "./rig.ts";
+import { Inbox } from "../../src/worker/inbox.ts";
+import { packParcel, Production, whole } from "../../src/worker/parcel.ts";
+import { cbor, encodePlain } from "../../src/computation/cbor-codec.ts";
 
 const counting: OnRecordNow = (record, context, self) => {
   self.see(context, record.value.do);
@@ -90,28 +93,26 @@ test("what a receiver cannot do at once is appended to its inbox, behind what it
   expect(bench.kept.values).toEqual(["1", "2", "3", "4", "5", "6"]);
 });
 
-test("nothing is handed over past records of the same sender that wait in the inbox", async () => {
-  const bench = await met({ onRecord: counting });
-  const probe = bench.rig.shards("probe");
-  const gate = new Gate();
-  // A commit of the probe's own is under way, so what is injected meanwhile has to wait.
-  let held = false;
-  bench.rig.line.onCommit = async (commits, apply) => {
-    const reply = await apply(commits);
-    if (!held && commits.some(({ shard }) => probe.includes(shard))) {
-      held = true;
-      await gate.promise;
-    }
-    return reply;
+test("an inbox is drained, so that records may be handed over, only where nothing of it waits, is being read or may be unknown", () => {
+  const parcel = {
+    target: 1,
+    records: 1,
+    bytes: packParcel(2, 3, [new Production(1, 1, { place: 1, timestamp: 5, id: undefined }, "k", cbor(), whole(encodePlain(1)))]),
   };
-  bench.feed.push({ key: "k", do: "2" }, 2);
-  await bench.rig.turns(5);
-  bench.feed.push({ key: "k", do: "3" }, 3);
-  await bench.rig.turns(5);
-  gate.open();
-  bench.feed.push({ key: "k", do: "4" }, 4);
-  await bench.rig.rest();
-  expect(await bench.seen("k")).toEqual(["1", "2", "3", "4"]);
+  const inbox = new Inbox(1, 0, 0, 0);
+  expect(inbox.drained).toBe(true);
+  inbox.offer(0, parcel, 0);
+  expect(inbox.drained).toBe(false);
+  inbox.take();
+  expect(inbox.drained).toBe(true);
+  inbox.learnTail(2);
+  expect(inbox.drained).toBe(false);
+  inbox.wants();
+  inbox.read(1, [parcel.bytes], 0);
+  inbox.take();
+  expect(inbox.drained).toBe(true);
+  inbox.doubtTail();
+  expect(inbox.drained).toBe(false);
 });
 
 test("a receiver that is fenced refuses the whole chain: nothing of it is kept, and all is done again once", async () => {
