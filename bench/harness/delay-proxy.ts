@@ -11,7 +11,8 @@ const NAP = 0.05;
 const FINE = 1.5;
 
 interface Late {
-  readonly chunk: Buffer;
+  /** undefined: the other end has closed, after all that it had sent. */
+  readonly chunk: Buffer | undefined;
   readonly dueAt: number;
   readonly to: Socket;
 }
@@ -50,15 +51,17 @@ export class DelayProxy {
 
   #pass(from: Socket, to: Socket): void {
     this.#sockets.add(from);
-    from.on("data", (chunk: Buffer) => {
-      this.#late.push({ chunk, dueAt: performance.now() + this.#delay, to });
-      this.#wait();
-    });
+    from.on("data", (chunk: Buffer) => this.#carry(chunk, to));
     from.on("error", () => {});
     from.on("close", () => {
       this.#sockets.delete(from);
-      to.destroy();
+      this.#carry(undefined, to);
     });
+  }
+
+  #carry(chunk: Buffer | undefined, to: Socket): void {
+    this.#late.push({ chunk, dueAt: performance.now() + this.#delay, to });
+    this.#wait();
   }
 
   #wait(): void {
@@ -76,13 +79,15 @@ export class DelayProxy {
     if (rest > 0 && rest < FINE) Atomics.wait(this.#nap, 0, 0, Math.min(rest, NAP));
     for (const at = performance.now(); this.#late[0] !== undefined && (rest = this.#late[0].dueAt - at) <= 0; ) {
       const { chunk, to } = this.#late.shift() as Late;
-      if (!to.destroyed) to.write(chunk);
+      if (chunk === undefined) to.destroySoon();
+      else if (!to.destroyed) to.write(chunk);
     }
     this.#wait();
   };
 
   close(): void {
     this.#server.close();
+    this.#late.length = 0;
     for (const socket of this.#sockets) socket.destroy();
   }
 }

@@ -15,7 +15,8 @@
  *     leaves it alone, and the targets of a commit are looked at only if its graph version is the stored one (of one that
  *     is refused for another reason, a store may leave them alone too); `deliver` answers `gone`.
  * S7  Calls of one caller that concern shards of the same domain take effect, and are answered, in the order in which they
- *     were made: the engine merges what a read says with what it has committed since it asked.
+ *     were made: the engine merges what a read says with what it has committed since it asked. (An exclusive store may answer
+ *     a read before a commit that has had its effect and is still being written.)
  * S8  Bytes given to a store or read from it are never changed by either side; a store may keep them without a copy.
  */
 import type { Clock } from "../clock.ts";

@@ -1,7 +1,11 @@
-/** Commit calls under way. A call whose outcome is unknown goes again with the same bytes until there is one (E1). */
+/**
+ * Commit calls under way. A call whose outcome is unknown goes again with the same bytes until there is one (E1).
+ *
+ * To each atomic domain one waits for its answer: a second would find a store that still has the first to do, and the batches of
+ * both would be smaller. While one waits to be sent again, one more may go, so that no call keeps others back for good.
+ */
 import type { Commit } from "../store/index.ts";
 
-/** Calls under way at once to each atomic domain: while one is answered the next is on its way; more would only make batches smaller. */
 const CALLS = 2;
 const RESEND_FIRST = 20;
 const RESEND_MOST = 1_000;
@@ -30,10 +34,12 @@ export class CommitCalls {
   }
   /** Has this domain as many as it may have? */
   full(domain: number): boolean {
-    if (this.#calls.size < CALLS) return false;
     let under = 0;
-    for (const call of this.#calls.values()) if (call.domain === domain) under++;
-    return under >= CALLS;
+    for (const call of this.#calls.values()) {
+      if (call.domain !== domain) continue;
+      if (call.resendAt === Number.POSITIVE_INFINITY || ++under >= CALLS) return true;
+    }
+    return false;
   }
 
   /** A call to a domain. Gives the number under which it is answered. */

@@ -22,7 +22,7 @@ export interface EngineOptions {
   readonly cacheBytes: number;
   /** Freeze what user code reads: tests. */
   readonly frozen: boolean;
-  /** ms between reports, at least. */
+  /** ms between reports, at least; more while they take long to be answered (`report-pace.ts`). */
   readonly reportEvery: number;
   /** ms between looks, at least, for what others append. Default 5; a simulation spends its steps on other things. */
   readonly pollSoon?: number;

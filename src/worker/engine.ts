@@ -4,7 +4,7 @@
  * and waits for nothing, so a simulator can drive it as well as `driver.ts` does.
  *
  * E1  A sealed commit is sent, unchanged, until the store has given an outcome for it.
- * E2  Commits of many shards travel in one call; while two of them are under way, the next batches gather (group commit).
+ * E2  Commits of many shards travel in one call; while one waits for its answer, the next batches for its atomic domain gather (group commit).
  * E3  What the store says lost (`fenced`, `unchained`, a lease that ran out) is dropped with all that is remembered of it,
  *     and acquired anew; on `gap`, or when the server is another, everything is (R1).
  */

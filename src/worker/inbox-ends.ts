@@ -3,11 +3,11 @@
  * domain's append counter tells. The ends themselves are the inboxes' own (`inbox.ts`).
  *
  * N1  The ends of a domain count as known only if its counter, as read no earlier than what they are wanted for, is where
- *     this worker's own calls have brought it.
+ *     this worker's own calls have brought it, or where it was when all ends were read.
  */
 
 interface Ends {
-  /** The counter as the last answer told it; -1: not told yet. */
+  /** The counter as answers have told it; -1: not told yet. */
   appends: number;
   known: boolean;
 }
@@ -27,9 +27,10 @@ export class InboxEnds {
   answered(domain: number, appends: number, appended: boolean, resent: boolean): boolean {
     const ends = this.#of(domain);
     if (ends.appends < 0) return true;
-    const alone = !resent && appends === ends.appends + (appended ? 1 : 0);
+    // What had its effect before all ends were read, and is answered after that, tells nothing new.
+    const alone = !resent && (appends <= ends.appends || appends === ends.appends + (appended ? 1 : 0));
     if (!alone) ends.known = false;
-    ends.appends = appends;
+    ends.appends = Math.max(ends.appends, appends);
     return alone;
   }
 
@@ -47,8 +48,9 @@ export class InboxEnds {
   /** The ends of the inboxes of a domain were read, when its counter was this. */
   read(domain: number, appends: number): void {
     const ends = this.#of(domain);
-    ends.known = appends === ends.appends || ends.appends < 0;
-    if (ends.appends < 0) ends.appends = appends;
+    // Those of a call that was answered meanwhile may lie behind others' that came between the two.
+    ends.known = appends >= ends.appends;
+    ends.appends = Math.max(ends.appends, appends);
   }
 
   /** Inboxes have come whose ends are not known. */

@@ -24,15 +24,7 @@ import type { Engine } from "./engine.ts";
 import { InboxEnds } from "./inbox-ends.ts";
 import { InboxShard, type OwnedShard } from "./owned-shard.ts";
 import type { PlannedInjector, PlannedParticipant } from "./plan.ts";
-
-/** ms between reports at most: where others may have changed something, where none is known but one may come, and where they cannot. */
-const POLL_SHARED = 100;
-const POLL_LONELY = 2_000;
-const POLL_ALONE = 1_000;
-/** ms between them at least, when another has just appended; and the share of the time since then that they are apart. */
-const POLL_SOON = 5;
-const POLL_SHARE = 1 / 50;
-const RETRY = 50;
+import { ReportPace } from "./report-pace.ts";
 
 interface Registered {
   readonly generation: number;
@@ -52,15 +44,13 @@ export class Reporter {
   /** Since when each participant's output has its value, by the worker's clock. */
   readonly #since = new Map<number, number>();
   readonly #ends: InboxEnds;
-  /** When another worker was last known to have appended to an inbox, by the worker's clock. */
-  #othersAt = Number.NEGATIVE_INFINITY;
+  readonly #pace: ReportPace;
   #underWay = false;
   #bootstrapping = false;
   /** Domains whose ends of inboxes are being read. */
   readonly #reading = new Set<number>();
   #changed = false;
   #repeat = false;
-  #lastAt = Number.NEGATIVE_INFINITY;
   #finished = false;
   /** Of the report made last. */
   #number = 0;
@@ -68,6 +58,7 @@ export class Reporter {
   constructor(engine: Engine) {
     this.#engine = engine;
     this.#ends = new InboxEnds(engine.options.domains);
+    this.#pace = new ReportPace(engine.options);
   }
 
   /** Something has happened that a report may tell of; undefined: of any participant. */
@@ -116,15 +107,17 @@ export class Reporter {
   }
 
   tick(): void {
+    if (this.#busy || this.#engine.stopping) return;
     const { now } = this.#engine;
-    if (this.#busy || now < this.#lastAt + this.#engine.options.reportEvery || this.#engine.stopping) return;
-    const due = this.#due(now);
+    this.#pace.rest(now);
+    if (now < this.#pace.earliest) return;
+    const due = this.#bootstrapping || now >= this.#nextPoll();
     if (!this.#changed && !due) return;
     const reports = this.#reports();
     this.#changed = this.#repeat = false;
     if (reports.length === 0 && !due) return;
     this.#underWay = true;
-    this.#lastAt = now;
+    this.#pace.reported(now);
     for (const report of reports) this.#sent.set(report.participant, report);
     this.#engine.effect({ kind: "report", reports });
   }
@@ -134,34 +127,19 @@ export class Reporter {
     return this.#underWay || this.#reading.size > 0;
   }
 
-  #due(now: number): boolean {
-    return this.#bootstrapping || now >= this.#nextPoll();
-  }
-
   /** When to look although nothing changed here: for others' reports, and for the store clock a wall timer waits for. */
   #nextPoll(): number {
-    let at = this.#lastAt + (this.#engine.options.exclusive ? POLL_ALONE : this.#pollShared());
     if (this.#registered.size === 0) return Number.POSITIVE_INFINITY;
+    let at = this.#pace.poll(this.#engine.ownership.membership);
     const { storeNow, storeEstimate, now } = this.#engine;
     for (const { wall } of this.#engine.wakeUps.withWallTimers)
       if (wall.bound > storeNow && wall.bound !== Number.POSITIVE_INFINITY) at = Math.min(at, now + Math.max(0, wall.bound - storeEstimate));
-    return Math.max(at, this.#lastAt + this.#engine.options.reportEvery);
-  }
-
-  /** Where others append often, one that waits for it looks often; where all is quiet, it looks rarely. */
-  #pollShared(): number {
-    const { pollSoon = POLL_SOON, leaseMs } = this.#engine.options;
-    const { membership } = this.#engine.ownership;
-    // One that has come is heard of by the announcements, and one that has just gone may have left something to hear.
-    const lonely = Math.min(Math.max(leaseMs, POLL_SHARED), POLL_LONELY);
-    if (membership.workers.length <= 1 && !membership.moving) return membership.withNext(this.#lastAt + lonely) - this.#lastAt;
-    return Math.min(Math.max((this.#lastAt - this.#othersAt) * POLL_SHARE, pollSoon), POLL_SHARED);
+    return Math.max(at, this.#pace.earliest);
   }
 
   wakeAt(): number {
     if (this.#busy || this.#engine.stopping) return Number.POSITIVE_INFINITY;
-    if (this.#changed || this.#bootstrapping) return this.#lastAt + this.#engine.options.reportEvery;
-    return this.#nextPoll();
+    return this.#changed || this.#bootstrapping ? this.#pace.earliest : this.#nextPoll();
   }
 
   #reports(): WatermarkReport[] {
@@ -235,7 +213,7 @@ export class Reporter {
     const engine = this.#engine;
     if (reply === undefined) {
       for (const { participant } of reports) this.#sent.delete(participant);
-      this.#lastAt = engine.now + RETRY;
+      this.#pace.failed(engine.now);
       this.#changed = true;
       return;
     }
@@ -248,7 +226,7 @@ export class Reporter {
       this.#ends.doubt();
     }
     for (const report of reports) if (!reply.refused.includes(report.participant)) this.#announce(report);
-    if (!this.#ends.compare(reply.appends)) this.#othersAppended();
+    if (!this.#ends.compare(reply.appends)) this.#pace.othersAppended(engine.now);
     this.#readTails();
     this.#raise((domain) => this.#ends.isKnown(domain));
   }
@@ -324,11 +302,7 @@ export class Reporter {
 
   /** A reply to a commit or delivery tells the append counter, after the ends of the inboxes: did anyone append besides us? */
   learnAppends(domain: number, appends: number, appended: boolean, resent: boolean): void {
-    if (!this.#ends.answered(domain, appends, appended, resent)) this.#othersAppended();
-  }
-
-  #othersAppended(): void {
-    this.#othersAt = this.#engine.now;
+    if (!this.#ends.answered(domain, appends, appended, resent)) this.#pace.othersAppended(this.#engine.now);
   }
 
   /** Shards of the domains in which the ends of the inboxes are known as of now. */

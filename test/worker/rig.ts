@@ -26,6 +26,8 @@ export interface RigOptions {
   readonly cacheBytes?: number;
   readonly frozen?: boolean;
   readonly leaseMs?: number;
+  /** ms between watermark reports. Default 0. */
+  readonly reportEvery?: number;
   readonly drop?: readonly string[];
   /** Whose place the worker takes. */
   readonly place?: Place;
@@ -133,7 +135,7 @@ export class Rig {
     this.line = new Line(await this.disk.open({ pipeline: graph.pipeline, clock: this.clock, random }));
     this.options.onLine?.(this.line);
     const plan = await reconcile(this.line.store, graph, drop);
-    const { batchRecords = 256, cacheBytes = 128 << 20, frozen = false, leaseMs = 2_000, runner, place, chains = true } = this.options;
+    const { batchRecords = 256, cacheBytes = 128 << 20, frozen = false, leaseMs = 2_000, reportEvery = 0, runner, place, chains = true } = this.options;
     const log = (level: string, text: string) => void this.logged.push(`${level}: ${text}`);
     const { store } = this.line;
     this.worker = startWorker({
@@ -145,7 +147,7 @@ export class Rig {
       batchRecords,
       cacheBytes,
       frozen,
-      reportEvery: 0,
+      reportEvery,
       chains,
       place,
       runner,

@@ -92,6 +92,14 @@ export function decodeCommitReply(call: CommitCall, reply: unknown): CommitReply
   return { outcomes, tails: tailsOf(call.targets, ends), appends: asNumber(appends), now: asNumber(now) };
 }
 
+/** Of the parts of one list, in their order. */
+export function joinReplies(replies: readonly CommitReply[]): CommitReply {
+  const { appends, now } = replies.at(-1)!;
+  const tails = new Map<ShardRef, InboxTail>();
+  for (const tail of replies.flatMap((reply) => reply.tails)) tails.set(tail.shard, tail);
+  return { outcomes: replies.flatMap(({ outcomes }) => outcomes), tails: [...tails.values()], appends, now };
+}
+
 /** A target with very many parcels is in several sections; the last of them knows its end. */
 export function tailsOf(targets: readonly ShardRef[], ends: readonly unknown[]): InboxTail[] {
   const tails = new Map<ShardRef, InboxTail>();
