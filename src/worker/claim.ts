@@ -11,6 +11,8 @@ export interface Claim {
   stage: Stage;
   /** The request under way whose answer takes it to the next stage. An answer to another is about an ownership that was lost meanwhile. */
   asked: readonly unknown[] | undefined;
+  /** When it was last asked for, by the worker's clock. */
+  askedAt: number;
   sequencer: Sequencer | undefined;
   /** Its last owner died. */
   abandoned: boolean;
@@ -21,5 +23,5 @@ export interface Claim {
 }
 
 export function newClaim(retryAt: number): Claim {
-  return { stage: "wanted", asked: undefined, sequencer: undefined, abandoned: false, recovered: undefined, reported: BEGINNING, retryAt };
+  return { stage: "wanted", asked: undefined, askedAt: retryAt, sequencer: undefined, abandoned: false, recovered: undefined, reported: BEGINNING, retryAt };
 }

@@ -32,12 +32,10 @@ import { ShardTable } from "./shard-table.ts";
 import { SinkShard } from "./sink-shard.ts";
 import { StoreClock } from "./store-clock.ts";
 import { Tally } from "./tally.ts";
+import { GO, recordsOfTurn } from "./turn-size.ts";
 
 type TailsAsked = Extract<Effect, { readonly kind: "read-tails" }>;
 
-/** Records worked on in one turn, and in one go of one shard. */
-const TURN = 2_048;
-const GO = 256;
 /** ms between looks at inboxes that block someone and are not ours to drain. */
 const BLOCKED_POLL = 50;
 
@@ -125,13 +123,14 @@ export class Engine implements ShardHost {
     if (this.#failed) return false;
     this.ownership.tick();
     this.wakeUps.ring(this.#now, this.#runnable);
-    let budget = this.chain.begin(TURN);
+    const size = recordsOfTurn(this.shards.size);
+    let budget = this.chain.begin(size);
     for (const shard of this.#runnable) {
       this.#runnable.delete(shard);
       if (this.shards.get(shard.ref) !== shard) continue;
       if (!shard.leaving && !this.#stopping) budget -= this.#go(shard);
       if (shard.commitAt() < Number.POSITIVE_INFINITY) this.#candidates.add(shard);
-      if (this.#calls.none && TURN - budget >= TURN / 2) this.#flush();
+      if (this.#calls.none && size - budget >= size / 2) this.#flush();
       if (budget <= 0) break;
     }
     for (const { call, commits } of this.#calls.resend(this.#now)) this.effect({ kind: "commit", call, commits });

@@ -28,6 +28,7 @@ import { placeId } from "./parcel.ts";
 import type { PlannedInjector } from "./plan.ts";
 import { deliver } from "./produce.ts";
 import { carry } from "./tracing.ts";
+import { itemsOfCommit } from "./turn-size.ts";
 
 /** Items asked of the source at once, and read ahead of injection. */
 const PULL = 1_024;
@@ -61,7 +62,6 @@ export class InjectorShard extends OwnedShard {
   #expired = BEGINNING;
   #quietSince: number;
   #idle = false;
-  /** Items of one commit: they fan out, so several times what one shard takes. */
   readonly #most: number;
   #unannounced = false;
   /** undefined: the source does not want to be told. */
@@ -86,7 +86,7 @@ export class InjectorShard extends OwnedShard {
     this.#confirmations = planned.node.source.confirms === true ? new Confirmations() : undefined;
     this.#committed = this.image.input;
     this.#quietSince = host.now;
-    this.#most = Math.min(16 * host.options.batchRecords, 2 * PULL);
+    this.#most = itemsOfCommit(host.options.batchRecords, host.options.plan.graph.shards);
   }
 
   // ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────

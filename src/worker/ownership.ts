@@ -113,7 +113,7 @@ export class Ownership {
   #acquire(wanted: readonly ShardRef[], steal: boolean): void {
     // Each domain by itself: where one is away, the others are not waited for.
     for (const shards of byDomain(wanted, this.#engine.options.domainOf).values()) {
-      for (const ref of shards) Object.assign(this.#claims.get(ref) as Claim, { stage: "acquiring", asked: shards });
+      for (const ref of shards) Object.assign(this.#claims.get(ref) as Claim, { stage: "acquiring", asked: shards, askedAt: this.#engine.now });
       this.#engine.effect({ kind: "acquire", shards, ...(steal && { steal }) });
     }
   }
@@ -207,7 +207,9 @@ export class Ownership {
       const claim = this.#claims.get(ref) as Claim;
       if (claim.asked !== shards) return;
       const outcome = outcomes?.[i];
-      if (outcome?.kind === "acquired") {
+      // A lease that ran out on its way: another may have the shard, and would lose its own by a registration of this one.
+      const ranOut = now >= claim.askedAt + this.#engine.options.leaseMs;
+      if (outcome?.kind === "acquired" && !ranOut) {
         this.#others.delete(ref);
         claim.stage = "recovering";
         claim.asked = acquired;
@@ -218,7 +220,7 @@ export class Ownership {
         return;
       }
       claim.stage = "wanted";
-      claim.retryAt = now + RETRY;
+      claim.retryAt = ranOut ? now : now + RETRY;
       if (outcome?.kind === "held-by") {
         this.#others.set(ref, outcome.worker);
         this.#engine.lostTails.forget(ref);

@@ -4,7 +4,7 @@ import { MemoryStore, StoreUnavailableError, type StreamRecord } from "../../src
 import { type ShardRef, shardOf } from "../../src/key.ts";
 import type { Interval, WatermarkReport } from "../../src/store/index.ts";
 import { Bench, Gate, type Step } from "./probe.ts";
-import type { Rig } from "./rig.ts";
+import { type Line, Rig } from "./rig.ts";
 
 const KEYS = Array.from({ length: 24 }, (_, i) => `k${i}`);
 const shared = () => ({ store: new MemoryStore({ exclusive: false }), leaseMs: 1_000 });
@@ -211,4 +211,28 @@ test("a worker that is not told whether it has one shard, and registers another 
   await bench.rig.advance(1_000);
   const { watermarks } = await store.report("nobody", []);
   expect(watermarks.find(({ participant }) => participant === probe.id)?.output).toBe(50);
+});
+
+test("a shard that is granted after the lease has run out on its way is not registered: whoever has it by then keeps it", async () => {
+  const gate = new Gate();
+  const onLine = (line: Line) => (line.after = (method) => (method === "acquire" ? gate.promise : undefined));
+  const bench = await Bench.start({ onRecord: (record, context, self) => context.produce(self.results, record.key) }, { ...shared(), mortal: true, onLine });
+  const { rig } = bench;
+  expect(rig.line.count("acquire")).toBeGreaterThan(0);
+  rig.clock.advance(1_100);
+  const second = await Rig.start(rig.pipeline, { ...rig.options, mortal: false, onLine: () => {}, clock: rig.clock });
+  await second.advance(100);
+  expect(second.worker.engine.ownership.complete).toBe(true);
+  const theirs = [...second.worker.engine.shards.values()].map(({ participant }) => participant);
+  expect(theirs).not.toEqual([]);
+  const registered: number[] = [];
+  rig.line.onCall = (method, args) => {
+    if (method === "register") registered.push(...(args[1] as Interval[]).map(({ participant }) => participant));
+  };
+  gate.open();
+  await rig.turns(50);
+  expect(registered).not.toEqual([]);
+  expect(registered.filter((participant) => theirs.includes(participant))).toEqual([]);
+  await second.kill();
+  await rig.kill();
 });

@@ -99,7 +99,8 @@ export class OutboxLedger {
   }
 }
 
-function leastInTime(parcel: Uint8Array, floor: number): number {
+/** The smallest timestamp of the parcel's records that is not below `floor`; END: there is none, or none before the end. */
+export function leastInTime(parcel: Uint8Array, floor: number): number {
   let least = END;
   unpackParcel(parcel, ({ timestamp }) => {
     if (timestamp >= floor && timestamp < least) least = timestamp;

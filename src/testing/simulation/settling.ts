@@ -48,6 +48,9 @@ function pass(simulation: Simulation, ms: number): void {
 function misplacedIn(simulation: Simulation): string | undefined {
   const { store, time, workers, starts, faulty, busy } = simulation;
   if (faulty || busy) return "something is under way";
+  // A line that was clogged brings the answer to what was asked long ago, and what its worker makes of it.
+  if (workers.some(({ connection }) => connection.nextArrival < Number.POSITIVE_INFINITY || connection.nextAnswer < Number.POSITIVE_INFINITY))
+    return "calls are under way";
   if (!workers.every(({ engine }) => engine.ownership.complete)) return "a worker has not begun with all its shards";
   const names = starts.counting(workers.map((worker) => worker.name)).sort();
   const { workers: alive, declines } = parseAnnounced(store.data.alive(time + store.skew));

@@ -27,6 +27,7 @@ import { unpackParcel } from "../../worker/parcel.ts";
 import type { Plan, PlannedParticipant } from "../../worker/plan.ts";
 import { type CallsOf, CommandAudit, type OperatedTimer } from "./command-audit.ts";
 import { type Audited, checkPromise, InjectionAudit } from "./injection-audit.ts";
+import { leastInTime } from "./outbox-ledger.ts";
 import { type Applied, type LetterFate, nameOf, ShardLedger } from "./shard-ledger.ts";
 import type { PerformedEffects } from "./simulated-effects.ts";
 import type { SimulatedSource } from "./simulated-edges.ts";
@@ -273,11 +274,13 @@ export class StoreAudit {
   }
 
   #append(ledger: ShardLedger, commit: Commit, sender: Audited, floor: number): void {
-    const ended = this.#published.get(sender.participant.id)?.output === END && (commit.consumed?.records ?? 0) === 0;
     const produced = [...commit.parcels, ...commit.handed, ...commit.outbox];
+    // Where other shards are not at the end yet, what holds nothing may still come after they are.
+    const unheld = () => ledger.input === END && produced.every(({ bytes }) => bytes.length === 0 || leastInTime(bytes, BEGINNING) === END);
+    const ended = () => (commit.consumed?.records ?? 0) === 0 && (this.#published.get(sender.participant.id)?.output === END || unheld());
     // A firing that stood aside as the end came holds as little as its timer did.
     const fires = commit.heldDeletes.length > 0 || commit.timerDeletes.some(({ clock }) => clock === "wall");
-    const afterEnd = this.#afterEnd.has(commit.shard) || (ended && fires);
+    const afterEnd = this.#afterEnd.has(commit.shard) || (fires && ended());
     if (afterEnd) for (const { target } of commit.heldPuts.length > 0 ? [{ target: commit.shard }, ...produced] : produced) this.#afterEnd.add(target);
     for (const { target, bytes } of commit.parcels) this.#appendTo(target, bytes, commit.shard, floor);
     for (const { target, bytes } of commit.handed) this.#appendTo(target, bytes, commit.shard, floor, "hand");
