@@ -20,7 +20,7 @@ export const peers = benchmark({
   name: "peers",
   about: "Millrace beside BullMQ, Kafka Streams, Flink and Restate, or one of them (--only); what is missing is fetched",
   numbers: { records: 1_000_000, keys: 100_000, rate: 500, seconds: 15, warmup: 10, sweep: 10, disorder: 1 },
-  texts: { workload: ["counter", ...QUERIES], only: ["all", "bullmq", "kafka-streams", "flink", "restate"], latency: ["yes", "no"] },
+  texts: { workload: ["counter", ...QUERIES], only: ["all", "none", "bullmq", "kafka-streams", "flink", "restate"], latency: ["yes", "no"] },
   run: ({ workload, only, latency, warmup, disorder, ...given }) =>
     workload === "counter"
       ? peersBench({ ...given, only, warmUp: warmup, latency: latency === "yes" })
@@ -28,7 +28,7 @@ export const peers = benchmark({
 });
 
 interface PeersOptions extends Workload {
-  /** The one to run beside Millrace; "all": each. */
+  /** The one to run beside Millrace; "all": each; "none": Millrace alone. */
   readonly only: string;
   /** Settings of each to try, from the first. */
   readonly sweep: number;

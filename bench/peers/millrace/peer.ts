@@ -16,7 +16,8 @@ export const millrace: Peer = {
   settings: [
     { label: "64 shards, batch 256 (defaults)", shards: 64, batch: 256 },
     { label: "16 shards, batch 1024", shards: 16, batch: 1024 },
-    { label: "4 shards, batch 1024", shards: 4, batch: 1024 },
+    { label: "2 workers, 64 shards, batch 256", shards: 64, batch: 256, workers: 2 },
+    { label: "2 workers, 16 shards, batch 1024", shards: 16, batch: 1024, workers: 2 },
   ],
   part: 1,
   prepare: () => Promise.resolve(),
@@ -31,7 +32,7 @@ export const millrace: Peer = {
         for (const end = Math.min(n + PAGE, records); n < end; n++) filling.xadd(RECORDS, "*", "key", keyOf(n, keys), "value", valueOf(0));
         await filling.exec();
       }
-      startWorker(processes, ends, setting);
+      startWorkers(processes, ends, setting);
       const result = await throughputOf(processes, records, ends.done);
       checkCounts(await ends.totals(), records, keys);
       return result;
@@ -44,7 +45,7 @@ export const millrace: Peer = {
     const processes = new Processes();
     await using ends = await openRedisEnds(processes);
     try {
-      startWorker(processes, ends, setting);
+      startWorkers(processes, ends, setting);
       await ends.client.xadd(RECORDS, "*", "key", "first", "value", valueOf(0));
       await ends.first();
       const seen = ends.latencies(load.rate * (load.warmUp + load.seconds));
@@ -60,6 +61,7 @@ export const millrace: Peer = {
   },
 };
 
-function startWorker(processes: Processes, { server }: RedisEnds, { batch = 256, shards = 64 }: Setting): void {
-  processes.start("millrace", true, process.execPath, [program("millrace/worker"), server.socket, String(batch), String(shards)]);
+function startWorkers(processes: Processes, { server }: RedisEnds, { batch = 256, shards = 64, workers = 1 }: Setting): void {
+  for (let n = 0; n < Number(workers); n++)
+    processes.start(`millrace ${n}`, true, process.execPath, [program("millrace/worker"), server.socket, String(batch), String(shards)]);
 }
