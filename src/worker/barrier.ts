@@ -12,6 +12,7 @@
  * W3  Effects are not waited for, nor what comes of their results alone: they may take days.
  */
 import type { ShardRef } from "../key.ts";
+import { ChainedShard } from "./chained-shard.ts";
 import { ComputationShard } from "./computation-shard.ts";
 import type { Engine } from "./engine.ts";
 import { InboxShard, type OwnedShard } from "./owned-shard.ts";
@@ -133,6 +134,9 @@ function isThrough(passage: Passage): boolean {
 
 function beforeOf(shard: OwnedShard): Before {
   const tail = shard instanceof InboxShard ? shard.inbox.tail : 0;
+  // What it was handed ahead is injected from here on: what stands aside of its open batch may come of that.
+  if (shard instanceof ChainedShard && shard.pledgedTo !== undefined)
+    return { ...NOTHING, tail, number: shard.number, nextHeld: Math.min(shard.image.nextHeld, ...shard.open.heldPuts.keys()) };
   return { tail, number: shard.number, nextHeld: shard.image.nextHeld, underWay: shard instanceof ComputationShard ? shard.underWay : NOTHING.underWay };
 }
 

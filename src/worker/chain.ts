@@ -5,21 +5,32 @@
  *
  * K1  What is handed over is handed over in order: only where nothing else of that sender waits, is on its way or may be unknown.
  * K2  What the receiver did not come to is appended to its inbox by the sender's commit, as if there were no chains.
- * K3  Whoever was handed records is sealed before anything else happens.
+ * K3  Whoever was handed records does nothing but what the same sender hands it, and is sealed in that one's chain.
  * K4  In one turn no more records are done in chains than may be in all other ways: it is bounded, however slow handlers are.
+ * K5  An injector whose commit is under way hands over ahead of the next one (`ahead.ts`). Where it is lost before that, so are those that
+ *     it has handed records to.
  */
 import type { ShardRef } from "../key.ts";
 import type { Commit } from "../store/index.ts";
+import { Ahead } from "./ahead.ts";
 import { ChainedShard } from "./chained-shard.ts";
 import type { Engine } from "./engine.ts";
+import { InjectorShard } from "./injector-shard.ts";
 import type { OwnedShard } from "./owned-shard.ts";
 import type { Production } from "./parcel.ts";
+
+/** What a commit hands over, by target, and what it has to append before all else, for whoever was handed it is gone. */
+export interface Claimed {
+  readonly handed: ReadonlyMap<ShardRef, { readonly records: readonly Production[] }>;
+  readonly returned: ReadonlyMap<ShardRef, readonly Production[]>;
+}
 
 export class Chain {
   readonly #engine: Engine;
   #number = 0;
   /** Of the chain in the making, in the order in which they are sealed. */
   readonly #members = new Set<OwnedShard>();
+  readonly #ahead = new Map<OwnedShard, Ahead>();
   /** Records that may still be done in this turn. */
   #left = 0;
 
@@ -48,17 +59,74 @@ export class Chain {
 
   /** Gives how many of the productions their receiver has taken, the first ones. */
   offer(sender: OwnedShard, target: ShardRef, productions: readonly Production[]): number {
+    if (this.#members.size === 0) return 0;
+    const { taken, receiver } = this.#hand(sender, target, productions, false);
+    if (taken > 0) this.#members.add(receiver as ChainedShard);
+    return taken;
+  }
+
+  #hand(sender: OwnedShard, target: ShardRef, productions: readonly Production[], ahead: boolean): { taken: number; receiver: ChainedShard | undefined } {
     const receiver = this.#engine.shards.get(target);
     const { domainOf, chains = true } = this.#engine.options;
-    if (!chains || !(receiver instanceof ChainedShard) || receiver === sender || this.#members.size === 0 || this.#engine.stopping) return 0;
-    if (domainOf(sender.ref) !== domainOf(target) || !receiver.accepts(sender)) return 0;
+    const none = { taken: 0, receiver: undefined };
+    if (!chains || !(receiver instanceof ChainedShard) || receiver === sender || this.#engine.stopping) return none;
+    if (domainOf(sender.ref) !== domainOf(target) || !receiver.accepts(sender, ahead)) return none;
     const offered = productions.length <= this.#left ? productions : productions.slice(0, this.#left);
-    if (offered.length === 0) return 0;
+    if (offered.length === 0) return none;
     for (const production of offered) production.sentBy(sender.origin);
     const taken = receiver.accept(offered);
     this.#left -= taken;
-    if (taken > 0) this.#members.add(receiver);
-    else this.#engine.wake(receiver);
-    return taken;
+    if (taken === 0) this.#engine.wake(receiver);
+    return { taken, receiver };
+  }
+
+  // ── ahead of a commit ───────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Is it not to be sealed now? `waits`: for the call under way. What an injector has for others by now it hands over meanwhile. */
+  holdsBack(shard: OwnedShard, waits: boolean): boolean {
+    if (waits && shard instanceof InjectorShard && shard.gathered.length > 0) this.#handAhead(shard);
+    if (waits || (shard instanceof ChainedShard && shard.pledgedTo !== undefined)) return true;
+    return this.#ahead.get(shard)?.receivers.some((receiver) => this.#isThere(receiver) && receiver.inFlight !== undefined) ?? false;
+  }
+
+  #handAhead(sender: InjectorShard): void {
+    // These the receivers do not know yet.
+    const appended = new Set(sender.inFlight?.parcels.map(({ target }) => target));
+    const ahead = this.#ahead.get(sender) ?? new Ahead();
+    this.#ahead.set(sender, ahead);
+    ahead.take(sender.gathered, (target, records, known) => {
+      if (appended.has(target) || (known !== undefined && !this.#isThere(known))) return { taken: 0, receiver: undefined };
+      const { taken, receiver } = this.#hand(sender, target, records, true);
+      if (taken > 0) (receiver as ChainedShard).pledgedTo = sender;
+      return { taken, receiver };
+    });
+  }
+
+  /** What it has handed over ahead becomes a part of the commit that is being made; undefined: nothing. */
+  claim(sender: OwnedShard): Claimed | undefined {
+    const claimed = this.#ahead.get(sender)?.settle((receiver) => this.#isThere(receiver));
+    this.#ahead.delete(sender);
+    for (const { receiver } of claimed?.handed.values() ?? []) {
+      receiver.pledgedTo = undefined;
+      this.#members.add(receiver);
+    }
+    return claimed;
+  }
+
+  /** These are lost, and with them whoever was handed records by one of them. */
+  withReceivers(shards: readonly ShardRef[]): readonly ShardRef[] {
+    if (this.#ahead.size === 0) return shards;
+    const all = new Set(shards);
+    for (const ref of shards) {
+      const sender = this.#engine.shards.get(ref);
+      if (sender === undefined) continue;
+      for (const receiver of this.#ahead.get(sender)?.receivers ?? []) if (this.#isThere(receiver)) all.add(receiver.ref);
+      this.#ahead.delete(sender);
+    }
+    return [...all];
+  }
+
+  #isThere(receiver: ChainedShard): boolean {
+    return this.#engine.shards.get(receiver.ref) === receiver;
   }
 }

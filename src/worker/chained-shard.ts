@@ -4,13 +4,20 @@ import type { OwnedShard } from "./owned-shard.ts";
 import type { Production } from "./parcel.ts";
 
 export class ChainedShard extends ComputationShard {
-  /** Could it do what this one sends at once? Not where earlier records of that sender may still come, or its batch cannot be sealed next. */
-  accepts(sender: OwnedShard): boolean {
-    if (this.asynchronous || this.leaving || this.outbox.full || this.inFlight !== undefined || !this.inbox.drained) return false;
+  /** Whose open batch the records are of that it was handed ahead. Until that is sealed, and this one with it, it does nothing else. */
+  pledgedTo: OwnedShard | undefined = undefined;
+
+  /**
+   * Could it do what this one sends at once? Not where earlier records of that sender may still come, or its batch cannot be sealed with
+   * that one's: next, or `ahead`, once the calls under way are answered.
+   */
+  accepts(sender: OwnedShard, ahead: boolean): boolean {
+    if (this.asynchronous || this.leaving || this.outbox.full || (!ahead && this.inFlight !== undefined) || !this.inbox.drained) return false;
+    if (this.pledgedTo !== undefined && this.pledgedTo !== sender) return false;
     return sender.met.has(this) && this.mayStart();
   }
 
-  /** Does what can be done now of the records, and gives how many it has taken, the first ones: they are in the open batch, which has to be sealed next. */
+  /** Does what can be done now of the records, and gives how many it has taken, the first ones: they are in the open batch. */
   accept(records: readonly Production[]): number {
     this.inbox.hand(records, this.input);
     this.sealsNext = true;
@@ -18,5 +25,9 @@ export class ChainedShard extends ComputationShard {
     this.pump(2 * records.length);
     this.sealsNext = false;
     return records.length - this.inbox.handBack();
+  }
+
+  override pump(budget: number): number {
+    return this.pledgedTo === undefined || this.sealsNext ? super.pump(budget) : 0;
   }
 }

@@ -182,7 +182,7 @@ export class Engine implements ShardHost {
     const commits: Commit[] = [];
     const { domainOf } = this.options;
     for (const shard of this.#candidates) {
-      if (shard.inFlight !== undefined || this.#calls.full(domainOf(shard.ref))) continue;
+      if (this.chain.holdsBack(shard, shard.inFlight !== undefined || this.#calls.full(domainOf(shard.ref)))) continue;
       const ready = shard.commitAt();
       if (ready > this.#now && !(this.#stopping && ready < Number.POSITIVE_INFINITY)) {
         if (ready === Number.POSITIVE_INFINITY) this.#candidates.delete(shard);
@@ -319,8 +319,9 @@ export class Engine implements ShardHost {
 
   /** Drops shards with all that is remembered of them; they are acquired anew. */
   lose(refs: readonly ShardRef[]): void {
-    this.#drop(refs);
-    this.ownership.lost(refs);
+    const all = this.chain.withReceivers(refs);
+    this.#drop(all);
+    this.ownership.lost(all);
   }
 
   /** Gives shards up for another worker: nothing of them is open or under way. */

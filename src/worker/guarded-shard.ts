@@ -103,8 +103,8 @@ export class GuardedShard extends ChainedShard {
     return false;
   }
 
-  override accepts(sender: OwnedShard): boolean {
-    return this.host.now >= this.#chainedFrom && super.accepts(sender);
+  override accepts(sender: OwnedShard, ahead: boolean): boolean {
+    return this.host.now >= this.#chainedFrom && super.accepts(sender, ahead);
   }
 
   override pump(budget: number): number {

@@ -5,6 +5,7 @@ import { refusalOfId } from "../dedup/client-id.ts";
 import { messageOf } from "../errors.ts";
 import type { InjectorSource, SourceItem } from "../injectors/injector.ts";
 import type { Numbered, TakenId } from "../store/index.ts";
+import { BEGINNING, END } from "../time.ts";
 import { refusedAtTheDoor } from "./held.ts";
 import type { Production } from "./parcel.ts";
 
@@ -24,7 +25,9 @@ export class Prepared {
 }
 
 export class Injection {
+  /** Those that are not handed over ahead, in order, and how many there are with those that are. */
   productions: Production[] = [];
+  produced = 0;
   items = 0;
   bytes = 0;
   ids: TakenId[] = [];
@@ -55,6 +58,16 @@ export function givenId({ id: idOf }: InjectorSource, item: SourceItem): { reado
 
 /** Is each id taken once, by those that are stored, or are ids the records' names and nothing more? */
 export const deduplicates = ({ id, deduplicate }: InjectorSource): boolean => id !== undefined && deduplicate !== false;
+
+/** Ids of records below this may have been forgotten, where the injector's watermark is at `input`. */
+export const forgottenBelow = ({ idRetention }: InjectorSource, input: number): number =>
+  input === BEGINNING || input === END ? BEGINNING : input - idRetention;
+
+/** A record whose id may have been forgotten is never taken as new. */
+export function refuseAge(source: InjectorSource, timestamp: number, input: number): string | undefined {
+  if (!deduplicates(source) || timestamp >= forgottenBelow(source, input)) return undefined;
+  return `its timestamp ${timestamp} is more than ${source.idRetention} ms behind the injector's watermark: its id may have been forgotten, so it cannot be known to be new`;
+}
 
 /** Text kept of an item that could not be read. */
 const RAW_TEXT = 65_536;

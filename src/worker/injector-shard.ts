@@ -21,10 +21,10 @@ import type { Standing } from "../watermark/upstream.ts";
 import { Confirmations } from "./confirmations.ts";
 import type { ConfirmedIds } from "./confirmed-ids.ts";
 import { type Holder, undelivered } from "./holder.ts";
-import { type Checkpoint, deduplicates, givenId, Injection, Prepared, refusedBytes } from "./injection.ts";
+import { type Checkpoint, deduplicates, forgottenBelow, givenId, Injection, Prepared, refuseAge, refusedBytes } from "./injection.ts";
 import { InjectorPercentiles } from "./injector-percentiles.ts";
 import { OwnedShard, type ShardHost } from "./owned-shard.ts";
-import { placeId } from "./parcel.ts";
+import { placeId, type Production } from "./parcel.ts";
 import type { PlannedInjector } from "./plan.ts";
 import { deliver } from "./produce.ts";
 import { carry } from "./tracing.ts";
@@ -249,7 +249,7 @@ export class InjectorShard extends OwnedShard {
     let timestamp: unknown;
     try {
       timestamp = source.timestamp === undefined ? (item.timestamp ?? this.wallTime()) : source.timestamp(item.value);
-      const reason = refuseTimestamp(timestamp, this.wallTime(), source.maxAhead) ?? this.#tooOld(timestamp as number);
+      const reason = refuseTimestamp(timestamp, this.wallTime(), source.maxAhead) ?? refuseAge(source, timestamp as number, this.image.input);
       if (reason !== undefined) {
         this.#refuse(item, id, typeof timestamp === "number" ? timestamp : Number.NaN, reason);
         return;
@@ -259,6 +259,7 @@ export class InjectorShard extends OwnedShard {
       const place = this.nextPlace();
       open.bytes += deliver(this.planned.output, { value: item.value, timestamp: timestamp as number, id, place, senderKey: "" }, this.origin, productions);
       if (item.trace !== undefined) open.bytes += carry(item.trace, productions, from);
+      open.produced += productions.length - from;
       this.#confirmations?.add({ kind: "injected", id: id ?? placeId(this.ref, this.monotonic, place), timestamp: timestamp as number });
     } catch (error) {
       this.#refuse(item, id, Number(timestamp), messageOf(error));
@@ -271,17 +272,6 @@ export class InjectorShard extends OwnedShard {
     }
     if ((timestamp as number) > this.image.last) this.image.last = timestamp as number;
     this.#estimator.observe(timestamp as number);
-  }
-
-  /** A record whose id may have been forgotten is never taken as new. */
-  #tooOld(timestamp: number): string | undefined {
-    const { source } = this.planned.node;
-    if (!deduplicates(source) || timestamp >= this.#forgotten) return undefined;
-    return `its timestamp ${timestamp} is more than ${source.idRetention} ms behind the injector's watermark: its id may have been forgotten, so it cannot be known to be new`;
-  }
-
-  get #forgotten(): number {
-    return this.image.input === BEGINNING || this.image.input === END ? BEGINNING : this.image.input - this.planned.node.source.idRetention;
   }
 
   #refuse(item: SourceItem, id: string | undefined, timestamp: number, reason: string): void {
@@ -326,6 +316,11 @@ export class InjectorShard extends OwnedShard {
     return Math.min(silence, retry, this.#toldAt + (tellEvery ?? Number.POSITIVE_INFINITY));
   }
 
+  /** The productions of the open batch, in order; what is handed over ahead is taken out of them. */
+  get gathered(): Production[] {
+    return this.#open.productions;
+  }
+
   seal(): Commit {
     const batch = this.#open;
     const { image } = this;
@@ -335,9 +330,11 @@ export class InjectorShard extends OwnedShard {
     image.counters.processed += batch.processed;
     image.counters.duplicates += batch.duplicates;
     image.counters.deadLetters += batch.dead.length;
-    image.counters.produced += batch.productions.length;
-    const expire = deduplicates(this.planned.node.source) && this.#forgotten > this.#expired + this.planned.node.source.idRetention / 16;
-    if (expire) this.#expired = this.#forgotten;
+    image.counters.produced += batch.produced;
+    const { source } = this.planned.node;
+    const forgotten = forgottenBelow(source, image.input);
+    const expire = deduplicates(source) && forgotten > this.#expired + source.idRetention / 16;
+    if (expire) this.#expired = forgotten;
     const commit = this.commitOf({
       deadPuts: batch.dead,
       ids: batch.ids,

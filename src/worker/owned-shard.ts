@@ -179,7 +179,9 @@ export abstract class OwnedShard {
 
   /** Packs productions by target, in order; what is appended to streams of the store is left out. */
   #pack(productions: readonly Production[]): { readonly parcels: PackedParcel[]; readonly handed: HandedParcel[] } {
+    const ahead = this.host.chain.claim(this);
     const byTarget = new Map<ShardRef, Production[]>();
+    for (const [target, records] of ahead?.returned ?? []) byTarget.set(target, [...records]);
     for (const production of productions) {
       if (production.entry !== undefined) continue;
       const known = byTarget.get(production.target);
@@ -188,6 +190,7 @@ export abstract class OwnedShard {
     }
     const parcels: PackedParcel[] = [];
     const handed: HandedParcel[] = [];
+    for (const [target, { records }] of ahead?.handed ?? []) handed.push(new HandedParcel(target, this.origin, records));
     for (const [target, records] of byTarget) {
       const taken = this.host.chain.offer(this, target, records);
       if (taken > 0) handed.push(new HandedParcel(target, this.origin, taken === records.length ? records : records.slice(0, taken)));
