@@ -84,14 +84,13 @@ export class Chain {
 
   /** Is it not to be sealed now? `waits`: for the call under way. What an injector has for others by now it hands over meanwhile. */
   holdsBack(shard: OwnedShard, waits: boolean): boolean {
-    if (waits && shard instanceof InjectorShard && shard.gathered.length > 0) this.#handAhead(shard);
-    if (waits || (shard instanceof ChainedShard && shard.pledgedTo !== undefined)) return true;
-    return this.#ahead.get(shard)?.receivers.some((receiver) => this.#isThere(receiver) && receiver.inFlight !== undefined) ?? false;
+    if (shard instanceof InjectorShard && shard.inFlight !== undefined && shard.gathered.length > 0) this.#handAhead(shard, shard.inFlight);
+    return waits || (shard instanceof ChainedShard && shard.pledgedTo !== undefined);
   }
 
-  #handAhead(sender: InjectorShard): void {
+  #handAhead(sender: InjectorShard, { parcels }: Commit): void {
     // These the receivers do not know yet.
-    const appended = new Set(sender.inFlight?.parcels.map(({ target }) => target));
+    const appended = new Set(parcels.map(({ target }) => target));
     const ahead = this.#ahead.get(sender) ?? new Ahead();
     this.#ahead.set(sender, ahead);
     ahead.take(sender.gathered, (target, records, known) => {

@@ -9,12 +9,17 @@ export class ChainedShard extends ComputationShard {
 
   /**
    * Could it do what this one sends at once? Not where earlier records of that sender may still come, or its batch cannot be sealed with
-   * that one's: next, or `ahead`, once the calls under way are answered.
+   * that one's: next, or `ahead`, once the chain is answered that both are in.
    */
   accepts(sender: OwnedShard, ahead: boolean): boolean {
-    if (this.asynchronous || this.leaving || this.outbox.full || (!ahead && this.inFlight !== undefined) || !this.inbox.drained) return false;
+    if (this.asynchronous || this.leaving || this.outbox.full || !this.inbox.drained) return false;
+    if (this.inFlight !== undefined && !(ahead && this.#answeredWith(sender))) return false;
     if (this.pledgedTo !== undefined && this.pledgedTo !== sender) return false;
     return sender.met.has(this) && this.mayStart();
+  }
+
+  #answeredWith({ inFlight }: OwnedShard): boolean {
+    return inFlight?.chain !== undefined && inFlight.chain === this.inFlight?.chain;
   }
 
   /** Does what can be done now of the records, and gives how many it has taken, the first ones: they are in the open batch. */
