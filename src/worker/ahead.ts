@@ -21,6 +21,11 @@ type Hand = (
   known: ChainedShard | undefined,
 ) => { readonly taken: number; readonly receiver: ChainedShard | undefined };
 
+export interface Settled {
+  readonly handed: ReadonlyMap<ShardRef, Pledge>;
+  readonly returned: ReadonlyMap<ShardRef, Production[]>;
+}
+
 export class Ahead {
   readonly #pledges = new Map<ShardRef, Pledge>();
   /** Those that have not taken all. */
@@ -43,7 +48,7 @@ export class Ahead {
       if (known === undefined) byTarget.set(production.target, [production]);
       else known.push(production);
     }
-    const gone = new Set<Production>();
+    const gone: Production[] = [];
     for (const [target, records] of byTarget) {
       const pledge = this.#pledges.get(target);
       const { taken, receiver } = hand(target, records, pledge?.receiver);
@@ -52,20 +57,18 @@ export class Ahead {
       const handed = taken === records.length ? records : records.slice(0, taken);
       if (pledge === undefined) this.#pledges.set(target, { receiver, records: handed });
       else pledge.records.push(...handed);
-      for (const record of handed) gone.add(record);
+      for (const record of handed) gone.push(record);
     }
-    if (gone.size > 0) {
-      const rest = productions.splice(this.#from);
-      for (const production of rest) if (!gone.has(production)) productions.push(production);
+    if (gone.length === productions.length - this.#from) productions.length = this.#from;
+    else if (gone.length > 0) {
+      const handed = new Set(gone);
+      for (const production of productions.splice(this.#from)) if (!handed.has(production)) productions.push(production);
     }
     this.#from = productions.length;
   }
 
   /** What was handed to those that are still there, by target; and what is to be appended, for its receiver is gone. */
-  settle(isThere: (receiver: ChainedShard) => boolean): {
-    readonly handed: ReadonlyMap<ShardRef, Pledge>;
-    readonly returned: ReadonlyMap<ShardRef, Production[]>;
-  } {
+  settle(isThere: (receiver: ChainedShard) => boolean): Settled {
     const handed = new Map<ShardRef, Pledge>();
     const returned = new Map<ShardRef, Production[]>();
     for (const [target, pledge] of this.#pledges) {

@@ -12,18 +12,12 @@
  */
 import type { ShardRef } from "../key.ts";
 import type { Commit } from "../store/index.ts";
-import { Ahead } from "./ahead.ts";
+import { Ahead, type Settled } from "./ahead.ts";
 import { ChainedShard } from "./chained-shard.ts";
 import type { Engine } from "./engine.ts";
 import { InjectorShard } from "./injector-shard.ts";
 import type { OwnedShard } from "./owned-shard.ts";
 import type { Production } from "./parcel.ts";
-
-/** What a commit hands over, by target, and what it has to append before all else, for whoever was handed it is gone. */
-export interface Claimed {
-  readonly handed: ReadonlyMap<ShardRef, { readonly records: readonly Production[] }>;
-  readonly returned: ReadonlyMap<ShardRef, readonly Production[]>;
-}
 
 export class Chain {
   readonly #engine: Engine;
@@ -89,11 +83,12 @@ export class Chain {
   }
 
   #handAhead(sender: InjectorShard, { parcels }: Commit): void {
-    // These the receivers do not know yet.
-    const appended = new Set(parcels.map(({ target }) => target));
+    // Of those that the commit under way has appended to, the receivers do not know yet what.
+    let appended: Set<ShardRef> | undefined;
     const ahead = this.#ahead.get(sender) ?? new Ahead();
     this.#ahead.set(sender, ahead);
     ahead.take(sender.gathered, (target, records, known) => {
+      appended ??= new Set(parcels.map((parcel) => parcel.target));
       if (appended.has(target) || (known !== undefined && !this.#isThere(known))) return { taken: 0, receiver: undefined };
       const { taken, receiver } = this.#hand(sender, target, records, true);
       if (taken > 0) (receiver as ChainedShard).pledgedTo = sender;
@@ -102,7 +97,7 @@ export class Chain {
   }
 
   /** What it has handed over ahead becomes a part of the commit that is being made; undefined: nothing. */
-  claim(sender: OwnedShard): Claimed | undefined {
+  claim(sender: OwnedShard): Settled | undefined {
     const claimed = this.#ahead.get(sender)?.settle((receiver) => this.#isThere(receiver));
     this.#ahead.delete(sender);
     for (const { receiver } of claimed?.handed.values() ?? []) {

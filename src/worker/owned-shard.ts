@@ -181,7 +181,7 @@ export abstract class OwnedShard {
   #pack(productions: readonly Production[]): { readonly parcels: PackedParcel[]; readonly handed: HandedParcel[] } {
     const ahead = this.host.chain.claim(this);
     const byTarget = new Map<ShardRef, Production[]>();
-    for (const [target, records] of ahead?.returned ?? []) byTarget.set(target, [...records]);
+    for (const [target, records] of ahead?.returned ?? []) byTarget.set(target, records);
     for (const production of productions) {
       if (production.entry !== undefined) continue;
       const known = byTarget.get(production.target);

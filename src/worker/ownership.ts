@@ -220,7 +220,7 @@ export class Ownership {
         return;
       }
       claim.stage = "wanted";
-      claim.retryAt = ranOut ? now : now + RETRY;
+      claim.retryAt = outcome?.kind === "acquired" ? now : now + RETRY;
       if (outcome?.kind === "held-by") {
         this.#others.set(ref, outcome.worker);
         this.#engine.lostTails.forget(ref);

@@ -1,6 +1,6 @@
 /**
  * How much is done at once. Each commit has its price however little is in it, so the more shards share what is done in one
- * turn, or are fed by one commit of an injector, the more that may be; and no more than keeps others waiting for a tenth of a second.
+ * turn, or are fed by one commit of an injector, the more that may be; but a turn is not interrupted, so there is a most.
  */
 
 /** Records of one turn, at least and at most. */

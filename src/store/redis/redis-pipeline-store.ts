@@ -43,7 +43,7 @@ import type {
   WatermarkReport,
 } from "../store.ts";
 import { parseStoredGraph, type StoredGraph } from "../stored-graph.ts";
-import { type CommitCall, cutByWeight, decodeCommitReply, encodeCommits, joinReplies } from "./commit-request.ts";
+import { cutByWeight, decodeCommitReply, encodeCommits, joinReplies } from "./commit-request.ts";
 import { Announcements } from "./announcements.ts";
 import { Calls } from "./calls.ts";
 import { divided } from "./divided.ts";
@@ -206,24 +206,20 @@ export class RedisPipelineStore implements PipelineStore {
 
   // ── the life of a record ────────────────────────────────────────────────────────────────────────────────────────
 
-  async commit(commits: readonly Commit[]): Promise<CommitReply> {
-    invariant(new Set(commits.map(({ shard }) => shard)).size === commits.length, "a list has two commits of one shard");
+  commit(commits: readonly Commit[]): Promise<CommitReply> {
     const parts = cutByWeight(commits);
     // By no longer a way than any other answer, which could overtake this one (S7).
-    if (parts.length === 1) {
-      const { call, reply } = this.#commit(commits);
-      return decodeCommitReply(call, await reply);
-    }
+    if (parts.length === 1) return this.#commit(commits, commits);
     // All calls go out before the first is awaited: what is called after this call comes after all of them.
-    const sent = parts.map((part) => this.#commit(part));
-    return joinReplies(await Promise.all(sent.map(async ({ call, reply }) => decodeCommitReply(call, await reply))));
+    return Promise.all(parts.map((part) => this.#commit(part, commits))).then(joinReplies);
   }
 
-  #commit(commits: readonly Commit[]): { readonly call: CommitCall; readonly reply: Promise<unknown> } {
-    const calls = this.#oneSafe(commits.map(({ shard }) => shard));
+  async #commit(part: readonly Commit[], list: readonly Commit[]): Promise<CommitReply> {
+    invariant(new Set(list.map(({ shard }) => shard)).size === list.length, "a list has two commits of one shard");
+    const calls = this.#oneSafe(part.map(({ shard }) => shard));
     const request = calls.begin();
-    const call = encodeCommits(request, this.#keys, commits);
-    return { call, reply: calls.run(COMMIT, request) };
+    const call = encodeCommits(request, this.#keys, part);
+    return decodeCommitReply(call, await calls.run(COMMIT, request));
   }
 
   async deliver(deliveries: readonly Delivery[]): Promise<DeliverReply> {
