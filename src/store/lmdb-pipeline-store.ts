@@ -202,6 +202,8 @@ export class LmdbPipelineStore implements PipelineStore {
     await this.#opened.db.flushed;
   }
 
+  sent(): undefined {}
+
   whyNotFsynced(): Promise<undefined> {
     return Promise.resolve(undefined);
   }

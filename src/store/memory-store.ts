@@ -191,6 +191,7 @@ class MemoryPipelineStore implements PipelineStore {
   async report(worker: string, reports: readonly WatermarkReport[]): Promise<ReportReply> {
     return this.#data.report(worker, reports, this.#clock.now());
   }
+  sent(): undefined {}
   async flushed(): Promise<void> {
     // There is nothing more durable to wait for.
   }

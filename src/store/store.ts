@@ -150,6 +150,11 @@ export interface PipelineStore {
   report(worker: string, reports: readonly WatermarkReport[]): Promise<ReportReply>;
 
   // ── the rest ────────────────────────────────────────────────────────────────────────────────────────────────────
+  /**
+   * Settles once the bytes of all calls have left the process, or are lost; undefined: they have. None leaves it while its thread
+   * works, so a server waits for the end of a large call as long as that. A store without a connection has nothing to send.
+   */
+  sent(): Promise<void> | undefined;
   /** Settles when everything committed before the call is as durable as this store makes it. */
   flushed(): Promise<void>;
   /**

@@ -20,6 +20,8 @@ import { read } from "./reads.ts";
 const RECOVER = { timers: 10_000, holds: 10_000 };
 /** ms after which the engine is told that the store did not answer. */
 const PAUSE = 20;
+/** ms, at most, that the engine's turn waits for what was sent to leave the process. */
+const SENDING = 5;
 
 export interface DriverOptions {
   readonly engine: Engine;
@@ -78,10 +80,24 @@ export class Driver {
   kick(): void {
     if (this.#scheduled || this.#stopped) return;
     this.#scheduled = true;
-    this.#clock.soon(() => {
+    this.#clock.soon(() => this.#whenSent());
+  }
+
+  /** A turn keeps the thread for long: meanwhile the store would wait for the end of a call of which the socket had no room for more. */
+  #whenSent(): void {
+    const sent = this.#store.sent();
+    let turned = false;
+    const turn = (): void => {
+      if (turned) return;
+      turned = true;
       this.#scheduled = false;
       this.#turn();
-    });
+    };
+    if (sent === undefined) turn();
+    else {
+      const stop = this.#clock.after(SENDING, turn);
+      void sent.then(stop).then(turn);
+    }
   }
 
   #turn(): void {

@@ -35,7 +35,7 @@ export class GatedStore implements Store {
       get: (target, name: Call) => {
         const value: unknown = Reflect.get(target, name, target);
         if (typeof value !== "function") return value;
-        if (name === "domainOf") return value.bind(target) as unknown;
+        if (name === "domainOf" || name === "sent") return value.bind(target) as unknown;
         return async (...given: unknown[]): Promise<unknown> => {
           this.counted.set(name, (this.counted.get(name) ?? 0) + 1);
           await this.#closed.get(name)?.waiting;

@@ -53,6 +53,8 @@ export class Line {
   /** Called when the store has answered any other call, before the worker hears of it. */
   after: (method: AsyncMethod) => void | Promise<void> = () => {};
   generation = 0;
+  /** What the store says of the bytes of calls. */
+  sent: () => Promise<void> | undefined = () => undefined;
   readonly store: PipelineStore;
   #end: PipelineStore;
 
@@ -64,6 +66,7 @@ export class Line {
         if (name === "generation") return this.generation;
         const value: unknown = Reflect.get(target, name);
         if (typeof value !== "function") return value;
+        if (name === "sent") return this.sent;
         if (name === "domainOf") return value.bind(target);
         return (...args: unknown[]) => this.#call(target, name as AsyncMethod, args);
       },

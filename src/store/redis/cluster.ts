@@ -97,6 +97,11 @@ export class Cluster implements Servers {
     return [...this.#map.primaries].flatMap((address) => this.#connections.get(address) ?? []);
   }
 
+  sent(): Promise<void> | undefined {
+    const waiting = [...this.#connections.values()].flatMap((connection) => connection.sent() ?? []);
+    return waiting.length === 0 ? undefined : Promise.all(waiting).then(() => {});
+  }
+
   /** The connection to the primary of a slot; undefined: there is none now. */
   primaryOf(slot: number): Connection | undefined {
     return this.#connections.get(this.#map.primaryOf[slot] ?? "");

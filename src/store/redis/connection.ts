@@ -12,15 +12,16 @@
 import type { Buffer } from "node:buffer";
 import type { Command, Redis } from "ioredis";
 import type { Clock } from "../../clock.ts";
-import { InvariantError, MillraceError, StoreRefusedError, StoreUnavailableError, messageOf } from "../../errors.ts";
+import { InvariantError, StoreRefusedError, StoreUnavailableError, messageOf } from "../../errors.ts";
 import { describeTarget, type ClientOptions } from "./client-options.ts";
 import { checkOffered, type Wanted } from "./durability.ts";
+import { isOfReplica, meaningOf } from "./error-meaning.ts";
 import type { Keys } from "./keys.ts";
 import { asText } from "./reply.ts";
 import { Request } from "./request.ts";
 import type { Script } from "./script.ts";
 import { PROBE, READING_SCRIPTS, SCRIPTS } from "./scripts.ts";
-import { type Covers, type Line, redirectOf } from "./line.ts";
+import type { Covers, Line } from "./line.ts";
 import { describeServer, readServerFacts } from "./server-check.ts";
 
 /** Parts of the time-out between two looks at what is open. A call is given up within a quarter more than its time. */
@@ -107,6 +108,7 @@ export class Connection {
   #greeting = 0;
   #identity: string | undefined = undefined;
   #generation = 0;
+  #draining: Promise<void> | undefined = undefined;
   #scriptsSentAgain = 0;
   #server = "";
   /** Why it is not open. */
@@ -171,6 +173,20 @@ export class Connection {
   lines(): readonly Line[] {
     return [this];
   }
+  sent(): Promise<void> | undefined {
+    const { stream } = this.#redis;
+    if (stream?.writableNeedDrain !== true) return undefined;
+    this.#draining ??= new Promise<void>((resolve) => {
+      const settle = (): void => {
+        stream.off("drain", settle).off("close", settle);
+        this.#draining = undefined;
+        resolve();
+      };
+      stream.on("drain", settle).on("close", settle);
+    });
+    return this.#draining;
+  }
+
   get isOpen(): boolean {
     return this.#state === "open";
   }
@@ -354,45 +370,9 @@ export class Connection {
     return new StoreUnavailableError(`${this.#address}: ${what}`);
   }
 
-  /** What an error of the server or of the library means to the caller. */
   #meaningOf(error: unknown): Error {
-    if (error instanceof MillraceError) return error;
-    const text = messageOf(error);
-    const code = /^[A-Z]+\b/.exec(text)?.[0];
-    switch (code) {
-      case "UNKNOWNSHARD":
-        return new InvariantError(`a shard is not in the stored graph: Redis has no key ${text.slice(code.length + 1)}`);
-      case "NOSTREAM":
-        return new StoreRefusedError(
-          `${this.#address}: the key ${JSON.stringify(text.slice(code.length + 1))} holds something that is not a stream; give the sink another key`,
-        );
-      case "NOAUTH":
-      case "WRONGPASS":
-        return new StoreRefusedError(`${this.#address}: the server does not take the user name or password (${text}); give others`);
-      case "NOPERM":
-        return new StoreRefusedError(`${this.#address}: ${text}; ${this.#remedy}`);
-      case "MOVED":
-      case "ASK":
-        return redirectOf(text, this.#address);
-      case "READONLY":
-      case "UNBLOCKED":
-        // The primary became a replica: only a new connection finds the new primary.
-        if (this.#state === "open") this.#redis.stream.destroy();
-        return this.#unavailable(text);
-      case "OOM":
-        return this.#unavailable(`${text}; give Redis more memory (maxmemory)`);
-      case "MISCONF":
-      case "NOREPLICAS":
-      case "LOADING":
-      case "BUSY":
-      case "TRYAGAIN":
-      case "CLUSTERDOWN":
-      case "MASTERDOWN":
-        return this.#unavailable(text);
-      default:
-        if (text.startsWith("ERR WAIT") && text.includes("replica")) return this.#meaningOf(new Error(`READONLY ${text}`));
-        if (error instanceof Error && error.name === "ReplyError") return new InvariantError(`${this.#address}: Redis refused a command of Millrace: ${text}`);
-        return this.#unavailable(text);
-    }
+    // The primary became a replica: only a new connection finds the new primary.
+    if (isOfReplica(error) && this.#state === "open") this.#redis.stream.destroy();
+    return meaningOf(error, this.#address, this.#remedy);
   }
 }

@@ -30,6 +30,8 @@ export interface Servers {
   coveredLine(slot: number, covers: Covers): Line;
   /** One to each server that has keys, for what concerns all keys. */
   lines(): readonly Line[];
+  /** Settles once the system has taken the bytes of all calls from the process, or they are lost; undefined: it has. */
+  sent(): Promise<void> | undefined;
   close(): Promise<void>;
 }
 

@@ -350,6 +350,10 @@ export class RedisPipelineStore implements PipelineStore {
 
   // ── the rest ────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  sent(): Promise<void> | undefined {
+    return this.#servers.sent();
+  }
+
   /** What was answered is where the store promises it to be; beyond that, when it reaches the disk is Redis' configuration. */
   async flushed(): Promise<void> {}
 
