@@ -5,7 +5,7 @@
 import { shardOf, shardRef, type ShardRef } from "../src/key.ts";
 import type { StoredGraph } from "../src/store/stored-graph.ts";
 import { dueAt, groupOf, keyOf, type Load } from "./load.ts";
-import { rounded, type Wait } from "./quantile.ts";
+import { quantileOfWaits, rounded, type Wait } from "./quantile.ts";
 import type { ChaosWorker, Tenure } from "./worker.ts";
 
 /** Shards that lost their worker at a moment. */
@@ -52,23 +52,33 @@ interface Told {
   readonly startAt: number;
 }
 
+/** ms since the epoch at which the record that waited was due. */
+type Due = { readonly due: number };
+
 /**
  * How long those records waited that were due in a span of a run and were no shard's that was struck and not yet well. Where a
  * shard of theirs was struck while they waited, that is known up to then alone: what came later is that fault's doing.
  */
-export function bystanders({ workers, load, startAt }: Told, { from, to }: Span, path: (n: number) => readonly ShardRef[], sick: readonly SickSpan[]): Wait[] {
+export function bystanders({ workers, load, startAt }: Told, { from, to }: Span, path: (n: number) => readonly ShardRef[], sick: readonly SickSpan[]): (Wait & Due)[] {
   const byRef = new Map<ShardRef, SickSpan[]>();
   for (const each of sick) byRef.set(each.ref, [...(byRef.get(each.ref) ?? []), each]);
-  const found: Wait[] = [];
+  const found: (Wait & Due)[] = [];
   for (const [n, at] of firstSeen(workers)) {
     const due = dueAt(load, startAt, n);
     if (due < from || due >= to) continue;
     const spans = path(n).flatMap((ref) => byRef.get(ref) ?? []);
     if (spans.some((span) => due >= span.from && due <= span.to)) continue;
     const cut = Math.min(...spans.map(({ struckAt }) => struckAt).filter((struckAt) => struckAt > due));
-    found.push({ ms: Math.min(at, cut) - due, cut: cut < at });
+    found.push({ ms: Math.min(at, cut) - due, cut: cut < at, due });
   }
   return found;
+}
+
+/** Of each minute from `from` on, the 99th percentile, ms: does a machine's hour, or what grows, make the whole's? */
+export function byMinute(waits: readonly (Wait & Due)[], { from, to }: Span): (number | null)[] {
+  const minutes = Array.from({ length: Math.ceil((to - from) / 60_000) }, (): Wait[] => []);
+  for (const wait of waits) minutes[Math.floor((wait.due - from) / 60_000)]?.push(wait);
+  return minutes.map((each) => rounded(quantileOfWaits(each, 0.99)));
 }
 
 function firstSeen(workers: readonly Pick<ChaosWorker, "pulses">[]): Map<number, number> {

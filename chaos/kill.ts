@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { Arena } from "./arena.ts";
-import { bystanders, compared, latencies, longestPause, pathOf, recoveries, sickSpans, type Strike } from "./bystanders.ts";
+import { byMinute, bystanders, compared, latencies, longestPause, pathOf, recoveries, sickSpans, type Strike } from "./bystanders.ts";
 import type { Load } from "./load.ts";
 import { quantile, quantileOfWaits, rounded } from "./quantile.ts";
 import type { ChaosResult, ScenarioOptions } from "./scenario.ts";
@@ -95,6 +95,7 @@ async function concluded(arena: Arena, { strikes, from, to, quiet }: Measured): 
       leaseMs,
       recoveryMaxMs: rounded(quantile(recovered, 1)),
       bystanderP99Ms: p99.during,
+      bystanderP99MsByMinute: byMinute(during, { from, to }),
       quietP99Ms: p99.before,
       bystanders: during.length,
       bystandersCut: during.filter(({ cut }) => cut).length,

@@ -249,7 +249,7 @@ function drawSource(tape: Tape, name: string, records: number, partitions: numbe
   }
   const policy = marked ? byHand(idle) : disorder === 0 ? ascending(idle) : boundedDisorder(disorder, idle);
   const ids = tape.chance(300);
-  const retention = ids ? tape.pick([RETENTION, RETENTION, 300]) : RETENTION;
+  const retention = ids ? tape.pick([RETENTION, 300, 20]) : RETENTION;
   const sources = Array.from({ length: partitions }, (_, partition) =>
     drawPartition(tape, { name: `${name}/${partition}`, records, keys, disorder, marked, ids, idles: idle.idleAfter !== undefined, silences, silent, late }),
   );
