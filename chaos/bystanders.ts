@@ -59,7 +59,12 @@ type Due = { readonly due: number };
  * How long those records waited that were due in a span of a run and were no shard's that was struck and not yet well. Where a
  * shard of theirs was struck while they waited, that is known up to then alone: what came later is that fault's doing.
  */
-export function bystanders({ workers, load, startAt }: Told, { from, to }: Span, path: (n: number) => readonly ShardRef[], sick: readonly SickSpan[]): (Wait & Due)[] {
+export function bystanders(
+  { workers, load, startAt }: Told,
+  { from, to }: Span,
+  path: (n: number) => readonly ShardRef[],
+  sick: readonly SickSpan[],
+): (Wait & Due)[] {
   const byRef = new Map<ShardRef, SickSpan[]>();
   for (const each of sick) byRef.set(each.ref, [...(byRef.get(each.ref) ?? []), each]);
   const found: (Wait & Due)[] = [];

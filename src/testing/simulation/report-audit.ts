@@ -28,28 +28,32 @@ export class ReportAudit {
   readonly #owners: Map<ShardRef, string>;
   /** The least that was in force when the owner registered the shard. */
   readonly #floors: Map<ShardRef, number>;
+  /** Of each worker and participant, the number of the last report that was taken: what it has overtaken changes nothing. */
+  readonly #newest: Map<string, number>;
 
   private constructor(
     shards: ReadonlyMap<number, readonly ShardRef[]>,
     standings: ReadonlyMap<ShardRef, Standing>,
     owners: ReadonlyMap<ShardRef, string>,
     floors: ReadonlyMap<ShardRef, number>,
+    newest: ReadonlyMap<string, number>,
   ) {
     this.#shards = shards;
     this.#standings = new Map(standings);
     this.#owners = new Map(owners);
     this.#floors = new Map(floors);
+    this.#newest = new Map(newest);
   }
 
   static of({ participants }: Plan): ReportAudit {
     const shards = participants
       .filter(({ kind }) => kind !== "injector")
       .map((each) => [each.id, Array.from({ length: each.shards }, (_, index) => shardRef(each.id, index))] as const);
-    return new ReportAudit(new Map(shards), new Map(), new Map(), new Map());
+    return new ReportAudit(new Map(shards), new Map(), new Map(), new Map(), new Map());
   }
 
   copy(): ReportAudit {
-    return new ReportAudit(this.#shards, this.#standings, this.#owners, this.#floors);
+    return new ReportAudit(this.#shards, this.#standings, this.#owners, this.#floors, this.#newest);
   }
 
   granted(shard: ShardRef, worker: string): void {
@@ -75,8 +79,11 @@ export class ReportAudit {
     }
   }
 
-  /** The worker's report of a participant has been taken. */
-  reported(worker: string, { participant, output }: WatermarkReport): void {
+  /** The worker's report of a participant has not been refused. */
+  reported(worker: string, { participant, number, output }: WatermarkReport): void {
+    const reporter = `${worker} ${participant}`;
+    if (number <= (this.#newest.get(reporter) ?? -1)) return;
+    this.#newest.set(reporter, number);
     for (const shard of this.#shards.get(participant) ?? []) {
       const { speaker, reported } = this.#of(shard);
       if (speaker === worker && output > reported) this.#standings.set(shard, { speaker, reported: output });
