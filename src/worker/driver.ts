@@ -86,18 +86,22 @@ export class Driver {
   /** A turn keeps the thread for long: meanwhile the store would wait for the end of a call of which the socket had no room for more. */
   #whenSent(): void {
     const sent = this.#store.sent();
-    let turned = false;
-    const turn = (): void => {
-      if (turned) return;
-      turned = true;
-      this.#scheduled = false;
-      this.#turn();
-    };
-    if (sent === undefined) turn();
-    else {
-      const stop = this.#clock.after(SENDING, turn);
-      void sent.then(stop).then(turn);
+    if (sent === undefined) {
+      this.#begin();
+      return;
     }
+    let begun = false;
+    const begin = (): void => {
+      if (!begun) this.#begin();
+      begun = true;
+    };
+    const stop = this.#clock.after(SENDING, begin);
+    void sent.then(stop).then(begin);
+  }
+
+  #begin(): void {
+    this.#scheduled = false;
+    this.#turn();
   }
 
   #turn(): void {

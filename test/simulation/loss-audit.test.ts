@@ -8,23 +8,13 @@ import type { StoreEffect } from "../../src/testing/simulation/store-request.ts"
 import { StoreAudit } from "../../src/testing/simulation/store-audit.ts";
 import { Engine } from "../../src/worker/engine.ts";
 import { makeInstances } from "../../src/worker/instances.ts";
+import { PLAIN } from "./plain-variant.ts";
 
-const VARIANT = {
-  shards: 1,
-  domains: 1,
-  attempts: 1,
-  partitions: 1,
-  asynchronous: false,
-  effects: undefined,
-  maxSkew: undefined,
-  percentile: undefined,
-  filtered: false,
-};
 const SHAPE = shapes[0] as (typeof shapes)[number];
 
 /** It has confirmed a record of an injector, which the store has no more; now it hears where the shard stands, and tells of no loss. */
 async function hears(sequencer: string, number: number): Promise<void> {
-  const { plan, data, current } = await staged(SHAPE, VARIANT);
+  const { plan, data, current } = await staged(SHAPE, PLAIN);
   current.stage = { scripts: new Map(), tries: new Map(), sources: new Map([["i", { policy: byHand(), ids: false, retention: 1_000 }]]) };
   const engine = new Engine({
     plan,

@@ -3,22 +3,11 @@ import { expect, test } from "vitest";
 import { shapes, staged } from "../../sim/workload/shapes.ts";
 import { shardRef } from "../../src/key.ts";
 import { ReportAudit } from "../../src/testing/simulation/report-audit.ts";
-
-const VARIANT = {
-  shards: 1,
-  domains: 1,
-  attempts: 1,
-  partitions: 1,
-  asynchronous: false,
-  effects: undefined,
-  maxSkew: undefined,
-  percentile: undefined,
-  filtered: false,
-};
+import { PLAIN } from "./plain-variant.ts";
 
 /** "w1" has reported these outputs of a shard, in the order of arrival; "w2" registers it then and stands at `input`. */
 async function takenOver(reports: readonly { readonly number: number; readonly output: number }[], input: number): Promise<() => void> {
-  const { plan } = await staged(shapes[0]!, VARIANT);
+  const { plan } = await staged(shapes[0]!, PLAIN);
   const { id: participant = 0 } = plan.participants.find(({ kind }) => kind === "computation") ?? {};
   const audit = ReportAudit.of(plan);
   const ref = shardRef(participant, 0);

@@ -173,6 +173,7 @@ export class Connection {
   lines(): readonly Line[] {
     return [this];
   }
+
   sent(): Promise<void> | undefined {
     const { stream } = this.#redis;
     if (stream?.writableNeedDrain !== true) return undefined;
