@@ -335,8 +335,8 @@ class Fold {
   /** A timer that is still set when all is done. */
   #leftOver(name: string, { key, largest }: KeyModel, timer: string, set: SetTimer, dead: Map<string, number>): void {
     const where = `${name} ${key}, timer ${timer} for ${set.time}`;
-    const never = timer.startsWith("wait:") && set.output === undefined;
-    // One that holds nothing may also be there still: nothing waits for it.
+    // One that holds nothing may be there still, for nothing waits for it: so with what a record sets that comes at the end of time.
+    const never = timer.startsWith("wait:") && (set.output ?? END) >= END;
     if (set.poison && (set.droppable || never)) this.#maybeDead(dead, `${key} ${timer}:${set.time}`);
     if (never) return;
     if (set.droppable && set.time <= largest && !set.poison) this.#wrong(`F3: ${where}: was dropped, though not after the last record`);

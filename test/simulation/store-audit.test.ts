@@ -19,7 +19,12 @@ const CODEC = cbor<number>();
 const SHAPE = shapes[0] as (typeof shapes)[number];
 const VARIANT = { shards: 1, domains: 1, attempts: 1, partitions: 1, asynchronous: false, effects: undefined, maxSkew: undefined, percentile: undefined };
 
-test("what a wall timer produces after the end of its computation is waited for, also where a new owner has reported that live again", async () => {
+const TIMER = { clock: "wall" as const, member: timerMember(7, undefined, "k") };
+
+test.each([
+  ["a wall timer", { timerDeletes: [TIMER] }],
+  ["a wall timer that sets itself anew", { timerSets: [{ ...TIMER, time: 9 }] }],
+])("what %s produces after the end of its computation is waited for, also where a new owner has reported that live again", async (_, firing) => {
   const { plan, current } = await staged(SHAPE, { ...VARIANT, filtered: false });
   current.stage = { scripts: new Map(), tries: new Map(), sources: new Map([["i", { policy: byHand(), ids: false, retention: 1_000 }]]) };
   const audit = StoreAudit.of(plan, new Map(), { effects: undefined, operators: undefined });
@@ -38,8 +43,7 @@ test("what a wall timer produces after the end of its computation is waited for,
   for (const shard of [injector, computation, sink]) audit.granted(shard, "w1", "1-a");
   commit(injector, 1, {});
   publish(["live", BEGINNING], ["live", BEGINNING]);
-  const timer = { clock: "wall" as const, member: timerMember(7, undefined, "k") };
-  commit(computation, 1, { timerSets: [{ ...timer, time: 5 }] });
+  commit(computation, 1, { timerSets: [{ ...TIMER, time: 5 }] });
   publish(FINISHED, ["live", BEGINNING]);
   publish(FINISHED, FINISHED);
   expect(audit.finished).toBe(true);
@@ -48,7 +52,7 @@ test("what a wall timer produces after the end of its computation is waited for,
   publish(["live", END], FINISHED);
   const produced = { value: 1, timestamp: 5, id: undefined, place: 1, senderKey: "k" };
   const production = new Production(sink, 0, produced, "k", CODEC, encodePayload(CODEC, 1));
-  commit(computation, 2, { timerDeletes: [timer], parcels: [{ target: sink, records: 1, bytes: packParcel(computation, 1, [production]) }] });
+  commit(computation, 2, { ...firing, parcels: [{ target: sink, records: 1, bytes: packParcel(computation, 1, [production]) }] });
   publish(FINISHED, FINISHED);
   expect(audit.finished).toBe(false);
 });

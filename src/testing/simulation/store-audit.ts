@@ -278,8 +278,8 @@ export class StoreAudit {
     // Where other shards are not at the end yet, what holds nothing may still come after they are.
     const unheld = () => ledger.input === END && produced.every(({ bytes }) => bytes.length === 0 || leastInTime(bytes, BEGINNING) === END);
     const ended = () => (commit.consumed?.records ?? 0) === 0 && (this.#published.get(sender.participant.id)?.output === END || unheld());
-    // A firing that stood aside as the end came holds as little as its timer did.
-    const fires = commit.heldDeletes.length > 0 || commit.timerDeletes.some(({ clock }) => clock === "wall");
+    // A firing that stood aside as the end came holds as little as its timer did; a timer that fired may be set anew by the same commit.
+    const fires = commit.heldDeletes.length > 0 || [...commit.timerDeletes, ...commit.timerSets].some(({ clock }) => clock === "wall");
     const afterEnd = this.#afterEnd.has(commit.shard) || (fires && ended());
     if (afterEnd) for (const { target } of commit.heldPuts.length > 0 ? [{ target: commit.shard }, ...produced] : produced) this.#afterEnd.add(target);
     for (const { target, bytes } of commit.parcels) this.#appendTo(target, bytes, commit.shard, floor);
