@@ -79,6 +79,8 @@ function themed(tape: Tape, { theme, settings }: Workload, faults: Faults): Faul
       ]),
       adverse: true,
     };
+  // Shards that are taken from one who lives and has not heard of it: single ones, not all that it has.
+  if (theme === "pledges") return { ...faults, kinds: tape.pick([["time-out", "store-clock", "join"], ["time-out", "store-clock", "join"], ["delay"]]) };
   if (theme === "successors") return { ...faults, kinds: tape.pick([faults.kinds, ["crash", "join"], ["crash", "stall"]]) };
   // Commits whose outcome is not known, of workers that mostly stay.
   const kinds: readonly FaultKind[] = tape.choose(4) === 0 ? [...new Set([...faults.kinds, "unconfirmed" as const])] : ["unconfirmed", "time-out"];

@@ -26,6 +26,8 @@ export interface Size {
   readonly idle: number;
   /** Of a thousand records, how many come behind what was promised. */
   readonly late: readonly number[];
+  /** ms that a source takes for few items, at most; 0: it gives what there is. */
+  readonly slow: number;
 }
 
 const LARGE: Size = {
@@ -43,6 +45,7 @@ const LARGE: Size = {
   recover: [10_000, 10_000, 10_000, 5, 2, 1],
   idle: 250,
   late: [0, 0, 60, 200],
+  slow: 0,
 };
 /** Where time passes with nothing but heartbeats in it, it takes steps: so little passes. */
 const SMALL: Size = {
@@ -60,6 +63,7 @@ const SMALL: Size = {
   recover: LARGE.recover,
   idle: LARGE.idle,
   late: LARGE.late,
+  slow: 0,
 };
 /** Of a thousand runs, how many are large. */
 const LARGER = 100;
@@ -76,13 +80,16 @@ export type Theme =
   | "silences"
   /** Records that are handed over in chains: calls that do not wait, of shards that have nothing else to do, and owners that change. */
   | "chains"
+  /** Records that are handed over ahead of their commit: several pulls of a source while one is under way, and receivers that are lost alone. */
+  | "pledges"
   /** Workers that have hardly begun: what they are granted, register and anchor, when answers to it are lost and they crash. */
   | "beginnings"
   /** Late records, slow calls, and workers that are started in the place of dead ones, beside others that hold the watermark back. */
   | "successors";
-const THEMES: readonly Theme[] = ["letters", "barriers", "pages", "silences", "chains", "beginnings", "successors"];
+/** Drawn with the same chance each; what is twice in it takes the most to happen. */
+const THEMES: readonly Theme[] = ["letters", "barriers", "pages", "silences", "chains", "beginnings", "successors", "pledges", "pledges"];
 /** Of a thousand runs, how many have one. */
-const THEMED = 350;
+const THEMED = 400;
 
 /** Where what is drawn for a run with a theme differs from a small one. */
 const THEMED_SIZES: Readonly<Record<Theme, Size>> = {
@@ -133,6 +140,19 @@ const THEMED_SIZES: Readonly<Record<Theme, Size>> = {
     silent: 600,
     silences: [30, 100, 300],
     faults: { perMille: [20, 40], steps: [200, 300] },
+  },
+  pledges: {
+    ...SMALL,
+    shapes: SMALL.shapes.filter(({ effects }) => effects === undefined),
+    keys: 6,
+    shards: [2, 3],
+    domains: [1],
+    records: [20, 30],
+    leases: [1_000, 400],
+    silent: 0,
+    slow: 20,
+    faults: { perMille: [20, 40, 60], steps: [250, 300] },
+    idle: 0,
   },
   beginnings: {
     ...SMALL,

@@ -63,6 +63,7 @@ const THEMED_MENUS: Readonly<Record<Theme, Partial<Menu>>> = {
   pages: { timers: true, holds: true, early: true, crowded: true },
   silences: {},
   chains: { waiting: false },
+  pledges: { waiting: false, failing: true, poison: false, attempts: ATTEMPTS },
   beginnings: {},
   successors: { waiting: true, slow: true, holds: true, poison: false, attempts: ATTEMPTS },
 };
@@ -87,12 +88,12 @@ const RETENTION = 1_000_000;
 export function drawWorkload(tape: Tape): Workload {
   const { theme, size } = drawSize(tape);
   const shape = tape.pick(size.shapes);
-  const exclusive = tape.chance(300);
+  const exclusive = theme !== "pledges" && tape.chance(300);
   const recover = tape.pick(size.recover);
   const drawn = { ...drawMenu(tape, size), ...(theme && THEMED_MENUS[theme]) };
   // Of timers that only the store knows, `clear` leaves those with a tag: not tried where there are some.
   const letters = theme === "letters" ? tape.pick([100, 200, 400]) : drawn.poison || shape.effects !== undefined ? tape.pick([0, 30, 100, 200]) : 0;
-  const barriers = theme === "barriers" ? tape.pick([120, 60]) : tape.pick([0, 0, 0, 20, 60]);
+  const barriers = theme === "barriers" ? tape.pick([120, 60]) : tape.pick(theme === "pledges" ? [120, 60] : [0, 0, 0, 20, 60]);
   drawn.mortal = letters > 0 && drawn.poison;
   const menu: Menu = recover < 10_000 ? { ...drawn, clear: false } : drawn;
   const keys = Array.from({ length: 1 + tape.choose(size.keys) }, (_, i) => `k${i}`);
@@ -126,10 +127,10 @@ export function drawWorkload(tape: Tape): Workload {
     frozen: tape.chance(100),
     reportEvery: tape.pick([2, 0, 10]),
     recover: { timers: recover, holds: recover },
-    latency: exclusive ? 0 : tape.pick(theme === "silences" || theme === "beginnings" ? [4, 30] : [0, 0, 4, 30]),
+    latency: exclusive ? 0 : tape.pick(theme === "pledges" ? [30, 10] : theme === "silences" || theme === "beginnings" ? [4, 30] : [0, 0, 4, 30]),
     hasty: true,
     punctual: theme === "silences",
-    cold: theme === "beginnings",
+    begins: theme === "beginnings" ? "cold" : theme === "pledges" ? "warm" : undefined,
   };
   // A hold whose release is deleted holds for ever.
   const operators = letters + barriers > 0 ? { letters, barriers, timers: barriers, spared: ["release"] } : undefined;
@@ -237,7 +238,7 @@ interface DrawnSource {
 }
 
 function drawSource(tape: Tape, name: string, records: number, partitions: number, keys: readonly string[], size: Size): DrawnSource {
-  const { silences, silent, late } = size;
+  const { silences, silent, late, slow } = size;
   const idle = tape.chance(size.idle) ? { idleAfter: tape.pick([200, 40, 15]) } : {};
   const disorder = tape.pick([0, 30, 300]);
   const marked = tape.chance(300);
@@ -253,7 +254,7 @@ function drawSource(tape: Tape, name: string, records: number, partitions: numbe
   const sources = Array.from({ length: partitions }, (_, partition) =>
     drawPartition(tape, { name: `${name}/${partition}`, records, keys, disorder, marked, ids, idles: idle.idleAfter !== undefined, silences, silent, late }),
   );
-  return { policy, ids, retention, sources };
+  return { policy, ids, retention, sources: sources.map((each) => (slow > 0 ? { ...each, slow } : each)) };
 }
 
 interface PartitionSetting {

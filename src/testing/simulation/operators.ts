@@ -146,10 +146,13 @@ export class Operators {
     if (!ownsAll && tape.choose(4) > 0) return this.#setStored();
     this.#barriers++;
     const barrier = new Barrier(worker.engine, planned);
-    // What is on its way may have arrived already, and something of it may stand aside.
-    if (shard.inFlight !== undefined) barrier.includeEarlier();
+    // What is on its way may have arrived already, and something of it may stand aside: it is included, or all is meant that comes behind it.
+    const { inFlight } = shard;
+    const behind = inFlight !== undefined && tape.choose(2) === 1;
+    if (inFlight !== undefined && !behind) barrier.includeEarlier();
+    const from = behind ? positionIn(inFlight.image) : this.#positionOf(shard.ref);
     trace.line(() => `${worker.name} sets a barrier behind what ${planned.name}[${partition}] injects from here on`);
-    this.#lookSoon({ worker, planned, partition, shard, barrier, from: this.#positionOf(shard.ref), losses: this.#losses, to: undefined, looks: 0 });
+    this.#lookSoon({ worker, planned, partition, shard, barrier, from, losses: this.#losses, to: undefined, looks: 0 });
     return true;
   }
 
@@ -160,8 +163,7 @@ export class Operators {
 
   #positionOf(shard: ShardRef): number {
     const image = this.#simulation.store.data.recover([shard], { timers: 0, holds: 0 })[0]?.image;
-    const checkpoint = image === undefined ? undefined : (decodeImage(image).checkpoint as { readonly position?: number } | undefined);
-    return checkpoint?.position ?? 0;
+    return image === undefined ? 0 : positionIn(image);
   }
 
   #lookSoon(watched: WatchedHere): void {
@@ -259,4 +261,9 @@ export class Operators {
   get standing(): readonly PassedBarrier[] {
     return this.passed.filter(({ losses }) => losses === this.#losses);
   }
+}
+
+/** In a source, of an injector's image. */
+function positionIn(image: Uint8Array): number {
+  return (decodeImage(image).checkpoint as { readonly position?: number } | undefined)?.position ?? 0;
 }

@@ -3,11 +3,14 @@
  * the timers, the holds, what stands aside, and of each whether the output watermark has to wait for it.
  *
  * A thing has to be waited for if it was not late when it came to be; what came late delays no one.
+ *
+ * A15 A commit does no more records than it consumes, was handed in its chain, had aside or brings back from dead letters.
  */
 import { keyHold, timerHold } from "../../store/address.ts";
 import type { Commit, Consumption } from "../../store/commit.ts";
 import { BEGINNING, END } from "../../time.ts";
 import { type DeadLetter, parseDeadLetter, parseHeld } from "../../worker/held.ts";
+import type { ShardImage } from "../../worker/image.ts";
 import { type ParcelRecord, placeId, unpackParcel } from "../../worker/parcel.ts";
 import type { Work } from "../../worker/work.ts";
 import { OutboxLedger } from "./outbox-ledger.ts";
@@ -56,6 +59,8 @@ export class ShardLedger {
   number = 0;
   input = BEGINNING;
   wallTime = 0;
+  /** Records that its commits have done. */
+  processed = 0;
   /** Names of the records that it has produced, of an injector whose source is told of them. */
   injected: string[] = [];
   /** First parcel that is not wholly consumed, and how many of its records are. */
@@ -89,8 +94,8 @@ export class ShardLedger {
 
   copy(): ShardLedger {
     const copy = new ShardLedger(this.shard, this.named);
-    const { sequencer, owner, committed, speaker, number, input, wallTime } = this;
-    Object.assign(copy, { sequencer, owner, committed, speaker, number, input, wallTime });
+    const { sequencer, owner, committed, speaker, number, input, wallTime, processed } = this;
+    Object.assign(copy, { sequencer, owner, committed, speaker, number, input, wallTime, processed });
     copy.injected = [...this.injected];
     copy.#outbox = this.#outbox.copy();
     copy.#position = this.#position;
@@ -154,8 +159,11 @@ export class ShardLedger {
     return limit;
   }
 
-  /** Applies a commit. `floor`: what it set below this was late; `fateOf`: what its sender was asked to do with a dead letter. */
-  apply(commit: Commit, floor: number, fateOf: (letter: number) => LetterFate | undefined): Applied {
+  /**
+   * Applies a commit with this image, of an injector or not. `floor`: what it set below this was late; `fateOf`: what its sender was asked
+   * to do with a dead letter.
+   */
+  apply(commit: Commit, image: ShardImage, injects: boolean, floor: number, fateOf: (letter: number) => LetterFate | undefined): Applied {
     const consumed = this.#consume(commit);
     const gone = this.#lettersGone(commit, fateOf);
     for (const { id, bytes } of commit.deadPuts) this.#dead.set(id, bytes);
@@ -171,7 +179,13 @@ export class ShardLedger {
       if (!this.#aside.has(entry.id)) this.#setAside(entry.id, work, { consumed, left, gone }, floor);
     }
     this.#applyTimes(commit, floor);
+    const done = image.counters.processed - this.processed;
+    const had = consumed.length + left.length + gone.length;
+    check(injects || done <= had, "A15 done unseen", () => `${name(this.shard)}#${commit.number} has done ${done} records, and had ${had}`);
     this.number = commit.number;
+    this.input = image.input;
+    this.wallTime = image.wallTime;
+    this.processed = image.counters.processed;
     return { finished: this.named ? this.#finished(commit, consumed, left, gone) : NONE, gone };
   }
 

@@ -20,6 +20,8 @@ export interface SimulatedSource {
   readonly trails?: number;
   /** More items may be added, until this is false. Default: false. */
   readonly open?: boolean;
+  /** It gives few items at a time, and takes up to this for them, ms, so that more are to come while these are worked on. Default: 0. */
+  readonly slow?: number;
 }
 
 interface Written {

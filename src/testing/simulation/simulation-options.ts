@@ -33,8 +33,8 @@ export interface Settings {
   readonly hasty: boolean;
   /** In a hasty run: do timers of workers ring in time as long as something may go wrong? */
   readonly punctual?: boolean;
-  /** May something go wrong from the first step on, in any case? */
-  readonly cold?: boolean;
+  /** "cold": something may go wrong from the first step on. "warm": not before its one worker has all shards and is at work. Default: either, by the tape. */
+  readonly begins?: "cold" | "warm" | undefined;
 }
 
 export interface SimulationOptions {

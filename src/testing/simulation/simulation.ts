@@ -8,7 +8,7 @@
  * S3  When the faults have stopped, everything is done within a bounded number of steps, and shards come to be where they
  *     are assigned (`settling.ts`).
  */
-import { participantOf, type ShardRef, shardRef } from "../../key.ts";
+import { participantOf } from "../../key.ts";
 import type { Random } from "../../random.ts";
 import { Engine } from "../../worker/engine.ts";
 import type { EngineOptions } from "../../worker/engine-options.ts";
@@ -22,7 +22,7 @@ import { Operators } from "./operators.ts";
 import { SimulatedSink, type SimulatedSource } from "./simulated-edges.ts";
 import { nextMoment, SLACK, standingOf } from "./moments.ts";
 import { settle } from "./settling.ts";
-import { warmUp } from "./warm-up.ts";
+import { isAmongOthers, leaveBehind, warmUp } from "./warm-up.ts";
 import { ReportAudit } from "./report-audit.ts";
 import type { Stray } from "./stray.ts";
 import { PerformedEffects, SimulatedRunner } from "./simulated-effects.ts";
@@ -179,7 +179,7 @@ export class Simulation implements World {
   run(verify: (simulation: Simulation) => void): Outcome {
     let violation: Violation | undefined;
     try {
-      if (!this.options.settings.exclusive && this.tape.chance(500)) this.#leaveBehind();
+      leaveBehind(this);
       this.begin();
       warmUp(this);
       while (!this.store.audit.finished) {
@@ -215,20 +215,12 @@ export class Simulation implements World {
     };
   }
 
-  /** One who is gone has acquired some of the shards: as these get free one by one, workers come to share participants. */
-  #leaveBehind(): void {
-    const shards: ShardRef[] = [];
-    for (const { id, shards: count } of this.options.plan.participants)
-      for (let index = 0; index < count; index++) if (this.tape.choose(2) === 1) shards.push(shardRef(id, index));
-    if (shards.length > 0) this.apply("w0", { kind: "acquire", shards });
-  }
-
   // ── steps ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** One worker, or two. */
   begin(): void {
     this.start();
-    if (!this.options.settings.exclusive && this.tape.chance(500)) this.start();
+    if (isAmongOthers(this)) this.start();
   }
 
   /** Is something still to come that was decided before: an arrival, a start, an end of something outside? */

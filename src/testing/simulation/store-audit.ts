@@ -12,7 +12,7 @@
  * A7  A report that comes after a later one of the same worker changes nothing.
  * A8  A dead letter is one no more only where an operator asked the shard's owner, and once; a record that comes back by
  *     that holds the watermark, and not behind where it stands.
- * A6 and A9 are of `injection-audit.ts`, A10 of `outbox-ledger.ts`, A11 of `command-audit.ts`.
+ * A6 and A9 are of `injection-audit.ts`, A10 of `outbox-ledger.ts`, A11 of `command-audit.ts`, A15 of `shard-ledger.ts`.
  * E3  An effect's record is consumed only after it has been performed, or has gone to dead letters after its last attempt.
  */
 import { indexOf, participantOf, type ShardRef, shardRef } from "../../key.ts";
@@ -249,14 +249,13 @@ export class StoreAudit {
       this.#outside.injections.checkInjects(commit, audited.participant, status, this.#audited.values(), ledger.input);
     }
     this.operated.push(...this.#outside.commands.done(commit));
-    const { finished, gone } = ledger.apply(commit, floor, (letter) => this.#fateOf(commit, letter));
+    const injects = audited.participant.kind === "injector";
+    const { finished, gone } = ledger.apply(commit, image, injects, floor, (letter) => this.#fateOf(commit, letter));
     for (const each of gone) this.gone.push({ ...each, participant: audited.participant.id });
     if (audited.participant.kind === "computation") this.#letters += commit.deadPuts.length - gone.length;
     if (finished.length > 0) this.#checkPerformed(audited.participant, commit, finished);
     ledger.committed = true;
     this.handedTo.delete(commit.shard);
-    ledger.input = image.input;
-    ledger.wallTime = image.wallTime;
     this.#append(ledger, commit, audited, floor);
   }
 

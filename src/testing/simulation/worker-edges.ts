@@ -28,6 +28,8 @@ interface OpenSink {
 
 /** Failures of a source in a row; more make the engine give up. */
 const FAILURES = 3;
+/** Items that a slow source gives at once. */
+const FEW = 1;
 
 export class WorkerEdges {
   readonly #engine: Engine;
@@ -103,8 +105,9 @@ export class WorkerEdges {
     const planned = this.#engine.participant(participantOf(shard));
     if (source === undefined || !source.open || planned === undefined) return;
     const given = this.#world.sourceOf(planned.name)[indexOf(shard)] as SimulatedSource;
-    const { items } = given;
-    const { time } = this.#world;
+    const { items, slow = 0 } = given;
+    const time = this.#world.time + (slow > 0 ? this.#world.tape.choose(slow) : 0);
+    const most = slow > 0 ? Math.min(max, FEW) : max;
     const from = () => (source.at === items.length && given.open === true ? Number.POSITIVE_INFINITY : Math.max(time, items[source.at]?.arrival ?? 0));
     this.#later(`reads source ${name(shard)} from ${source.at}`, from, () => {
       if (source.aborted) return;
@@ -113,7 +116,7 @@ export class WorkerEdges {
         return;
       }
       let end = source.at;
-      while (end < items.length && end - source.at < max && (items[end]?.arrival ?? 0) <= this.#world.time) end++;
+      while (end < items.length && end - source.at < most && (items[end]?.arrival ?? 0) <= this.#world.time) end++;
       if (end - source.at > 1 && this.#world.faulty) end -= this.#world.tape.choose(end - source.at);
       const pulled = items.slice(source.at, end).map((each) => each.item);
       if (end > source.at) this.#failures.delete(shard);
