@@ -100,6 +100,27 @@ describe("the number of domains", () => {
   });
 });
 
+test("bytes for which the sockets of two nodes have no room are told of until both have read them", async () => {
+  const bench = await benchOn();
+  const owners = await Promise.all([0, 1, 2, 3].map((index) => bench.acquire(shardRef(COUNTER, index))));
+  const primaries = await Promise.all(owners.map((_, domain) => cluster.primaryOf(slotOfDomain(domain, DOMAINS))));
+  const [one, other] = [0, primaries.findIndex((primary) => primary !== primaries[0])];
+  const large = { stateFields: ["field"], stateValues: [new Uint8Array(8 << 20)] };
+  const nodes = [one, other].map((domain) => primaries[domain]!.server);
+  for (const node of nodes) node.freeze();
+  const commits = [one, other].map((domain) => owners[domain]!.send(large));
+  let told = false;
+  const sent = bench.store.sent()?.then(() => (told = true));
+  expect(sent).toBeDefined();
+  nodes[0]!.thaw();
+  expect((await commits[0])?.outcomes).toEqual(["committed"]);
+  expect(told).toBe(false);
+  nodes[1]!.thaw();
+  await sent;
+  expect(bench.store.sent()).toBeUndefined();
+  expect((await commits[1])?.outcomes).toEqual(["committed"]);
+});
+
 describe("a change of the graph", () => {
   test("that was killed between two domains is carried to its end by whoever reads the graph next", async () => {
     const bench = await benchOn();
