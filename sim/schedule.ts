@@ -82,6 +82,8 @@ function themed(tape: Tape, { theme, settings }: Workload, faults: Faults): Faul
   // Shards that are taken from one who lives and has not heard of it: single ones, not all that it has.
   if (theme === "pledges") return { ...faults, kinds: tape.pick([["time-out", "store-clock", "join"], ["time-out", "store-clock", "join"], ["delay"]]) };
   if (theme === "successors") return { ...faults, kinds: tape.pick([faults.kinds, ["crash", "join"], ["crash", "stall"]]) };
+  if (theme === "ends")
+    return { ...faults, kinds: tape.pick([["time-out"], ["time-out", "break"], ["time-out", "store-clock", "join"], ["time-out", "crash"]]), doubtful: 300 };
   // Commits whose outcome is not known, of workers that mostly stay.
   const kinds: readonly FaultKind[] = tape.choose(4) === 0 ? [...new Set([...faults.kinds, "unconfirmed" as const])] : ["unconfirmed", "time-out"];
   return { ...faults, kinds, doubtful: 300, edges: tape.pick([0, 100]) };

@@ -1,5 +1,6 @@
 /** How large a drawn run may be, and what it may be all about. */
 import type { Rates } from "../../src/testing/simulation/faults.ts";
+import type { Settings } from "../../src/testing/simulation/simulation-options.ts";
 import type { Tape } from "../../src/testing/simulation/tape.ts";
 import { type Shape, shapes } from "./shapes.ts";
 
@@ -28,6 +29,15 @@ export interface Size {
   readonly late: readonly number[];
   /** ms that a source takes for few items, at most; 0: it gives what there is. */
   readonly slow: number;
+  /** Of a thousand runs, how many have one worker at a time. */
+  readonly exclusive: number;
+  /** ms that a request or an answer is on its way, at most, where there are several workers. */
+  readonly latencies: readonly number[];
+  /** Of a thousand steps, before how many an operator sets a barrier, or does something to a timer. */
+  readonly barriers: readonly number[];
+  /** As in `Settings`. */
+  readonly punctual: boolean;
+  readonly begins: Settings["begins"];
 }
 
 const LARGE: Size = {
@@ -46,6 +56,11 @@ const LARGE: Size = {
   idle: 250,
   late: [0, 0, 60, 200],
   slow: 0,
+  exclusive: 300,
+  latencies: [0, 0, 4, 30],
+  barriers: [0, 0, 0, 20, 60],
+  punctual: false,
+  begins: undefined,
 };
 /** Where time passes with nothing but heartbeats in it, it takes steps: so little passes. */
 const SMALL: Size = {
@@ -63,7 +78,12 @@ const SMALL: Size = {
   recover: LARGE.recover,
   idle: LARGE.idle,
   late: LARGE.late,
-  slow: 0,
+  slow: LARGE.slow,
+  exclusive: LARGE.exclusive,
+  latencies: LARGE.latencies,
+  barriers: LARGE.barriers,
+  punctual: LARGE.punctual,
+  begins: LARGE.begins,
 };
 /** Of a thousand runs, how many are large. */
 const LARGER = 100;
@@ -84,12 +104,28 @@ export type Theme =
   | "pledges"
   /** Workers that have hardly begun: what they are granted, register and anchor, when answers to it are lost and they crash. */
   | "beginnings"
+  /** The end of time, to which looping timers and their failures come while it is not known what became of a commit. */
+  | "ends"
   /** Late records, slow calls, and workers that are started in the place of dead ones, beside others that hold the watermark back. */
   | "successors";
-/** Drawn with the same chance each; what is twice in it takes the most to happen. */
-const THEMES: readonly Theme[] = ["letters", "barriers", "pages", "silences", "chains", "beginnings", "successors", "pledges", "pledges"];
+/** Drawn with the same chance each; what is in it twice takes the most to happen. */
+const THEMES: readonly Theme[] = [
+  "letters",
+  "barriers",
+  "pages",
+  "silences",
+  "silences",
+  "chains",
+  "beginnings",
+  "beginnings",
+  "successors",
+  "pledges",
+  "pledges",
+  "ends",
+  "ends",
+];
 /** Of a thousand runs, how many have one. */
-const THEMED = 400;
+const THEMED = 650;
 
 /** Where what is drawn for a run with a theme differs from a small one. */
 const THEMED_SIZES: Readonly<Record<Theme, Size>> = {
@@ -111,6 +147,7 @@ const THEMED_SIZES: Readonly<Record<Theme, Size>> = {
     silent: 500,
     silences: [30, 3, 100],
     faults: { perMille: [10, 20], steps: [600, 400] },
+    barriers: [120, 60],
   },
   pages: {
     ...SMALL,
@@ -128,6 +165,8 @@ const THEMED_SIZES: Readonly<Record<Theme, Size>> = {
     silent: 400,
     idle: 1_000,
     faults: { perMille: [40, 80], steps: [200, 300] },
+    latencies: [4, 30],
+    punctual: true,
   },
   chains: {
     ...SMALL,
@@ -153,6 +192,27 @@ const THEMED_SIZES: Readonly<Record<Theme, Size>> = {
     slow: 20,
     faults: { perMille: [20, 40, 60], steps: [250, 300] },
     idle: 0,
+    exclusive: 0,
+    latencies: [30, 10],
+    barriers: [120, 60],
+    begins: "warm",
+  },
+  ends: {
+    ...SMALL,
+    shapes: SMALL.shapes.slice(0, 2),
+    keys: 2,
+    shards: [1],
+    domains: [1],
+    records: [3, 1],
+    silent: 0,
+    leases: [1_000],
+    faults: { perMille: [30, 60], steps: [120, 160] },
+    idle: 0,
+    late: [300, 500],
+    exclusive: 0,
+    latencies: [150, 60, 30],
+    barriers: [0, 120],
+    begins: "warm",
   },
   beginnings: {
     ...SMALL,
@@ -161,6 +221,8 @@ const THEMED_SIZES: Readonly<Record<Theme, Size>> = {
     leases: [1_000, 2_000],
     silent: 0,
     idle: 0,
+    latencies: [4, 30],
+    begins: "cold",
   },
   successors: {
     ...SMALL,

@@ -48,6 +48,8 @@ interface Menu {
   readonly slow: boolean;
   /** Most records hold, and set a timer. */
   readonly crowded: boolean;
+  /** Most records and timers set a timer, and most fail, at some time. */
+  readonly looping: boolean;
   readonly early: boolean;
   /** Dead letters may be revived: records that fail as often as they are tried, and not for ever. */
   readonly mortal: boolean;
@@ -64,6 +66,7 @@ const THEMED_MENUS: Readonly<Record<Theme, Partial<Menu>>> = {
   silences: {},
   chains: { waiting: false },
   pledges: { waiting: false, failing: true, poison: false, attempts: ATTEMPTS },
+  ends: { timers: true, holds: false, failing: true, looping: true, poison: false, attempts: ATTEMPTS },
   beginnings: {},
   successors: { waiting: true, slow: true, holds: true, poison: false, attempts: ATTEMPTS },
 };
@@ -88,12 +91,12 @@ const RETENTION = 1_000_000;
 export function drawWorkload(tape: Tape): Workload {
   const { theme, size } = drawSize(tape);
   const shape = tape.pick(size.shapes);
-  const exclusive = theme !== "pledges" && tape.chance(300);
+  const exclusive = tape.chance(size.exclusive);
   const recover = tape.pick(size.recover);
   const drawn = { ...drawMenu(tape, size), ...(theme && THEMED_MENUS[theme]) };
   // Of timers that only the store knows, `clear` leaves those with a tag: not tried where there are some.
   const letters = theme === "letters" ? tape.pick([100, 200, 400]) : drawn.poison || shape.effects !== undefined ? tape.pick([0, 30, 100, 200]) : 0;
-  const barriers = theme === "barriers" ? tape.pick([120, 60]) : tape.pick(theme === "pledges" ? [120, 60] : [0, 0, 0, 20, 60]);
+  const barriers = tape.pick(size.barriers);
   drawn.mortal = letters > 0 && drawn.poison;
   const menu: Menu = recover < 10_000 ? { ...drawn, clear: false } : drawn;
   const keys = Array.from({ length: 1 + tape.choose(size.keys) }, (_, i) => `k${i}`);
@@ -127,10 +130,10 @@ export function drawWorkload(tape: Tape): Workload {
     frozen: tape.chance(100),
     reportEvery: tape.pick([2, 0, 10]),
     recover: { timers: recover, holds: recover },
-    latency: exclusive ? 0 : tape.pick(theme === "pledges" ? [30, 10] : theme === "silences" || theme === "beginnings" ? [4, 30] : [0, 0, 4, 30]),
+    latency: exclusive ? 0 : tape.pick(size.latencies),
     hasty: true,
-    punctual: theme === "silences",
-    begins: theme === "beginnings" ? "cold" : theme === "pledges" ? "warm" : undefined,
+    punctual: size.punctual,
+    begins: size.begins,
   };
   // A hold whose release is deleted holds for ever.
   const operators = letters + barriers > 0 ? { letters, barriers, timers: barriers, spared: ["release"] } : undefined;
@@ -155,6 +158,7 @@ function drawMenu(tape: Tape, { walls }: Size): { -readonly [K in keyof Menu]: M
     waiting: on(),
     slow: false,
     crowded: false,
+    looping: false,
     early: on(),
     mortal: false,
   };
@@ -198,8 +202,10 @@ function drawProgram(tape: Tape, computation: Computed, menu: Menu, keys: readon
     }
   }
   if (menu.crowded && !isTimer && tape.chance(700)) steps.push(...drawTimer(tape, menu), drawHold(tape));
+  if (menu.looping && set === 0 && tape.chance(900)) steps.push(...drawTimer(tape, menu));
   if (menu.slow && tape.chance(800)) steps.unshift({ do: "wait" });
-  if (menu.failing && tape.chance(menu.slow ? 600 : 250)) steps.splice(tape.choose(steps.length + 1), 0, { do: "fail", tries: drawTries(tape, menu, isTimer) });
+  if (menu.failing && tape.chance(menu.slow || menu.looping ? 700 : 250))
+    steps.splice(tape.choose(steps.length + 1), 0, { do: "fail", tries: drawTries(tape, menu, isTimer) });
   return steps;
 }
 

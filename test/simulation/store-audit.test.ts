@@ -49,6 +49,14 @@ test("a commit that says of more records that they are done than it consumes is 
   expect(() => commit(computation, 2, {}, imageOf(BEGINNING, 2))).toThrow("has done 1 records, and had 0");
 });
 
+test("a computation is not finished while it has a record to do, also where that is late and holds nothing", async () => {
+  const { injector, computation, commit, publish } = await begun();
+  commit(injector, 1, {});
+  publish(["live", BEGINNING], ["live", BEGINNING]);
+  commit(injector, 2, { parcels: [parcel(injector, computation)] });
+  expect(() => publish(FINISHED, ["live", BEGINNING])).toThrow("A is finished; ");
+});
+
 /** One injector, one computation and one sink of a shard each; all shards granted, nothing committed. */
 async function begun() {
   const { plan, current } = await staged(SHAPE, PLAIN);

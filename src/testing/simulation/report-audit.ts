@@ -28,7 +28,7 @@ export class ReportAudit {
   readonly #owners: Map<ShardRef, string>;
   /** The least that was in force when the owner registered the shard. */
   readonly #floors: Map<ShardRef, number>;
-  /** Of each worker and participant, the number of the last report that was taken: what it has overtaken changes nothing. */
+  /** Of each worker and participant, the number of the last report that was taken: what it has overtaken changes nothing, here and in the store (A7). */
   readonly #newest: Map<string, number>;
 
   private constructor(
@@ -79,15 +79,16 @@ export class ReportAudit {
     }
   }
 
-  /** The worker's report of a participant has not been refused. */
-  reported(worker: string, { participant, number, output }: WatermarkReport): void {
+  /** The worker's report of a participant has not been refused. Says whether a later one of it had come before. */
+  reported(worker: string, { participant, number, output }: WatermarkReport): "news" | "overtaken" {
     const reporter = `${worker} ${participant}`;
-    if (number <= (this.#newest.get(reporter) ?? -1)) return;
+    if (number <= (this.#newest.get(reporter) ?? -1)) return "overtaken";
     this.#newest.set(reporter, number);
     for (const shard of this.#shards.get(participant) ?? []) {
       const { speaker, reported } = this.#of(shard);
       if (speaker === worker && output > reported) this.#standings.set(shard, { speaker, reported: output });
     }
+    return "news";
   }
 
   /** A worker's shards stand at these inputs. */

@@ -107,12 +107,8 @@ export class SimulatedStore {
         if (watermarks.some(({ status }) => status === "idle") && watermarks.some(({ status }) => status === "live")) trace.saw("idle");
         for (const report of effect.reports) {
           if (refused.includes(report.participant) || isPercentileTrack(report.participant)) continue;
-          this.reports.reported(worker, report);
-          this.audit.reported(
-            worker,
-            report,
-            watermarks.find(({ participant }) => participant === report.participant),
-          );
+          const after = watermarks.find(({ participant }) => participant === report.participant);
+          this.audit.reported(worker, report, this.reports.reported(worker, report), after);
         }
         if (this.#published(watermarks)) this.changes++;
         break;

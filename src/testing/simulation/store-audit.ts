@@ -6,7 +6,8 @@
  * A2  A shard's input watermark and processing time never fall; the input never passes what feeds it, nor a record of its
  *     own that is not done and was not late when it was appended.
  * A3  A published watermark never falls, and never passes what is pending anywhere in its participant: unread and
- *     unfinished records, held ones, timers, holds, an injector's promise.
+ *     unfinished records, held ones, timers, holds, an injector's promise. One that is finished has no record to do, also
+ *     none that is late, but for what wall timers produce after the end.
  * A4  What a shard does in time is in time for those it feeds.
  * A5  A report is taken only from one who has owned the shards since another last committed to them (R7).
  * A7  A report that comes after a later one of the same worker changes nothing.
@@ -21,11 +22,12 @@ import type { MemoryData } from "../../store/memory-data.ts";
 import type { Delivery, DeliverReply, Interval, ParticipantWatermark, WatermarkReport } from "../../store/store.ts";
 import { BEGINNING, END } from "../../time.ts";
 import type { TimerCommand } from "../../worker/computation-operated.ts";
-import { parseDeadLetter, parseHeld } from "../../worker/held.ts";
+import { parseDeadLetter } from "../../worker/held.ts";
 import { decodeImage } from "../../worker/image.ts";
 import { unpackParcel } from "../../worker/parcel.ts";
 import type { Plan, PlannedParticipant } from "../../worker/plan.ts";
 import { type CallsOf, CommandAudit, type OperatedTimer } from "./command-audit.ts";
+import { checkDrained } from "./drained.ts";
 import { type Audited, checkPromise, InjectionAudit } from "./injection-audit.ts";
 import { leastInTime } from "./outbox-ledger.ts";
 import { type Applied, type LetterFate, nameOf, ShardLedger } from "./shard-ledger.ts";
@@ -60,8 +62,6 @@ export class StoreAudit {
   #published: ReadonlyMap<number, ParticipantWatermark>;
   /** What the watermarks upstream have allowed at most, so far. */
   readonly #bounds: Map<number, number>;
-  /** The number of the last report, by worker, participant and generation. */
-  readonly #reports: Map<string, number>;
   /** To which a wall timer has produced after its computation had come to the end, live or finished, or where it stands aside, and what that led to: such a timer holds no watermark. */
   readonly #afterEnd = new Set<ShardRef>();
 
@@ -70,7 +70,6 @@ export class StoreAudit {
     ledgers: ReadonlyMap<ShardRef, ShardLedger>,
     published: ReadonlyMap<number, ParticipantWatermark>,
     bounds: Map<number, number>,
-    reports: Map<string, number>,
     outside: Outside,
     { gone, operated }: Pick<StoreAudit, "gone" | "operated">,
   ) {
@@ -81,7 +80,6 @@ export class StoreAudit {
     this.#ledgers = ledgers;
     this.#published = published;
     this.#bounds = bounds;
-    this.#reports = reports;
   }
 
   /** `operators`: all that act on dead letters are those of the simulation, who tell by `asked`; undefined: they do not. */
@@ -107,7 +105,7 @@ export class StoreAudit {
       commands: new CommandAudit(operators?.callsOf),
       injections: new InjectionAudit(),
     };
-    return new StoreAudit(audited, ledgers, new Map(), new Map(), new Map(), outside, { gone: [], operated: [] });
+    return new StoreAudit(audited, ledgers, new Map(), new Map(), outside, { gone: [], operated: [] });
   }
 
   /** As it is now, for a store that will come back to this. */
@@ -115,7 +113,7 @@ export class StoreAudit {
     const ledgers = new Map<ShardRef, ShardLedger>();
     for (const [shard, ledger] of this.#ledgers) ledgers.set(shard, ledger.copy());
     const done = { gone: [...this.gone], operated: [...this.operated] };
-    const copy = new StoreAudit(this.#audited, ledgers, this.#published, new Map(this.#bounds), new Map(this.#reports), this.#outside, done);
+    const copy = new StoreAudit(this.#audited, ledgers, this.#published, new Map(this.#bounds), this.#outside, done);
     copy.#letters = this.#letters;
     for (const shard of this.#afterEnd) copy.#afterEnd.add(shard);
     return copy;
@@ -202,13 +200,10 @@ export class StoreAudit {
   }
 
   /** The worker's report of a participant has been taken; `after`: what is published since. */
-  reported(worker: string, { participant, generation, number }: WatermarkReport, after: ParticipantWatermark | undefined): void {
-    const reporter = `${worker} ${participant} ${generation}`;
-    const overtaken = number <= (this.#reports.get(reporter) ?? -1);
+  reported(worker: string, { participant, number }: WatermarkReport, arrival: "news" | "overtaken", after: ParticipantWatermark | undefined): void {
     const before = this.#published.get(participant);
-    const changes = overtaken && before?.status !== after?.status;
+    const changes = arrival === "overtaken" && before?.status !== after?.status;
     check(!changes, "A7 overtaken report", () => `number ${number} of ${worker} has made participant ${participant} ${after?.status} again`);
-    if (!overtaken) this.#reports.set(reporter, number);
     for (const shard of this.#of(participant).shards) {
       const { speaker, owner, committed } = this.#ledger(shard);
       const former = speaker === worker && owner !== worker && committed;
@@ -326,13 +321,24 @@ export class StoreAudit {
       const audited = this.#of(participant);
       const limit = this.#limitOf(audited);
       check(output <= limit, "A3 watermark passes", () => `${audited.participant.name} has published ${output}; what is pending allows ${limit}`);
-      check(status !== "finished" || limit === END, "A3 finished", () => `${audited.participant.name} is finished; what is pending allows ${limit}`);
+      if (status === "finished") this.#checkFinished(audited, limit, known?.status);
     }
     // Of the same follow the same bounds.
     if (!different) return false;
     this.#published = new Map(watermarks.map((watermark) => [watermark.participant, watermark]));
     for (const { participant } of this.#audited.values()) this.#raiseBound(participant);
     return true;
+  }
+
+  #checkFinished({ participant, shards }: Audited, limit: number, before: ParticipantWatermark["status"] | undefined): void {
+    check(limit === END, "A3 finished", () => `${participant.name} is finished; what is pending allows ${limit}`);
+    if (before === "finished") return;
+    const shard = shards.find((each) => !this.#afterEnd.has(each) && this.#ledger(each).unfinished > 0);
+    check(
+      shard === undefined,
+      "A3 finished",
+      () => `${participant.name} is finished; ${name(shard ?? 0)} has ${this.#ledger(shard ?? 0).unfinished} records to do`,
+    );
   }
 
   #limitOf({ participant, shards }: Audited): number {
@@ -361,25 +367,7 @@ export class StoreAudit {
   drained(data: MemoryData): void {
     for (const [shard, ledger] of this.#ledgers) {
       const [stored] = data.recover([shard], { timers: 0, holds: 0 });
-      if (stored === undefined) continue;
-      const known = ledger.pending();
-      const timers = stored.watermarkTimerCount + stored.wallTimerCount;
-      const letters = stored.deadCount === known.dead;
-      const agree =
-        stored.number === ledger.number && timers === known.timers && stored.held.length === known.aside && stored.queued === known.queued && letters;
-      check(
-        agree,
-        "store and commits differ",
-        () =>
-          `${name(shard)} has #${stored.number}, ${timers} timers, ${stored.held.length} held, ${stored.queued} queued, ${stored.deadCount} dead letters; by its commits #${ledger.number}, ${JSON.stringify(known)}`,
-      );
-      // A firing that holds nothing is waited for as little as its timer was.
-      const held = stored.held.filter((each) => parseHeld(each).work.hold < END).length;
-      check(stored.queued === 0 && held === 0, "not drained", () => `${name(shard)} has ${stored.queued} records and ${held} held at the end`);
-      const waiting = ledger.outbox.waiting;
-      check(waiting === 0, "not drained", () => `${name(shard)} has ${waiting} parcels to deliver at the end`);
-      check(ledger.outbox.agrees(stored.outbox), "store and commits differ", () => `${name(shard)} has another outbox than its commits say`);
-      check(stored.watermarkTimerCount === 0, "not drained", () => `${name(shard)} has ${stored.watermarkTimerCount} event timers at the end`);
+      if (stored !== undefined) checkDrained(stored, ledger);
     }
   }
 
