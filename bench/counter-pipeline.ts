@@ -39,9 +39,12 @@ const whole = (text: string): string => Buffer.from(text).toString("latin1");
 /** About 100 bytes as CBOR. */
 export const TEXT = whole("x".repeat(54));
 
+/** Takes the numbers below `keys` in an order of their own. No product is past 2^53, where numbers would come twice and others never. */
+export const strided = (n: number, keys: number): number => (n * (STRIDE % keys)) % keys;
+
 /** All keys, of 16 bytes, each once; those that come one after the other are unrelated. Record n has key n modulo their number. */
 export function keyRing(keys: number): string[] {
-  return Array.from({ length: keys }, (_, n) => whole(`key-${String((n * STRIDE) % keys).padStart(12, "0")}`));
+  return Array.from({ length: keys }, (_, n) => whole(`key-${String(strided(n, keys)).padStart(12, "0")}`));
 }
 
 /** Of record n, the number of its key in the ring. The same in every run. */

@@ -2,7 +2,7 @@
 import { Redis } from "ioredis";
 import { expect, test } from "vitest";
 import { judged } from "../../bench/check.ts";
-import { counters, type Load } from "../../bench/counter-pipeline.ts";
+import { counters, type Load, strided } from "../../bench/counter-pipeline.ts";
 import { conclude } from "../../bench/harness/conclude.ts";
 import { DelayProxy } from "../../bench/harness/delay-proxy.ts";
 import { Histogram } from "../../bench/harness/histogram.ts";
@@ -18,6 +18,13 @@ test("a run whose results are not those of plain code is refused, and one whose 
   expect((await conclude(store, counters, load)).verified).toBe(100);
   // One record of 300 counted once too often, or one too few, is one entry with another value.
   for (const records of [299, 301]) await expect(conclude(store, counters, { ...load, records })).rejects.toThrow(/not those of plain code/);
+});
+
+test("of ten million keys none comes twice", () => {
+  const keys = 10_000_000;
+  const seen = new Uint8Array(keys);
+  for (let n = 0; n < keys; n++) seen[strided(n, keys)] = 1;
+  expect(seen.indexOf(0)).toBe(-1);
 });
 
 test("a ratio that has fallen by more than 15% fails, in the rate and in CPU; a busy machine, which slows the rate alone, does not", () => {
