@@ -137,16 +137,19 @@ export abstract class ComputationMemory extends InboxShard implements CallShard,
 
   #load(keys: readonly string[]): void {
     const fields: string[] = [];
+    const { cells } = this.planned;
+    // What a key holds is in the index of holds too, which is here whole as a rule, and stays so. Something is asked in any case.
+    const askHold = this.holds.horizon !== Number.POSITIVE_INFINITY || cells.length === 0;
     for (const key of keys) {
-      for (const { id } of this.planned.cells) fields.push(stateField(id, key));
-      fields.push(stateField(HOLD_CELL, key));
+      for (const { id } of cells) fields.push(stateField(id, key));
+      if (askHold) fields.push(stateField(HOLD_CELL, key));
     }
     this.host.effect({ kind: "read-state", shard: this.ref, sequencer: this.sequencer, keys, fields });
   }
 
   /** The answer to `read-state`; undefined: it failed, and is asked again. */
   onState(keys: readonly string[], values: readonly (Uint8Array | undefined)[] | undefined): void {
-    const width = this.planned.cells.length + 1;
+    const width = (values?.length ?? 0) / keys.length;
     keys.forEach((key, i) => {
       if (this.#keys.loaded(key) && values !== undefined) this.#enter(key, values.slice(i * width, (i + 1) * width));
     });
