@@ -11,6 +11,7 @@ import { watermark } from "./watermark-lag.ts";
 import { auditing } from "./audit.ts";
 import type { Benchmark } from "./harness/benchmark.ts";
 import { hotKeys } from "./hot-keys.ts";
+import { timeIndex } from "./time-index.ts";
 import { http } from "./http.ts";
 import { idle } from "./idle.ts";
 import { latency } from "./latency.ts";
@@ -38,6 +39,7 @@ export const SUITE: readonly Benchmark[] = [
   auditing,
   http,
   hotKeys,
+  timeIndex,
   watermarkTick,
   idle,
   soak,

@@ -43,6 +43,17 @@ export interface Bid {
 }
 export type Event = Person | Auction | Bid;
 
+/** What the queries with state read of events. */
+export type Part = Pick<Person, "kind" | "id" | "name" | "at"> | Pick<Auction, "kind" | "id" | "seller" | "at"> | BidPart;
+export type BidPart = Pick<Bid, "kind" | "auction" | "bidder" | "price" | "at">;
+
+export function partOf(event: Event): Part {
+  const { kind, at } = event;
+  if (kind === "bid") return { kind, auction: event.auction, bidder: event.bidder, price: event.price, at };
+  if (kind === "auction") return { kind, id: event.id, seller: event.seller, at };
+  return { kind, id: event.id, name: event.name, at };
+}
+
 export interface Events {
   readonly events: number;
   /** Events of one group of so many come in a mixed-up order; 1: all in order. */

@@ -6,8 +6,8 @@ import { inTurn, round } from "../harness/medians.ts";
 import { numbered } from "../harness/numbered.ts";
 import type { Probe, Workload } from "../harness/workload.ts";
 import { expectAnswers, QUERIES, type Query } from "./answers.ts";
-import { BEHIND, type Event, eventAt, type Events } from "./events.ts";
-import { BidderTotal, BidderWallWindows, events, queried, Tally } from "./queries.ts";
+import { BEHIND, type Event, eventAt, type Events, type Part } from "./events.ts";
+import { BidderTotal, BidderWallWindows, events, parts, queried, Tally } from "./queries.ts";
 
 export interface NexmarkLoad extends Events {
   readonly query: Query;
@@ -16,12 +16,26 @@ export interface NexmarkLoad extends Events {
   readonly wallWindow: number;
 }
 
+/** Queries that give on what they read. */
+const WHOLE: ReadonlySet<Query> = new Set(["q0", "q1", "q2"]);
+
 export const nexmarkQueries: Workload<NexmarkLoad> = {
   name: "nexmark",
   // What becomes of an event differs by query, so only that it is injected and looked at is counted.
   work: ({ events: records }) => ({ records, processings: records * 2 }),
   pipeline(load, probe) {
-    const pipeline = new Pipeline("nexmark", { shards: load.shards }).inject("events", events, generated(load, probe));
+    const empty = new Pipeline("nexmark", { shards: load.shards });
+    const pipeline = WHOLE.has(load.query)
+      ? empty.inject(
+          "events",
+          events,
+          generated(load, probe, (event) => event),
+        )
+      : empty.inject(
+          "events",
+          parts,
+          generated<Part>(load, probe, (event) => event),
+        );
     return load.query === "q12"
       ? pipeline.compute("query", () => new BidderWallWindows(load.wallWindow, probe)).compute("tally", BidderTotal)
       : queried(pipeline, load.query).compute("tally", Tally);
@@ -30,15 +44,15 @@ export const nexmarkQueries: Workload<NexmarkLoad> = {
 };
 
 /** All of them in memory before the first is pulled: generating is not what is measured. */
-function generated(load: NexmarkLoad, probe: Probe): Injector<Event> {
-  return numbered<Event>({
+function generated<E extends Part>(load: NexmarkLoad, probe: Probe, seen: (event: Event) => E): Injector<E> {
+  return numbered<E>({
     description: `${load.events} events of Nexmark`,
     records: load.events,
     watermark: boundedDisorder(BEHIND),
     probe,
     from: (first) => {
-      const all = Array.from({ length: load.events - first }, (_, i) => eventAt(first + i, load));
-      const valueOf = (n: number): Event => all[n - first] as Event;
+      const all = Array.from({ length: load.events - first }, (_, i) => seen(eventAt(first + i, load)));
+      const valueOf = (n: number): E => all[n - first] as E;
       return { valueOf, timeOf: (n) => valueOf(n).at };
     },
   });

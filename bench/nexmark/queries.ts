@@ -6,9 +6,11 @@ import { Computation, type Context, input, output, type Pipeline, state, stream,
 import { fnv } from "../harness/results.ts";
 import { now, type Probe } from "../harness/workload.ts";
 import type { Query } from "./answers.ts";
-import type { Auction, Bid, Event, Person } from "./events.ts";
+import type { Bid, BidPart, Event, Part } from "./events.ts";
 
 export const events = stream<Event>("events");
+/** The same for the queries that read less of them: whole, or cut beside the source. */
+export const parts = stream<Part>("events");
 /** One row of a query's answer. `group`: for the tally, whose rows are by it. */
 export interface Answer {
   readonly group: string;
@@ -51,7 +53,7 @@ export class Tally extends Computation {
   }
 }
 
-const isBid = (event: Event): event is Bid => event.kind === "bid";
+const isBid = (event: Part): event is BidPart => event.kind === "bid";
 const endOf = (at: number, size: number): number => at - (at % size) + size;
 
 /** q0, q1, q2: what becomes of each bid by itself. */
@@ -61,7 +63,7 @@ export class EachBid extends Computation {
   readonly #rowOf: (bid: Bid) => readonly (number | string)[];
   constructor(rowOf: (bid: Bid) => readonly (number | string)[], where: (bid: Bid) => boolean = () => true) {
     super();
-    this.from = input(events, { where: (event): event is Bid => isBid(event) && where(event), key: (bid) => String(bid.auction) });
+    this.from = input(events, { where: (event): event is Bid => event.kind === "bid" && where(event), key: (bid) => String(bid.auction) });
     this.#rowOf = rowOf;
   }
   override processRecord({ value }: StreamRecord<Bid>, context: Context): void {
@@ -71,12 +73,12 @@ export class EachBid extends Computation {
 
 /** q5, first: bids of an auction in the 10 s before each end of a slide, from counts by slide. */
 export class SlidingCount extends Computation {
-  readonly from = input(events, { where: isBid, key: (bid) => String(bid.auction) });
+  readonly from = input(parts, { where: isBid, key: (bid) => String(bid.auction) });
   readonly to = output(partials);
   readonly panes = state("panes", { initial: new Map<number, number>() });
   readonly sliding = timers<number>("sliding");
 
-  override processRecord({ value }: StreamRecord<Bid>, context: Context): void {
+  override processRecord({ value }: StreamRecord<BidPart>, context: Context): void {
     const first = endOf(value.at, SLIDE);
     const panes = context.state(this.panes);
     const known = panes.get().get(first);
@@ -98,12 +100,12 @@ export class SlidingCount extends Computation {
 
 /** q7, first: of the bids of a group of auctions in each window, those with the highest price. */
 export class HighestOfGroup extends Computation {
-  readonly from = input(events, { where: isBid, key: (bid) => groupOf(bid.auction) });
+  readonly from = input(parts, { where: isBid, key: (bid) => groupOf(bid.auction) });
   readonly to = output(partials);
   readonly best = state("best", { initial: new Map<number, readonly (readonly number[])[]>() });
   readonly closing = timers<number>("closing");
 
-  override processRecord({ value }: StreamRecord<Bid>, context: Context): void {
+  override processRecord({ value }: StreamRecord<BidPart>, context: Context): void {
     const end = endOf(value.at, TUMBLE);
     const best = context.state(this.best);
     const known = best.get().get(end);
@@ -153,15 +155,15 @@ export class LargestOfWindow extends Computation {
 
 /** q8: people who open an auction in the window in which they came. */
 export class NewSeller extends Computation {
-  readonly from = input(events, {
-    where: (event): event is Person | Auction => event.kind !== "bid",
+  readonly from = input(parts, {
+    where: (event): event is Exclude<Part, BidPart> => event.kind !== "bid",
     key: (event) => String(event.kind === "person" ? event.id : event.seller),
   });
   readonly to = output(answers);
   readonly seen = state("seen", { initial: new Map<number, { readonly name?: string; readonly sells?: boolean }>() });
   readonly closing = timers<number>("closing");
 
-  override processRecord({ value }: StreamRecord<Person | Auction>, context: Context): void {
+  override processRecord({ value }: StreamRecord<Exclude<Part, BidPart>>, context: Context): void {
     const end = endOf(value.at, TUMBLE);
     const cell = context.state(this.seen);
     const known = cell.get().get(end) ?? {};
@@ -183,12 +185,12 @@ type Session = readonly [number, number, number];
 
 /** q11: bids of a bidder in each session; two bids 10 s apart are in one. */
 export class BidderSessions extends Computation {
-  readonly from = input(events, { where: isBid, key: (bid) => String(bid.bidder) });
+  readonly from = input(parts, { where: isBid, key: (bid) => String(bid.bidder) });
   readonly to = output(answers);
   readonly open = state<readonly Session[]>("open", { initial: [] });
   readonly closing = timer("closing");
 
-  override processRecord({ value }: StreamRecord<Bid>, context: Context): void {
+  override processRecord({ value }: StreamRecord<BidPart>, context: Context): void {
     let merged: Session = [value.at, value.at, 1];
     const others: Session[] = [];
     for (const session of context.state(this.open).get()) {
@@ -219,7 +221,7 @@ export class BidderSessions extends Computation {
 
 /** q12: bids of a bidder in each window of processing time. What is counted of which is the clock's; none may be missing. */
 export class BidderWallWindows extends Computation {
-  readonly from = input(events, { where: isBid, key: (bid) => String(bid.bidder) });
+  readonly from = input(parts, { where: isBid, key: (bid) => String(bid.bidder) });
   readonly to = output(counted);
   readonly counts = state("counts", { initial: new Map<number, number>() });
   readonly closing = timers<number>("closing", { clock: "wall" });
@@ -230,7 +232,7 @@ export class BidderWallWindows extends Computation {
     this.#windowMs = windowMs;
     this.#probe = probe;
   }
-  override processRecord(_bid: StreamRecord<Bid>, context: Context): void {
+  override processRecord(_bid: StreamRecord<BidPart>, context: Context): void {
     // The rest of the run is waiting for the clock.
     this.#probe.notes["processedAt"] = now();
     const end = endOf(context.now(), this.#windowMs);

@@ -54,8 +54,8 @@ export class PercentileTimers extends TimerQueue {
   #dueEarly(): { readonly time: number; readonly member: string } | undefined {
     let next: { readonly time: number; readonly member: string } | undefined;
     for (const [percentile, index] of this.#early) {
-      const first = index.first();
-      if (first !== undefined && first.time <= this.#reached(percentile) && (next === undefined || first.time < next.time)) next = first;
+      const first = index.first(this.#reached(percentile));
+      if (first !== undefined && (next === undefined || first.time < next.time)) next = first;
     }
     return next;
   }

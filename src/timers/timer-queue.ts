@@ -72,15 +72,14 @@ export class TimerQueue {
   }
 
   #due(now: number): { readonly time: number; readonly member: string } | undefined {
-    const first = this.#index.first();
-    return first !== undefined && first.time <= now ? first : undefined;
+    return this.#index.first(now);
   }
 
   /** The earliest timer of all, aside or not, if its time is not after `until`. */
   earliest(until: number): { readonly time: number; readonly member: string } | undefined {
     const first = this.#due(until);
-    const aside = this.#aside.first();
-    return aside !== undefined && aside.time <= until && (first === undefined || aside.time < first.time) ? aside : first;
+    const aside = this.#aside.first(until);
+    return aside !== undefined && (first === undefined || aside.time < first.time) ? aside : first;
   }
 
   /** Its key has other work to do first: so that it is not met again and again until that is done. */
